@@ -1,0 +1,35 @@
+"""The exceptions that decide how a run ends, and the hint they share."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """The user's mistake: `main` prints the message without a traceback and exits with 2."""
+
+
+class ConfigError(UserError):
+    """A config key that does not exist, or a value out of its range."""
+
+
+class DataError(UserError):
+    """A data set that cannot be found, read or used; the message names the file and line where it can."""
+
+
+class WorkdirError(UserError):
+    """A work directory that is in use, belongs to another config, or cannot be written."""
+
+
+class Interrupted(Exception):
+    """A signal stopped the run after its state was saved."""
+
+    def __init__(self, message: str = "interrupted", exit_code: int = 130):
+        """Takes what was saved, and the shell's number for the signal: 130 for SIGINT, 143 for SIGTERM."""
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Returns a hint such as " (did you mean 'sst2'?)", or "" where nothing in `allowed` is close to `name`."""
+    matches = difflib.get_close_matches(name, list(allowed), n=1)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

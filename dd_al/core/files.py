@@ -1,0 +1,143 @@
+"""Files that are either wholly there or not there at all, and the JSON that goes into them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dd_al.core.errors import UserError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+
+
+def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
+    """Writes `data` to `path` so that a reader, or a crash at any moment, sees the old file or the new one.
+
+    Args:
+        path: the file to write; its folder must exist.
+        data: bytes, or a str that is written as UTF-8.
+
+    Raises:
+        UserError: the disk (or the user's quota) is full; names the path.
+        OSError: any other failure. In every case the old file stands and nothing else is left behind.
+    """
+    path = Path(path)
+    # Two processes may write the same file at once (a shared cache): each has its own temporary file.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno in _FULL:
+            message = f"the disk is full: cannot write {path}; free some space and run the same command again"
+            raise UserError(message) from error
+        raise
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Deletes what killed `atomic_write`s left in `folder`; call it only while no other process writes there."""
+    for path in folder.iterdir():
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Writes `value` atomically as indented JSON, keys in their own order; see `jsonable` for what it may hold.
+
+    Raises:
+        TypeError: `value` holds something that is not JSON; names where.
+        UserError: the disk is full.
+    """
+    atomic_write(path, json.dumps(jsonable(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        UserError: the file is missing, unreadable or not JSON; names the path and, where known, the line.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not JSON: byte {error.start} is not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not JSON: {error.msg} in line {error.lineno}") from error
+
+
+def jsonable(value: Any, where: str = "value") -> Any:
+    """Returns `value` in plain Python: arrays and their scalars as lists and numbers, tuples as lists, paths as str.
+
+    NaN and the infinities become None: JSON has no such numbers, and a strict parser refuses the whole file.
+
+    Raises:
+        TypeError: something else is inside, or a key that is not a str; names where it is.
+    """
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"{where} has the key {key!r}, and JSON keys are strings")
+        return {key: jsonable(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if hasattr(value, "tolist"):  # NumPy and JAX arrays and scalars, without importing either
+        return jsonable(value.tolist(), where)
+    raise TypeError(f"{where} is a {type(value).__name__}, which JSON cannot hold")
+
+
+def sha256_of(*parts: bytes | str | os.PathLike) -> str:
+    """Returns a SHA-256 as 64 hex digits.
+
+    Args:
+        *parts: bytes, a str (hashed as UTF-8) or a `Path` (the file's content is hashed). One part gives its plain
+            digest, as `sha256sum` prints it; several give the digest of their digests, so that ("ab", "c") and
+            ("a", "bc") differ.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    digests = [_digest(part) for part in parts]
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def _digest(part: bytes | str | os.PathLike) -> str:
+    digest = hashlib.sha256()
+    for chunk in _chunks(part) if isinstance(part, os.PathLike) else (part,):
+        digest.update(chunk.encode() if isinstance(chunk, str) else chunk)
+    return digest.hexdigest()
+
+
+def _chunks(path: os.PathLike, size: int = 1 << 20) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while chunk := file.read(size):
+            yield chunk
+
+
+def user_cache() -> Path:
+    """Returns the folder for what can be made again: `$XDG_CACHE_HOME/dd_al`, or `~/.cache/dd_al`; may not exist."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification: a relative path in this variable is to be ignored.
+    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "dd_al"

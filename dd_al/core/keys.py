@@ -1,0 +1,22 @@
+"""Named random streams: adding a consumer of randomness never changes another's numbers."""
+
+from __future__ import annotations
+
+import zlib
+
+import jax
+
+
+def stream(key: jax.Array, name: str, index: int | jax.Array | None = None) -> jax.Array:
+    """The key of one purpose.
+
+    Args:
+      key: a typed PRNG key, ``key<>[]``.
+      name: what the randomness is for ("inner_init", "real_batch", …).
+      index: optionally a counter within the purpose, such as a step.
+
+    Returns:
+      ``key<>[]``, a function of the three arguments alone.
+    """
+    key = jax.random.fold_in(key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
+    return key if index is None else jax.random.fold_in(key, index)

@@ -1,0 +1,260 @@
+"""Frozen dataclasses inside, `ml_collections.ConfigDict`s at the door, and errors that name the key.
+
+A settings class is a frozen dataclass whose fields are `bool`, `int`, `float`, `str`, `tuple[X, ...]`, `dict[str, X]`,
+`X | None` or another settings class. A field's metadata may hold `min`, `max` (both allowed values), `choices` (of a
+tuple: of each item) and `help`:
+
+    @dataclass(frozen=True)
+    class DistillSettings:
+        items: int | None = field(default=None, metadata={"min": 1, "help": "synthetic examples in all"})
+
+`to_config` turns it into the ConfigDict that a config file edits, `override` applies a flag's text, and `from_config`
+checks everything and returns the dataclass. The ConfigDict itself checks nothing (it is neither locked nor type-safe),
+so that every mistake meets the same checks and the same wording, here.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from ml_collections import ConfigDict
+
+from dd_al.core.errors import ConfigError, nearest
+
+T = TypeVar("T")
+_BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Field:
+    """What a value may be: its type, whether None is allowed, and the field's metadata."""
+
+    kind: Any
+    optional: bool
+    metadata: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, hint: Any, metadata: Mapping[str, Any] | None = None) -> _Field:
+        optional = False
+        if typing.get_origin(hint) in (types.UnionType, typing.Union):
+            (hint,) = (option for option in typing.get_args(hint) if option is not type(None))
+            optional = True
+        return cls(hint, optional, metadata or {})
+
+    @property
+    def origin(self) -> type:
+        return typing.get_origin(self.kind) or self.kind
+
+    @property
+    def item(self) -> _Field:
+        """The items of a tuple, or the values of a dict."""
+        args = typing.get_args(self.kind)
+        return _Field.of(args[0] if self.origin is tuple else args[1], self.metadata)
+
+    def describe(self) -> str:
+        """Returns what is allowed in words, such as "an integer of at least 1, or None"."""
+        words = {bool: "true or false", int: "an integer", float: "a number", str: "a string", dict: "a dict"}
+        low, high, choices = (self.metadata.get(name) for name in ("min", "max", "choices"))
+        if self.origin is tuple:
+            text = f"a comma-separated list, each item {self.item.describe()}"
+        elif choices is not None:
+            text = "one of " + ", ".join(map(repr, choices))
+        else:
+            text = words[self.origin]
+            if low is not None and high is not None:
+                text += f" between {low} and {high}"
+            elif low is not None or high is not None:
+                text += f" of at least {low}" if high is None else f" of at most {high}"
+        return text + (", or None" if self.optional else "")
+
+    def check(self, value: Any) -> Any:
+        """Returns `value` in this field's type, or raises a ValueError: the caller words the message."""
+        if value is None and self.optional:
+            return None
+        if self.origin is tuple and isinstance(value, (tuple, list)):
+            return tuple(self.item.check(item) for item in value)
+        if self.origin is dict and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+            return {key: self.item.check(item) for key, item in value.items()}
+        numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if self.origin is int and numeric and value == value // 1:  # 1e3 is an integer, too; NaN and inf are not
+            value = int(value)
+        elif self.origin is float and numeric and value == value:
+            value = float(value)
+        elif self.origin not in (bool, str) or not isinstance(value, self.origin):
+            raise ValueError
+        low, high, choices = (self.metadata.get(name) for name in ("min", "max", "choices"))
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ValueError
+        if choices is not None and value not in choices:
+            raise ValueError
+        return value
+
+    def read(self, text: str) -> Any:
+        """Returns the value that `text` spells; where it spells none, `text` itself, which `check` then refuses."""
+        if self.optional and text.strip().lower() in ("", "none", "null"):
+            return None
+        if self.origin is str:
+            return text
+        if self.origin is bool:
+            return _BOOLS.get(text.strip().lower(), text)
+        if self.origin is tuple:
+            items = [item.strip() for item in text.strip().strip("()[]").split(",")]
+            return tuple(self.item.read(item) for item in items if item)
+        try:
+            return ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return text
+
+
+def to_config(settings: Any) -> ConfigDict:
+    """Returns the fields of a settings dataclass as a nested, unlocked ConfigDict, for a config file to edit."""
+    # Not type-safe: `from_config` says it better. Not converting: a dict of labels is a value, not a section.
+    config = ConfigDict(type_safe=False, convert_dict=False)
+    for name in _fields(type(settings)):
+        value = getattr(settings, name)
+        config[name] = to_config(value) if dataclasses.is_dataclass(value) else value
+    return config
+
+
+def from_config(cls: type[T], config: ConfigDict | Mapping[str, Any]) -> T:
+    """Returns the frozen dataclass that a config describes; keys that it leaves out keep their defaults.
+
+    Args:
+        cls: the settings class.
+        config: a ConfigDict, or nested mappings (such as a parsed config.json).
+
+    Raises:
+        ConfigError: an unknown or missing key, a wrong type or a value out of range: names the full key
+            (`config.distill.items`), the value, what is allowed and the nearest known key.
+    """
+    return _build(cls, config, "config", cls)
+
+
+def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
+    """Sets one key of `config` from the text of a flag: `--config.distill.items=8` is `("distill.items", "8")`.
+
+    Integers may be spelt `1e3`, tuples `3,4,5`, dicts `{"bad": 0}`, and None `none`.
+
+    Raises:
+        ConfigError: there is no such key, or the text is not a value that it allows.
+    """
+    section, owner, path = config, cls, key.split(".")
+    for depth, name in enumerate(path, start=1):
+        fields, here = _fields(owner), ".".join(["config", *path[:depth]])
+        if name not in fields:
+            raise ConfigError(_unknown(f"config.{key}", text, name, owner, cls, here.removesuffix(f".{name}")))
+        field, last = fields[name], depth == len(path)
+        nested = dataclasses.is_dataclass(field.kind)
+        if nested and last:
+            raise ConfigError(f"{here} = {text!r}: is a section; its keys are {', '.join(_fields(field.kind))}")
+        if not nested and not last:
+            raise ConfigError(f"config.{key} = {text!r}: {here} has no keys; it is {field.describe()}")
+        if last:
+            section[name] = _checked(field, field.read(text), here)
+        else:
+            section, owner = section[name], field.kind
+
+
+def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[str, Any]:
+    """Returns the values of a config's variant, the part after the colon in `configs/NAME.py:key=value,key=value`.
+
+    Args:
+        arg: `"key=value,key=value"`; None or "" for none.
+        allowed: for each known key a tuple of choices or a type (bool, int, float or str).
+
+    Returns:
+        The keys that were given, in their types; the caller fills in the rest.
+
+    Raises:
+        ConfigError: an unknown key, one given twice, a value that is not allowed, or no `=`.
+    """
+    values: dict[str, Any] = {}
+    for part in (arg or "").split(",") if arg else []:
+        key, equals, text = (piece.strip() for piece in part.partition("="))
+        known = ", ".join(f"{name}={_variant_field(kind).describe()}" for name, kind in allowed.items()) or "none"
+        if not equals:
+            raise ConfigError(f"variant {part!r}: write key=value{nearest(key, allowed)}; known keys: {known}")
+        if key not in allowed:
+            raise ConfigError(f"variant {part!r}: no such key{nearest(key, allowed)}; known keys: {known}")
+        if key in values:
+            raise ConfigError(f"variant {arg!r}: {key} is given twice")
+        field = _variant_field(allowed[key])
+        values[key] = _checked(field, field.read(text), f"variant {key}")
+    return values
+
+
+def keys_help(settings: Any, prefix: str = "--config.") -> list[str]:
+    """Returns one line per key of a settings dataclass: the flag, its default, and its `help`."""
+    lines = []
+    for name, field in _fields(type(settings)).items():
+        value = getattr(settings, name)
+        if dataclasses.is_dataclass(value):
+            lines += keys_help(value, f"{prefix}{name}.")
+        else:
+            lines.append(f"{prefix}{name}={value}  {field.metadata.get('help', '')}".rstrip())
+    return lines
+
+
+def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root: type) -> T:
+    """`from_config` of the section at `path`."""
+    if not isinstance(config, (ConfigDict, Mapping)):
+        raise ConfigError(f"{path} = {config!r}: is a section; its keys are {', '.join(_fields(cls))}")
+    fields, values = _fields(cls), dict(config.items())
+    for name, value in values.items():
+        if name not in fields:
+            raise ConfigError(_unknown(f"{path}.{name}", value, name, cls, root, path))
+    for field in dataclasses.fields(cls):
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and field.name not in values:
+            raise ConfigError(f"{path}.{field.name} is missing: it must be {fields[field.name].describe()}")
+    checked = {}
+    for name, value in values.items():
+        key, kind = f"{path}.{name}", fields[name].kind
+        nested = dataclasses.is_dataclass(kind)
+        checked[name] = _build(kind, value, key, root) if nested else _checked(fields[name], value, key)
+    try:
+        return cls(**checked)
+    except ValueError as error:  # a check of the class's own, between fields
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _checked(field: _Field, value: Any, key: str) -> Any:
+    try:
+        return field.check(value)
+    except ValueError:
+        hint = nearest(value, map(str, field.metadata.get("choices", ()))) if isinstance(value, str) else ""
+        raise ConfigError(f"{key} = {value!r}: must be {field.describe()}{hint}") from None
+
+
+def _unknown(key: str, value: Any, name: str, cls: type, root: type, path: str) -> str:
+    """The message for a key that does not exist; the hint looks in its section, then for the same key elsewhere."""
+    leaf, everywhere = key.rpartition(".")[2], list(_all_keys(root))
+    elsewhere = [known for known in everywhere if known.endswith(f".{leaf}")]
+    hint = nearest(name, _fields(cls)) or nearest(key.removeprefix("config."), elsewhere or everywhere)
+    if elsewhere and not hint:
+        hint = f" (did you mean {elsewhere[0]!r}?)"
+    return f"{key} = {value!r}: no such key{hint}; the keys of {path} are {', '.join(_fields(cls))}"
+
+
+def _fields(cls: type) -> dict[str, _Field]:
+    hints = typing.get_type_hints(cls)
+    return {field.name: _Field.of(hints[field.name], field.metadata) for field in dataclasses.fields(cls)}
+
+
+def _all_keys(cls: type, prefix: str = "") -> Iterator[str]:
+    for name, field in _fields(cls).items():
+        if dataclasses.is_dataclass(field.kind):
+            yield from _all_keys(field.kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _variant_field(kind: tuple | type) -> _Field:
+    if isinstance(kind, tuple):
+        return _Field.of(type(kind[0]), {"choices": kind})
+    return _Field.of(kind)

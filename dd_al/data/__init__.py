@@ -1,0 +1,1 @@
+"""Text classification data: sources, splits, words and word vectors (numpy only)."""

@@ -1,0 +1,98 @@
+"""What every other room sees of a data set: three splits of texts and classes, and where they came from."""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Texts and their classes.
+
+    Attributes:
+        texts: n texts.
+        labels: int32[n], classes in [0, num_classes).
+        rows: int64[n], 0-based row in the source's split or file as read. Where splits were pooled, rows count on
+          through train, validation and test; those of treebank phrases follow the sentences'.
+    """
+
+    texts: tuple[str, ...]
+    labels: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        """The number of examples."""
+        return len(self.texts)
+
+    def take(self, keep: np.ndarray) -> "Split":
+        """Returns the examples chosen by the indices or the bool[n] mask `keep`."""
+        chosen = np.arange(len(self))[keep]
+        return Split(tuple(self.texts[i] for i in chosen), self.labels[chosen], self.rows[chosen])
+
+
+@dataclasses.dataclass(frozen=True)
+class TextDataset:
+    """A classification task on texts.
+
+    Attributes:
+        name: the data set that was read.
+        source: "local", "hub" or "packaged".
+        stand_in_for: the name that was asked for, where this data set stands in for it.
+        train, validation, test: no text occurs in both train and another split.
+        label_map: label as written in the source → class.
+        dropped_duplicates: rows removed because their text is in another split or carries another label.
+        sha256: of the texts and classes of the three splits.
+        notes: what a run must say about its data.
+    """
+
+    name: str
+    source: str
+    stand_in_for: str | None
+    train: Split
+    validation: Split
+    test: Split
+    label_map: dict[str, int]
+    dropped_duplicates: int
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(set(self.label_map.values()))
+
+    @property
+    def majority_rate(self) -> float:
+        """The share of the most common class in test: the accuracy of a constant prediction."""
+        return float(np.bincount(self.test.labels).max() / len(self.test))
+
+    def provenance(self) -> dict[str, Any]:
+        """Returns the `dataset` object of results.json: plain JSON values, sizes for splits."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "stand_in_for": self.stand_in_for,
+            "num_classes": self.num_classes,
+            "label_map": dict(self.label_map),
+            "majority_rate": self.majority_rate,
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "test": len(self.test),
+            "dropped_duplicates": self.dropped_duplicates,
+            "sha256": self.sha256,
+            "notes": list(self.notes),
+        }
+
+
+def content_hash(*splits: Split) -> str:
+    """Returns the SHA-256 of texts and classes; the same content gives it on every machine, from every source."""
+    digest = hashlib.sha256()
+    for split in splits:
+        digest.update(len(split).to_bytes(8, "little"))
+        for text, label in zip(split.texts, split.labels.tolist(), strict=True):
+            # Lengths first, so that no two contents share their bytes.
+            encoded = text.encode()
+            digest.update(len(encoded).to_bytes(8, "little") + encoded + label.to_bytes(4, "little"))
+    return digest.hexdigest()

@@ -1,0 +1,199 @@
+"""Files and folders of labelled text: JSONL, CSV, TSV, Parquet, "label text" lines and sentiment trees.
+
+A file is recognised by its ending, a split of a folder by the file's name before it.
+"""
+
+import codecs
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dd_al.core.errors import DataError, nearest
+from dd_al.data import treebank
+from dd_al.data.rows import Rows, checked, column
+
+EXTENSIONS = (".jsonl", ".csv", ".tsv", ".parquet", ".txt", ".tree", ".trees")
+SPLIT_NAMES = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+_Examples = Iterator[tuple[int, Any, Any]]
+
+
+def read_file(path: Path, text_column: str = "text", label_column: str = "label", encoding: str = "utf-8") -> Rows:
+    """Reads one file of examples; its ending says how.
+
+    Raises:
+        DataError: it cannot be read, is no known format, or an example is bad; the message names the line.
+    """
+    ending, origin = path.suffix.lower(), path.name
+    if ending not in EXTENSIONS:
+        known = ", ".join(EXTENSIONS)
+        raise DataError(f"{path}: unknown ending {ending!r}{nearest(ending, EXTENSIONS)}; known are {known}")
+    if ending == ".parquet":
+        return checked(_parquet(path, text_column, label_column), origin, "row")
+    text = read_text(path, encoding)
+    if not text.strip():
+        raise DataError(f"{path}: the file is empty")
+    if ending == ".jsonl":
+        return checked(_jsonl(text, text_column, label_column, origin), origin)
+    if ending in (".csv", ".tsv"):
+        return checked(_table(text, "\t" if ending == ".tsv" else ",", text_column, label_column, origin), origin)
+    if ending != ".txt" or treebank.looks_like_trees(text):
+        return treebank.read_trees(text, origin)
+    return checked(_label_lines(text), origin)
+
+
+def read_folder(path: Path, text_column: str = "text", label_column: str = "label", encoding: str = "utf-8"):
+    """Reads the splits of a folder by file name: train, validation (or dev, valid, val) and test.
+
+    Returns:
+        dict[str, Rows] with the splits that are there.
+
+    Raises:
+        DataError: no split is there, one is there twice, or a file is bad.
+    """
+    files: dict[str, Path] = {}
+    for file in sorted(path.iterdir()):
+        split = SPLIT_NAMES.get(file.stem.lower())
+        if split is None or file.suffix.lower() not in EXTENSIONS:
+            continue
+        if split in files:
+            raise DataError(f"{path}: {files[split].name} and {file.name} are both its {split} split; remove one")
+        files[split] = file
+    if not files:
+        found = ", ".join(sorted(file.name for file in path.iterdir())[:8]) or "nothing"
+        raise DataError(
+            f"{path}: no train or test file in this folder (it holds {found}). Name the files train, validation and "
+            f"test, with one of {', '.join(EXTENSIONS)}"
+        )
+    return {split: read_file(file, text_column, label_column, encoding) for split, file in files.items()}
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Returns the decoded file; a byte order mark is tolerated.
+
+    Raises:
+        DataError: unknown encoding, or a byte that is not in it; the message names line and byte.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        codec = codecs.lookup(encoding).name
+        return data.decode("utf-8-sig" if codec == "utf-8" else codec)
+    except LookupError:
+        raise DataError(f"encoding: {encoding!r} is unknown; common ones are utf-8, utf-16, latin-1, cp1252") from None
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        start += 3 * (codec == "utf-8" and data.startswith(codecs.BOM_UTF8))
+        guess = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
+        line, byte = data.count(b"\n", 0, start) + 1, f"0x{data[start]:02x}" if start < len(data) else "the end"
+        raise DataError(
+            f"{path}, line {line}: not {codec}: {byte} at byte {start} of the file cannot be decoded. Save the file "
+            f"as UTF-8, or name its encoding in the option encoding (perhaps {guess!r})"
+        ) from error
+
+
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """Yields (1-based number, line) for all lines that are not blank.
+
+    Lines end at a line feed only: `str.splitlines` also breaks at characters that may stand inside a text.
+    """
+    for i, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield i, line.strip()
+
+
+def _jsonl(text: str, text_column: str, label_column: str, origin: str) -> _Examples:
+    for i, line in lines_of(text):
+        try:
+            example = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{origin}, line {i}: not JSON ({error}); every line must be one JSON object") from error
+        except RecursionError:
+            raise DataError(f"{origin}, line {i}: the JSON is nested too deeply") from None
+        if not isinstance(example, dict):
+            raise DataError(f"{origin}, line {i}: {type(example).__name__} where a JSON object is needed")
+        for wanted, option in ((text_column, "text_column"), (label_column, "label_column")):
+            if wanted not in example:
+                column(example, wanted, option, f"{origin}, line {i}")
+        yield i, example[text_column], example[label_column]
+
+
+def _table(text: str, delimiter: str, text_column: str, label_column: str, origin: str) -> _Examples:
+    try:
+        rows = list(_cells(text, delimiter, csv.QUOTE_MINIMAL, origin))
+    except DataError:
+        # Many TSV files do not quote at all: there, a quotation mark is a character like any other.
+        if delimiter != "\t":
+            raise
+        rows = list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
+    header = rows[0][1] if rows else []
+    text_at = column(header, text_column, "text_column", f"{origin}, line 1 (which names the columns)")
+    label_at = column(header, label_column, "label_column", f"{origin}, line 1 (which names the columns)")
+    if rows[1:] and all(_is_number(cells[text_at]) for _, cells in rows[1:]):
+        raise DataError(f"{origin}: the column {text_column!r} holds numbers only, no text; see the option text_column")
+    for line, cells in rows[1:]:
+        # "NaN" is how a missing value is written to a table.
+        text, label = (None if cells[at].strip() in ("NaN", "nan") else cells[at] for at in (text_at, label_at))
+        yield line, text, label
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return not math.isnan(float(cell))
+    except ValueError:
+        return False
+
+
+def _cells(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields (line a row starts at, its cells), all as many as the first row's."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    start, width = 1, None
+    try:
+        for cells in reader:
+            if cells and (len(cells) > 1 or cells[0].strip()):
+                width = width or len(cells)
+                if len(cells) != width:
+                    raise DataError(
+                        f"{origin}, line {start}: {len(cells)} columns where the first line has {width}; "
+                        f"put texts that hold {delimiter!r} in double quotes"
+                    )
+                yield start, cells
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{origin}, line {start}: {error}; is there a double quote that is not closed?") from error
+
+
+def _parquet(path: Path, text_column: str, label_column: str) -> _Examples:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        # Not read_table: it would take the names of the folders above for columns.
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            for wanted, option in ((text_column, "text_column"), (label_column, "label_column")):
+                column(names, wanted, option, path.name)
+            table = file.read([text_column, label_column])
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
+    texts, labels = table[text_column].to_pylist(), table[label_column].to_pylist()
+    yield from zip(range(1, len(texts) + 1), texts, labels, strict=True)
+
+
+def _label_lines(text: str) -> _Examples:
+    for i, line in lines_of(text):
+        label, *rest = line.split(None, 1)
+        yield i, rest[0] if rest else "", label

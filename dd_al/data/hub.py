@@ -1,0 +1,123 @@
+"""Data sets of the Hugging Face Hub, without waiting for a network that is not there."""
+
+import http.client
+import os
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dd_al.core.errors import DataError
+from dd_al.data.formats import SPLIT_NAMES
+from dd_al.data.rows import Rows, checked, column
+
+IDS = {
+    "sst2": "SetFit/sst2",
+    "sst5": "SetFit/sst5",
+    "rotten_tomatoes": "cornell-movie-review-data/rotten_tomatoes",
+    "imdb": "stanfordnlp/imdb",
+}
+_PROBE_SECONDS = 2.0
+
+
+class HubError(DataError):
+    """The hub, or the data set on it, cannot be reached: `auto` may look elsewhere."""
+
+
+def read(name: str, text_column: str = "text", label_column: str = "label") -> dict[str, Rows]:
+    """Reads a data set of the hub, or its copy in the local cache where the hub cannot be reached.
+
+    Args:
+        name: a key of `IDS`, or "owner/name".
+        text_column: the column that holds the texts.
+        label_column: the column that holds the labels.
+
+    Returns:
+        dict of "train", "validation" and "test", as far as they exist; one split alone is called "train".
+
+    Raises:
+        HubError: the hub cannot be reached and there is no cached copy, or it has no such data set.
+        DataError: a column is missing, or an example is bad.
+    """
+    repository = IDS.get(name, name)
+    if repository.count("/") != 1:
+        raise HubError(f"hub: {name!r} is no data set of the hub; write owner/name, or one of {', '.join(IDS)}")
+    reason = _unreachable(repository)
+    if reason and not _cached(repository):
+        raise HubError(f"hub: {repository} cannot be loaded ({reason}) and is not in the local cache")
+    loaded = _load(repository, offline=bool(reason))
+    splits = {SPLIT_NAMES[key]: split for key, split in loaded.items() if key in SPLIT_NAMES}
+    if len(loaded) == 1:
+        splits = {"train": next(iter(loaded.values()))}
+    elif not {"train", "test"} <= set(splits):
+        raise DataError(f"hub: {repository} has the splits {', '.join(loaded)}; train and test are needed")
+    return {
+        key: checked(_examples(split, text_column, label_column, f"{repository}:{key}"), f"{repository}:{key}", "row")
+        for key, split in splits.items()
+    }
+
+
+def _load(repository: str, offline: bool) -> Any:
+    """Returns the `datasets.DatasetDict`; any failure of the library, of whatever kind, becomes a `HubError`."""
+    import datasets
+
+    before = datasets.config.HF_HUB_OFFLINE
+    try:
+        datasets.config.HF_HUB_OFFLINE = before or offline
+        return datasets.load_dataset(repository)
+    except Exception as error:
+        raise HubError(f"hub: {repository} cannot be loaded ({type(error).__name__}: {error})") from error
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
+
+
+def _examples(split: Any, text_column: str, label_column: str, origin: str) -> Iterator[tuple[int, Any, Any]]:
+    names = split.column_names
+    for wanted, option in ((text_column, "text_column"), (label_column, "label_column")):
+        column(names, wanted, option, origin)
+    labels = split[label_column]
+    if type(split.features[label_column]).__name__ == "ClassLabel":
+        # The hub's way to withhold a label.
+        labels = [None if label == -1 else label for label in labels]
+    yield from zip(range(1, len(split) + 1), split[text_column], labels, strict=True)
+
+
+def _unreachable(repository: str) -> str:
+    """Returns why the hub cannot be reached, or ""; takes `_PROBE_SECONDS` at most, unlike the hub's own client."""
+    for variable in ("HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE"):
+        if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
+            return f"{variable} is set"
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    answer = [f"no answer from {endpoint} within {_PROBE_SECONDS:g} s"]
+
+    def probe() -> None:
+        try:
+            with urllib.request.urlopen(f"{endpoint}/api/datasets/{repository}", timeout=_PROBE_SECONDS):
+                answer[0] = ""
+        except urllib.error.HTTPError as error:
+            # These two are the hub's own "no such data set"; others come from a proxy that blocks, or a hub in trouble.
+            answer[0] = "" if error.code in (401, 404) else f"{endpoint} answers {error.code} {error.reason}"
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            cause = getattr(error, "reason", error)
+            # The hub's client brings certificates of its own.
+            answer[0] = "" if isinstance(cause, ssl.SSLCertVerificationError) else f"{endpoint}: {cause or error!r}"
+
+    # A thread, as no time-out covers the look-up of a name.
+    thread = threading.Thread(target=probe, daemon=True)
+    thread.start()
+    thread.join(_PROBE_SECONDS)
+    return answer[0]
+
+
+def _cached(repository: str) -> bool:
+    """Returns whether `datasets` keeps a copy; looked up here, as importing it takes longer than the probe."""
+    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    folder = Path(os.environ.get("HF_DATASETS_CACHE") or os.path.join(home, "datasets")).expanduser()
+    # As the library stores owner/SomeName: owner___some_name.
+    owner, _, name = repository.partition("/")
+    flat = name.replace("_", "").replace("-", "").lower()
+    copies = folder.glob(f"{owner}___*/*/*/*")
+    return any(copy.parents[2].name.partition("___")[2].replace("_", "").replace("-", "") == flat for copy in copies)

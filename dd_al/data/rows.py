@@ -1,0 +1,131 @@
+"""Examples as a source wrote them, with the line each came from.
+
+Every reader ends in `checked`, so that bad text and missing labels are found in one place and named by file and line.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from dd_al.core.errors import DataError, nearest
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """One file or split, before its labels become classes.
+
+    Attributes:
+        texts: n texts without surrounding white space.
+        labels: n labels as written ("3", "positive", "4 stars").
+        rows: int64[n], 0-based position in the file or split as read.
+        lines: int64[n], 1-based line (or row, or item) for messages.
+        origin: the file's or split's name for messages.
+        unit: what `lines` counts.
+        graded: the labels are grades of a treebank, so that a few rows may well hold many classes.
+    """
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    rows: np.ndarray
+    lines: np.ndarray
+    origin: str
+    unit: str = "line"
+    graded: bool = False
+
+    def where(self, index: int) -> str:
+        """Returns "FILE, line N" for the example at `index`."""
+        return f"{self.origin}, {self.unit} {self.lines[index]}"
+
+
+def checked(examples: Iterable[tuple[int, Any, Any]], origin: str, unit: str = "line") -> Rows:
+    """Returns `Rows` of (line, text, label) triples.
+
+    Labels may be strings, integers, floats or booleans: 1 and 1.0 become "1", True becomes "true".
+
+    Raises:
+        DataError: no examples; a text that is empty or no text; a label that is missing, or neither string nor number.
+    """
+    texts, labels, lines, problems = [], [], [], []
+    for line, text, label in examples:
+        label = _written(label)
+        problem = _text_problem(text) or _label_problem(label)
+        if problem:
+            problems.append((line, problem))
+            continue
+        texts.append(text.strip())
+        labels.append(label)
+        lines.append(line)
+    if problems:
+        line, problem = problems[0]
+        more = f" ({len(problems) - 1} more rows of this file cannot be used either)" if len(problems) > 1 else ""
+        raise DataError(f"{origin}, {unit} {line}: {problem}{more}")
+    if not texts:
+        raise DataError(f"{origin}: no examples in it; it needs a text and a label per {unit}")
+    rows = np.arange(len(texts), dtype=np.int64)
+    return Rows(tuple(texts), tuple(labels), rows, np.array(lines, np.int64), origin, unit)
+
+
+def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
+    """Returns the position of the column `wanted`.
+
+    Raises:
+        DataError: there is no such column; the message names those there are and the `option` that chooses.
+    """
+    names = [str(name).strip() for name in names]
+    if wanted in names:
+        return names.index(wanted)
+    raise DataError(
+        f"{origin}: no column {wanted!r}{nearest(wanted, names)}; its columns are {', '.join(map(repr, names))}. "
+        f"Choose one with the option {option}"
+    )
+
+
+def _written(label: Any) -> Any:
+    """Returns the label as a string, "" for a missing one, or the value itself where it is no label."""
+    if isinstance(label, np.generic):
+        label = label.item()
+    if label is None or isinstance(label, float) and math.isnan(label):
+        return ""
+    if isinstance(label, bool):
+        return str(label).lower()
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    if isinstance(label, int | float):
+        return str(label)
+    return label.strip() if isinstance(label, str) else label
+
+
+def _label_problem(label: Any) -> str:
+    if label == "":
+        return "no label; every row needs one (remove the rows without)"
+    if not isinstance(label, str):
+        return f"the label is {_short(label)}; it must be a string or a number"
+    return _unicode_problem("label", label)
+
+
+def _text_problem(text: Any) -> str:
+    if text is None or isinstance(text, float) and math.isnan(text):
+        return "no text (missing or NaN); every row needs one (remove the rows without)"
+    if not isinstance(text, str):
+        return f"the text is {_short(text)}; it must be a string"
+    if not text.strip():
+        return "the text is empty; every row needs one (remove the rows without)"
+    if "\0" in text:
+        return "the text holds a NUL character: this is not a text file, or not in this encoding"
+    return _unicode_problem("text", text)
+
+
+def _unicode_problem(what: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        return f"the {what} holds half a surrogate pair (character {error.start}), which is no valid Unicode"
+    return ""
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return f"{shown if len(shown) <= 40 else shown[:37] + '...'} ({type(value).__name__})"

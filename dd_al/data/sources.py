@@ -1,0 +1,249 @@
+"""Where examples come from: local files, the hub, a PyPI package, or a program's own lists."""
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dd_al.core.errors import DataError, nearest
+from dd_al.data import formats, hub, labels, packaged, splits, treebank
+from dd_al.data.dataset import Split, TextDataset, content_hash
+from dd_al.data.rows import Rows, checked
+
+SOURCES = ("auto", "local", "hub", "packaged")
+SPLITS = ("standard", "seed_paper")
+_SST = ("sst2", "sst5")
+
+
+def _option(default, help, **limits):
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings:
+    """What to read, and how; `config.data`."""
+
+    source: str = _option("auto", "auto tries dir, $DD_AL_DATA/NAME, the hub, then a stand-in", choices=SOURCES)
+    name: str = _option("sst2", "sst2, sst5, rotten_tomatoes, imdb, owner/name on the hub, or a name of your own")
+    dir: str | None = _option(None, "the data set's own file or folder")
+    text_column: str = _option("text", "column that holds the texts")
+    label_column: str = _option("label", "column that holds the labels")
+    split: str = _option("standard", "seed_paper re-splits SST as the seed paper counts it", choices=SPLITS)
+    label_map: dict[str, int] | None = _option(None, "class of each label; labels in sorted order if unset")
+    encoding: str = _option("utf-8", "encoding of local text files")
+    phrases: bool = _option(False, "train on the treebank's phrases too; its original folder only")
+    length: int | None = _option(None, "tokens a text is cut and padded to; chosen from the texts if unset", min=1)
+    max_train: int | None = _option(None, "rows to keep of each split, for smoke runs", min=2)
+    split_seed: int = _option(0, "seed of every split that is made here", min=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """What a source gave."""
+
+    name: str
+    source: str
+    splits: dict[str, Rows]
+    stand_in_for: str | None = None
+    phrases: Rows | None = None
+    notes: tuple[str, ...] = ()
+
+
+def load(settings: DataSettings) -> TextDataset:
+    """Reads, checks and splits the data set that `settings` name.
+
+    Raises:
+        DataError: it cannot be found, read or used; the message says what to do, and names file and line where it can.
+    """
+    for field, allowed in (("source", SOURCES), ("split", SPLITS)):
+        value = getattr(settings, field)
+        if value not in allowed:
+            raise DataError(f"{field}: {value!r} is not one of {', '.join(allowed)}{nearest(str(value), allowed)}")
+    return _finish(_find(settings), settings)
+
+
+def from_lists(
+    texts: Iterable[str],
+    labels: Iterable[str | int],
+    *,
+    name: str = "lists",
+    validation: tuple[Iterable[str], Iterable[str | int]] | None = None,
+    test: tuple[Iterable[str], Iterable[str | int]] | None = None,
+    label_map: str | Mapping[str, int] | None = None,
+    split_seed: int = 0,
+) -> TextDataset:
+    """Returns a data set of a program's own lists, with the checks of a file.
+
+    Args:
+        texts: training texts; a seeded stratified tenth of them becomes each split that is not given.
+        labels: their labels.
+        name: for messages and results.
+        validation: (texts, labels).
+        test: (texts, labels).
+        label_map: label → class; numbers in their order and names sorted without it.
+        split_seed: seed of the splits made here.
+
+    Raises:
+        DataError: lists of different lengths, or whatever a file would be refused for.
+    """
+    given = {"train": (texts, labels), "validation": validation, "test": test}
+    parts = {key: _listed(*pair, origin=f"{name} {key}") for key, pair in given.items() if pair is not None}
+    settings = DataSettings(name=name, label_map=label_map, split_seed=split_seed)
+    return _finish(_Found(name, "local", parts), settings)
+
+
+def read_examples(
+    path: str | os.PathLike,
+    label_map: Mapping[str, int],
+    split: str | None = None,
+    settings: DataSettings | None = None,
+) -> Split:
+    """Reads examples of a known task, to test a classifier on.
+
+    Args:
+        path: a file, all of which is read, or a folder.
+        label_map: the task's label → class.
+        split: of a folder: "train", "validation", "test", or "all"; None reads test where there is one, else all.
+        settings: columns, encoding and name; those of `DataSettings()` if None.
+
+    Raises:
+        DataError: a bad file, no such split, or a label that is not in `label_map`.
+    """
+    found = _read_local(Path(path).expanduser(), settings or DataSettings(name=Path(path).stem))
+    parts = found.splits
+    if Path(path).expanduser().is_dir():
+        split = split or ("test" if "test" in parts else "all")
+        if split != "all" and split not in parts:
+            raise DataError(f"{path}: no {split} split in this folder; it has {', '.join(parts)}")
+        parts = parts if split == "all" else {split: parts[split]}
+    return splits.pool([labels.encode(rows, label_map) for rows in parts.values()])
+
+
+def _find(settings: DataSettings) -> _Found:
+    """Returns the examples of the one source asked for, or of the first that `auto` finds."""
+    name, local = settings.name, _local_path(settings)
+    if settings.source == "packaged":
+        return _packaged(name)
+    if settings.source == "hub":
+        return _hub(settings)
+    if local is not None:
+        return _complete(_read_local(local, settings), local)
+    root = os.environ.get("DD_AL_DATA")
+    absent = f"$DD_AL_DATA has no {name}" if root else "$DD_AL_DATA is not set"
+    if settings.source == "local":
+        raise DataError(f"source=local: no option dir is given, and {absent}; set dir to the data set's file or folder")
+    try:
+        return _hub(settings)
+    except hub.HubError as error:
+        if name not in packaged.NAMES and name not in packaged.STAND_INS:
+            known = sorted({*hub.IDS, *packaged.NAMES})
+            raise DataError(
+                f"data set {name!r}{nearest(name, known)} was not found. Tried: the option dir (not given); {absent}; "
+                f"{error}; the packaged reviews (which stand in for {', '.join(packaged.STAND_INS)} only)"
+            ) from error
+        found = _packaged(name)
+        return dataclasses.replace(found, notes=(*found.notes, f"looked elsewhere first: {absent}; {error}"))
+
+
+def _local_path(settings: DataSettings) -> Path | None:
+    """Returns the data set's file or folder; None where `dir` is not given and $DD_AL_DATA has none."""
+    if settings.dir:
+        path = Path(settings.dir).expanduser()
+        if not path.exists():
+            raise DataError(f"dir: no file or folder {settings.dir}")
+        return path
+    if not os.environ.get("DD_AL_DATA"):
+        return None
+    path = Path(os.environ["DD_AL_DATA"]).expanduser() / settings.name
+    candidates = (path, *(path.with_name(path.name + ending) for ending in formats.EXTENSIONS))
+    return next((candidate for candidate in candidates if candidate.exists()), None)
+
+
+def _read_local(path: Path, settings: DataSettings) -> _Found:
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    options = (settings.text_column, settings.label_column, settings.encoding)
+    if not path.is_dir():
+        return _Found(settings.name, "local", {"train": formats.read_file(path, *options)})
+    if not any((path / file).exists() for file in treebank.FILES):
+        return _Found(settings.name, "local", formats.read_folder(path, *options))
+    bank = treebank.read_release(
+        path, lambda file: formats.read_text(file, settings.encoding), binary=settings.name == "sst2"
+    )
+    return _Found(settings.name, "local", bank.splits, phrases=bank.phrases, notes=bank.notes)
+
+
+def _complete(found: _Found, path: Path) -> _Found:
+    """Checks that a folder has train and test; a file needs neither."""
+    if path.is_dir() and (missing := {"train", "test"} - set(found.splits)):
+        raise DataError(
+            f"{path}: no {' and no '.join(sorted(missing))} split in this folder; it has {', '.join(found.splits)}. "
+            "A folder needs train and test; a single file given by its path is split for you"
+        )
+    return found
+
+
+def _hub(settings: DataSettings) -> _Found:
+    return _Found(settings.name, "hub", hub.read(settings.name, settings.text_column, settings.label_column))
+
+
+def _packaged(name: str) -> _Found:
+    actual = packaged.STAND_INS.get(name, name)
+    found = _Found(actual, "packaged", {"train": packaged.read(actual)})
+    if actual == name:
+        return found
+    note = f"{actual} stands in for {name}: its scores are not those of {name}"
+    return dataclasses.replace(found, stand_in_for=name, notes=(note,))
+
+
+def _listed(texts: Iterable, labels: Iterable, origin: str) -> Rows:
+    if isinstance(texts, str) or isinstance(labels, str):
+        raise DataError(f"{origin}: texts and labels must be lists, not one string")
+    texts, labels = list(texts), list(labels)
+    if len(texts) != len(labels):
+        raise DataError(f"{origin}: {len(texts)} texts, but {len(labels)} labels")
+    return checked(zip(itertools.count(1), texts, labels), origin, "item")
+
+
+def _finish(found: _Found, settings: DataSettings) -> TextDataset:
+    """From examples as written to a data set: classes, splits, duplicates, slices."""
+    if settings.phrases and found.phrases is None:
+        raise DataError(f"phrases: only the original treebank folder ({', '.join(treebank.FILES)}) has phrases")
+    if settings.split == "seed_paper" and settings.name not in _SST:
+        raise DataError(f"split: seed_paper re-splits {' and '.join(_SST)} only, not {settings.name!r}")
+    rows = dict(found.splits, phrases=found.phrases) if settings.phrases else found.splits
+    label_map = labels.parse_map(settings.label_map) if settings.label_map else labels.infer_map(rows.values())
+    parts = {name: labels.encode(split, label_map) for name, split in rows.items()}
+    phrases = parts.pop("phrases", None)
+    taught = splits.pool([parts["train"], phrases]) if phrases else parts["train"]
+    labels.check_classes({**parts, "train": taught}, label_map)
+    notes, seed = list(found.notes), settings.split_seed
+    if settings.split == "seed_paper":
+        parts, note = splits.seed_paper(parts, seed)
+        notes.append(note)
+    arranged = splits.arrange(parts, seed)
+    train, validation, test = arranged.train, arranged.validation, arranged.test
+    notes += arranged.notes
+    if phrases:
+        phrases = phrases.take(treebank.training_phrases(phrases.texts, train.texts, validation.texts + test.texts))
+        train = splits.pool([train, phrases], renumber=False)
+        notes.append(f"{len(phrases)} phrases of the treebank were added to train")
+    if limit := settings.max_train:
+        train = splits.slice_rows(train, limit, seed, "slice train")
+        validation = splits.slice_rows(validation, limit, seed, "slice validation")
+        test = splits.slice_rows(test, limit, seed, "slice test")
+        notes.append(f"max_train: a slice of at most {limit} rows of each split")
+    labels.check_classes({"train": train}, label_map, " once duplicates are removed")
+    return TextDataset(
+        name=found.name,
+        source=found.source,
+        stand_in_for=found.stand_in_for,
+        train=train,
+        validation=validation,
+        test=test,
+        label_map=label_map,
+        dropped_duplicates=arranged.dropped,
+        sha256=content_hash(train, validation, test),
+        notes=tuple(notes),
+    )

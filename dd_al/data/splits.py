@@ -1,0 +1,150 @@
+"""Which example goes where: seeded stratified splits, and sentences that may be in one split only."""
+
+import dataclasses
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from dd_al.core.errors import DataError
+from dd_al.data.dataset import Split
+
+# The seed paper trains on 10,534 sentences of the treebank and tests on 1,316.
+SEED_PAPER_TRAIN, SEED_PAPER_TEST = 10_534, 1_316
+
+
+@dataclasses.dataclass(frozen=True)
+class Arranged:
+    """Three splits, the rows dropped as duplicates, and what to say about it."""
+
+    train: Split
+    validation: Split
+    test: Split
+    dropped: int
+    notes: tuple[str, ...]
+
+
+def arrange(splits: dict[str, Split], seed: int) -> Arranged:
+    """Completes and cleans the splits that a source gave.
+
+    Validation or test that the source does not give are a seeded stratified tenth of its train. Texts with
+    conflicting labels are dropped before that; texts that occur in more than one split then stay where they were
+    published (test before a carved validation before train).
+
+    Args:
+        splits: "train", and "validation" and "test" where the source has them.
+        seed: decides what is carved.
+
+    Raises:
+        DataError: too few rows to carve from.
+    """
+    train, conflicts = drop_conflicts(splits["train"])
+    notes, parts, tenth = [], dict(splits), round(len(train) / 10)
+    carved = [name for name in ("test", "validation") if name not in splits]
+    for name in carved:
+        train, parts[name] = carve(train, tenth, seed, name)
+    if len(carved) == 2:
+        sizes = f"{len(train)}/{len(parts['validation'])}/{len(parts['test'])}"
+        notes.append(f"no splits given: a seeded stratified 80/10/10 made them ({sizes} rows)")
+    elif carved:
+        name = carved[0]
+        notes.append(f"no {name} split given: a seeded stratified tenth of train ({len(parts[name])} rows) became it")
+    validation, test, repeated = parts["validation"], parts["test"], 0
+    if carved:
+        validation, repeated = _drop(validation, set(test.texts))
+    train, shared = _drop(train, {*validation.texts, *test.texts})
+    if shared:
+        notes.append(f"{shared} rows whose text is in another split too were removed from train")
+    if repeated:
+        notes.append(f"{repeated} rows whose text is in test too were removed from validation")
+    if conflicts:
+        notes.append(f"{conflicts} rows of texts that occur with different labels were removed from train")
+    return Arranged(train, validation, test, shared + repeated + conflicts, tuple(notes))
+
+
+def carve(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Split]:
+    """Returns (rest, part): a seeded stratified `part` of about `size` rows, both in their old order.
+
+    Every class with two or more rows is in both.
+
+    Raises:
+        DataError: no class has two rows.
+    """
+    chosen = stratified(split.labels, size, seed, purpose)
+    if not len(chosen):
+        raise DataError(f"too few rows ({len(split)}) to make a {purpose} split of them; give one, or more rows")
+    part = np.zeros(len(split), bool)
+    part[chosen] = True
+    return split.take(~part), split.take(part)
+
+
+def stratified(labels: np.ndarray, size: int, seed: int, purpose: str) -> np.ndarray:
+    """Returns the sorted indices of a seeded draw of `size` rows with the class shares of `labels`.
+
+    Args:
+        labels: int[n].
+        size: rows to draw; a row more or less per rare class, as each class with two or more rows gives at least one
+          and keeps at least one.
+        seed: of the draw.
+        purpose: names the random stream, so that one draw does not change another.
+
+    Returns:
+        int64[about size].
+    """
+    rng = np.random.default_rng([seed, zlib.crc32(purpose.encode())])
+    counts = np.bincount(labels)
+    exact = size * counts / len(labels)
+    shares = np.floor(exact).astype(int)
+    # Largest remainders make the sum exact; stable, so that equal remainders fall the same way everywhere.
+    shares[np.argsort(shares - exact, kind="stable")[: size - shares.sum()]] += 1
+    shares = np.clip(shares, np.minimum(counts - 1, 1).clip(0), (counts - 1).clip(0))
+    drawn = [rng.permutation(np.flatnonzero(labels == label))[:share] for label, share in enumerate(shares)]
+    return np.sort(np.concatenate(drawn))
+
+
+def slice_rows(split: Split, size: int, seed: int, purpose: str) -> Split:
+    """Returns a seeded stratified slice of about `size` rows, or the split where it has no more than that."""
+    return split if len(split) <= size else split.take(stratified(split.labels, size, seed, purpose))
+
+
+def seed_paper(splits: dict[str, Split], seed: int) -> tuple[dict[str, Split], str]:
+    """Pools the splits and draws the seed paper's: 10,534 sentences for train, 1,316 for test.
+
+    Both are counted before duplicates are removed, and validation is carved from the 10,534 later: the paper names
+    none, and its test may not choose. SST-2 has 9,613 sentences only: they are split in the same proportion. Of the
+    11,855 of SST-5, five are left over.
+
+    Returns:
+        ({"train", "test"}, a note).
+    """
+    everything = pool([splits[name] for name in ("train", "validation", "test") if name in splits])
+    total = SEED_PAPER_TRAIN + SEED_PAPER_TEST
+    enough = len(everything) >= total
+    size = SEED_PAPER_TEST if enough else round(len(everything) * SEED_PAPER_TEST / total)
+    rest, test = carve(everything, size, seed, "test")
+    train = slice_rows(rest, SEED_PAPER_TRAIN, seed, "train")
+    how = "" if enough else f", in the proportion of the paper's {SEED_PAPER_TRAIN}/{SEED_PAPER_TEST}"
+    note = f"split=seed_paper: {len(everything)} sentences re-split into {len(train)} train and {len(test)} test{how}"
+    return {"train": train, "test": test}, note
+
+
+def pool(parts: Sequence[Split], renumber: bool = True) -> Split:
+    """Returns the parts as one; rows count on from part to part, or stay as they are without `renumber`."""
+    ends = np.cumsum([int(part.rows.max(initial=-1)) + 1 for part in parts]) * renumber
+    return Split(
+        tuple(text for part in parts for text in part.texts),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.rows + start for part, start in zip(parts, (0, *ends[:-1]), strict=True)]),
+    )
+
+
+def drop_conflicts(split: Split) -> tuple[Split, int]:
+    """Returns the split without the texts that occur in it with different labels, and how many rows that removed."""
+    first: dict[str, int] = {}
+    pairs = zip(split.texts, split.labels.tolist(), strict=True)
+    return _drop(split, {text for text, label in pairs if first.setdefault(text, label) != label})
+
+
+def _drop(split: Split, texts: set[str]) -> tuple[Split, int]:
+    keep = np.array([text not in texts for text in split.texts], bool)
+    return (split if keep.all() else split.take(keep)), int((~keep).sum())

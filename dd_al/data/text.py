@@ -1,0 +1,82 @@
+"""Words: a treebank-style tokenizer, a vocabulary, and ids of fixed length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+MAX_LENGTH = 64
+
+# Contractions are split as the Penn treebank does it (wo|n't, it|'s), so text that is tokenised already
+# and raw text meet in the same words. Hyphenated compounds are split: their parts have vectors.
+_TOKEN = r"\w+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|\w+|\.\.+|[^\w\s]"
+
+
+def _tokenizer(vocabulary: dict[str, int]) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFC(),
+            normalizers.Replace(Regex(r"<br\s*/?>"), " "),
+            normalizers.Lowercase(),
+            normalizers.Replace("’", "'"),
+            normalizers.Replace("-lrb-", "("),
+            normalizers.Replace("-rrb-", ")"),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_TOKEN), "removed", invert=True)
+    return tokenizer
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Known words; row ``i`` of a table of word vectors belongs to ``words[i]``.
+
+    Attributes:
+      words: starts with the padding and the unknown word.
+    """
+
+    words: tuple[str, ...]
+
+    @cached_property
+    def _encoder(self) -> Tokenizer:
+        return _tokenizer({word: i for i, word in enumerate(self.words)})
+
+    def ids(self, texts: Sequence[str], length: int | None = None) -> list[np.ndarray]:
+        """The ids of every text's words, ``int32[words]`` each, at most ``length`` of them."""
+        encoder = self._encoder
+        encoder.no_truncation()
+        if length is not None:
+            encoder.enable_truncation(length)
+        return [np.asarray(e.ids, np.int32) for e in encoder.encode_batch_fast(list(texts))]
+
+    def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
+        """Ids cut and padded to ``int32[texts, length]``."""
+        out = np.zeros((len(texts), length), np.int32)
+        for row, ids in zip(out, self.ids(texts, length)):
+            row[: len(ids)] = ids
+        return out
+
+
+def build_vocabulary(texts: Iterable[str], min_count: int = 1) -> Vocabulary:
+    """The words that occur at least ``min_count`` times, the most frequent first."""
+    from tokenizers import trainers
+
+    tokenizer = _tokenizer({PAD: 0, UNKNOWN: 1})
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=10_000_000, min_frequency=min_count, special_tokens=[PAD, UNKNOWN], show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return Vocabulary(tuple(sorted(vocabulary := tokenizer.get_vocab(), key=vocabulary.__getitem__)))
+
+
+def choose_length(lengths: Sequence[int], limit: int = MAX_LENGTH) -> int:
+    """A length that leaves 98 % of the texts whole, as a multiple of 4, at most ``limit``."""
+    if not len(lengths):
+        raise ValueError("no texts to choose a length from")
+    return int(min(limit, max(4, -(-np.percentile(lengths, 98) // 4) * 4)))

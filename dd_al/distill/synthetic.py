@@ -1,0 +1,77 @@
+"""The synthetic set: what distillation optimises."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from dd_al.core.keys import stream
+from dd_al.core.types import Batch, TextInputs
+
+
+class Synthetic(NamedTuple):
+    """A distilled training set with the schedule that trains on it.
+
+    Attributes:
+      inputs: ``float32[items, length, dim]``, matrices of word vectors.
+      label_logits: ``float32[items, classes]``; the soft labels are their softmax.
+      log_rates: ``float32[steps, layers]``; the learning rates are their exponentials, so positive.
+    """
+
+    inputs: jax.Array
+    label_logits: jax.Array
+    log_rates: jax.Array
+
+
+def as_batch(synthetic: Synthetic) -> Batch:
+    """The synthetic examples as one batch; every position counts as a word."""
+    inputs = TextInputs(synthetic.inputs, jnp.ones(synthetic.inputs.shape[:2], bool))
+    return Batch((inputs,), jax.nn.softmax(synthetic.label_logits))
+
+
+def rates(synthetic: Synthetic) -> jax.Array:
+    """The learning rates, ``float32[steps, layers]``."""
+    return jnp.exp(synthetic.log_rates)
+
+
+def balanced_classes(items: int, classes: int) -> jax.Array:
+    """The class that each item starts from, ``int32[items]``: 0, 1, …, classes − 1, 0, 1, …
+
+    With fewer items than classes the first ones only; their soft labels learn to serve the rest.
+    """
+    return jnp.arange(items, dtype=jnp.int32) % classes
+
+
+def start(
+    key: jax.Array,
+    classes: int,
+    *,
+    inputs: jax.Array,
+    item_classes: jax.Array,
+    steps: int,
+    layers: int,
+    rate: float,
+    label_scale: float,
+) -> Synthetic:
+    """A synthetic set to start from.
+
+    Args:
+      key: unused where the inputs are real; noise is made by `noise_inputs`.
+      classes: number of classes.
+      inputs: ``float32[items, length, dim]``.
+      item_classes: ``int32[items]``, the class of each item.
+      steps: inner steps.
+      layers: groups of parameters with their own rates.
+      rate: first learning rate everywhere.
+      label_scale: logit of the item's own class above the others.
+    """
+    del key
+    labels = label_scale * jax.nn.one_hot(item_classes, classes)
+    return Synthetic(inputs, labels, jnp.full((steps, layers), jnp.log(rate), jnp.float32))
+
+
+def noise_inputs(key: jax.Array, items: int, length: int, dim: int, scale: float) -> jax.Array:
+    """Gaussian word vectors, ``float32[items, length, dim]``, with standard deviation ``scale``."""
+    return scale * jax.random.normal(stream(key, "noise"), (items, length, dim))

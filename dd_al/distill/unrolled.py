@@ -1,0 +1,128 @@
+"""Distillation by differentiating through training (Wang et al. 2018, arXiv 1811.10959)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dd_al.core.keys import stream
+from dd_al.core.losses import cross_entropy
+from dd_al.core.types import Batch
+from dd_al.distill.synthetic import Synthetic, as_batch, rates
+from dd_al.learner.learner import Learner, LearnerState, logits
+from dd_al.learner.unroll import unroll
+
+
+class OuterState(NamedTuple):
+    """The outer loop's state; all arrays.
+
+    Attributes:
+      synthetic: the set being optimised.
+      average: its exponential moving average, which is what gets evaluated and kept.
+      opt_state: the outer optimizer's moments.
+      step: ``int32[]``, outer steps taken.
+    """
+
+    synthetic: Synthetic
+    average: Synthetic
+    opt_state: Any
+    step: jax.Array
+
+
+class OuterInfo(NamedTuple):
+    """Diagnostics of one outer step.
+
+    Attributes:
+      loss: ``float32[]``, cross-entropy of the trained learners on the real batch, in nats.
+      accuracy: ``float32[]``, their accuracy on it.
+      grad_norm: ``float32[]``, of the hypergradient before clipping.
+      finite: ``bool[]``, false where loss or hypergradient is not; the step is then skipped.
+    """
+
+    loss: jax.Array
+    accuracy: jax.Array
+    grad_norm: jax.Array
+    finite: jax.Array
+
+
+def outer_loss(
+    learner: Learner, synthetic: Synthetic, states: LearnerState, real: Batch, *, key=None, remat: str = "none"
+) -> tuple[jax.Array, jax.Array]:
+    """The objective: min over (p̃, η̃) of E ℓ(p, θ_S) (Wang et al. 2018, eq. 5).
+
+    Args:
+      learner: trained on the synthetic set.
+      synthetic: the set and its rates.
+      states: stacked initial learner states, a leading axis of inits.
+      real: a real batch, shared by the inits.
+      key: drives dropout in the inner steps; None for none.
+      remat: see `dd_al.learner.unroll.unroll`.
+
+    Returns:
+      The mean loss over inits and batch, ``float32[]``, and the accuracy, ``float32[]``.
+    """
+    batch, step_rates = as_batch(synthetic), rates(synthetic)
+
+    def one(state: LearnerState, index: jax.Array):
+        dropout_key = None if key is None else jax.random.fold_in(key, index)
+        final = unroll(learner, state, batch, step_rates, key=dropout_key, remat=remat)
+        return logits(learner.model, final.params, real)
+
+    count = jax.tree.leaves(states)[0].shape[0]
+    z = jax.vmap(one)(states, jnp.arange(count))  # [inits, batch, classes]
+    correct = jnp.argmax(z, -1) == jnp.argmax(real.targets, -1)
+    return cross_entropy(z, jnp.broadcast_to(real.targets, z.shape)), jnp.mean(correct.astype(jnp.float32))
+
+
+def unrolled(
+    learner: Learner,
+    optimizer: optax.GradientTransformation,
+    initial_states: Callable[[jax.Array], LearnerState],
+    *,
+    average_decay: float = 0.0,
+    inner_dropout: bool = False,
+    remat: str = "none",
+) -> tuple[Callable, Callable]:
+    """The distillation method as ``(init, step)``.
+
+    Args:
+      learner: what the set is distilled for.
+      optimizer: the outer optimizer, schedule and clipping included.
+      initial_states: ``initial_states(key) -> LearnerState`` stacked over the nets of one outer step:
+        fresh draws, or the same known ones for every key.
+      average_decay: decay of the moving average that `OuterState.average` holds; 0 keeps the set itself.
+      inner_dropout: whether the learner's dropout is active in the inner steps.
+      remat: see `dd_al.learner.unroll.unroll`.
+
+    Returns:
+      ``init(synthetic) -> OuterState`` and ``step(key, state, real) -> (OuterState, OuterInfo)``. A step
+      whose loss or hypergradient is not finite leaves the set unchanged.
+    """
+
+    def init(synthetic: Synthetic) -> OuterState:
+        return OuterState(synthetic, synthetic, optimizer.init(synthetic), jnp.zeros((), jnp.int32))
+
+    def step(key: jax.Array, state: OuterState, real: Batch) -> tuple[OuterState, OuterInfo]:
+        states = initial_states(stream(key, "inner_init"))
+        dropout_key = stream(key, "inner_dropout") if inner_dropout else None
+
+        def objective(synthetic: Synthetic):
+            return outer_loss(learner, synthetic, states, real, key=dropout_key, remat=remat)
+
+        (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.synthetic)
+        norm = optax.global_norm(grads)
+        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.synthetic)
+        synthetic = optax.apply_updates(state.synthetic, updates)
+        # Bias-corrected like Adam's moments, so that early averages are not dragged to the start.
+        decay = jnp.minimum(average_decay, state.step / (state.step + 10.0))
+        average = jax.tree.map(lambda a, s: decay * a + (1 - decay) * s, state.average, synthetic)
+        moved = OuterState(synthetic, average, opt_state, state.step)
+        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
+        return kept._replace(step=state.step + 1), OuterInfo(loss, accuracy, norm, finite)
+
+    return init, step

@@ -1,0 +1,1 @@
+"""What a run leaves on disk and shows on screen: the work directory, checkpoints, metrics, artefacts, progress."""

@@ -1,0 +1,89 @@
+"""The metrics stream: one JSON object per line, appended while the run goes on and cut back when it resumes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import IO, Any
+
+from dd_al.core.files import atomic_write, jsonable
+
+
+class MetricsWriter:
+    """Appends lines such as `{"step": 10, "loss": 0.5}` to a file; a context manager.
+
+    A last line that a crash cut short is removed on opening, so that the next one does not run into it.
+
+    Args:
+        path: the file; it is made where it does not exist.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self._path = Path(path)
+        if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
+            self._rewrite(read(self._path))
+        self._file = self._open()
+
+    def write(self, step: int, **values: Any) -> None:
+        """Appends one line and flushes it.
+
+        Args:
+            step: how many steps are done.
+            **values: numbers, strings, lists or arrays, of JAX too; NaN and the infinities become null.
+
+        Raises:
+            TypeError: a value that JSON cannot hold.
+        """
+        self._append({"step": int(step), **values})
+
+    def resume(self, step: int) -> None:
+        """Drops the lines after `step`, which will be written again, and appends `{"event": "resume", "step": step}`.
+
+        Lines without a step stay. Atomic: a crash leaves the old file or the cut one.
+        """
+        self._file.close()
+        self._rewrite([line for line in read(self._path) if line.get("step", step) <= step])
+        self._file = self._open()
+        self._append({"event": "resume", "step": int(step)})
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> MetricsWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> IO[str]:
+        return open(self._path, "a", encoding="utf-8")
+
+    def _append(self, line: dict[str, Any]) -> None:
+        self._file.write(_dumps(line))
+        self._file.flush()
+
+    def _rewrite(self, lines: list[dict[str, Any]]) -> None:
+        atomic_write(self._path, "".join(map(_dumps, lines)))
+
+
+def read(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """Returns the lines of a metrics file in order, without any that are broken; [] where there is no file."""
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    lines = []
+    for line in text.split("\n"):
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(value, dict):
+            lines.append(value)
+    return lines
+
+
+def _dumps(line: dict[str, Any]) -> str:
+    return json.dumps(jsonable(line, "line"), allow_nan=False) + "\n"

@@ -1,0 +1,84 @@
+"""Progress of a long loop: a bar on a terminal, a log line now and then elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+from typing import Any
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+logger = logging.getLogger(__name__)
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Shows how far a loop is, its rate and the time left; a context manager.
+
+        with Progress(steps, "distilling", done=resumed_at) as progress:
+            for ...:
+                progress.update(10, loss=loss)
+
+    Args:
+        total: how many steps there are.
+        description: what is being done, in a word or two.
+        done: steps that were done before this process; they do not count for the rate.
+    """
+
+    def __init__(self, total: int, description: str, done: int = 0):
+        self._total, self._description = total, description
+        self._done = self._start = self._logged = done
+        self._began = self._last = time.monotonic()
+        self._bar: tqdm | None = None
+        self._contexts = contextlib.ExitStack()
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            # Log lines go above the bar instead of through it.
+            self._contexts.enter_context(logging_redirect_tqdm())
+            bar = tqdm(total=self._total, desc=self._description, initial=self._done, dynamic_ncols=True)
+            self._bar = self._contexts.enter_context(bar)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._contexts.close()
+        self._bar = None
+
+    def update(self, n: int = 1, **values: Any) -> None:
+        """Counts `n` more steps.
+
+        Args:
+            n: the steps done since the last call.
+            **values: what to show beside them, such as `loss=0.3`; arrays of one element count as numbers.
+        """
+        self._done += n
+        if self._bar is not None:
+            self._bar.set_postfix_str(_words(values), refresh=False)
+            self._bar.update(n)
+        elif self._due():
+            self._logged, self._last = self._done, time.monotonic()
+            logger.info("%s", self._line(values))
+
+    def _due(self) -> bool:
+        """A line every ten seconds, at every tenth of the way, and at the end."""
+        tenths = 10 * self._done // max(self._total, 1) > 10 * self._logged // max(self._total, 1)
+        return tenths or time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES
+
+    def _line(self, values: dict[str, Any]) -> str:
+        rate = (self._done - self._start) / max(time.monotonic() - self._began, 1e-9)
+        left = tqdm.format_interval(max(self._total - self._done, 0) / rate) if rate else "?"
+        speed = f"{rate:.3g}/s" if rate >= 1 or not rate else f"{1 / rate:.3g} s each"
+        line = f"{self._description}: {self._done}/{self._total}, {speed}, {left} left"
+        return f"{line}, {_words(values)}" if values else line
+
+
+def _words(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={_word(value)}" for name, value in values.items())
+
+
+def _word(value: Any) -> str:
+    value = value.item() if hasattr(value, "item") else value
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

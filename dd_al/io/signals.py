@@ -1,0 +1,84 @@
+"""Stopping on request: a signal asks, the loop answers when its state can be saved."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from dd_al.core.errors import Interrupted
+
+
+class Stop:
+    """Whether a signal has asked the run to stop; see `catch_stop`.
+
+    Attributes:
+        signum: the signal's number, or None while nothing has asked.
+    """
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        """True once a signal has arrived: save the state, then call `check`."""
+        return self.signum is not None
+
+    def check(self) -> None:
+        """Raises `Interrupted`, with the exit code 128 + signal, if a signal has arrived; the state must be saved."""
+        if self.signum is not None:
+            name, code = signal.Signals(self.signum).name, 128 + self.signum
+            raise Interrupted(f"stopped by {name}; the state is saved, the same command goes on from it", code)
+
+    def _handle(self, signum: int, _: FrameType | None) -> None:
+        if signum == signal.SIGINT and self.signum == signal.SIGINT:
+            raise KeyboardInterrupt  # asked twice at the keyboard: at once, saved or not
+        self.signum = signum
+
+
+@contextlib.contextmanager
+def catch_stop() -> Iterator[Stop]:
+    """Within this context SIGTERM and SIGINT only note that a stop is wanted; the old handlers come back after it.
+
+        with catch_stop() as stop:
+            for step in range(steps):
+                state = advance(state)
+                if stop.requested:
+                    save(state)
+                    stop.check()
+
+    A second SIGINT raises KeyboardInterrupt at once. Outside the main thread, where Python allows no handlers, nothing
+    is caught and `requested` stays False.
+    """
+    stop = Stop()
+    with _handlers({signal.SIGTERM: stop._handle, signal.SIGINT: stop._handle}):
+        yield stop
+
+
+@contextlib.contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Within this context SIGTERM raises `Interrupted` where the program stands, unless `catch_stop` notes it."""
+
+    def interrupt(signum: int, _: FrameType | None) -> None:
+        raise Interrupted("stopped by SIGTERM; the same command goes on from what was saved", 128 + signum)
+
+    with _handlers({signal.SIGTERM: interrupt}):
+        yield
+
+
+@contextlib.contextmanager
+def _handlers(handlers: dict[signal.Signals, Callable]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = {}
+    try:
+        for signum, handler in handlers.items():
+            old[signum] = signal.signal(signum, handler)
+        yield
+    finally:
+        for signum, handler in old.items():
+            # None stands for a handler that was not set from Python; it cannot be put back.
+            signal.signal(signum, signal.SIG_DFL if handler is None else handler)

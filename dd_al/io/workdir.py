@@ -1,0 +1,194 @@
+"""The work directory: one run at a time, one config for good, and every file in its known place."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from dd_al.core.errors import UserError, WorkdirError
+from dd_al.core.files import jsonable, read_json, remove_temporaries, write_json
+
+# What a run writes, in the order of deletion: results.json first, so that half a run never looks like a finished one,
+# and config.json last, for as long as it stands the rest is known to be ours.
+_WRITTEN = (
+    "results.json",
+    "metrics.jsonl",
+    "report.html",
+    "figures",
+    "checkpoints",
+    "distilled.*",
+    "selected.jsonl",
+    "resolved.json",
+    "config.json",
+)
+_ABSENT = "(absent)"
+
+
+class Workdir:
+    """An open, locked work directory; made by `open_workdir`, and a context manager that lets go of the lock.
+
+    Attributes:
+        path: the folder, absolute.
+        config: the path of `config.json`; the other paths likewise, whether or not anything is there yet.
+        metrics: `metrics.jsonl`.
+        checkpoints: the folder of the checkpoints.
+        results: `results.json`; to be written last of all, as it ends the run.
+        report: `report.html`.
+        figures: the folder of the figures.
+        distilled: `distilled.safetensors`.
+        distilled_meta: `distilled.json`.
+        selected: `selected.jsonl`.
+    """
+
+    def __init__(self, path: Path, lock: IO[str]):
+        self.path = path
+        self._lock = lock
+        self.config = path / "config.json"
+        self.metrics = path / "metrics.jsonl"
+        self.results = path / "results.json"
+        self.report = path / "report.html"
+        self.figures = path / "figures"
+        self.checkpoints = path / "checkpoints"
+        self.distilled = path / "distilled.safetensors"
+        self.distilled_meta = path / "distilled.json"
+        self.selected = path / "selected.jsonl"
+        self._resolved = path / "resolved.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether `results.json` says that the run is done; there is then nothing to do."""
+        try:
+            results = read_json(self.results)
+        except UserError:
+            return False
+        return isinstance(results, dict) and bool(results.get("finished"))
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """What `resolve` has recorded so far, by key; {} at first."""
+        return read_json(self._resolved) if self._resolved.exists() else {}
+
+    def resolve(self, **chosen: Any) -> dict[str, Any]:
+        """Freezes what `auto` (or a default of None) came to, so that a resumed run does not choose anew.
+
+        Args:
+            **chosen: key to JSON value, such as `source="packaged"`.
+
+        Returns:
+            The same keys with the values of the first call that recorded them, in this process or an earlier one.
+        """
+        recorded = {**jsonable(chosen), **self.resolved}
+        write_json(self._resolved, recorded)
+        return {key: recorded[key] for key in chosen}
+
+    def close(self) -> None:
+        """Lets go of the lock."""
+        self._lock.close()
+
+    def __enter__(self) -> Workdir:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_workdir(path: str | os.PathLike, config: Mapping[str, Any], *, overwrite: bool = False) -> Workdir:
+    """Opens a work directory, new or to be resumed, for this process alone.
+
+    Args:
+        path: the folder; made, with its parents, where it does not exist.
+        config: the whole config, nested, of values that JSON can hold; recorded as `config.json` at first and compared
+            with that later.
+        overwrite: first delete what an earlier run wrote, and only that: other files of the user stay.
+
+    Raises:
+        WorkdirError: another process is using the folder; it holds a run of another config (names each key that
+            differs), or files named like a run's without its `config.json`; or it cannot be written.
+    """
+    path = Path(path).expanduser().absolute()
+    with contextlib.ExitStack() as on_error:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            workdir = on_error.enter_context(Workdir(path, _lock(path)))
+            _refuse_foreign(workdir)
+            if overwrite:
+                _delete_written(path)
+            remove_temporaries(path)
+            if workdir.config.exists():
+                _refuse_changed(workdir, jsonable(config))
+            else:
+                write_json(workdir.config, config)
+        except OSError as error:
+            raise WorkdirError(f"cannot use {path} as a work directory: {error.strerror} ({error.filename})") from error
+        on_error.pop_all()
+    return workdir
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Takes the folder's lock, which the kernel gives back however this process ends."""
+    file = open(folder / ".lock", "a+", encoding="utf-8")  # noqa: SIM115
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read().strip()
+        file.close()
+        process = f"another process (pid {owner})" if owner else "another process"
+        message = f"{process} is using {folder}: wait until it is done, stop it, or take another workdir"
+        raise WorkdirError(message) from None
+    except BaseException:
+        file.close()
+        raise
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")  # for people to read; the lock itself is the kernel's
+    file.flush()
+    return file
+
+
+def _refuse_foreign(workdir: Workdir) -> None:
+    """Refuses files that are named like ours beside no config.json: they may well be somebody's work."""
+    if not workdir.config.exists():
+        foreign = [path.name for path in _written(workdir.path)]
+        if foreign:
+            message = f"{workdir.path} holds {', '.join(foreign)} but no config.json, so no run of ours wrote them"
+            raise WorkdirError(f"{message}: take another workdir, or move them away")
+
+
+def _refuse_changed(workdir: Workdir, config: Mapping[str, Any]) -> None:
+    """Refuses to go on under another config than the one the run began with."""
+    try:
+        recorded = read_json(workdir.config)
+    except UserError as error:
+        raise WorkdirError(f"{error}; --overwrite starts over") from error
+    old, new = _flat(recorded), _flat(config)
+    changed = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
+    if changed:
+        lines = [f"  config{key}: {old.get(key, _ABSENT)!r} -> {new.get(key, _ABSENT)!r}" for key in changed]
+        raise WorkdirError(
+            f"{workdir.path} holds a run of another config (recorded -> asked for):\n"
+            + "\n".join(lines)
+            + "\ntake another workdir, or delete that run with --overwrite"
+        )
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(config, dict) or not config:
+        return {prefix: config}
+    return {key: value for name, part in config.items() for key, value in _flat(part, f"{prefix}.{name}").items()}
+
+
+def _delete_written(folder: Path) -> None:
+    for path in _written(folder):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _written(folder: Path) -> list[Path]:
+    return [path for pattern in _WRITTEN for path in sorted(folder.glob(pattern))]

@@ -1,0 +1,69 @@
+"""The learner: a model with an inner optimizer, and the one training step that everything shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dd_al.core.losses import cross_entropy
+from dd_al.core.types import Batch
+from dd_al.models.base import Model, Params
+
+
+class LearnerState(NamedTuple):
+    """What training changes: the parameters and the optimizer's moments."""
+
+    params: Params
+    opt_state: Any
+
+
+class Learner(NamedTuple):
+    """How a model is trained.
+
+    Attributes:
+      model: the network.
+      init: ``init(key) -> LearnerState``.
+      train_step: ``train_step(key, state, batch, rates) -> LearnerState``. ``rates`` is
+        ``float[layers]``, one rate per top-level entry of the parameters in sorted order (`layers`);
+        ``key`` drives dropout, None switches it off.
+    """
+
+    model: Model
+    init: Callable[[jax.Array], LearnerState]
+    train_step: Callable[..., LearnerState]
+
+
+def layers(model: Model) -> tuple[str, ...]:
+    """The names that rates belong to, in order."""
+    return tuple(sorted(jax.eval_shape(model.init, jax.random.key(0))))
+
+
+def logits(model: Model, params: Params, batch: Batch, key: jax.Array | None = None) -> jax.Array:
+    """Logits of a batch, ``float[batch, classes]``, its length buckets one after the other."""
+    keys = [None] * len(batch.inputs) if key is None else jax.random.split(key, len(batch.inputs))
+    return jnp.concatenate([model.apply(params, x, k) for x, k in zip(batch.inputs, keys)])
+
+
+def make_learner(model: Model, optimizer: optax.GradientTransformation) -> Learner:
+    """Joins a model and an optimizer's direction (see `dd_al.learner.optimizers`)."""
+
+    def init(key: jax.Array) -> LearnerState:
+        params = model.init(key)
+        return LearnerState(params, optimizer.init(params))
+
+    def train_step(key: jax.Array | None, state: LearnerState, batch: Batch, rates: jax.Array) -> LearnerState:
+        def loss(params: Params) -> jax.Array:
+            return cross_entropy(logits(model, params, batch, key), batch.targets)
+
+        direction, opt_state = optimizer.update(jax.grad(loss)(state.params), state.opt_state, state.params)
+        params = {
+            name: jax.tree.map(lambda p, d, rate=rate: p - rate * d, state.params[name], direction[name])
+            for name, rate in zip(sorted(state.params), rates)
+        }
+        return LearnerState(params, opt_state)
+
+    return Learner(model, init, train_step)

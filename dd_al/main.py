@@ -1,0 +1,231 @@
+"""From the command line to one experiment and an exit code: `python -m dd_al.main --help`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import importlib.util
+import inspect
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from ml_collections import ConfigDict
+
+from dd_al.core.errors import ConfigError, Interrupted, UserError, nearest
+from dd_al.core.files import read_json
+from dd_al.core.settings import from_config, keys_help, override
+from dd_al.experiments import EXPERIMENTS
+from dd_al.experiments.settings import Settings
+from dd_al.io import compilation_cache
+from dd_al.io.signals import sigterm_interrupts
+from dd_al.io.workdir import Workdir, open_workdir
+
+logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" under `python -m`
+
+_EXAMPLES = """
+examples:
+  python -m dd_al.main --config=configs/smoke.py --workdir=/tmp/smoke
+  python -m dd_al.main --config=configs/sst_distill.py:classes=5,init=known --workdir=/tmp/five
+  python -m dd_al.main --config=configs/sst_distill.py --workdir=/tmp/two --config.seed=1 --config.distill.items=4
+
+The same command resumes a run that was stopped. Exit codes: 0 done, 1 a failure of the program, 2 a mistake in the
+command, the config, the data or the workdir, 130 interrupted and 143 terminated (the state is saved).
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one experiment.
+
+    Args:
+        argv: the command line; its first item is the program's name.
+
+    Returns:
+        The exit code: 0 done (or help shown), 1 a failure, 2 the user's mistake, 130 and 143 for SIGINT and SIGTERM.
+    """
+    debug = "--debug" in argv
+    try:
+        with sigterm_interrupts():
+            _run(argv[1:])
+        return 0
+    except UserError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Interrupted as interrupted:
+        print(interrupted, file=sys.stderr)
+        return interrupted.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    except Exception:
+        traceback.print_exc()
+        return 1
+
+
+def _run(args: Sequence[str]) -> None:
+    flags, overrides = _parse(args)
+    if flags.help:
+        _print_help(flags)
+        return
+    _start_logging()
+    # Everything that can be wrong with the command is looked at before JAX is imported, which takes seconds.
+    settings = _settings(flags.config, overrides)
+    if flags.workdir is None:
+        raise ConfigError("--workdir=DIR is missing: where the run is to write; see --help")
+    with open_workdir(flags.workdir, dataclasses.asdict(settings), overwrite=flags.overwrite) as workdir:
+        if workdir.finished:
+            print(f"{workdir.path} holds a finished run of this config; --overwrite runs it again")
+        else:
+            experiment = importlib.import_module(EXPERIMENTS[settings.experiment])
+            _start_jax()
+            began = time.monotonic()
+            experiment.run(settings, workdir)
+            logger.info("done in %.0f s", time.monotonic() - began)
+        _print_headline(workdir)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises its complaints instead of exiting."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see --help")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m dd_al.main",
+        usage="%(prog)s --config=FILE[:key=value,...] --workdir=DIR [--config.KEY=VALUE ...] [--overwrite] [--debug]",
+        description="Runs one experiment.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", metavar="FILE[:key=value,...]", help="a file with get_config(arg), and its variant")
+    parser.add_argument("--workdir", metavar="DIR", help="the folder that the run writes to, and resumes from")
+    parser.add_argument("--overwrite", action="store_true", help="delete what an earlier run wrote there first")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of the user's mistakes, too")
+    parser.add_argument("--help", "-h", action="store_true", help="show this, and with --config all its keys")
+    return parser
+
+
+def _parse(args: Sequence[str]) -> tuple[argparse.Namespace, list[tuple[str, str]]]:
+    """Returns the flags, and the overrides in order: `--config.seed=1` and `--config.seed 1` are ("seed", "1")."""
+    flags, rest = _parser().parse_known_args(list(args))
+    overrides, rest = [], list(rest)
+    while rest:
+        name, equals, text = rest.pop(0).partition("=")
+        if not name.startswith("--config."):
+            known = ["--config", "--workdir", "--overwrite", "--debug", "--help"]
+            kind = "flag" if name.startswith("-") else "argument"
+            raise ConfigError(f"unknown {kind} {name}{nearest(name, known)}; see --help")
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise ConfigError(f"{name} has no value: write {name}=VALUE")
+            text = rest.pop(0)
+        overrides.append((name.removeprefix("--config."), text))
+    return flags, overrides
+
+
+def _settings(config_flag: str | None, overrides: Sequence[tuple[str, str]]) -> Settings:
+    """Returns the checked settings: the config file's, with the flags on top."""
+    if config_flag is None:
+        raise ConfigError("--config=FILE is missing: which experiment to run; see --help")
+    config = _load_config(config_flag)
+    for key, text in overrides:
+        override(Settings, config, key, text)
+    settings = from_config(Settings, config)
+    if settings.experiment not in EXPERIMENTS:
+        hint, known = nearest(settings.experiment, EXPERIMENTS), ", ".join(EXPERIMENTS)
+        raise ConfigError(f"config.experiment = {settings.experiment!r}: must be one of {known}{hint}")
+    return settings
+
+
+def _load_config(flag: str) -> ConfigDict:
+    """Returns what `get_config` of the file gives for the variant after the colon."""
+    name, _, variant = flag.partition(":")
+    path = Path(name)
+    if not path.is_file():
+        siblings = [str(other) for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise ConfigError(f"there is no config file {name}{nearest(name, siblings)}")
+    try:
+        get_config = getattr(_import_file(path), "get_config", None)
+        if not callable(get_config):
+            raise ConfigError(f"{name} has no function get_config(arg)")
+        takes_variant = bool(inspect.signature(get_config).parameters)
+        if variant and not takes_variant:
+            raise ConfigError(f"{name} has no variants: leave out {variant!r}")
+        config = get_config(variant or None) if takes_variant else get_config()
+    except UserError as error:
+        raise type(error)(f"{name}: {error}") from error
+    except Exception as error:  # the file is the user's, and so is whatever goes wrong in it
+        # ConfigDict quotes a KeyError's text, line break and all, and then again.
+        text = str(error).replace("\\n", ". ").replace("\\'", "").strip("'")
+        raise ConfigError(f"{name}{_line(error, path)}: {type(error).__name__}: {text}") from error
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"{name}: get_config returned a {type(config).__name__} instead of a ConfigDict")
+    return config
+
+
+def _import_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"dd_al_config_{path.stem}", path.absolute())
+    if spec is None or spec.loader is None:
+        raise ConfigError("is no Python file (its name must end in .py)")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _line(error: Exception, path: Path) -> str:
+    """Where in the config file an error came from, as ", line 3"; "" if not there."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.absolute()]
+    number = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
+    return f", line {number}" if number else ""
+
+
+def _start_logging() -> None:
+    """One line per message on stderr; only warnings from other packages."""
+    logging.basicConfig(format="%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("dd_al").setLevel(logging.INFO)
+
+
+def _start_jax() -> None:
+    cache = compilation_cache.enable()
+    import jax
+
+    devices = jax.devices()
+    logger.info("jax %s on %d %s, cache %s", jax.__version__, len(devices), devices[0].device_kind, cache)
+
+
+def _print_headline(workdir: Workdir) -> None:
+    """Prints what results.json records of each method, and where the report lies."""
+    methods: dict[str, Any] = read_json(workdir.results).get("methods", {}) if workdir.results.exists() else {}
+    for name, scores in methods.items():
+        for split in ("test", "validation"):
+            score = scores.get(f"{split}_accuracy")
+            if isinstance(score, dict) and score.get("mean") is not None:
+                std = f" ± {score['std']:.4f}" if score.get("std") is not None else ""
+                print(f"{name}: {split} accuracy {score['mean']:.4f}{std} over {score.get('n', '?')}")
+                break
+    if workdir.report.exists():
+        print(f"report: {workdir.report}")
+
+
+def _print_help(flags: argparse.Namespace) -> None:
+    _parser().print_help()
+    if flags.config:
+        print(f"\nkeys of {flags.config}:")
+        config = _settings(flags.config, [])
+        print("\n".join(f"  {line}" for line in keys_help(config)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,33 @@
+"""The model contract: pure functions over continuous inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+Params = dict[str, Any]
+
+
+class Model(NamedTuple):
+    """A network as three pure functions.
+
+    Attributes:
+      init: ``init(key) -> params``, a dict whose top-level entries are the layers; learned
+        learning rates are per top-level entry.
+      features: ``features(params, inputs, key=None) -> float[batch, width]``.
+      head: ``head(params, h, key=None) -> float[batch, classes]``, the logits. Dropout is active
+        exactly where a key is given.
+    """
+
+    init: Callable[[jax.Array], Params]
+    features: Callable[..., jax.Array]
+    head: Callable[..., jax.Array]
+
+    def apply(self, params: Params, inputs: Any, key: jax.Array | None = None) -> jax.Array:
+        """``head ∘ features``: the logits, ``float[batch, classes]``."""
+        if key is None:
+            return self.head(params, self.features(params, inputs))
+        feature_key, head_key = jax.random.split(key)
+        return self.head(params, self.features(params, inputs, feature_key), head_key)

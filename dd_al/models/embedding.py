@@ -1,0 +1,54 @@
+"""The one place where token ids become continuous inputs."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from dd_al.core.types import TextInputs
+from dd_al.models.base import Model, Params
+
+PAD = 0
+
+
+def embed(vectors: jax.Array, ids: jax.Array) -> TextInputs:
+    """Looks words up.
+
+    Args:
+      vectors: ``float32[words, dim]``; row 0 belongs to padding and is zero.
+      ids: ``int32[batch, length]``.
+    """
+    return TextInputs(vectors[ids], ids != PAD)
+
+
+def tuned_embedding(model: Model, vectors: jax.Array, trainable: int) -> Model:
+    """A model over token ids that also trains its word vectors (Kim 2014, "CNN-non-static").
+
+    Args:
+      model: a model over `TextInputs`.
+      vectors: ``float32[words, dim]``, where training starts.
+      trainable: the first ``trainable`` rows are trained, the others (words that the training text
+        lacks) stay as they are.
+
+    Returns:
+      A `Model` whose inputs are ids ``int32[batch, length]``.
+    """
+    rest = vectors[trainable:]
+
+    def init(key: jax.Array) -> Params:
+        return {**model.init(key), "vectors": {"table": vectors[:trainable]}}
+
+    def features(params: Params, ids: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        table = jnp.concatenate([params["vectors"]["table"], rest])
+        inputs = embed(table, ids)
+        inputs = inputs._replace(embedded=inputs.embedded * inputs.mask[..., None])
+        return model.features(_without(params), inputs, key)
+
+    def head(params: Params, h: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        return model.head(_without(params), h, key)
+
+    return Model(init, features, head)
+
+
+def _without(params: Params) -> Params:
+    return {name: value for name, value in params.items() if name != "vectors"}

@@ -1,0 +1,134 @@
+"""From a finished work directory to its `figures/` and its `report.html`, and from nothing else."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dd_al.core.errors import WorkdirError
+from dd_al.core.files import atomic_write, read_json
+from dd_al.report import figures, html, schema, sections
+from dd_al.report.verdict import known, verdict
+
+
+def build(workdir: str | Path) -> Path:
+    """Writes `figures/*.png` and `report.html` into a finished work directory, from the files that are in it.
+
+    The same files give the same bytes, so a report can be rebuilt anywhere at any time.
+
+    Args:
+        workdir: holds `results.json`, and where the experiment wrote them `config.json`, `metrics.jsonl` and
+            `distilled.json`.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        WorkdirError: there is no `results.json`, or a file does not hold what it should; names the file and the key.
+        UserError: a file is not JSON, or the disk is full.
+    """
+    workdir = Path(workdir)
+    if not (workdir / "results.json").is_file():
+        raise WorkdirError(f"{workdir} holds no results.json: only a finished run has a report")
+    results = _read(workdir / "results.json", schema.validate)
+    distilled = _read(workdir / "distilled.json", schema.validate_distilled)
+    config = _read(workdir / "config.json")
+    metrics, resumed = read_metrics(workdir / "metrics.jsonl")
+    pictures = _draw(results, metrics, distilled)
+    (workdir / "figures").mkdir(exist_ok=True)
+    for name, (data, _, _) in pictures.items():
+        atomic_write(workdir / "figures" / f"{name}.png", data)
+    atomic_write(workdir / "report.html", _page(results, distilled, config, resumed, pictures))
+    return workdir / "report.html"
+
+
+def read_metrics(path: Path) -> tuple[list[dict], list[int]]:
+    """Returns the logged lines, one per step in order, and the steps after which the run was resumed.
+
+    A run that was killed repeats the steps after its last checkpoint: the later line of a step stands. Lines that are
+    not JSON (the last one may be cut off) and lines without a step are passed over.
+
+    Args:
+        path: a `metrics.jsonl`; where there is none, both lists are empty.
+    """
+    lines: dict[int, dict] = {}
+    resumed = []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    for row in text.splitlines():
+        try:
+            line = json.loads(row)
+        except json.JSONDecodeError:
+            continue
+        if not isinstance(line, dict) or not isinstance(line.get("step"), int):
+            continue
+        if line.get("event") == "resume":
+            resumed.append(line["step"])
+        elif "event" not in line:
+            lines[line["step"]] = lines.get(line["step"], {}) | line  # training and evaluation may log apart
+    return [lines[step] for step in sorted(lines)], resumed
+
+
+def _read(path: Path, validate=None) -> Any:
+    """Returns the content of a JSON file, checked, or None where there is no such file."""
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    try:
+        if validate:
+            validate(content)
+    except ValueError as error:
+        raise WorkdirError(f"{path}: {error}") from error
+    return content
+
+
+def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> dict[str, tuple[bytes, str, str]]:
+    """Returns name → (PNG, title, caption) of every picture that there is data for."""
+    drawn = {}
+    curves = {name: entry["curve"] for name, entry in results["methods"].items() if entry.get("curve", {}).get("steps")}
+    if curves:
+        picture = figures.training_curves(
+            curves, majority_rate=results["dataset"]["majority_rate"], split=results["evaluate"]["split"]
+        )
+        caption = "Mean over initialisations; the band is one standard deviation. Log axis (the paper's figure 3)."
+        drawn["training_curves"] = picture, "Accuracy against training steps", caption
+    if any(known(line.get("loss")) or known(line.get("validation_accuracy")) for line in metrics):
+        picture = figures.outer_curve(metrics, selected_step=_selected_step(results, metrics))
+        caption = "Loss on real minibatches with its running mean, and validation accuracy, which picks the step."
+        drawn["outer_curve"] = picture, "The outer loop", caption
+    if distilled and distilled["items"] and distilled["items"][0]["label"]:
+        labels = [item["label"] for item in distilled["items"]]
+        picture = figures.soft_labels(labels, sections.label_names(distilled))
+        drawn["soft_labels"] = picture, "Learned labels", "The probability that each synthetic sentence teaches."
+    if distilled and distilled.get("rates", {}).get("values"):
+        picture = figures.learned_rates(distilled["rates"]["values"], distilled["rates"]["names"])
+        drawn["learned_rates"] = picture, "Learned rates", "By inner step and group of parameters, on a log axis."
+    return {name: (figures.png(picture), title, caption) for name, (picture, title, caption) in drawn.items()}
+
+
+def _selected_step(results: Mapping, metrics: list[dict]) -> int | None:
+    """Returns the step that was kept: as the results say, else the first of the best on validation."""
+    if (step := results["methods"].get("distilled", {}).get("selected_step")) is not None:
+        return step
+    evaluated = [line for line in metrics if known(line.get("validation_accuracy"))]
+    return max(evaluated, key=lambda line: line["validation_accuracy"], default={"step": None})["step"]
+
+
+def _page(results: Mapping, distilled: Mapping | None, config: Any, resumed: list[int], pictures: Mapping) -> str:
+    title = f"{results['dataset']['name']}: {results['experiment']}, seed {results['seed']}"
+    body = [
+        html.tag("h1", title),
+        sections.banners(results),
+        html.tag("p", verdict(results), class_="verdict"),
+        html.tag("h2", "Results"),
+        sections.headline(results),
+    ]
+    if pictures:
+        drawn = [html.picture(*picture) for picture in pictures.values()]
+        body += [html.tag("h2", "Figures"), html.tag("div", drawn, class_="figures")]
+    if distilled and any(item.get("nearest_words") for item in distilled["items"]):
+        body += [html.tag("h2", "The synthetic sentences"), sections.words(distilled)]
+    body += [html.tag("h2", "What each method was given"), sections.methods(results)]
+    body += [html.tag("h2", "Provenance"), sections.provenance(results, config, resumed)]
+    return html.page(title, *body)
+
+

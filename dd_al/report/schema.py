@@ -1,0 +1,218 @@
+"""What `results.json` holds: how it is put together, and what is refused before it is written or read."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from dd_al.core.files import jsonable
+from dd_al.report import statistics
+
+SCHEMA = 1
+
+# The words for a method in tables and legends; a method that is not named here goes by its own name.
+METHOD_TITLES = {
+    "full": "All sentences",
+    "full_finetuned": "All sentences, fine-tuned vectors",
+    "distilled": "Distilled",
+    "random": "Random subset",
+}
+
+# A spec is a tuple of types, a frozenset of allowed values, a one-element list (a list of such), or a dict:
+# `{str: spec}` for any keys, else named keys, where "?" marks one that may be missing. Keys that no spec names are let
+# through. A measured number may be null: `jsonable` writes NaN so.
+_TEXT, _COUNT, _NUMBER = (str,), (int,), (int, float, type(None))
+_SUMMARY = {"mean": _NUMBER, "std": _NUMBER, "n": _COUNT, "values": [_NUMBER]}
+_METHOD = {
+    "test_accuracy?": _SUMMARY,
+    "test_macro_f1?": _SUMMARY,
+    "validation_accuracy?": _SUMMARY,
+    "validation_macro_f1?": _SUMMARY,
+    "retention?": _NUMBER,
+    "interval?": {"accuracy?": [_NUMBER], "retention?": [_NUMBER], "level": _NUMBER, "resamples": _COUNT},
+    "curve?": {"steps": [_NUMBER], "accuracy": [[_NUMBER]]},
+    "selected_step?": _COUNT,
+    "note?": _TEXT,
+    "hyperparameters?": {},
+}
+_RESULTS = {
+    "schema": frozenset({SCHEMA}),
+    "experiment": _TEXT,
+    "seed": _COUNT,
+    "finished": _TEXT,
+    "dataset": {
+        "name": _TEXT,
+        "source": _TEXT,
+        "stand_in_for": (str, type(None)),
+        "num_classes": _COUNT,
+        "label_map": {},
+        "majority_rate": _NUMBER,
+        "train": _COUNT,
+        "validation": _COUNT,
+        "test": _COUNT,
+        "dropped_duplicates": _COUNT,
+        "sha256?": (str, type(None)),
+        "notes?": [_TEXT],
+    },
+    "evaluate": {"split": frozenset({"test", "validation"}), "inits": _COUNT, "init": frozenset({"random", "known"})},
+    "budget": {str: {"examples": _COUNT, "fraction": _NUMBER, "labels_used": _COUNT, "stored_floats": _COUNT}},
+    "methods": {str: _METHOD},
+    "time": {str: _NUMBER},
+    "memory?": {str: _NUMBER},
+    "vectors?": {},
+    "environment": {},
+    "command?": _TEXT,
+}
+_DISTILLED = {
+    "items": [
+        {
+            "label": [_NUMBER],
+            "nearest_words?": [[[(str, int, float, type(None))]]],  # per position, per neighbour: its word and cosine
+            "length?": _COUNT,
+            "start_text?": (str, type(None)),
+        }
+    ],
+    "rates?": {"names": [_TEXT], "values": [[_NUMBER]]},
+    "label_names?": [(str, int)],
+    "inner_steps?": _COUNT,
+}
+
+
+def method_results(
+    predictions: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    *,
+    split: str,
+    full: np.ndarray | None = None,
+    paired: bool = False,
+    validation_accuracy: Sequence[float] | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    **extra: Any,
+) -> dict:
+    """Returns the entry of one method in `results["methods"]`, with its scores, retention and intervals.
+
+    Args:
+        predictions: int[inits, n] classes that this method's learners predict on the evaluated split. Rows count as
+            independent: of random subsets give one learner for each draw, not many learners of few draws.
+        labels: int[n] true classes.
+        classes: how many classes there are.
+        split: "test" or "validation": what was evaluated, which names the keys `{split}_accuracy`, `{split}_macro_f1`.
+        full: int[full inits, n] predictions of the full-data learners, against which retention is measured; None where
+            this method is the full data itself.
+        paired: row i of `predictions` and of `full` began from the same (known) initialisation.
+        validation_accuracy: accuracy of each initialisation on validation, to go beside a test score.
+        level: the coverage of the intervals.
+        resamples: bootstrap replicates of the intervals.
+        seed: of the bootstrap.
+        **extra: further keys as they are: `curve`, `note`, `selected_step`, `hyperparameters`.
+    """
+    correct = np.atleast_2d(predictions) == labels
+    entry: dict[str, Any] = {
+        f"{split}_accuracy": statistics.summary(correct.mean(axis=1)),
+        f"{split}_macro_f1": statistics.summary(statistics.macro_f1(np.atleast_2d(predictions), labels, classes)),
+    }
+    if split == "test" and validation_accuracy is not None:
+        entry["validation_accuracy"] = statistics.summary(validation_accuracy)
+    draws = {"level": level, "resamples": resamples, "seed": seed}
+    interval: dict[str, Any] = {"accuracy": list(statistics.bootstrap_interval(correct, **draws))}
+    if full is None:
+        entry["retention"], interval["retention"] = 1.0, [1.0, 1.0]
+    elif (full_correct := np.atleast_2d(full) == labels).any():
+        entry["retention"] = float(correct.mean() / full_correct.mean())
+        interval["retention"] = list(statistics.retention_interval(correct, full_correct, paired=paired, **draws))
+    else:  # a tiny slice, say: there is nothing to keep, and the other numbers still stand
+        entry["retention"] = None
+    return entry | {"interval": interval | {"level": level, "resamples": resamples}} | extra
+
+
+def new_results(experiment: str, seed: int, *, command: str | None = None, **parts: Any) -> dict:
+    """Returns validated results in plain Python (see `jsonable`), stamped with the schema and the time.
+
+    Args:
+        experiment: which one ran, as "distill".
+        seed: the seed of the run.
+        command: what to type to get these numbers again.
+        **parts: `dataset`, `evaluate`, `budget`, `methods`, `time`, `environment`, and where known `memory`, `vectors`.
+
+    Raises:
+        ValueError: see `validate`.
+    """
+    results = {
+        "schema": SCHEMA,
+        "experiment": experiment,
+        "seed": seed,
+        "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **parts,
+    }
+    if command is not None:
+        results["command"] = command
+    results = jsonable(results, "results")
+    validate(results)
+    return results
+
+
+def validate(results: Any) -> None:
+    """Checks results before they are written, or after they were read.
+
+    Raises:
+        ValueError: a key is missing or holds the wrong type; the scores are not those of the evaluated split (a
+            development run never has test scores); a curve is ragged. Names the key.
+    """
+    _check(results, _RESULTS, "results")
+    split = results["evaluate"]["split"]
+    for name, method in results["methods"].items():
+        where = f"results.methods.{name}"
+        if f"{split}_accuracy" not in method:
+            raise ValueError(f"{where}.{split}_accuracy is missing, and evaluate.split is {split!r}")
+        if split == "validation" and "test_accuracy" in method:
+            raise ValueError(f"{where}.test_accuracy must not be there: evaluate.split is 'validation'")
+        curve = method.get("curve", {"steps": [], "accuracy": []})
+        if len(curve["steps"]) != len(curve["accuracy"]) or len({len(row) for row in curve["accuracy"]}) > 1:
+            raise ValueError(f"{where}.curve needs one row per step, and as many initialisations in every row")
+
+
+def validate_distilled(distilled: Any) -> None:
+    """Checks the part of `distilled.json` that the report reads; see `validate`.
+
+    Raises:
+        ValueError: a key is missing or holds the wrong type. Names the key.
+    """
+    _check(distilled, _DISTILLED, "distilled")
+
+
+def _check(value: Any, spec: Any, where: str) -> None:
+    if isinstance(spec, dict):
+        _check_mapping(value, spec, where)
+    elif isinstance(spec, list):
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{where} must be a list, got {_shown(value)}")
+        for index, item in enumerate(value):
+            _check(item, spec[0], f"{where}[{index}]")
+    elif isinstance(spec, frozenset):
+        if isinstance(value, (list, dict)) or value not in spec:
+            raise ValueError(f"{where} must be {' or '.join(sorted(map(repr, spec)))}, got {_shown(value)}")
+    elif not isinstance(value, spec) or isinstance(value, bool):  # a bool is an int to Python
+        names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in spec)
+        raise ValueError(f"{where} must be {names}, got {_shown(value)}")
+
+
+def _check_mapping(value: Any, spec: dict, where: str) -> None:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where} must be a table of keys, got {_shown(value)}")
+    if str in spec:
+        spec = dict.fromkeys(value, spec[str])
+    for key, inner in spec.items():
+        name = key.removesuffix("?")
+        if name in value:
+            _check(value[name], inner, f"{where}.{name}")
+        elif name == key:
+            raise ValueError(f"{where}.{name} is missing")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"

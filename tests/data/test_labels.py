@@ -1,0 +1,81 @@
+"""Labels of every spelling become classes in a predictable order."""
+
+import pytest
+
+from dd_al.core.errors import DataError
+from dd_al.data import labels
+from dd_al.data.rows import checked
+from dd_al.data.sources import from_lists
+
+
+def _map(written):
+    return labels.infer_map([checked([(i, f"text {i}", label) for i, label in enumerate(written * 20)], "a.csv")])
+
+
+@pytest.mark.parametrize(
+    "written, expected",
+    [
+        ([0, 1], {"0": 0, "1": 1}),
+        ([2, 1, 10], {"1": 0, "2": 1, "10": 2}),
+        ([1, -1], {"-1": 0, "1": 1}),
+        (["1", "1.0", 2.0], {"1": 0, "1.0": 0, "2": 1}),
+        ([0.5, 1.0], {"0.5": 0, "1": 1}),
+        ([True, False], {"false": 0, "true": 1}),
+        (["positive", "negative", "neutral"], {"negative": 0, "neutral": 1, "positive": 2}),
+        (["10 stars", "1 star", "4-Stars"], {"1 star": 0, "4-Stars": 1, "10 stars": 2}),
+        (["★★★", "★☆☆", "★★½"], {"★☆☆": 0, "★★½": 1, "★★★": 2}),
+        (["4/5", "2/5"], {"2/5": 0, "4/5": 1}),
+        (["10", "9", "many"], {"10": 0, "9": 1, "many": 2}),
+    ],
+)
+def test_sorted_order(written, expected):
+    found = _map(written)
+    assert found == expected
+    assert list(found) == list(expected)
+
+
+def test_encode_matches_numbers_however_spelled():
+    rows = checked([(1, "a", "2.0"), (2, "b", "1 star")], "a.csv")
+    assert labels.encode(rows, {"1": 0, "2": 1}).labels.tolist() == [1, 0]
+
+
+def test_label_map_may_join_labels_and_must_name_all():
+    texts, written = [f"text {i}" for i in range(60)], ["bad", "awful", "good"] * 20
+    data = from_lists(texts, written, label_map="bad:0, awful:0,good:1")
+    assert (data.num_classes, data.label_map) == (2, {"bad": 0, "awful": 0, "good": 1})
+    with pytest.raises(DataError, match="lists train, item 2: the label 'awful' is not one of 'bad', 'good'"):
+        from_lists(texts, written, label_map={"bad": 0, "good": 1})
+
+
+@pytest.mark.parametrize("label_map", ["bad:0,good", "bad:1,good:2", "bad:0", {"bad": "x"}, ":0,a:1", ["bad"]])
+def test_bad_label_maps(label_map):
+    with pytest.raises(DataError, match="label_map"):
+        labels.parse_map(label_map)
+
+
+def test_one_class_only():
+    with pytest.raises(DataError, match="one class only"):
+        _map(["good"])
+
+
+def test_free_text_read_as_labels():
+    with pytest.raises(DataError, match="20 different labels.*in 20 rows.*label_column"):
+        labels.infer_map([checked([(i, "text", f"some sentence {i}") for i in range(20)], "a.csv")])
+
+
+def test_small_data_is_no_mistake():
+    data = from_lists([f"text {i}" for i in range(12)], ["yes", "no"] * 6)
+    assert (len(data.train), len(data.validation), len(data.test)) == (8, 2, 2)
+
+
+def test_class_absent_from_train():
+    texts = [f"text {i}" for i in range(40)]
+    with pytest.raises(DataError, match="class 2 .label '2'. is absent from train .it is in test."):
+        from_lists(texts, [0, 1] * 20, test=(["x", "y"], [1, 2]))
+    with pytest.raises(DataError, match="class 2 .*no split has it"):
+        from_lists(texts, [0, 1] * 20, label_map={"0": 0, "1": 1, "2": 2})
+
+
+def test_fewer_rows_than_classes():
+    with pytest.raises(DataError, match="fewer rows than classes: train has 2 rows for 3 classes"):
+        from_lists(["a", "b"], [0, 1], label_map={"0": 0, "1": 1, "2": 2})

@@ -1,0 +1,64 @@
+"""Progress: a bar on a terminal, log lines elsewhere."""
+
+import io
+import logging
+import sys
+
+import numpy as np
+
+from dd_al.io import progress
+from dd_al.io.progress import Progress
+
+
+class Clock:
+    now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+def lines_of(caplog):
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_lines_come_every_tenth_with_rate_time_left_and_values(caplog, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    with caplog.at_level(logging.INFO, "dd_al"), Progress(100, "distilling") as bar:
+        for _ in range(100):
+            clock.now += 0.5
+            bar.update(loss=np.float32(0.123456), best=3)
+    assert len(lines_of(caplog)) == 10
+    assert lines_of(caplog)[0] == "distilling: 10/100, 2/s, 00:45 left, loss=0.1235, best=3"
+    assert lines_of(caplog)[-1].startswith("distilling: 100/100, 2/s, 00:00 left")
+
+
+def test_slow_steps_are_reported_every_ten_seconds(caplog, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    with caplog.at_level(logging.INFO, "dd_al"), Progress(1000, "fitting", done=500) as bar:
+        for _ in range(9):
+            clock.now += 4
+            bar.update()
+    assert lines_of(caplog)[0] == "fitting: 503/1000, 4 s each, 33:08 left"
+    assert len(lines_of(caplog)) == 3
+
+
+def test_nothing_to_do_is_no_error(caplog):
+    with caplog.at_level(logging.INFO, "dd_al"), Progress(0, "nothing") as bar:
+        bar.update(0)
+    assert lines_of(caplog) == []
+
+
+def test_a_terminal_gets_a_bar_that_log_lines_do_not_break(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress(3, "distilling") as bar:
+        bar.update(2, loss=0.5)
+        bar.update(1, loss=0.25)
+    text = terminal.getvalue()
+    assert "distilling: 100%" in text and "3/3" in text and "loss=0.25" in text
