@@ -45,7 +45,6 @@ def balanced_classes(items: int, classes: int) -> jax.Array:
 
 
 def start(
-    key: jax.Array,
     classes: int,
     *,
     inputs: jax.Array,
@@ -58,16 +57,14 @@ def start(
     """A synthetic set to start from.
 
     Args:
-      key: unused where the inputs are real; noise is made by `noise_inputs`.
       classes: number of classes.
-      inputs: ``float32[items, length, dim]``.
+      inputs: ``float32[items, length, dim]``, real sentences or `noise_inputs`.
       item_classes: ``int32[items]``, the class of each item.
       steps: inner steps.
       layers: groups of parameters with their own rates.
       rate: first learning rate everywhere.
       label_scale: logit of the item's own class above the others.
     """
-    del key
     labels = label_scale * jax.nn.one_hot(item_classes, classes)
     return Synthetic(inputs, labels, jnp.full((steps, layers), jnp.log(rate), jnp.float32))
 

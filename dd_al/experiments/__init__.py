@@ -1,0 +1,6 @@
+"""One module per question; each has ``run(settings, workdir)``."""
+
+EXPERIMENTS = {
+    "distill": "dd_al.experiments.distill",
+    "train": "dd_al.experiments.train",
+}

@@ -42,3 +42,11 @@ def predict(
         outputs.append(jnp.moveaxis(result, 1, 0).reshape(result.shape[1], count * width, -1)[:, :rows])
     joined = jnp.concatenate(outputs, axis=1)
     return jnp.zeros_like(joined).at[:, examples.order].set(joined)
+
+
+def accuracy(model: Model, params: Params, examples: Examples, embed: Callable[[jax.Array], Any]) -> jax.Array:
+    """The share of examples that each of the stacked learners gets right, ``float32[learners]``."""
+    predictions = jnp.argmax(predict(model, params, examples, embed), axis=-1)
+    targets = jnp.concatenate([jnp.argmax(b.targets, axis=-1) for b in examples.buckets])
+    truth = jnp.zeros_like(targets).at[examples.order].set(targets)
+    return jnp.mean(predictions == truth, axis=1)

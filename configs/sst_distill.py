@@ -1,0 +1,19 @@
+"""Distil SST-2 (or SST-5) into a handful of synthetic sentences; the main job.
+
+python -m dd_al.main --config=configs/sst_distill.py --workdir=runs/sst2
+python -m dd_al.main --config=configs/sst_distill.py:classes=5 --workdir=runs/sst5
+python -m dd_al.main --config=configs/sst_distill.py:init=known --workdir=runs/sst2_known
+"""
+
+from dd_al.core.settings import parse_variant, to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config(arg=None):
+    variant = parse_variant(arg, {"classes": (2, 5), "init": ("random", "known")})
+    config = to_config(Settings())
+    config.data.name = f"sst{variant.get('classes', 2)}"
+    config.distill.init = variant.get("init", "random")
+    if config.distill.init == "known":
+        config.distill.items = variant.get("classes", 2)
+    return config

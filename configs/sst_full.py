@@ -1,0 +1,17 @@
+"""Train the TextCNN on all of SST-2 (or SST-5), with frozen and with tuned word vectors.
+
+python -m dd_al.main --config=configs/sst_full.py --workdir=runs/full2
+python -m dd_al.main --config=configs/sst_full.py:classes=5 --workdir=runs/full5
+"""
+
+from dd_al.core.settings import parse_variant, to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config(arg=None):
+    variant = parse_variant(arg, {"classes": (2, 5)})
+    config = to_config(Settings())
+    config.experiment = "train"
+    config.data.name = f"sst{variant.get('classes', 2)}"
+    config.full.finetuned = True
+    return config

@@ -1,0 +1,190 @@
+"""What a distilled set is judged against: all of the data, and random subsets of its own size."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from dd_al.core.keys import stream
+from dd_al.core.types import Batch
+from dd_al.experiments.settings import FullSettings, RandomSettings
+from dd_al.experiments.task import Task, one_hot
+from dd_al.io.progress import Progress
+from dd_al.io.signals import Stop
+from dd_al.learner.examples import steps_per_epoch
+from dd_al.learner.fit import cosine, fitting
+from dd_al.learner.learner import Learner, LearnerState, make_learner
+from dd_al.learner.predict import accuracy
+from dd_al.models.base import Params
+from dd_al.models.embedding import tuned_embedding
+
+_LOG = logging.getLogger(__name__)
+
+
+class Trained(NamedTuple):
+    """Learners that a baseline has trained, with what validation says of them.
+
+    Attributes:
+      params: stacked over learners.
+      steps: ``int32[points]``, training steps at which accuracy was taken.
+      accuracy: ``float32[points, learners]``, on validation.
+      chosen: ``float32[...]``, what validation chose: see the functions.
+    """
+
+    params: Params
+    steps: np.ndarray
+    accuracy: np.ndarray
+    chosen: np.ndarray
+
+
+def fit_full(task: Task, settings: FullSettings, states: LearnerState, *, stop: Stop) -> Trained:
+    """Trains on all of the data from given initial states.
+
+    Every learner keeps its parameters at its best validation accuracy; `Trained.chosen` holds those steps.
+
+    Args:
+      task: the data and the learner.
+      settings: epochs, batch size and rate.
+      states: stacked initial states.
+      stop: asked between epochs.
+    """
+    return _fit(task, task.learner, task.embed, settings, states, "full data", stop)
+
+
+def fit_finetuned(
+    task: Task, settings: FullSettings, optimizer: optax.GradientTransformation, keys: jax.Array, *, stop: Stop
+) -> tuple[Learner, Callable[[], Trained]]:
+    """The same with word vectors that are trained along (Kim 2014, "CNN-non-static").
+
+    Args:
+      task: the data.
+      settings: epochs, batch size and rate.
+      optimizer: the inner optimizer.
+      keys: ``key<>[learners]``, of the initialisations.
+      stop: asked between epochs.
+
+    Returns:
+      The learner, whose inputs are token ids, and a function that trains it.
+    """
+    model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
+    learner = make_learner(model, optimizer)
+
+    def fit() -> Trained:
+        states = jax.vmap(learner.init)(keys)
+        return _fit(task, learner, lambda ids: ids, settings, states, "fine-tuned vectors", stop)
+
+    return learner, fit
+
+
+def _fit(task, learner, embed_fn, settings: FullSettings, states: LearnerState, title: str, stop: Stop) -> Trained:
+    per_epoch = steps_per_epoch(task.train, settings.batch_size)
+    total = per_epoch * settings.epochs
+    init, advance = fitting(
+        learner,
+        task.train,
+        task.validation,
+        embed_fn,
+        batch_size=settings.batch_size,
+        schedule=cosine(settings.rate, total),
+    )
+    advance = jax.jit(advance)
+    state = init(states)
+    keys = jax.random.split(stream(task.key, "full_training"), jax.tree.leaves(states)[0].shape[0])
+    # Powers of two within the first epoch show how training begins; then every epoch is looked at.
+    early = [2**i for i in range(per_epoch.bit_length()) if 2**i < per_epoch]
+    points = early + [per_epoch * (i + 1) for i in range(settings.epochs)]
+    curve = []
+    with Progress(total, title) as progress:
+        for before, until in zip([0, *points], points):
+            state, now = advance(keys, state, until)
+            curve.append(np.asarray(now))
+            progress.update(until - before, validation_accuracy=float(curve[-1].mean()))
+            stop.check()
+    return Trained(state.best, np.asarray(points), np.stack(curve), np.asarray(state.best_step))
+
+
+def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:
+    """Random real subsets with as many sentences of each class as can be, one per draw.
+
+    Returns:
+      A `Batch` whose arrays have a leading axis of draws.
+    """
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(stream(key, "random_subsets"))))
+    labels = task.labels("train")
+    by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
+    rows = np.stack([_balanced_draw(rng, by_class, items) for _ in range(draws)])
+    inputs = jax.vmap(task.embed)(jnp.asarray(task.ids["train"][rows]))
+    return Batch((inputs,), jnp.asarray(one_hot(labels[rows], task.classes)))
+
+
+def _balanced_draw(rng: np.random.Generator, by_class: list[np.ndarray], items: int) -> np.ndarray:
+    """Goes round the classes, in random order where the items do not suffice for another round."""
+    shuffled = [rng.permutation(rows) for rows in by_class]
+    picks: list[int] = []
+    for depth in range(max(map(len, shuffled))):
+        for c in rng.permutation(len(shuffled)):
+            if len(picks) < items and depth < len(shuffled[c]):
+                picks.append(shuffled[c][depth])
+    return np.asarray(picks)
+
+
+def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: LearnerState) -> Trained:
+    """Trains on random subsets with the best constant rate, length and dropout that validation finds for them.
+
+    Args:
+      task: the data and the learner.
+      settings: the rates and steps to choose among.
+      batches: from `random_batches`; one subset per state.
+      states: stacked initial states.
+
+    Returns:
+      The learners at the best (rate, steps, dropout) by mean validation accuracy, the curve at that rate and
+      dropout, and `chosen` = [rate, steps, dropout on].
+    """
+    steps = np.asarray(sorted(settings.steps))
+    train = jax.jit(_random_training(task, jnp.asarray(steps)), static_argnums=3)
+    best: tuple[float, Trained] | None = None
+    with Progress(2 * len(settings.rates), "random subsets") as progress:
+        for dropout in (False, True):
+            for rate in settings.rates:
+                params, curve = train(batches, states, rate, dropout)  # [points, draws]
+                means = np.asarray(curve).mean(1)
+                at = int(means.argmax())
+                if best is None or means[at] > best[0]:
+                    chosen = jax.tree.map(lambda x, at=at: x[at], params)
+                    best = means[at], Trained(
+                        chosen, steps, np.asarray(curve), np.asarray([rate, steps[at], dropout], np.float32)
+                    )
+                progress.update(1, best=float(best[0]))
+    return best[1]
+
+
+def _random_training(task: Task, steps: jax.Array) -> Callable:
+    """``(batches, states, rate, dropout) -> (params, accuracy)`` at every number of steps in ``steps``."""
+
+    def train(batches: Batch, states: LearnerState, rate: jax.Array, dropout: bool):
+        def one_step(step: jax.Array, state: LearnerState, batch: Batch, draw: jax.Array) -> LearnerState:
+            key = stream(jax.random.fold_in(task.key, draw), "random_dropout", step) if dropout else None
+            return task.learner.train_step(key, state, batch, jnp.full(len(state.params), rate))
+
+        def stretch(carry, until):
+            step, state = carry
+            draws = jnp.arange(batches.targets.shape[0])
+
+            def body(i: jax.Array, state: LearnerState) -> LearnerState:
+                return jax.vmap(one_step, (None, 0, 0, 0))(i, state, batches, draws)
+
+            state = jax.lax.fori_loop(step, until, body, state)
+            return (until, state), (state.params, accuracy(task.learner.model, state.params, task.validation, task.embed))
+
+        _, (params, curve) = jax.lax.scan(stretch, (jnp.zeros((), steps.dtype), states), steps)
+        return params, curve
+
+    return train
+

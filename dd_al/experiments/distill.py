@@ -1,0 +1,206 @@
+"""How few synthetic sentences train a classifier? The main job."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict
+
+from dd_al.core.files import write_json
+from dd_al.distill.synthetic import Synthetic, as_batch, rates
+from dd_al.experiments import record
+from dd_al.experiments.baselines import fit_full, fit_random, random_batches
+from dd_al.experiments.optimise import Distillation, default_items, known_inits, optimise, train_on
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.task import Task, make_task
+from dd_al.io import artefact
+from dd_al.io.signals import catch_stop
+from dd_al.io.workdir import Workdir
+from dd_al.learner.learner import LearnerState, layers
+from dd_al.learner.predict import accuracy, predict
+
+_LOG = logging.getLogger(__name__)
+_NEIGHBOURS = 5
+
+
+def run(settings: Settings, workdir: Workdir) -> None:
+    """Trains the baselines, distils, judges all three from the same unseen initialisations, and reports."""
+    began = time.perf_counter()
+    dataset = record.load_dataset(settings)
+    task = make_task(settings, dataset, time.perf_counter() - began)
+    known = settings.distill.init == "known"
+    inits = settings.evaluate.inits or (3 if known else 10)
+    items = settings.distill.items or default_items(len(dataset.train), task.classes)
+    states = known_inits(task, inits) if known else task.inits("evaluation", inits)
+
+    with catch_stop() as stop:
+        start = time.perf_counter()
+        full = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
+        subsets = random_batches(task, task.key, items, inits)
+        random = record.stage(workdir, "random", partial(fit_random, task, settings.random, subsets, states))
+        baselines_s = time.perf_counter() - start
+        stop.check()
+        distilled = optimise(
+            task,
+            settings.distill,
+            items=items,
+            sets=inits if known else 1,
+            select_inits=settings.evaluate.select_inits,
+            teacher=_teacher(task, full.params) if settings.distill.teacher else None,
+            workdir=workdir,
+            stop=stop,
+        )
+
+    start = time.perf_counter()
+    trained, curve = _train_judges(task, distilled, states, known)
+    params = {"full": full.params, "random": random.params, "distilled": trained.params}
+    extra = {
+        "full": {"curve": record.curve(full.steps, full.accuracy), "hyperparameters": {"best_steps": full.chosen.tolist()}},
+        "random": {"curve": record.curve(random.steps, random.accuracy), "hyperparameters": _schedule(random.chosen)},
+        "distilled": {"curve": curve, "selected_step": int(distilled.best_step.max())},
+    }
+    methods = _judge(task, settings.evaluate.split, params, extra, known)
+    artefact.save(workdir.distilled, make_artefact(task, settings, distilled))
+    write_json(workdir.distilled_meta, describe(task, distilled))
+    record.finish(
+        workdir,
+        settings,
+        task,
+        evaluate={"inits": inits, "init": settings.distill.init},
+        budget=_budget(task, items, distilled.synthetic),
+        methods=methods,
+        time={
+            "baselines_s": baselines_s,
+            "compile_s": distilled.compile_s,
+            "optimise_s": distilled.optimise_s,
+            "evaluate_s": time.perf_counter() - start,
+            "total_s": time.perf_counter() - began,
+        },
+    )
+
+
+def _teacher(task: Task, params) -> np.ndarray:
+    """The mean prediction of the full-data learners on the training split, ``float32[n, classes]``."""
+    answer = jax.jit(lambda params: jax.nn.softmax(predict(task.learner.model, params, task.train, task.embed)).mean(0))
+    return np.asarray(answer(params))
+
+
+def _train_judges(task: Task, distilled: Distillation, states: LearnerState, known: bool) -> tuple[LearnerState, dict]:
+    """Learners trained on the distilled sets from the judging initialisations, and their accuracy along the way."""
+    model, synthetic = task.learner.model, distilled.synthetic
+    if known:  # each initialisation has its own set
+        pairs = synthetic, jax.tree.map(lambda x: x[:, None], states)
+        trained = jax.jit(jax.vmap(partial(train_on, task.learner)))(*pairs)
+        trained = jax.tree.map(lambda x: x[:, 0], trained)
+    else:
+        synthetic = jax.tree.map(lambda x: jnp.broadcast_to(x, (_count(states), *x.shape[1:])), synthetic)
+        trained = jax.jit(partial(train_on, task.learner))(jax.tree.map(lambda x: x[0], synthetic), states)
+
+    def one_step(states: LearnerState, step: jax.Array):
+        def train(state: LearnerState, one: Synthetic) -> LearnerState:
+            return task.learner.train_step(None, state, as_batch(one), rates(one)[step])
+
+        states = jax.vmap(train)(states, synthetic)
+        return states, accuracy(model, states.params, task.validation, task.embed)
+
+    steps = np.arange(synthetic.log_rates.shape[1])
+    _, curve = jax.jit(lambda s: jax.lax.scan(one_step, s, steps))(states)
+    return trained, record.curve(steps + 1, curve)
+
+
+def _count(states: LearnerState) -> int:
+    return jax.tree.leaves(states)[0].shape[0]
+
+
+def _schedule(chosen: np.ndarray) -> dict:
+    rate, steps, dropout = chosen.tolist()
+    return {"rate": rate, "steps": int(steps), "dropout": bool(dropout)}
+
+
+def _judge(task: Task, split: str, params: dict, extra: dict, known: bool) -> dict:
+    """The methods' entries: the one place where the test split is read."""
+    answer = {name: record.predictions(task, task.learner, p, "validation") for name, p in params.items()}
+    final = answer
+    if split == "test":
+        final = {name: record.predictions(task, task.learner, p, "test") for name, p in params.items()}
+    return {
+        name: record.method_entry(
+            task, split, final[name], answer[name], None if name == "full" else final["full"],
+            paired=known, **extra[name],
+        )
+        for name in params
+    }  # fmt: skip
+
+
+def _budget(task: Task, items: int, synthetic: Synthetic) -> dict:
+    """What each method was given: examples, their share, labels looked at, numbers stored."""
+    count = len(task.dataset.train)
+    stored = sum(int(np.prod(x.shape[1:])) for x in synthetic)
+
+    def entry(examples: int, labels: int, floats: int) -> dict:
+        return {"examples": examples, "fraction": examples / count, "labels_used": labels, "stored_floats": floats}
+
+    return {
+        "full": entry(count, count, count * task.length),
+        "random": entry(items, items, items * task.length),
+        "distilled": entry(items, count, stored),
+    }
+
+
+def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> artefact.Artefact:
+    """Everything that training on the distilled sets takes."""
+    known = settings.distill.init == "known"
+    sets = distilled.synthetic.inputs.shape[0]
+    return artefact.Artefact(
+        *(np.asarray(x) for x in distilled.synthetic),
+        vectors=task.vectors.table,
+        words=task.vectors.vocabulary.words,
+        params=flatten_dict(jax.tree.map(np.asarray, known_inits(task, sets).params), sep="/") if known else {},
+        spec={
+            "task": task.dataset.name,
+            "label_map": task.dataset.label_map,
+            "classes": task.classes,
+            "length": task.length,
+            "layers": list(layers(task.learner.model)),
+            "model": asdict(settings.model),
+            "learner": asdict(settings.learner),
+            "init": settings.distill.init,
+        },
+    )
+
+
+def describe(task: Task, distilled: Distillation) -> dict:
+    """The artefact for people: labels, rates, and the nearest words of every position."""
+    synthetic = jax.tree.map(np.asarray, distilled.synthetic)
+    labels = np.asarray(jax.nn.softmax(synthetic.label_logits))
+    names = sorted(task.dataset.label_map, key=task.dataset.label_map.get)
+    items = []
+    for s, one_set in enumerate(synthetic.inputs):
+        for i, vectors in enumerate(one_set):
+            item = {"set": s, "label": labels[s, i].tolist(), "nearest_words": _nearest(task, vectors)}
+            if distilled.start_rows is not None:
+                item["start_text"] = task.dataset.train.texts[int(distilled.start_rows[s, i])]
+            items.append(item)
+    return {
+        "items": items,
+        "label_names": names if len(names) == task.classes else [str(c) for c in range(task.classes)],
+        "inner_steps": synthetic.log_rates.shape[1],
+        "rates": {"names": list(layers(task.learner.model)), "values": np.exp(synthetic.log_rates[0]).tolist()},
+    }
+
+
+def _nearest(task: Task, vectors: np.ndarray) -> list[list[list]]:
+    """The words nearest to each row of ``float32[length, dim]`` by cosine, ``[[[word, cosine], …], …]``."""
+    table = task.vectors.table
+    norms = np.maximum(np.linalg.norm(table, axis=1), 1e-9)
+    cosines = vectors @ table.T / norms / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    cosines[:, :2] = -1.0  # padding and the unknown word
+    best = np.argsort(-cosines, axis=1)[:, :_NEIGHBOURS]
+    words = task.vectors.vocabulary.words
+    return [[[words[w], round(float(row[w]), 4)] for w in top] for row, top in zip(cosines, best)]

@@ -1,0 +1,337 @@
+"""The outer loop of distillation: jitted stretches, validation, checkpoints, and the best step kept."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from dd_al.core.errors import UserError
+from dd_al.core.keys import stream
+from dd_al.core.types import Batch
+from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, rates, start
+from dd_al.distill.unrolled import OuterState, unrolled
+from dd_al.experiments.settings import DistillSettings
+from dd_al.experiments.task import Task, one_hot
+from dd_al.io import checkpoint
+from dd_al.io.metrics import MetricsWriter
+from dd_al.io.progress import Progress
+from dd_al.io.signals import Stop
+from dd_al.io.workdir import Workdir
+from dd_al.learner.examples import Examples, make_examples, minibatch
+from dd_al.learner.fit import cosine
+from dd_al.learner.learner import Learner, LearnerState, layers
+from dd_al.learner.predict import accuracy
+from dd_al.learner.unroll import unroll
+
+_LOG = logging.getLogger(__name__)
+
+
+class LoopState(NamedTuple):
+    """The whole state of the outer loop; what checkpoints hold. Every array has a leading axis of sets.
+
+    Attributes:
+      outer: of each set.
+      best: each set at its best validation accuracy.
+      best_accuracy: ``float32[sets]``.
+      best_step: ``int32[sets]``.
+    """
+
+    outer: OuterState
+    best: Synthetic
+    best_accuracy: jax.Array
+    best_step: jax.Array
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """What the outer loop came to.
+
+    Attributes:
+      synthetic: the best sets; every array has a leading axis of sets.
+      best_step: ``int32[sets]``.
+      best_accuracy: ``float32[sets]``, mean validation accuracy there.
+      start_rows: ``int32[sets, items]``, the training rows that the items began as; None for noise.
+      compile_s: seconds of compilation.
+      optimise_s: seconds of everything else, over all of the run's resumptions.
+    """
+
+    synthetic: Synthetic
+    best_step: np.ndarray
+    best_accuracy: np.ndarray
+    start_rows: np.ndarray | None
+    compile_s: float
+    optimise_s: float
+
+
+def default_items(train: int, classes: int) -> int:
+    """0.1 % of the training data, rounded up to a multiple of the classes."""
+    return -(-(-(-train // 1000)) // classes) * classes
+
+
+def train_on(learner: Learner, synthetic: Synthetic, states: LearnerState, remat: str = "none") -> LearnerState:
+    """Trains stacked learners on one distilled set, by its own schedule."""
+    return jax.vmap(lambda s: unroll(learner, s, as_batch(synthetic), rates(synthetic), remat=remat))(states)
+
+
+def known_inits(task: Task, sets: int) -> LearnerState:
+    """The known initialisations, one per set: stacked learner states."""
+    return task.inits("known_init", sets)
+
+
+def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) -> tuple[Synthetic, np.ndarray | None]:
+    """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise)."""
+    key, length = stream(task.key, "start"), settings.length or task.length
+    groups, dim = len(layers(task.learner.model)), task.table.shape[1]
+    classes = np.asarray(balanced_classes(items, task.classes))
+    rows = None
+    if settings.start == "noise":
+        scale = float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
+        inputs = jnp.stack([noise_inputs(jax.random.fold_in(key, i), items, length, dim, scale) for i in range(sets)])
+    else:
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets)])
+        inputs = task.table[jnp.asarray(np.stack([[_repeated(task.ids["train"][r], length) for r in s] for s in rows]))]
+
+    def one(x: jax.Array) -> Synthetic:
+        return start(
+            classes=task.classes,
+            inputs=x,
+            item_classes=jnp.asarray(classes),
+            steps=settings.steps,
+            layers=groups,
+            rate=settings.inner_rate,
+            label_scale=settings.label_scale,
+        )
+
+    return jax.vmap(one)(inputs), rows
+
+
+def _start_rows(rng: np.random.Generator, task: Task, classes: np.ndarray) -> np.ndarray:
+    """A sentence of each item's class, none twice where there are enough; the shorter half is passed over."""
+    labels, lengths = task.labels("train"), (task.ids["train"] > 0).sum(1)
+    rows = np.zeros(len(classes), np.int32)
+    for c in np.unique(classes):
+        candidates = np.flatnonzero(labels == c)
+        candidates = candidates[lengths[candidates] >= np.median(lengths[candidates])]
+        wanted = classes == c
+        rows[wanted] = rng.choice(candidates, wanted.sum(), replace=wanted.sum() > len(candidates))
+    return rows
+
+
+def _repeated(ids: np.ndarray, length: int) -> np.ndarray:
+    """A sentence said again until it fills ``length`` words: every position of an item is a word."""
+    words = ids[ids > 0]
+    return np.resize(words if len(words) else np.ones(1, np.int32), length)
+
+
+def outer_targets(task: Task, settings: DistillSettings, teacher: np.ndarray | None) -> Examples:
+    """The real examples of the outer loss, their targets mixed with a teacher's predictions.
+
+    Args:
+      task: the data.
+      settings: `teacher` is the share of the predictions.
+      teacher: ``float32[n, classes]``, probabilities on the training split; None for none.
+    """
+    targets = one_hot(task.labels("train"), task.classes)
+    if settings.teacher and teacher is not None:
+        targets = (1 - settings.teacher) * targets + settings.teacher * teacher
+    return make_examples(task.ids["train"], targets)
+
+
+def optimise(
+    task: Task,
+    settings: DistillSettings,
+    *,
+    items: int,
+    sets: int = 1,
+    select_inits: int = 10,
+    teacher: np.ndarray | None = None,
+    workdir: Workdir | None = None,
+    stop: Stop | None = None,
+) -> Distillation:
+    """Distils ``sets`` sets side by side, from the last checkpoint if the work directory has one.
+
+    Args:
+      task: data and learner.
+      settings: of the method.
+      items: synthetic examples in a set.
+      sets: how many; with known initialisations each set has its own.
+      select_inits: initialisations that judge a set on validation, never trained on; a known one is its only judge.
+      teacher: see `outer_targets`.
+      workdir: where checkpoints and metrics go; None keeps nothing.
+      stop: asked after every stretch; the state is saved before it raises.
+
+    Raises:
+      UserError: every step of a stretch had a loss or hypergradient that is not finite.
+      Interrupted: from ``stop``.
+    """
+    clock = time.perf_counter()
+    synthetic, start_rows = starting_sets(task, settings, items, sets)
+    real = outer_targets(task, settings, teacher)
+    init, advance = _loop(task, settings, real, sets, select_inits)
+    state = init(synthetic)
+    meta = {"optimise_s": 0.0, "compile_s": 0.0}
+    step = 0
+    if workdir is not None and (saved := checkpoint.restore_latest(workdir.checkpoints / "outer", state)):
+        step, state, meta = saved
+    metrics = MetricsWriter(workdir.metrics) if workdir is not None else None
+    if metrics is not None and workdir.metrics.exists() and workdir.metrics.stat().st_size:
+        metrics.resume(step)
+    compiled, compile_s = _compile(advance, state)
+    meta["compile_s"] += compile_s
+    began = time.perf_counter() - (time.perf_counter() - clock - compile_s)
+
+    with Progress(settings.iterations, "distilling", done=step) as progress:
+        while step < settings.iterations:
+            until = min(settings.iterations, (step // settings.log_every + 1) * settings.log_every)
+            state, info, validation = compiled(state, until, _look(settings, until))
+            values = {name: float(value) for name, value in info._asdict().items()}
+            if values["skipped"] >= until - step:
+                raise UserError(
+                    f"distillation diverged: no finite loss or hypergradient in outer steps {step} to {until}; "
+                    "lower config.distill.rate or config.distill.inner_rate"
+                )
+            if _look(settings, until):
+                values |= {"validation_accuracy": float(np.mean(validation)), "validation_std": float(np.std(validation))}
+            progress.update(until - step, **{k: v for k, v in values.items() if k in ("loss", "validation_accuracy")})
+            step = until
+            seconds = meta["optimise_s"] + time.perf_counter() - began
+            if metrics is not None:
+                metrics.write(step, **values, seconds=seconds)
+            asked = stop is not None and stop.requested
+            if workdir is not None and (asked or _look(settings, step)):
+                checkpoint.save(workdir.checkpoints / "outer", step, state, {**meta, "optimise_s": seconds})
+            if asked:
+                stop.check()
+    return Distillation(
+        synthetic=state.best,
+        best_step=np.asarray(state.best_step),
+        best_accuracy=np.asarray(state.best_accuracy),
+        start_rows=start_rows,
+        compile_s=meta["compile_s"],
+        optimise_s=meta["optimise_s"] + time.perf_counter() - began,
+    )
+
+
+class _Means(NamedTuple):
+    """What a stretch of outer steps averages to, over steps and sets."""
+
+    loss: jax.Array
+    accuracy: jax.Array
+    grad_norm: jax.Array
+    skipped: jax.Array
+
+
+def _look(settings: DistillSettings, step: int) -> bool:
+    """Whether validation is looked at after this step."""
+    return step % settings.evaluate_every < settings.log_every and step >= settings.evaluate_every or (
+        step == settings.iterations
+    )
+
+
+def _compile(advance: Callable, state: LoopState) -> tuple[Callable, float]:
+    start = time.perf_counter()
+    compiled = jax.jit(advance).lower(state, 0, False).compile()
+    return compiled, time.perf_counter() - start
+
+
+def make_outer_optimizer(settings: DistillSettings) -> optax.GradientTransformation:
+    """Clipped Adam with a rate that falls along a half cosine."""
+    return optax.chain(
+        optax.clip_by_global_norm(settings.clip),
+        optax.scale_by_adam(b2=0.99),
+        optax.scale_by_learning_rate(cosine(settings.rate, settings.iterations)),
+    )
+
+
+def _loop(task: Task, settings: DistillSettings, real: Examples, sets: int, select_inits: int):
+    """``init(synthetic) -> LoopState`` and ``advance(state, until, look) -> (state, means, validation)``."""
+    known = known_inits(task, sets) if settings.init == "known" else None
+    optimizer, learner = make_outer_optimizer(settings), task.learner
+
+    def initial_states(index: jax.Array, key: jax.Array) -> LearnerState:
+        if known is not None:
+            return jax.tree.map(lambda x: x[index][None], known)
+        return jax.vmap(learner.init)(jax.random.split(key, settings.nets))
+
+    def method(index: jax.Array):
+        return unrolled(
+            learner, optimizer, partial(initial_states, index), average_decay=settings.average, remat=settings.remat
+        )
+
+    def one_step(key: jax.Array, index: jax.Array, outer: OuterState):
+        key = jax.random.fold_in(key, index)
+        batch = minibatch(real, task.embed, stream(key, "real_batch"), outer.step, settings.batch_size)
+        batch = _blank_words(batch, settings.word_dropout, stream(key, "word_dropout", outer.step))
+        return method(index)[1](stream(key, "outer", outer.step), outer, batch)
+
+    def validate(index: jax.Array, outer: OuterState) -> jax.Array:
+        if known is not None:
+            states = initial_states(index, task.key)
+        else:
+            keys = jax.random.split(stream(task.key, "selection", outer.step), select_inits)
+            states = jax.vmap(learner.init)(keys)
+        trained = train_on(learner, outer.average, states)
+        return accuracy(learner.model, trained.params, task.validation, task.embed)
+
+    indices = jnp.arange(sets)
+
+    def init(synthetic: Synthetic) -> LoopState:
+        outer = jax.vmap(lambda i, s: method(i)[0](s))(indices, synthetic)
+        return LoopState(outer, synthetic, jnp.full(sets, -1.0), jnp.zeros(sets, jnp.int32))
+
+    def advance(state: LoopState, until: jax.Array, look: jax.Array):
+        first = state.outer.step[0]
+
+        def body(_, carry):
+            outer, means = carry
+            outer, info = jax.vmap(one_step, (None, 0, 0))(task.key, indices, outer)
+            seen = _Means(info.loss, info.accuracy, info.grad_norm, 1.0 - info.finite)
+            # A step that was skipped has no numbers worth averaging.
+            seen = jax.tree.map(lambda x: jnp.mean(jnp.where(jnp.isfinite(x), x, 0.0)), seen)
+            return outer, jax.tree.map(jnp.add, means, seen)
+
+        zeros = _Means(*[jnp.zeros(())] * len(_Means._fields))
+        outer, sums = jax.lax.fori_loop(first, until, body, (state.outer, zeros))
+        count = jnp.maximum(until - first, 1)
+        means = jax.tree.map(lambda x: x / count, sums)._replace(skipped=sums.skipped)
+
+        def looked() -> jax.Array:
+            # One set after the other: their learners together would hold sets times the memory.
+            return jax.lax.map(lambda args: validate(*args), (indices, outer))
+
+        shape = jax.eval_shape(looked)
+        validation = jax.lax.cond(look, looked, lambda: jnp.zeros(shape.shape, shape.dtype))
+        score = jnp.mean(validation, axis=1)
+        better = look & (score > state.best_accuracy)
+
+        def keep(new: jax.Array, old: jax.Array) -> jax.Array:
+            return jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        best = jax.tree.map(keep, outer.average, state.best)
+        best_accuracy = keep(score, state.best_accuracy)
+        return LoopState(outer, best, best_accuracy, keep(outer.step, state.best_step)), means, validation
+
+    return init, advance
+
+
+def _blank_words(batch: Batch, share: float, key: jax.Array) -> Batch:
+    """Word dropout: a share of the real words becomes the unknown word, which is zero."""
+    if not share:
+        return batch
+
+    def blank(inputs: Any, key: jax.Array) -> Any:
+        kept = jax.random.bernoulli(key, 1 - share, inputs.mask.shape)
+        return inputs._replace(embedded=inputs.embedded * kept[..., None])
+
+    keys = jax.random.split(key, len(batch.inputs))
+    return batch._replace(inputs=tuple(blank(x, k) for x, k in zip(batch.inputs, keys)))

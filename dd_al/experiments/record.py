@@ -1,0 +1,150 @@
+"""What every experiment puts down: stages, environment, results and the report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import platform
+import resource
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from dd_al.core.files import write_json
+from dd_al.data import sources
+from dd_al.data.dataset import TextDataset
+from dd_al.experiments.baselines import Trained
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.task import Task
+from dd_al.io.tensors import read_safetensors, write_safetensors
+from dd_al.io.workdir import Workdir
+from dd_al.learner.learner import Learner
+from dd_al.learner.predict import predict
+from dd_al.report import build, schema
+
+_LOG = logging.getLogger(__name__)
+_PACKAGES = ("dd_al", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tokenizers", "datasets")
+
+
+def load_dataset(settings: Settings) -> TextDataset:
+    """Loads the data of a config and says what a run must say about it."""
+    dataset = sources.load(settings.data)
+    for note in dataset.notes:
+        _LOG.warning("%s", note)
+    _LOG.info(
+        "%s (%s): %d train, %d validation, %d test sentences, %d classes", dataset.name, dataset.source,
+        len(dataset.train), len(dataset.validation), len(dataset.test), dataset.num_classes,
+    )  # fmt: skip
+    return dataset
+
+
+def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> Trained:
+    """A baseline's learners, from the work directory if an earlier start of this run got so far."""
+    path = workdir.checkpoints / f"{name}.safetensors"
+    if path.exists():
+        arrays = read_safetensors(path)
+        params = {key[7:]: value for key, value in arrays.items() if key.startswith("params/")}
+        return Trained(unflatten_dict(params, sep="/"), arrays["steps"], arrays["accuracy"], arrays["chosen"])
+    trained = jax.tree.map(np.asarray, compute())
+    params = {f"params/{key}": value for key, value in flatten_dict(trained.params, sep="/").items()}
+    path.parent.mkdir(exist_ok=True)
+    write_safetensors(path, {**params, **{k: v for k, v in trained._asdict().items() if k != "params"}})
+    return trained
+
+
+def predictions(task: Task, learner: Learner, params: Any, split: str, *, embed: Callable | None = None) -> np.ndarray:
+    """Classes that stacked learners predict on a split, ``int32[learners, n]``."""
+    examples, embed = task.examples(split), embed or task.embed
+    # The examples are an argument: as constants they would be folded into the program, and compiled again per split.
+    buckets = examples.buckets
+    answer = jax.jit(lambda params, buckets: predict(learner.model, params, examples._replace(buckets=buckets), embed))
+    return np.argmax(np.asarray(answer(params, buckets)), -1).astype(np.int32)
+
+
+def method_entry(
+    task: Task, split: str, predicted: np.ndarray, on_validation: np.ndarray, full: np.ndarray | None, **extra: Any
+) -> dict:
+    """The entry of one method in ``results["methods"]``."""
+    return schema.method_results(
+        predicted,
+        task.labels(split),
+        task.classes,
+        split=split,
+        full=full,
+        validation_accuracy=(on_validation == task.labels("validation")).mean(1),
+        **extra,
+    )
+
+
+def curve(steps: np.ndarray, accuracy: np.ndarray) -> dict:
+    """Validation accuracy along training: ``[points]`` and ``[points, learners]``."""
+    return {"steps": np.asarray(steps).tolist(), "accuracy": np.asarray(accuracy, np.float64).round(6).tolist()}
+
+
+def finish(workdir: Workdir, settings: Settings, task: Task, **parts: Any) -> None:
+    """Writes results.json, which ends the run, and the report."""
+    evaluate = {"split": settings.evaluate.split, **parts.pop("evaluate")}
+    time = {**task.seconds, **parts.pop("time")}
+    results = schema.new_results(
+        settings.experiment,
+        settings.seed,
+        command=command(),
+        dataset=task.dataset.provenance(),
+        vectors=task.vectors.report,
+        evaluate=evaluate,
+        time={name: round(seconds, 3) for name, seconds in time.items()},
+        memory={"peak_rss_mb": round(peak_rss_mb(), 1)},
+        environment=environment(),
+        **parts,
+    )
+    write_json(workdir.results, results)
+    build(workdir.path)
+
+
+def command() -> str:
+    """What was typed."""
+    module = getattr(sys.modules.get("__main__"), "__spec__", None)
+    program = ["python", "-m", module.name] if module else ["python", Path(sys.argv[0]).name]
+    return shlex.join([*program, *sys.argv[1:]])
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device and commit."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    devices = jax.devices()
+    return {
+        "python": platform.python_version(),
+        "packages": versions,
+        "platform": platform.platform(),
+        "device": devices[0].device_kind,
+        "device_count": len(devices),
+        "git_commit": _git_commit(),
+    }
+
+
+def _git_commit() -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

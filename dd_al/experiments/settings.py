@@ -1,0 +1,98 @@
+"""Every key of a config, with its default, its bounds and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dd_al.data.sources import DataSettings
+from dd_al.data.vectors import VectorSettings
+
+
+def _option(default, help, **limits):
+    return field(default=default, metadata={"help": help, **limits})
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The TextCNN; `config.model`."""
+
+    windows: tuple[int, ...] = _option((1, 2, 3), "words per window, a group of filters each", min=1)
+    filters: int = _option(64, "filters per window size", min=1)
+    dropout: float = _option(0.5, "dropout in the head, when training on real data", min=0.0, max=0.99)
+
+
+@dataclass(frozen=True)
+class LearnerSettings:
+    """The inner optimizer, shared by every method; `config.learner`."""
+
+    optimizer: str = _option("adam", "inner optimizer", choices=("sgd", "momentum", "adam"))
+    momentum: float = _option(0.9, "decay of the first moment (momentum, adam)", min=0.0, max=0.9999)
+    b2: float = _option(0.999, "decay of the second moment (adam)", min=0.0, max=0.99999)
+    eps_root: float = _option(1e-6, "added under adam's square root; positive", min=1e-12)
+
+
+@dataclass(frozen=True)
+class FullSettings:
+    """Training on all of the data; `config.full`."""
+
+    epochs: int = _option(8, "passes over the training data", min=1)
+    batch_size: int = _option(128, "sentences in a minibatch", min=1)
+    rate: float = _option(2e-3, "first learning rate, decayed along a half cosine", min=1e-8)
+    finetuned: bool = _option(False, "also train learners that tune their word vectors")
+
+
+@dataclass(frozen=True)
+class RandomSettings:
+    """Random real subsets of the distilled set's size; `config.random`."""
+
+    steps: tuple[int, ...] = _option((5, 10, 20, 40, 80, 160), "training steps to choose among", min=1)
+    rates: tuple[float, ...] = _option((3e-4, 1e-3, 3e-3, 1e-2, 3e-2), "learning rates to choose among", min=1e-8)
+
+
+@dataclass(frozen=True)
+class DistillSettings:
+    """Distillation; `config.distill`."""
+
+    items: int | None = _option(None, "synthetic examples; 0.1 % of train, rounded up to whole classes, if unset", min=1)
+    steps: int = _option(20, "inner steps", min=1)
+    iterations: int = _option(1500, "outer steps", min=1)
+    length: int | None = _option(None, "words of a synthetic sentence; as data.length if unset", min=1)
+    init: str = _option("random", "initialisations the set must serve", choices=("random", "known"))
+    start: str = _option("real", "what the items start from: real sentences or noise", choices=("real", "noise"))
+    nets: int = _option(4, "fresh initialisations in an outer step (1 if known)", min=1)
+    batch_size: int = _option(256, "real sentences in an outer step", min=1)
+    rate: float = _option(0.05, "first rate of the outer Adam, decayed along a half cosine", min=1e-8)
+    clip: float = _option(1.0, "largest norm of a hypergradient", min=1e-8)
+    average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
+    inner_rate: float = _option(0.01, "learning rate that every inner step starts from", min=1e-8)
+    label_scale: float = _option(2.0, "first logit of an item's own class", min=0.0)
+    teacher: float = _option(0.0, "share of the full-data learners' predictions in the outer target", min=0.0, max=1.0)
+    word_dropout: float = _option(0.0, "share of words blanked in the real batch", min=0.0, max=0.99)
+    remat: str = _option("none", "what the reverse pass keeps", choices=("none", "step", "sqrt"))
+    log_every: int = _option(25, "outer steps between lines of metrics.jsonl", min=1)
+    evaluate_every: int = _option(50, "outer steps between looks at validation (and checkpoints)", min=1)
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """How methods are judged; `config.evaluate`."""
+
+    split: str = _option("test", "validation while developing; test once, when done", choices=("test", "validation"))
+    inits: int | None = _option(None, "unseen initialisations; 10, or 3 known ones, if unset", min=1)
+    select_inits: int = _option(10, "initialisations that choose the best outer step", min=1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole config."""
+
+    experiment: str = _option("distill", "the question: distill or train")
+    seed: int = _option(0, "of everything but the data splits", min=0)
+    data: DataSettings = field(default_factory=DataSettings)
+    vectors: VectorSettings = field(default_factory=VectorSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+    full: FullSettings = field(default_factory=FullSettings)
+    random: RandomSettings = field(default_factory=RandomSettings)
+    distill: DistillSettings = field(default_factory=DistillSettings)
+    evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)

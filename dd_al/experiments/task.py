@@ -1,0 +1,137 @@
+"""A text task on the device: what every experiment starts from."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.core.errors import ConfigError
+from dd_al.core.keys import stream
+from dd_al.data.dataset import Split, TextDataset
+from dd_al.data.text import choose_length
+from dd_al.data.vectors import WordVectors, word_vectors
+from dd_al.experiments.settings import LearnerSettings, ModelSettings, Settings
+from dd_al.learner import optimizers
+from dd_al.learner.examples import Examples, make_examples
+from dd_al.learner.learner import Learner, make_learner
+from dd_al.models.base import Model
+from dd_al.models.embedding import embed
+from dd_al.models.text_cnn import text_cnn
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, its word vectors, and the learner.
+
+    Attributes:
+      dataset: texts and classes.
+      vectors: vocabulary and table.
+      length: words that a text is cut and padded to.
+      ids: ``int32[n, length]`` of each split.
+      train: the training split on the device, validation likewise; test stays off it until the end.
+      validation: see above.
+      table: ``float32[words, dim]`` on the device.
+      learner: model and inner optimizer, the same for every method.
+      key: of the run.
+      seconds: what loading and word vectors took.
+    """
+
+    dataset: TextDataset
+    vectors: WordVectors
+    length: int
+    ids: dict[str, np.ndarray]
+    train: Examples
+    validation: Examples
+    table: jax.Array
+    learner: Learner
+    key: jax.Array
+    seconds: dict[str, float]
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return self.dataset.num_classes
+
+    @property
+    def embed(self):
+        """``ids -> TextInputs``."""
+        return partial(embed, self.table)
+
+    def examples(self, split: str) -> Examples:
+        """A split on the device."""
+        part: Split = getattr(self.dataset, split)
+        return make_examples(self.ids[split], one_hot(part.labels, self.classes))
+
+    def labels(self, split: str) -> np.ndarray:
+        """The classes of a split, ``int32[n]``."""
+        return getattr(self.dataset, split).labels
+
+    def inits(self, purpose: str, count: int):
+        """Stacked fresh learner states; every purpose has initialisations of its own."""
+        return jax.vmap(self.learner.init)(jax.random.split(stream(self.key, purpose), count))
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Classes as distributions, ``float32[n, classes]``."""
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def make_model(settings: ModelSettings, dim: int, classes: int) -> Model:
+    """The TextCNN of a config."""
+    return text_cnn(dim, classes, windows=settings.windows, filters=settings.filters, dropout=settings.dropout)
+
+
+def make_optimizer(settings: LearnerSettings):
+    """The inner optimizer of a config."""
+    return optimizers.get(
+        settings.optimizer, momentum=settings.momentum, b2=settings.b2, eps_root=settings.eps_root
+    )
+
+
+def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.0) -> Task:
+    """Counts or reads word vectors, puts the splits into numbers, and builds the learner.
+
+    Args:
+      settings: the config.
+      dataset: its data, loaded.
+      load_seconds: what loading took, for the record.
+
+    Raises:
+      DataError: no usable word vectors.
+      ConfigError: windows longer than the texts.
+    """
+    start = time.perf_counter()
+    held_out = dataset.validation.texts + dataset.test.texts
+    vectors = word_vectors(settings.vectors, dataset.train.texts, held_out)
+    seconds = {"data_s": load_seconds, "vectors_s": time.perf_counter() - start}
+    _LOG.info(
+        "word vectors: %d words, %d dimensions, %.1f %% of the training tokens have one (%.1f s)",
+        vectors.report["words"], vectors.report["dim"], 100 * vectors.report["coverage"], seconds["vectors_s"],
+    )  # fmt: skip
+    encode = vectors.vocabulary.encode
+    length = settings.data.length or choose_length([len(i) for i in vectors.vocabulary.ids(dataset.train.texts)])
+    if max(settings.model.windows) > length:
+        raise ConfigError(f"config.model.windows: {max(settings.model.windows)} words in a text of {length}")
+    ids = {split: encode(getattr(dataset, split).texts, length) for split in ("train", "validation", "test")}
+    model = make_model(settings.model, vectors.table.shape[1], dataset.num_classes)
+    return Task(
+        dataset=dataset,
+        vectors=vectors,
+        length=length,
+        ids=ids,
+        train=make_examples(ids["train"], one_hot(dataset.train.labels, dataset.num_classes)),
+        validation=make_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes)),
+        table=jnp.asarray(vectors.table),
+        learner=make_learner(model, make_optimizer(settings.learner)),
+        key=jax.random.key(settings.seed),
+        seconds=seconds,
+    )
+

@@ -1,0 +1,85 @@
+"""The distilled artefact: one file with everything that training on the set takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dd_al.core.errors import DataError
+from dd_al.io.tensors import read_safetensors, write_safetensors
+
+FORMAT = 1
+_ARRAYS = ("inputs", "label_logits", "log_rates", "vectors")
+
+
+@dataclasses.dataclass(frozen=True)
+class Artefact:
+    """Distilled sets with their schedules, vocabulary and learner.
+
+    Attributes:
+      inputs: ``float32[sets, items, length, dim]``.
+      label_logits: ``float32[sets, items, classes]``.
+      log_rates: ``float32[sets, steps, layers]``.
+      vectors: ``float32[words, dim]``, the normalised word vectors that real text is embedded with.
+      words: the vocabulary, one word per row of ``vectors``; padding and the unknown word come first.
+      params: known initialisations, flat name → array with a leading axis of sets; empty for random ones.
+      spec: plain values: ``format``, ``task``, ``label_map``, ``length`` of real texts, ``classes``, ``layers`` (names
+        of the rates), ``model`` and ``learner`` (their settings), ``init``.
+    """
+
+    inputs: np.ndarray
+    label_logits: np.ndarray
+    log_rates: np.ndarray
+    vectors: np.ndarray
+    words: tuple[str, ...]
+    params: dict[str, np.ndarray]
+    spec: dict[str, Any]
+
+
+def save(path: str | os.PathLike, artefact: Artefact) -> None:
+    """Writes one safetensors file, atomically; the same artefact gives the same bytes.
+
+    Text is stored as arrays of UTF-8 bytes (``words``, a line each, and ``spec``, JSON). Word vectors are stored as
+    float16, which those of `dd_al.data.vectors` fit without loss.
+    """
+    arrays = {name: np.asarray(getattr(artefact, name)) for name in _ARRAYS}
+    arrays["vectors"] = arrays["vectors"].astype(np.float16)
+    arrays["words"] = np.frombuffer("\n".join(artefact.words).encode(), np.uint8)
+    arrays["spec"] = np.frombuffer(json.dumps({"format": FORMAT, **artefact.spec}).encode(), np.uint8)
+    arrays |= {f"init/{name}": np.asarray(value) for name, value in artefact.params.items()}
+    write_safetensors(path, arrays)
+
+
+def load(path: str | os.PathLike) -> Artefact:
+    """Reads an artefact from its file, or from the work directory that holds it.
+
+    Raises:
+      DataError: no such file, a damaged one, or one that is not an artefact of this format.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        path = path / "distilled.safetensors"
+    if path.name == "distilled.json":
+        path = path.with_suffix(".safetensors")
+    arrays = read_safetensors(path)
+    missing = {*_ARRAYS, "words", "spec"} - set(arrays)
+    if missing:
+        raise DataError(f"{path} is no distilled set: it lacks {', '.join(sorted(missing))}")
+    try:
+        words = tuple(arrays["words"].tobytes().decode().split("\n"))
+        spec = json.loads(arrays["spec"].tobytes())
+    except ValueError as error:
+        raise DataError(f"{path}: its vocabulary or description cannot be read ({error})") from error
+    if spec.get("format") != FORMAT:
+        raise DataError(f"{path} has format {spec.get('format')!r}; this version reads format {FORMAT}")
+    return Artefact(
+        **{name: arrays[name].astype(np.float32) for name in _ARRAYS},
+        words=words,
+        params={name[5:]: value for name, value in arrays.items() if name.startswith("init/")},
+        spec=spec,
+    )

@@ -1,0 +1,28 @@
+"""Cross-entropy against the formula, and its value at both ends."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.core.losses import cross_entropy
+
+
+def test_matches_the_formula_over_every_leading_axis():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(2, 3, 4)).astype(np.float32)
+    targets = rng.dirichlet(np.ones(4), size=(2, 3)).astype(np.float32)
+    p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+    expected = -(targets * np.log(p)).sum(-1).mean()
+    np.testing.assert_allclose(cross_entropy(jnp.asarray(z), jnp.asarray(targets)), expected, rtol=1e-6)
+
+
+def test_uniform_logits_give_the_log_of_the_classes():
+    targets = jax.nn.one_hot(jnp.array([0, 1, 2]), 3)
+    np.testing.assert_allclose(cross_entropy(jnp.full((3, 3), 7.0), targets), np.log(3), rtol=1e-6)
+
+
+def test_large_logits_stay_finite():
+    logits, targets = jnp.array([[1e4, -1e4]]), jnp.array([[0.0, 1.0]])
+    loss, gradient = jax.value_and_grad(cross_entropy)(logits, targets)
+    assert loss == 2e4
+    np.testing.assert_array_equal(gradient, [[1.0, -1.0]])
