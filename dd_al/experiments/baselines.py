@@ -102,7 +102,7 @@ def _fit(task, learner, embed_fn, settings: FullSettings, states: LearnerState, 
     curve = []
     with Progress(total, title) as progress:
         for before, until in zip([0, *points], points):
-            state, now = advance(keys, state, until)
+            state, now = advance(keys, state, np.int32(until))
             curve.append(np.asarray(now))
             progress.update(until - before, validation_accuracy=float(curve[-1].mean()))
             stop.check()

@@ -287,7 +287,7 @@ def _loop(task: Task, settings: DistillSettings, real: Examples, sets: int, sele
 
     def init(synthetic: Synthetic) -> LoopState:
         outer = jax.vmap(lambda i, s: method(i)[0](s))(indices, synthetic)
-        return LoopState(outer, synthetic, jnp.full(sets, -1.0), jnp.zeros(sets, jnp.int32))
+        return LoopState(outer, synthetic, jnp.full(sets, -1.0, jnp.float32), jnp.zeros(sets, jnp.int32))
 
     def advance(state: LoopState, until: jax.Array, look: jax.Array):
         first = state.outer.step[0]
