@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import logging
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -144,8 +146,6 @@ def _ordered(words: Sequence[str], table: np.ndarray, train: Sequence[str], repo
 
 
 def _pack(made: WordVectors) -> bytes:
-    import io
-
     buffer = io.BytesIO()
     words = np.frombuffer("\n".join(made.vocabulary.words).encode(), np.uint8)
     report = np.frombuffer(json.dumps(made.report).encode(), np.uint8)
@@ -161,6 +161,6 @@ def _load(path: Path) -> WordVectors | None:
             words = tuple(file["words"].tobytes().decode().split("\n"))
             report = json.loads(file["report"].tobytes())
             return WordVectors(Vocabulary(words), file["table"], int(file["trained"]), report)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         _LOG.warning("%s is damaged (%s): counting the word vectors again", path, error)
         return None
