@@ -1,0 +1,28 @@
+"""Which few examples train a classifier best? Dataset distillation and active learning for text, in JAX.
+
+    import dd_al
+
+    distilled = dd_al.distill(texts, labels)
+    distilled.classifier.predict(["what a lovely film"])
+    distilled.save("distilled.safetensors")
+
+See `help(dd_al.distill)`. Importing the package is cheap: JAX is imported by what needs it.
+"""
+
+import importlib
+from typing import Any
+
+__all__ = ["Classifier", "Distilled", "Synthetic", "distill", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what the package exports, on first use."""
+    if name == "distill":  # the room, which can be called
+        return importlib.import_module("dd_al.distill")
+    if name in __all__:
+        return getattr(importlib.import_module("dd_al.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,17 +14,16 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from ml_collections import ConfigDict
 
-from dd_al.core.errors import ConfigError, Interrupted, UserError, nearest
+from dd_al.command import Parser, exit_code, start_jax, start_logging
+from dd_al.core.errors import ConfigError, UserError, nearest
 from dd_al.core.files import read_json
 from dd_al.core.settings import from_config, keys_help, override
 from dd_al.experiments import EXPERIMENTS
 from dd_al.experiments.settings import Settings
-from dd_al.io import compilation_cache
-from dd_al.io.signals import sigterm_interrupts
 from dd_al.io.workdir import Workdir, open_workdir
 
 logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" under `python -m`
@@ -49,25 +48,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done (or help shown), 1 a failure, 2 the user's mistake, 130 and 143 for SIGINT and SIGTERM.
     """
-    debug = "--debug" in argv
-    try:
-        with sigterm_interrupts():
-            _run(argv[1:])
-        return 0
-    except UserError as error:
-        if debug:
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except Interrupted as interrupted:
-        print(interrupted, file=sys.stderr)
-        return interrupted.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    except Exception:
-        traceback.print_exc()
-        return 1
+    return exit_code(_run, argv[1:])
 
 
 def _run(args: Sequence[str]) -> None:
@@ -75,7 +56,7 @@ def _run(args: Sequence[str]) -> None:
     if flags.help:
         _print_help(flags)
         return
-    _start_logging()
+    start_logging()
     # Everything that can be wrong with the command is looked at before JAX is imported, which takes seconds.
     settings = _settings(flags.config, overrides)
     if flags.workdir is None:
@@ -85,22 +66,15 @@ def _run(args: Sequence[str]) -> None:
             print(f"{workdir.path} holds a finished run of this config; --overwrite runs it again")
         else:
             experiment = importlib.import_module(EXPERIMENTS[settings.experiment])
-            _start_jax()
+            start_jax()
             began = time.monotonic()
             experiment.run(settings, workdir)
             logger.info("done in %.0f s", time.monotonic() - began)
         _print_headline(workdir)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises its complaints instead of exiting."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see --help")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m dd_al.main",
         usage="%(prog)s --config=FILE[:key=value,...] --workdir=DIR [--config.KEY=VALUE ...] [--overwrite] [--debug]",
         description="Runs one experiment.",
@@ -189,20 +163,6 @@ def _line(error: Exception, path: Path) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.absolute()]
     number = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
     return f", line {number}" if number else ""
-
-
-def _start_logging() -> None:
-    """One line per message on stderr; only warnings from other packages."""
-    logging.basicConfig(format="%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("dd_al").setLevel(logging.INFO)
-
-
-def _start_jax() -> None:
-    cache = compilation_cache.enable()
-    import jax
-
-    devices = jax.devices()
-    logger.info("jax %s on %d %s, cache %s", jax.__version__, len(devices), devices[0].device_kind, cache)
 
 
 def _print_headline(workdir: Workdir) -> None:

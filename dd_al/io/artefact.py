@@ -15,6 +15,7 @@ from dd_al.io.tensors import read_safetensors, write_safetensors
 
 FORMAT = 1
 _ARRAYS = ("inputs", "label_logits", "log_rates", "vectors")
+_SPEC = ("task", "label_map", "classes", "length", "layers", "model", "learner", "init")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +76,13 @@ def load(path: str | os.PathLike) -> Artefact:
         spec = json.loads(arrays["spec"].tobytes())
     except ValueError as error:
         raise DataError(f"{path}: its vocabulary or description cannot be read ({error})") from error
-    if spec.get("format") != FORMAT:
-        raise DataError(f"{path} has format {spec.get('format')!r}; this version reads format {FORMAT}")
+    found = spec.get("format") if isinstance(spec, dict) else None
+    if found != FORMAT:
+        raise DataError(f"{path} has format {found!r}; this version reads format {FORMAT}")
+    if absent := set(_SPEC) - set(spec):
+        raise DataError(f"{path}: its description lacks {', '.join(sorted(absent))}")
+    if len(words) != len(arrays["vectors"]):
+        raise DataError(f"{path}: {len(words)} words, but {len(arrays['vectors'])} word vectors")
     return Artefact(
         **{name: arrays[name].astype(np.float32) for name in _ARRAYS},
         words=words,

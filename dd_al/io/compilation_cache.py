@@ -17,7 +17,7 @@ _CLOCK_SLACK = 2.0  # seconds that file systems round time stamps by
 
 
 def enable(folder: str | os.PathLike | None = None) -> Path | None:
-    """Turns the persistent compilation cache on, for compilations of a second or more.
+    """Turns the persistent compilation cache on, for compilations of a second or more (JAX's default).
 
     JAX writes entries in place. One that a crash or a full disk cut short costs a warning and a compilation in every
     later run, and is never replaced: such entries are deleted here.
@@ -43,7 +43,6 @@ def enable(folder: str | os.PathLike | None = None) -> Path | None:
     if deleted:
         logger.warning("deleted %d broken entries of the compilation cache %s", deleted, folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
     return folder
 
 

@@ -6,6 +6,8 @@ import contextlib
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from tqdm import tqdm
@@ -13,6 +15,17 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 logger = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
+_HIDDEN = ContextVar("hidden", default=False)
+
+
+@contextlib.contextmanager
+def hidden() -> Iterator[None]:
+    """Within this context no progress is shown, on a terminal or elsewhere."""
+    token = _HIDDEN.set(True)
+    try:
+        yield
+    finally:
+        _HIDDEN.reset(token)
 
 
 class Progress:
@@ -36,7 +49,7 @@ class Progress:
         self._contexts = contextlib.ExitStack()
 
     def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not _HIDDEN.get():
             # Log lines go above the bar instead of through it.
             self._contexts.enter_context(logging_redirect_tqdm())
             bar = tqdm(total=self._total, desc=self._description, initial=self._done, dynamic_ncols=True)
@@ -58,7 +71,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(_words(values), refresh=False)
             self._bar.update(n)
-        elif self._due():
+        elif self._due() and not _HIDDEN.get():
             self._logged, self._last = self._done, time.monotonic()
             logger.info("%s", self._line(values))
 

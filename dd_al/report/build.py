@@ -86,10 +86,11 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
     drawn = {}
     curves = {name: entry["curve"] for name, entry in results["methods"].items() if entry.get("curve", {}).get("steps")}
     if curves:
-        picture = figures.training_curves(
-            curves, majority_rate=results["dataset"]["majority_rate"], split=results["evaluate"]["split"]
+        picture = figures.training_curves(curves, majority_rate=results["dataset"]["majority_rate"])
+        caption = (
+            "Mean over initialisations; the band is one standard deviation. Log axis (the paper's figure 3). Validation: "
+            "the test split is read once, by learners that are done."
         )
-        caption = "Mean over initialisations; the band is one standard deviation. Log axis (the paper's figure 3)."
         drawn["training_curves"] = picture, "Accuracy against training steps", caption
     if any(known(line.get("loss")) or known(line.get("validation_accuracy")) for line in metrics):
         picture = figures.outer_curve(metrics, selected_step=_selected_step(results, metrics))

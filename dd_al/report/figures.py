@@ -26,15 +26,12 @@ _SIZE = (5.2, 3.4)  # inches: small, so that text stays readable where a phone s
 _MOST_NUMBERS = 150  # a heat map with more cells than this shows colours only
 
 
-def training_curves(
-    curves: Mapping[str, Mapping], *, majority_rate: float | None = None, split: str = "test"
-) -> "Figure":
-    """Draws accuracy against training steps, a line of means and a band of one standard deviation (paper, figure 3).
+def training_curves(curves: Mapping[str, Mapping], *, majority_rate: float | None = None) -> "Figure":
+    """Draws validation accuracy against training steps, a line of means and a band of one standard deviation (paper, figure 3).
 
     Args:
         curves: method → `{"steps": [s], "accuracy": [s][inits]}`.
         majority_rate: accuracy of a constant answer, drawn as a floor.
-        split: what the accuracy was measured on.
     """
     figure, axes = _figure()
     for index, (name, curve) in enumerate(curves.items()):
@@ -48,7 +45,7 @@ def training_curves(
     if majority_rate is not None:
         axes.axhline(100 * majority_rate, color=_GREY, linestyle=":", linewidth=1, label="Majority class")
     _log_steps(axes, [step for curve in curves.values() for step in curve["steps"]])
-    axes.set(xlabel="training steps", ylabel=f"{split} accuracy (%)")
+    axes.set(xlabel="training steps", ylabel="validation accuracy (%)")
     figure.legend(frameon=False, loc="outside upper center", ncols=3, fontsize=8.5)
     return figure
 

@@ -17,7 +17,7 @@ def _line(axes, label):
 def test_training_curves(first):
     curve = {"steps": [first, 10, 100], "accuracy": [[0.5, 0.5], [0.6, 0.8], [None, 0.9]]}
     alone = {"steps": [first, 10], "accuracy": [[0.5], [0.7]]}
-    figure = figures.training_curves({"distilled": curve, "$new": alone}, majority_rate=0.5, split="validation")
+    figure = figures.training_curves({"distilled": curve, "$new": alone}, majority_rate=0.5)
     (axes,) = figure.axes
     line = _line(axes, "Distilled")
     np.testing.assert_allclose(line.get_ydata(), [50, 70, np.nan])

@@ -1,0 +1,345 @@
+"""The project on plain Python lists: distil, look, train, predict, save and load."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from dd_al.core.errors import ConfigError, DataError
+from dd_al.core.settings import from_config
+from dd_al.data import sources
+from dd_al.data.dataset import TextDataset
+from dd_al.experiments.distill import make_artefact
+from dd_al.experiments.optimise import default_items, optimise
+from dd_al.experiments.retrain import TextLearners, nearest_words, retrain
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.task import make_task
+from dd_al.io import artefact as artefacts
+from dd_al.io.artefact import Artefact
+from dd_al.io.progress import hidden
+from dd_al.io.tensors import read_safetensors, write_safetensors
+from dd_al.report.statistics import accuracy, summary
+
+_LOG = logging.getLogger(__name__)
+Label = str | int | float | bool
+_FORMAT = 1  # of a classifier's file
+_SECTIONS = ("vectors", "model", "learner", "distill", "evaluate")
+
+
+def distill(
+    texts: Iterable[str],
+    labels: Iterable[Label],
+    *,
+    items: int | None = None,
+    iterations: int | None = None,
+    seed: int = 0,
+    init: str = "random",
+    validation: tuple[Iterable[str], Iterable[Label]] | None = None,
+    test: tuple[Iterable[str], Iterable[Label]] | None = None,
+    config: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: bool = True,
+) -> Distilled:
+    """Distils labelled texts into a few synthetic ones that train a classifier nearly as well.
+
+        distilled = dd_al.distill(texts, labels)
+        distilled.classifier.predict(["what a lovely film"])
+
+    It does what ``configs/sst_distill.py`` does, without the baselines, the work directory and the report. The result
+    is a function of the arguments.
+
+    Args:
+      texts: training texts.
+      labels: their labels, strings or numbers; predictions come back as they were written here.
+      items: synthetic examples in all; 0.1 % of train, rounded up to a multiple of the classes, if None.
+      iterations: outer steps; as many as the main job takes if None.
+      seed: of everything but the splits.
+      init: "random" for a set that trains any fresh network, "known" for one that trains one network, whose
+        initialisation is kept with the set, with fewer examples.
+      validation: (texts, labels) that choose the best outer step; a seeded stratified tenth of the training texts
+        if None.
+      test: (texts, labels) for `Distilled.scores`, which choose nothing; likewise.
+      config: any other key by section, as ``{"model": {"filters": 100}, "distill": {"steps": 40}}``: those of
+        `dd_al.experiments.settings.Settings` that `python -m dd_al.main --config=… --help` lists.
+      progress: whether to show a bar (on a terminal) or log lines (to the logger "dd_al", elsewhere).
+
+    Returns:
+      The synthetic set, with a classifier.
+
+    Raises:
+      UserError: lists that are empty or of different lengths, texts that are no text, missing labels, one class only,
+        classes that train lacks, unknown keys and values out of range; the message says where and what is allowed.
+    """
+    settings = _settings(config or {}, items=items, iterations=iterations, seed=seed, init=init)
+    written = _listed("labels", labels)
+    dataset = sources.from_lists(
+        _listed("texts", texts),
+        written,
+        validation=_pair("validation", validation),
+        test=_pair("test", test),
+    )
+    for note in dataset.notes:
+        _LOG.info("%s", note)
+    with contextlib.nullcontext() if progress else hidden():
+        task = make_task(settings, dataset)
+        found = optimise(
+            task,
+            settings.distill,
+            items=settings.distill.items or default_items(len(dataset.train), task.classes),
+            select_inits=settings.evaluate.select_inits,
+        )
+    made = make_artefact(task, settings, found)
+    made = dataclasses.replace(made, spec={**made.spec, "labels": _names(dataset, written)})
+    scores = {"validation_accuracy": float(found.best_accuracy[0]), **_test_scores(made, dataset, settings)}
+    return Distilled(dataclasses.replace(made, spec={**made.spec, "scores": scores}))
+
+
+def load(path: str | os.PathLike) -> Distilled:
+    """Reads what `Distilled.save` wrote, or the main command: its ``distilled.safetensors``, or its work directory.
+
+    Raises:
+      DataError: no such file, or not a distilled set.
+    """
+    return Distilled(artefacts.load(path))
+
+
+class Synthetic(NamedTuple):
+    """A synthetic training set in NumPy arrays.
+
+    Attributes:
+      inputs: ``float32[items, length, dim]``, matrices of word vectors.
+      labels: ``float32[items, classes]``, soft labels: each row sums to 1.
+      rates: ``float32[steps, layers]``, the learning rates of the training steps.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    rates: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Distilled:
+    """A distilled set, which can be looked at, trained on, saved and taken away.
+
+    Attributes:
+      artefact: everything, as it is in the file.
+    """
+
+    artefact: Artefact
+
+    def __repr__(self) -> str:
+        """The size of the set."""
+        inputs, rates = self.synthetic.inputs, self.synthetic.rates
+        return (
+            f"Distilled({len(inputs)} items of {inputs.shape[1]} words for {len(self.labels)} classes, "
+            f"{len(rates)} training steps, init={self.artefact.spec['init']!r})"
+        )
+
+    @property
+    def sets(self) -> tuple[Synthetic, ...]:
+        """The synthetic sets: one, or one per known initialisation where the main command made several."""
+        a = self.artefact
+        logits = a.label_logits - a.label_logits.max(-1, keepdims=True)
+        soft = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        return tuple(Synthetic(*one) for one in zip(a.inputs, soft, np.exp(a.log_rates)))
+
+    @property
+    def synthetic(self) -> Synthetic:
+        """The (first) synthetic set."""
+        return self.sets[0]
+
+    @property
+    def labels(self) -> list[Label]:
+        """The label of each class, as it was written."""
+        spec = self.artefact.spec
+        if "labels" in spec:
+            return list(spec["labels"])
+        # A file's labels are text; a label map may give several of them one class.
+        spellings: list[list[str]] = [[] for _ in range(spec["classes"])]
+        for label, index in spec["label_map"].items():
+            spellings[index].append(label)
+        return ["/".join(labels) for labels in spellings]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """How good the set was found to be when it was made here; {} for the main command's, see its results.json.
+
+        ``validation_accuracy`` (which chose the best step), ``test_accuracy``, ``test_accuracy_std`` (both over fresh
+        networks, which no step saw), ``test_majority_rate``.
+        """
+        return dict(self.artefact.spec.get("scores", {}))
+
+    def words(self, k: int = 1) -> list[list[list[str]]]:
+        """The known words nearest to each position of each item, by cosine: ``words()[item][position][rank]``.
+
+        Args:
+          k: how many per position, the nearest first.
+        """
+        a = self.artefact
+        return [
+            [[word for word, _ in near] for near in nearest_words(a.words, a.vectors, vectors, k)]
+            for vectors in self.synthetic.inputs
+        ]
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """A classifier that was trained on this set: `train` with its defaults, on first use."""
+        return self.train()
+
+    def train(self, seed: int = 0, ensemble: int = 1) -> Classifier:
+        """Trains fresh networks on this set, which takes a second or so.
+
+        Args:
+          seed: of their initialisation; without effect where that is known.
+          ensemble: how many networks answer together, by their mean probabilities.
+
+        Raises:
+          UserError: an ensemble larger than the number of known initialisations.
+        """
+        if ensemble < 1:
+            raise ConfigError(f"ensemble = {ensemble}: must be at least 1")
+        return Classifier(retrain(self.artefact, seed=seed, count=ensemble), self.labels)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes one self-contained safetensors file, which `load` and `python -m dd_al.evaluate` read."""
+        artefacts.save(_in_folder(path), self.artefact)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """Trained networks that answer texts.
+
+    Attributes:
+      learners: the networks, with vocabulary and word vectors.
+      labels: the label of each class, as the user wrote it.
+    """
+
+    learners: TextLearners
+    labels: list[Label]
+
+    def __repr__(self) -> str:
+        """The labels and the number of networks."""
+        return f"Classifier(labels={self.labels!r}, ensemble={len(self.learners)})"
+
+    def predict(self, texts: Sequence[str]) -> list[Label]:
+        """The most probable label of each text, in the type and spelling of the training labels.
+
+        Raises:
+          DataError: a text that is no string.
+        """
+        return [self.labels[index] for index in self.predict_proba(texts).argmax(-1)]
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities, ``float32[texts, classes]`` in the order of `labels`; a mean over the networks.
+
+        Raises:
+          DataError: a text that is no string.
+        """
+        texts = _listed("texts", texts)
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise DataError(f"texts[{index}] is {text!r} ({type(text).__name__}); it must be a string")
+        return np.asarray(jax.nn.softmax(self.learners.logits(texts)).mean(0))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes one self-contained safetensors file."""
+        own = self.learners
+        spec = {
+            "classifier": _FORMAT,
+            "labels": self.labels,
+            "length": own.length,
+            "model": own.model,
+        }
+        arrays = {f"params/{name}": value for name, value in flatten_dict(own.params, sep="/").items()}
+        arrays["vectors"] = own.vectors.astype(np.float16)  # what they were rounded to when they were made
+        arrays["words"] = np.frombuffer("\n".join(own.words).encode(), np.uint8)
+        arrays["spec"] = np.frombuffer(json.dumps(spec).encode(), np.uint8)
+        write_safetensors(_in_folder(path), arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Classifier:
+        """Reads what `save` wrote.
+
+        Raises:
+          DataError: no such file, or not a classifier of this version.
+        """
+        arrays = read_safetensors(Path(path).expanduser())
+        try:
+            spec = json.loads(arrays["spec"].tobytes())
+            if spec.get("classifier") != _FORMAT:
+                raise DataError(f"{path} is no classifier of this version; a distilled set is read by dd_al.load")
+            params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
+            learners = TextLearners(
+                model=spec["model"],
+                classes=len(spec["labels"]),
+                length=spec["length"],
+                words=tuple(arrays["words"].tobytes().decode().split("\n")),
+                vectors=arrays["vectors"].astype(np.float32),
+                params=unflatten_dict(params, sep="/"),
+            )
+        except (KeyError, ValueError, AttributeError) as error:
+            raise DataError(f"{path} is no classifier: {type(error).__name__}: {error}") from error
+        return cls(learners, spec["labels"])
+
+
+def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, **distill: Any) -> Settings:
+    """The settings of `config`, with the arguments on top; a section that is not used is a mistake."""
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"config = {config!r}: must be a dict of sections, such as {{'model': {{'filters': 100}}}}")
+    if unused := [name for name in config if name not in _SECTIONS]:
+        raise ConfigError(f"config: no section {unused[0]!r} here; there are {', '.join(_SECTIONS)}")
+    given = {name: value for name, value in distill.items() if value is not None}
+    section = config.get("distill", {})
+    merged = {**section, **given} if isinstance(section, Mapping) else section
+    settings = from_config(Settings, {**config, "seed": seed, "distill": merged})
+    if settings.distill.teacher:
+        raise ConfigError("config.distill.teacher: learners on all of the data are trained by dd_al.main only")
+    return settings
+
+
+def _test_scores(artefact: Artefact, dataset: TextDataset, settings: Settings) -> dict[str, float]:
+    """Reads the test split, once, with fresh networks."""
+    learners = retrain(artefact, seed=settings.seed, count=settings.evaluate.inits)
+    scores = accuracy(learners.logits(dataset.test.texts).argmax(-1), dataset.test.labels)
+    return {
+        "test_accuracy": float(scores.mean()),
+        "test_accuracy_std": summary(scores)["std"],
+        "test_majority_rate": dataset.majority_rate,
+    }
+
+
+def _listed(name: str, values: Any) -> list:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise DataError(f"{name} must be a list, not {type(values).__name__}")
+    return list(values)
+
+
+def _pair(name: str, pair: Any) -> tuple[list, list] | None:
+    if pair is None:
+        return None
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise DataError(f"{name} must be a pair (texts, labels)")
+    return _listed(f"{name} texts", pair[0]), _listed(f"{name} labels", pair[1])
+
+
+def _names(dataset: TextDataset, written: list) -> list[Label]:
+    """The label of each class as it stands in the list first."""
+    _, first = np.unique(dataset.train.labels, return_index=True)
+    labels = [written[row] for row in dataset.train.rows[first]]
+    return [label.item() if isinstance(label, np.generic) else label for label in labels]
+
+
+def _in_folder(path: str | os.PathLike) -> Path:
+    path = Path(path).expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,185 @@
+"""Fresh learners from a distilled artefact alone: how it is taken away from the run that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import unflatten_dict
+
+from dd_al.core.errors import ConfigError, DataError, UserError
+from dd_al.core.keys import stream
+from dd_al.core.settings import from_config
+from dd_al.data.text import Vocabulary
+from dd_al.distill.synthetic import Synthetic
+from dd_al.experiments.optimise import train_on
+from dd_al.experiments.settings import LearnerSettings, ModelSettings
+from dd_al.experiments.task import make_model, make_optimizer
+from dd_al.io.artefact import Artefact
+from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
+from dd_al.models.base import Model, Params
+from dd_al.models.embedding import embed
+
+_AT_ONCE = 256  # texts held embedded at a time
+
+
+@dataclass(frozen=True, eq=False)
+class TextLearners:
+    """Trained learners with all that reading texts takes.
+
+    Attributes:
+      model: plain values of `ModelSettings`.
+      classes: how many there are.
+      length: words that a text is cut and padded to.
+      words: the vocabulary, padding and the unknown word first.
+      vectors: ``float32[words, dim]``.
+      params: stacked over learners; NumPy arrays.
+    """
+
+    model: Mapping
+    classes: int
+    length: int
+    words: tuple[str, ...]
+    vectors: np.ndarray
+    params: Params
+
+    def __len__(self) -> int:
+        """The number of learners."""
+        return jax.tree.leaves(self.params)[0].shape[0]
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Answers texts, a few hundred at a time: memory does not grow with them beyond the answers.
+
+        Args:
+          texts: as they are; words are split and looked up here.
+
+        Returns:
+          ``float32[learners, texts, classes]``.
+        """
+        answers = [np.zeros((len(self), 0, self.classes), np.float32)]
+        params, vectors = jax.device_put((self.params, self.vectors))
+        for ids in self._chunks(texts):
+            # Rounded up to a power of two: one text costs little, and many texts of any number few compilations.
+            rows = 1 << (len(ids) - 1).bit_length()
+            padded = np.pad(ids, ((0, rows - len(ids)), (0, 0)))
+            answers.append(np.asarray(self._answer(params, vectors, padded))[:, : len(ids)])
+        return np.concatenate(answers, axis=1)
+
+    def _chunks(self, texts: Sequence[str]) -> Iterator[np.ndarray]:
+        for start in range(0, len(texts), _AT_ONCE):
+            yield self._vocabulary.encode(texts[start : start + _AT_ONCE], self.length)
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.words)
+
+    @cached_property
+    def _answer(self):
+        model = _model(self.model, self.vectors.shape[1], self.classes)
+
+        @jax.jit
+        def answer(params: Params, vectors: jax.Array, ids: jax.Array) -> jax.Array:
+            inputs = embed(vectors, ids)
+            return jax.vmap(lambda p: model.apply(p, inputs))(params)
+
+        return answer
+
+
+def retrain(artefact: Artefact, *, seed: int = 0, count: int | None = None) -> TextLearners:
+    """Trains learners on a distilled artefact, by its own schedule.
+
+    Random initialisations are those that the main command judges with under the same seed: they serve no other
+    purpose, so no outer step has seen them. A set that was distilled for a known initialisation is only good for that
+    one, which the artefact holds: there is a learner per set.
+
+    Args:
+      artefact: from `dd_al.io.artefact.load`.
+      seed: of random initialisations; known ones leave nothing to draw.
+      count: learners; 10, or one per known initialisation, if None. Where there are several sets, learner ``i`` is
+        trained on set ``i`` (modulo their number).
+
+    Raises:
+      UserError: more learners than known initialisations.
+      DataError: the artefact does not fit together, or comes from another version.
+    """
+    learner = _learner(artefact)
+    sets = artefact.inputs.shape[0]
+    known = artefact.spec["init"] == "known"
+    count = count or (sets if known else 10)
+    if known:
+        if count > sets:
+            raise UserError(f"this set was distilled for {sets} known initialisations, so {count} cannot be had")
+        states = _known_states(artefact, learner, count)
+    else:
+        keys = jax.random.split(stream(jax.random.key(seed), "evaluation"), count)
+        states = jax.vmap(learner.init)(keys)
+    synthetic = Synthetic(artefact.inputs, artefact.label_logits, artefact.log_rates)
+    trained = jax.jit(partial(train_sets, learner))(synthetic, states)
+    spec = artefact.spec
+    params = jax.tree.map(np.asarray, trained.params)
+    return TextLearners(spec["model"], spec["classes"], spec["length"], artefact.words, artefact.vectors, params)
+
+
+def train_sets(learner: Learner, synthetic: Synthetic, states: LearnerState) -> LearnerState:
+    """Trains stacked learners on stacked sets: all on the only one, or learner ``i`` on set ``i`` (modulo sets)."""
+    sets, count = synthetic.inputs.shape[0], jax.tree.leaves(states)[0].shape[0]
+    if sets == 1:
+        return train_on(learner, jax.tree.map(lambda x: x[0], synthetic), states)
+    own = jax.tree.map(lambda x: jnp.asarray(x)[np.arange(count) % sets], synthetic)
+    alone = jax.tree.map(lambda x: x[:, None], states)
+    return jax.tree.map(lambda x: x[:, 0], jax.vmap(partial(train_on, learner))(own, alone))
+
+
+def nearest_words(
+    words: Sequence[str], table: np.ndarray, vectors: np.ndarray, k: int = 1
+) -> list[list[tuple[str, float]]]:
+    """The words whose vectors are nearest by cosine.
+
+    Args:
+      words: the vocabulary; its first two, padding and the unknown word, are never an answer.
+      table: ``float32[words, dim]``.
+      vectors: ``float32[length, dim]``.
+      k: how many, the nearest first.
+
+    Returns:
+      For each vector ``[(word, cosine), …]``.
+    """
+    norms = np.maximum(np.linalg.norm(table, axis=1), 1e-9)
+    cosines = vectors @ table.T / norms / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    cosines[:, :2] = -np.inf
+    best = np.argsort(-cosines, axis=1, kind="stable")[:, : min(k, len(words) - 2)]
+    return [[(words[w], float(row[w])) for w in top] for row, top in zip(cosines, best)]
+
+
+def _known_states(artefact: Artefact, learner: Learner, count: int) -> LearnerState:
+    params = unflatten_dict({name: value[:count] for name, value in artefact.params.items()}, sep="/")
+    # The moments begin the same for every parameter value: those of a fresh state serve.
+    fresh = jax.vmap(learner.init)(jax.random.split(jax.random.key(0), count))
+    expected = jax.tree.map(np.shape, fresh.params)
+    if jax.tree.map(np.shape, params) != expected:
+        raise DataError(f"the artefact's initial parameters do not fit its model: {expected} are needed")
+    return LearnerState(params, fresh.opt_state)
+
+
+def _learner(artefact: Artefact) -> Learner:
+    spec = artefact.spec
+    model = _model(spec["model"], artefact.vectors.shape[1], spec["classes"])
+    groups = list(layers(model))
+    if groups != spec["layers"]:
+        raise DataError(f"the artefact's rates are for the layers {spec['layers']}, its model has {groups}")
+    return make_learner(model, make_optimizer(_plain(LearnerSettings, spec["learner"])))
+
+
+def _model(plain: Mapping, dim: int, classes: int) -> Model:
+    return make_model(_plain(ModelSettings, plain), dim, classes)
+
+
+def _plain(cls: type, values: Mapping):
+    try:
+        return from_config(cls, values)
+    except ConfigError as error:
+        raise DataError(f"the file comes from another version of dd_al: {error}") from error
