@@ -309,7 +309,8 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, **distill: 
 
 def _test_scores(artefact: Artefact, dataset: TextDataset, settings: Settings) -> dict[str, float]:
     """Reads the test split, once, with fresh networks."""
-    learners = retrain(artefact, seed=settings.seed, count=settings.evaluate.inits)
+    count = None if settings.distill.init == "known" else settings.evaluate.inits
+    learners = retrain(artefact, seed=settings.seed, count=count)
     scores = accuracy(learners.logits(dataset.test.texts).argmax(-1), dataset.test.labels)
     return {
         "test_accuracy": float(scores.mean()),

@@ -92,7 +92,9 @@ def _parser() -> Parser:
         allow_abbrev=False,
     )
     known = DataSettings()
-    parser.add_argument("artefact", nargs="?", metavar="ARTEFACT", help="a distilled.safetensors, or its work directory")
+    parser.add_argument(
+        "artefact", nargs="?", metavar="ARTEFACT", help="a distilled.safetensors, or its work directory"
+    )
     parser.add_argument("data", nargs="?", metavar="DATA", help="a file, all of which is read, or a folder of splits")
     parser.add_argument("--inits", type=_positive, help="networks to train (10); known initialisations are all used")
     parser.add_argument("--seed", type=_natural, help="of their initialisations (0)")

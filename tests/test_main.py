@@ -86,7 +86,7 @@ def lab(tmp_path, monkeypatch):
 
     monkeypatch.setattr(main_module, "Settings", fake_experiment.Settings)
     monkeypatch.setattr(main_module, "EXPERIMENTS", {"fake": "fake_experiment"})
-    monkeypatch.setattr(main_module, "_start_jax", lambda: None)
+    monkeypatch.setattr(main_module, "start_jax", lambda: None)
     yield tmp_path
     sys.modules.pop("fake_experiment")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, rates, start
-from dd_al.distill.unrolled import OuterState, unrolled
+from dd_al.distill.unrolled import OuterState, outer_loss, unrolled
 from dd_al.experiments.settings import DistillSettings
 from dd_al.experiments.task import Task, one_hot
 from dd_al.io import checkpoint
@@ -33,6 +34,7 @@ from dd_al.learner.predict import accuracy
 from dd_al.learner.unroll import unroll
 
 _LOG = logging.getLogger(__name__)
+_CANDIDATE_BATCH = 1024  # real sentences that candidates are judged on
 
 
 class LoopState(NamedTuple):
@@ -74,7 +76,7 @@ class Distillation:
 
 def default_items(train: int, classes: int) -> int:
     """0.1 % of the training data, rounded up to a multiple of the classes."""
-    return -(-(-(-train // 1000)) // classes) * classes
+    return math.ceil(math.ceil(train / 1000) / classes) * classes
 
 
 def train_on(learner: Learner, synthetic: Synthetic, states: LearnerState, remat: str = "none") -> LearnerState:
@@ -88,31 +90,58 @@ def known_inits(task: Task, sets: int) -> LearnerState:
 
 
 def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) -> tuple[Synthetic, np.ndarray | None]:
-    """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise)."""
+    """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise).
+
+    A set of real sentences is the best of ``settings.candidates`` random ones by the training loss of learners that
+    train on them: from a poor start the outer loop can spend most of its steps on getting out of chaotic regions.
+    """
     key, length = stream(task.key, "start"), settings.length or task.length
-    groups, dim = len(layers(task.learner.model)), task.table.shape[1]
     classes = np.asarray(balanced_classes(items, task.classes))
-    rows = None
+    complete = partial(_start_one, task, settings, jnp.asarray(classes))
     if settings.start == "noise":
         scale = float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
-        inputs = jnp.stack([noise_inputs(jax.random.fold_in(key, i), items, length, dim, scale) for i in range(sets)])
-    else:
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets)])
-        inputs = task.table[jnp.asarray(np.stack([[_repeated(task.ids["train"][r], length) for r in s] for s in rows]))]
+        keys = [jax.random.fold_in(key, i) for i in range(sets)]
+        noise = [noise_inputs(k, items, length, task.table.shape[1], scale) for k in keys]
+        return jax.vmap(complete)(jnp.stack(noise)), None
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
+    ids = np.stack([[_repeated(task.ids["train"][row], length) for row in one] for one in rows])
+    if settings.candidates > 1:
+        states = known_inits(task, sets) if settings.init == "known" else None
+        losses = _candidate_losses(task, settings, complete, jnp.asarray(ids), states)
+        best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
+        rows, ids = rows[best], ids[best]
+    return jax.vmap(complete)(task.table[jnp.asarray(ids)]), rows
 
-    def one(x: jax.Array) -> Synthetic:
-        return start(
-            classes=task.classes,
-            inputs=x,
-            item_classes=jnp.asarray(classes),
-            steps=settings.steps,
-            layers=groups,
-            rate=settings.inner_rate,
-            label_scale=settings.label_scale,
-        )
 
-    return jax.vmap(one)(inputs), rows
+def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs: jax.Array) -> Synthetic:
+    """Inputs with first labels and rates."""
+    return start(
+        classes=task.classes,
+        inputs=inputs,
+        item_classes=classes,
+        steps=settings.steps,
+        layers=len(layers(task.learner.model)),
+        rate=settings.inner_rate,
+        label_scale=settings.label_scale,
+    )
+
+
+def _candidate_losses(
+    task: Task, settings: DistillSettings, complete: Callable, ids: jax.Array, known: LearnerState | None
+) -> np.ndarray:
+    """The loss, on real training sentences, of two learners trained on each candidate: ``float32[candidates]``."""
+    key = stream(task.key, "candidates")
+    batch = minibatch(task.train, task.embed, stream(key, "batch"), jnp.zeros((), jnp.int32), _CANDIDATE_BATCH)
+    fresh = jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
+
+    def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
+        index, one = args
+        states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
+        return outer_loss(task.learner, complete(task.table[one]), states, batch)[0]
+
+    losses = np.asarray(jax.jit(lambda ids: jax.lax.map(loss, (jnp.arange(len(ids)), ids)))(ids))
+    return np.where(np.isfinite(losses), losses, np.inf)
 
 
 def _start_rows(rng: np.random.Generator, task: Task, classes: np.ndarray) -> np.ndarray:
@@ -201,7 +230,8 @@ def optimise(
                     "lower config.distill.rate or config.distill.inner_rate"
                 )
             if _look(settings, until):
-                values |= {"validation_accuracy": float(np.mean(validation)), "validation_std": float(np.std(validation))}
+                values["validation_accuracy"] = float(np.mean(validation))
+                values["validation_std"] = float(np.std(validation))
             progress.update(until - step, **{k: v for k, v in values.items() if k in ("loss", "validation_accuracy")})
             step = until
             seconds = meta["optimise_s"] + time.perf_counter() - began

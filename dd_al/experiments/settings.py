@@ -35,7 +35,7 @@ class LearnerSettings:
 class FullSettings:
     """Training on all of the data; `config.full`."""
 
-    epochs: int = _option(8, "passes over the training data", min=1)
+    epochs: int = _option(6, "passes over the training data", min=1)
     batch_size: int = _option(128, "sentences in a minibatch", min=1)
     rate: float = _option(2e-3, "first learning rate, decayed along a half cosine", min=1e-8)
     finetuned: bool = _option(False, "also train learners that tune their word vectors")
@@ -53,10 +53,11 @@ class RandomSettings:
 class DistillSettings:
     """Distillation; `config.distill`."""
 
-    items: int | None = _option(None, "synthetic examples; 0.1 % of train, rounded up to whole classes, if unset", min=1)
-    steps: int = _option(20, "inner steps", min=1)
+    items: int | None = _option(None, "synthetic examples; 0.1 % of train rounded up to whole classes if unset", min=1)
+    steps: int = _option(10, "inner steps", min=1)
     iterations: int = _option(1500, "outer steps", min=1)
-    length: int | None = _option(None, "words of a synthetic sentence; as data.length if unset", min=1)
+    length: int | None = _option(24, "words of a synthetic sentence; as data.length if None", min=1)
+    candidates: int = _option(128, "random real subsets of which the best is the start", min=1)
     init: str = _option("random", "initialisations the set must serve", choices=("random", "known"))
     start: str = _option("real", "what the items start from: real sentences or noise", choices=("real", "noise"))
     nets: int = _option(4, "fresh initialisations in an outer step (1 if known)", min=1)
@@ -64,7 +65,7 @@ class DistillSettings:
     rate: float = _option(0.05, "first rate of the outer Adam, decayed along a half cosine", min=1e-8)
     clip: float = _option(1.0, "largest norm of a hypergradient", min=1e-8)
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
-    inner_rate: float = _option(0.01, "learning rate that every inner step starts from", min=1e-8)
+    inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
     label_scale: float = _option(2.0, "first logit of an item's own class", min=0.0)
     teacher: float = _option(0.0, "share of the full-data learners' predictions in the outer target", min=0.0, max=1.0)
     word_dropout: float = _option(0.0, "share of words blanked in the real batch", min=0.0, max=0.99)

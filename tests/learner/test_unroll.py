@@ -25,7 +25,7 @@ MODEL = Model(
     features=lambda params, inputs, key=None: jnp.tanh(inputs @ params["first"]),
     head=head,
 )
-LEARNER = make_learner(MODEL, optimizers.get("adam"))
+LEARNER = make_learner(MODEL, optimizers.get("momentum"))
 STATE = LEARNER.init(jax.random.key(0))
 LABELS = jnp.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.0, 1.0]])
 

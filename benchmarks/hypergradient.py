@@ -1,0 +1,366 @@
+"""Seconds of one hypergradient of `dd_al`, beside the same hypergradient in PyTorch.
+
+    pip install -e .[bench]
+    python -m benchmarks.hypergradient
+
+One outer step of distillation: train several nets on the synthetic texts, take their loss on a batch of real texts, and
+differentiate it with respect to the texts, their label logits and the logarithms of the rates. All sides compute the
+same function of the same numbers, and the run fails unless their hypergradients agree.
+
+- `dd_al`: `dd_al.distill.unrolled.outer_loss` under one jit. The real batch comes in four length buckets, which is how
+  `dd_al` draws its batches.
+- `torch_autograd`: the unrolled training under `create_graph=True`.
+- `torch_reverse`: the reverse loop of Wang et al. 2018 (arXiv 1811.10959, algorithm 1 and their code): every step is
+  cut from the one before and keeps its own graph; the reverse pass takes one vector-Jacobian product per step.
+
+The peers get the real batch as one array, padded to its longest text, as their own loaders do; `dd_al_padded_s` is what
+`dd_al` needs for that array. They train all nets at once, too: the filters of all nets lie side by side in one matrix
+(nets share their data, so this is one large product), once with unfolded windows and once with `conv1d`; the faster
+counts. The synthetic windows are unfolded once, not once a step. `torch.func.vmap` was slower than either, and
+`torch.compile` has no double backward.
+
+`share_of_matmul_peak` is the necessary arithmetic over the time, as a share of the rate of a 2048³ float32 matrix
+product measured in the same run. Necessary are the matrix products that no implementation can leave out: every filter
+at every word forward, and in each derivative the one window per filter and text that won the maximum: see
+`necessary_flop`. `dense_flop` counts what it takes to treat all padded positions alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from dd_al.core.types import Batch, TextInputs
+from dd_al.distill.synthetic import Synthetic
+from dd_al.distill.unrolled import outer_loss
+from dd_al.learner import optimizers
+from dd_al.learner.learner import LearnerState, make_learner
+from dd_al.models.text_cnn import text_cnn
+
+B1, B2, EPS_ROOT = 0.9, 0.999, 1e-6
+TOLERANCE = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """The sizes of one outer step; the real texts are as long as those of SST, cut at `longest`."""
+
+    optimizer: str = "sgd"
+    steps: int = 10
+    rate: float = 0.1
+    windows: tuple[int, ...] = (3, 4, 5)
+    filters: int = 64
+    items: int = 8
+    length: int = 32
+    dim: int = 100
+    classes: int = 2
+    nets: int = 4
+    batch: int = 256
+    longest: int = 40
+    buckets: int = 4
+
+
+SGD = Case()
+ADAM = Case(optimizer="adam", steps=20, rate=0.01, windows=(1, 2, 3), length=40)
+
+
+class Problem(NamedTuple):
+    """The numbers that every side starts from; NumPy, float32.
+
+    Attributes:
+      params: stacked over nets, as `dd_al` lays them out.
+      synthetic: inputs, label logits and log-rates.
+      real: texts sorted by length, ``float32[batch, longest, dim]``, zero on padding.
+      lengths: ``int[batch]``.
+      classes: ``int[batch]``.
+    """
+
+    params: dict
+    synthetic: Synthetic
+    real: np.ndarray
+    lengths: np.ndarray
+    classes: np.ndarray
+
+
+def make_problem(case: Case, seed: int = 0) -> Problem:
+    """Draws a problem: word vectors at random, and labels that lean towards a class each."""
+    rng = np.random.default_rng(seed)
+    # With longer vectors training leaves the stable region, and rounding grows with every step.
+    scale = np.float32(0.3)
+    lengths = np.sort(np.clip(rng.normal(20, 9, case.batch).round().astype(int), 2, min(52, case.longest)))
+    real = scale * rng.normal(size=(case.batch, lengths.max(), case.dim)).astype(np.float32)
+    real *= (np.arange(lengths.max()) < lengths[:, None])[..., None]
+    init = jax.jit(jax.vmap(_model(case).init))
+    synthetic = Synthetic(
+        scale * rng.normal(size=(case.items, case.length, case.dim)).astype(np.float32),
+        (2.0 * np.eye(case.classes)[np.arange(case.items) % case.classes]).astype(np.float32),
+        np.full((case.steps, len(case.windows) + 1), np.log(case.rate), np.float32),
+    )
+    params = jax.tree.map(np.asarray, init(jax.random.split(jax.random.key(seed), case.nets)))
+    return Problem(params, synthetic, real, lengths, rng.integers(0, case.classes, case.batch))
+
+
+def _model(case: Case):
+    return text_cnn(case.dim, case.classes, windows=case.windows, filters=case.filters)
+
+
+def dd_al_side(case: Case, problem: Problem, buckets: int) -> Callable[[], Synthetic]:
+    """The hypergradient as `dd_al` computes it, compiled; a call waits for the result."""
+    optimizer = optimizers.get(case.optimizer, momentum=B1, b2=B2, eps_root=EPS_ROOT)
+    learner = make_learner(_model(case), optimizer)
+    params = jax.tree.map(jnp.asarray, problem.params)
+    states = LearnerState(params, jax.vmap(optimizer.init)(params))
+    parts = []
+    for rows in np.array_split(np.arange(case.batch), buckets):
+        longest = problem.lengths[rows].max()
+        mask = np.arange(longest) < problem.lengths[rows, None]
+        parts.append(TextInputs(jnp.asarray(problem.real[rows, :longest]), jnp.asarray(mask)))
+    real = Batch(tuple(parts), jnp.asarray(np.eye(case.classes, dtype=np.float32)[problem.classes]))
+
+    @jax.jit
+    def hypergradient(synthetic: Synthetic, states: LearnerState, real: Batch):
+        return jax.value_and_grad(lambda s: outer_loss(learner, s, states, real), has_aux=True)(synthetic)
+
+    synthetic = jax.tree.map(jnp.asarray, problem.synthetic)
+    return lambda: jax.block_until_ready(hypergradient(synthetic, states, real)[1])
+
+
+class TorchSide:
+    """The same outer step in PyTorch; parameters are a flat list, the filters of all nets side by side.
+
+    Args:
+      case: the sizes.
+      problem: the numbers.
+      convolve: "matmul" of unfolded windows, or "conv1d".
+    """
+
+    def __init__(self, case: Case, problem: Problem, convolve: str):
+        self.case, self.convolve = case, convolve
+        self.params = []  # kernel and bias of every window size in turn, then those of the output layer
+        for window in case.windows:
+            layer = problem.params[f"conv{window}"]
+            kernel = np.moveaxis(layer["kernel"], 0, 1).reshape(window * case.dim, case.nets * case.filters)
+            if convolve == "conv1d":
+                kernel = kernel.T.reshape(-1, window, case.dim).transpose(0, 2, 1)
+            self.params += [torch.tensor(np.ascontiguousarray(kernel)), torch.tensor(layer["bias"]).reshape(-1)]
+        output = problem.params["output"]
+        self.params += [torch.tensor(output["kernel"]), torch.tensor(output["bias"])[:, None]]
+        self.layer_of = [index // 2 for index in range(len(self.params))]
+        self.synthetic = [torch.tensor(leaf) for leaf in problem.synthetic]
+        self.real = self.unfold(torch.tensor(problem.real))
+        padding = np.arange(problem.real.shape[1]) >= problem.lengths[:, None]
+        self.padding = torch.tensor(padding)[..., None]
+        self.classes = torch.tensor(problem.classes).repeat(case.nets)
+
+    def unfold(self, texts: torch.Tensor) -> list[torch.Tensor]:
+        """What each window size convolves."""
+        length, views = texts.shape[1], []
+        for window in self.case.windows:
+            padded = torch.nn.functional.pad(texts, (0, 0, 0, window - 1))
+            if self.convolve == "conv1d":
+                views.append(padded.transpose(1, 2).contiguous())
+            else:
+                views.append(torch.cat([padded[:, i : i + length] for i in range(window)], -1))
+        return views
+
+    def logits(self, params: list[torch.Tensor], views: list[torch.Tensor], padding=None) -> torch.Tensor:
+        """Returns ``[nets, batch, classes]``."""
+        features = []
+        for view, kernel, bias in zip(views, params[0:-2:2], params[1:-2:2], strict=True):
+            if self.convolve == "conv1d":
+                responses = torch.nn.functional.conv1d(view, kernel).transpose(1, 2)
+            else:
+                responses = view @ kernel
+            if padding is not None:
+                responses = responses.masked_fill(padding, -1e9)
+            best = responses.max(1).values + bias
+            features.append(torch.relu(best).unflatten(-1, (self.case.nets, self.case.filters)).transpose(0, 1))
+        return torch.cat(features, -1) @ params[-2] + params[-1]
+
+    def direction(self, gradients: list[torch.Tensor], moments: list[torch.Tensor], step: int):
+        """The optimizer's direction, and its moments after the step."""
+        if self.case.optimizer == "sgd":
+            return gradients, []
+        half = len(moments) // 2
+        first = [B1 * m + (1 - B1) * g for m, g in zip(moments[:half], gradients, strict=True)]
+        second = [B2 * v + (1 - B2) * g * g for v, g in zip(moments[half:], gradients, strict=True)]
+        c1, c2 = 1 / (1 - B1 ** (step + 1)), 1 / (1 - B2 ** (step + 1))
+        return [c1 * m / torch.sqrt(c2 * v + EPS_ROOT) for m, v in zip(first, second, strict=True)], first + second
+
+    def moments(self) -> list[torch.Tensor]:
+        """The first moments."""
+        return [] if self.case.optimizer == "sgd" else [torch.zeros_like(p) for p in self.params * 2]
+
+    def step(self, params, moments, views, targets, rates, index):
+        """One inner step of all nets, with a graph."""
+        z = torch.log_softmax(self.logits(params, views), -1)
+        # A sum over nets: each net's gradient is that of its own mean loss.
+        loss = -(targets * z).sum() / self.case.items
+        gradients = torch.autograd.grad(loss, params, create_graph=True)
+        direction, moments = self.direction(gradients, moments, index)
+        moved = [p - rates[layer] * d for p, d, layer in zip(params, direction, self.layer_of, strict=True)]
+        return moved, moments
+
+    def loss(self, params: list[torch.Tensor]) -> torch.Tensor:
+        """The outer loss."""
+        return torch.nn.functional.cross_entropy(self.logits(params, self.real, self.padding).flatten(0, 1), self.classes)
+
+    def autograd(self) -> Synthetic:
+        """The hypergradient by `create_graph=True`."""
+        inputs, label_logits, log_rates = leaves = [leaf.requires_grad_() for leaf in self.synthetic]
+        views, targets, rates = self.unfold(inputs), torch.softmax(label_logits, -1), torch.exp(log_rates)
+        params, moments = [p.requires_grad_() for p in self.params], self.moments()
+        for index in range(self.case.steps):
+            params, moments = self.step(params, moments, views, targets, rates[index], index)
+        return Synthetic(*torch.autograd.grad(self.loss(params), leaves))
+
+    def reverse(self) -> Synthetic:
+        """The hypergradient by the reverse loop of Wang et al."""
+        inputs, label_logits, log_rates = leaves = [leaf.requires_grad_() for leaf in self.synthetic]
+        views, targets, rates = self.unfold(inputs), torch.softmax(label_logits, -1), torch.exp(log_rates)
+        shared = [*(view.detach().requires_grad_() for view in views), targets.detach().requires_grad_()]
+        params, moments, tape = self.params, self.moments(), []
+        for index in range(self.case.steps):
+            before = [leaf.detach().requires_grad_() for leaf in params + moments]
+            step_rates = rates[index].detach().requires_grad_()
+            half = len(params)
+            params, moments = self.step(before[:half], before[half:], shared[:-1], shared[-1], step_rates, index)
+            tape.append((before, step_rates, params + moments))
+        last = [p.detach().requires_grad_() for p in params]
+        adjoint = [*torch.autograd.grad(self.loss(last), last), *(torch.zeros_like(m) for m in moments)]
+        to_shared, to_rates = [torch.zeros_like(leaf) for leaf in shared], []
+        while tape:
+            before, step_rates, after = tape.pop()
+            found = torch.autograd.grad(after, [*before, *shared, step_rates], adjoint)
+            adjoint = found[: len(before)]
+            to_shared = [total.add_(part) for total, part in zip(to_shared, found[len(before) : -1], strict=True)]
+            to_rates.append(found[-1])
+        ends = [*views, targets, rates]
+        return Synthetic(*torch.autograd.grad(ends, leaves, [*to_shared, torch.stack(to_rates[::-1])]))
+
+
+def disagreement(ours: Synthetic, theirs: Synthetic) -> float:
+    """The largest difference between two hypergradients, relative to the largest entry of each part."""
+    pairs = zip(map(np.asarray, ours), map(np.asarray, theirs), strict=True)
+    return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
+
+
+def seconds(sides: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """The seconds of `repeats` runs of each side, in turn, after one run that does not count."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for repeat in range(repeats + 1):
+        for name, side in sides.items():
+            start = time.perf_counter()
+            side()
+            if repeat:
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+def necessary_flop(case: Case, lengths: np.ndarray) -> float:
+    """Floating-point operations of the matrix products that the result needs.
+
+    Forward, every filter meets every word: of the synthetic texts in every step, of the real texts once. A gradient
+    meets one window per filter and text, the one that won: once for the filters of the real batch, and in every
+    inner step once for the filters and four times in the derivative of that (by filters and by words, through the
+    forward pass and through the gradient). The output layer and everything elementwise is left out.
+    """
+    per_position = 2 * sum(case.windows) * case.dim * case.filters * case.nets
+    inner = case.steps * case.items * (case.length + 5)
+    return float(per_position * (inner + lengths.sum() + case.batch))
+
+
+def dense_flop(case: Case, lengths: np.ndarray) -> float:
+    """The same where every padded position takes part forward and in every gradient."""
+    per_position = 2 * sum(case.windows) * case.dim * case.filters * case.nets
+    return float(per_position * (6 * case.steps * case.items * case.length + 2 * case.batch * lengths.max()))
+
+
+def matmul_flops(size: int, repeats: int) -> float:
+    """Operations per second of the fastest of several float32 matrix products."""
+    a = jnp.asarray(np.random.default_rng(0).normal(size=(size, size)), jnp.float32)
+    product = jax.jit(jnp.matmul)
+    runs = seconds({"matmul": lambda: product(a, a).block_until_ready()}, repeats)
+    return 2 * size**3 / min(runs["matmul"])
+
+
+def measure(case: Case, repeats: int, matmul_size: int = 2048) -> dict:
+    """Times all sides on one case.
+
+    Returns:
+      Seconds of each side (the fastest of `repeats`; medians under `median_s`), the ratio to the fastest peer, the share
+      of the measured matrix rate, and `max_relative_difference` of the hypergradients.
+    """
+    print(f"{case}", flush=True)
+    problem = make_problem(case)
+    variants = {name: TorchSide(case, problem, name) for name in ("matmul", "conv1d")}
+    sides = {
+        "dd_al": dd_al_side(case, problem, case.buckets),
+        "dd_al_padded": dd_al_side(case, problem, 1),
+        **{f"torch_autograd_{name}": side.autograd for name, side in variants.items()},
+        **{f"torch_reverse_{name}": side.reverse for name, side in variants.items()},
+    }
+    results = {name: side() for name, side in sides.items()}
+    difference = max(disagreement(results["dd_al"], result) for result in results.values())
+    print(f"  hypergradients agree to {difference:.1e}", flush=True)
+
+    peak = matmul_flops(matmul_size, repeats)
+    times = seconds(sides, repeats)
+    peak = max(peak, matmul_flops(matmul_size, repeats))
+    fastest = {name: min(runs) for name, runs in times.items()}
+    for name, runs in times.items():
+        print(f"  {name:24s} {min(runs):.4f} s, median {np.median(runs):.4f} s", flush=True)
+    print(f"  matrix product           {peak / 1e9:.0f} GFLOP/s", flush=True)
+    peers = {way: min(fastest[f"{way}_{name}"] for name in variants) for way in ("torch_autograd", "torch_reverse")}
+    necessary = necessary_flop(case, problem.lengths)
+    return {
+        "ratio_to_fastest_peer": fastest["dd_al"] / min(peers.values()),
+        "share_of_matmul_peak": necessary / fastest["dd_al"] / peak,
+        "dd_al_s": fastest["dd_al"],
+        "dd_al_padded_s": fastest["dd_al_padded"],
+        **{f"{way}_s": value for way, value in peers.items()},
+        "median_s": {name: float(np.median(runs)) for name, runs in times.items()},
+        "max_relative_difference": difference,
+        "necessary_gflop": necessary / 1e9,
+        "dense_gflop": dense_flop(case, problem.lengths) / 1e9,
+        "matmul_gflops": peak / 1e9,
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs both cases and prints the results; 1 where hypergradients disagree."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=10, help="timed runs of each side")
+    repeats = parser.parse_args(argv).repeats
+    threads = len(os.sched_getaffinity(0))  # what XLA uses
+    torch.set_num_threads(threads)
+    result = {**measure(SGD, repeats), "adam": measure(ADAM, repeats)}
+    result["threads"] = threads
+    result["versions"] = {
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+    print(json.dumps(result))
+    worst = max(result["max_relative_difference"], result["adam"]["max_relative_difference"])
+    if not worst < TOLERANCE:
+        print(f"the hypergradients disagree by {worst:.1e}, more than {TOLERANCE:.0e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

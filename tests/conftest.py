@@ -1,0 +1,111 @@
+"""What the tests of whole runs share: caches of their own, a closed network, and a small data set."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+_CLOSED = """
+import socket
+
+def closed(*args, **kwargs):
+    raise OSError("the network is closed in this test")
+
+socket.getaddrinfo = socket.socket.connect = socket.socket.connect_ex = closed
+"""
+
+
+class Commands:
+    """Runs the package's commands in processes without a network, whose compilations are kept for one another."""
+
+    def __init__(self, folder: Path):
+        (folder / "closed").mkdir()
+        (folder / "closed" / "sitecustomize.py").write_text(_CLOSED)
+        unset = ("DD_AL_DATA", "JAX_COMPILATION_CACHE_DIR")
+        self.environment = {name: value for name, value in os.environ.items() if name not in unset} | {
+            "PYTHONPATH": os.pathsep.join(map(str, (folder / "closed", REPOSITORY))),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "HF_HOME": str(folder / "huggingface"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PLATFORMS": "cpu",
+        }
+
+    def start(self, module: str, *args: object, cwd: Path = REPOSITORY) -> subprocess.Popen:
+        """Starts `python -m module`; `communicate` with it."""
+        command = [sys.executable, "-m", module, *map(str, args)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=self.environment, cwd=cwd)
+
+    def run(self, module: str, *args: object, code: int = 0, cwd: Path = REPOSITORY) -> tuple[str, str]:
+        """Returns what the command prints to stdout and to stderr; it must end with `code`."""
+        process = self.start(module, *args, cwd=cwd)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == code, err
+        return out, err
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory) -> Commands:
+    """See `Commands`."""
+    return Commands(tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="module")
+def own_caches(commands):
+    """This process uses the caches of `commands`; what is compiled is not optimised, which takes half the time."""
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    folder = commands.environment["XDG_CACHE_HOME"]
+    wanted = {"jax_compilation_cache_dir": f"{folder}/xla", "jax_persistent_cache_min_compile_time_secs": 0.0}
+    before = {name: getattr(jax.config, name) for name in wanted}
+    wanted["jax_disable_most_optimizations"], before["jax_disable_most_optimizations"] = True, False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", folder)
+        patch.delenv("DD_AL_DATA", raising=False)
+        for name, value in wanted.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()  # JAX decides at its first compilation whether there is a cache
+        yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="session")
+def reviews() -> Callable:
+    """`reviews(classes, rows, seed=0, names=None)` gives texts that tell their class in two words, and labels."""
+
+    def make(classes: int, rows: int, seed: int = 0, names: Sequence | None = None) -> tuple[list[str], list]:
+        rng = np.random.default_rng(seed)
+        texts, labels = [], []
+        for row in range(rows):
+            label = row % classes
+            words = [f"w{w}" for w in rng.integers(0, 12, rng.integers(2, 8))]
+            signs = [f"c{label}s{s}" for s in rng.integers(0, 2, 2)]
+            texts.append(" ".join([*signs, *words, f"row{seed}x{row}"]))  # no text twice
+            labels.append(names[label] if names else label)
+        return texts, labels
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_reviews(reviews) -> Callable:
+    """`write_reviews(folder, classes, names=None)` writes JSONL splits of 60, 30 and 30 `reviews`; returns the folder."""
+
+    def write(folder: Path, classes: int, names: Sequence | None = None) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for seed, (split, rows) in enumerate({"train": 60, "validation": 30, "test": 30}.items()):
+            pairs = zip(*reviews(classes, rows, seed, names), strict=True)
+            lines = [json.dumps({"text": text, "label": label}) + "\n" for text, label in pairs]
+            (folder / f"{split}.jsonl").write_text("".join(lines))
+        return folder
+
+    return write

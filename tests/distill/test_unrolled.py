@@ -1,0 +1,215 @@
+"""The outer loop: its objective over several nets, its step, what a non-finite loss leaves behind, and its average."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from dd_al.core.keys import stream
+from dd_al.core.types import Batch, TextInputs
+from dd_al.distill.synthetic import as_batch, balanced_classes, rates, start
+from dd_al.distill.unrolled import outer_loss, unrolled
+from dd_al.learner import optimizers
+from dd_al.learner.learner import layers, logits, make_learner
+from dd_al.learner.unroll import unroll
+from dd_al.models.base import Model
+
+RNG = np.random.default_rng(0)
+DIM, WIDTH, CLASSES, NETS = 3, 4, 3, 3
+
+
+def features(params, inputs, key=None):
+    """A hidden layer over the mean word: what compiles in a moment, where text_cnn takes seconds."""
+    words = jnp.sum(inputs.mask, 1, keepdims=True)
+    return jnp.tanh(jnp.sum(inputs.embedded, 1) / words @ params["hidden"])
+
+
+def head(params, h, key=None):
+    return (h if key is None else 2 * h * jax.random.bernoulli(key, 0.5, h.shape)) @ params["output"]
+
+
+def init_params(key):
+    return {"hidden": jax.random.normal(key, (DIM, WIDTH)), "output": jnp.zeros((WIDTH, CLASSES))}
+
+
+MODEL = Model(init_params, features, head)
+LEARNER = make_learner(MODEL, optimizers.get("momentum"))
+
+
+def texts(n, length):
+    return TextInputs(jnp.asarray(RNG.normal(size=(n, length, DIM)), jnp.float32), jnp.ones((n, length), bool))
+
+
+REAL = Batch((texts(4, 3), texts(5, 6)), jnp.eye(CLASSES)[RNG.integers(0, CLASSES, 9)])
+
+
+def initial_states(key):
+    return jax.vmap(LEARNER.init)(jax.random.split(key, NETS))
+
+
+def synthetic_set(items=5):
+    inputs = jnp.asarray(RNG.normal(size=(items, 4, DIM)), jnp.float32)
+    classes = balanced_classes(items, CLASSES)
+    size = {"steps": 3, "layers": len(layers(MODEL))}
+    return start(CLASSES, inputs=inputs, item_classes=classes, rate=0.3, label_scale=2.0, **size)
+
+
+SYNTHETIC = synthetic_set()
+STATES = jax.jit(initial_states)(jax.random.key(1))
+
+
+def leaves(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def assert_close(a, b, rtol=1e-4, atol=1e-6):
+    for x, y in zip(leaves(a), leaves(b), strict=True):
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=atol)
+
+
+def assert_same(a, b):
+    for x, y in zip(leaves(a), leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@jax.jit
+def value_and_gradient(states, synthetic=SYNTHETIC, real=REAL):
+    def objective(synthetic):
+        return outer_loss(LEARNER, synthetic, states, real)
+
+    return jax.value_and_grad(objective, has_aux=True)(synthetic)
+
+
+@pytest.mark.parametrize("key", [None, 5])
+def test_the_loss_is_that_of_trained_learners_on_real_data(key):
+    key = None if key is None else jax.random.key(key)
+    loss, accuracy = jax.jit(lambda: outer_loss(LEARNER, SYNTHETIC, STATES, REAL, key=key))()
+    losses, hits = [], []
+    for net in range(NETS):
+        state = jax.tree.map(lambda leaf, net=net: leaf[net], STATES)
+        dropout = None if key is None else jax.random.fold_in(key, net)  # every net drops out differently
+        final = unroll(LEARNER, state, as_batch(SYNTHETIC), rates(SYNTHETIC), key=dropout)
+        z = np.asarray(logits(MODEL, final.params, REAL), np.float64)
+        log_p = z - np.log(np.exp(z).sum(1, keepdims=True))
+        losses.append(-np.sum(np.asarray(REAL.targets) * log_p, 1).mean())
+        hits.append((z.argmax(1) == np.argmax(REAL.targets, 1)).mean())
+    assert len(set(losses)) == NETS
+    np.testing.assert_allclose(loss, np.mean(losses), rtol=1e-5)
+    np.testing.assert_allclose(accuracy, np.mean(hits), rtol=1e-6)
+
+
+def test_several_nets_give_the_mean_of_one_by_one():
+    together = value_and_gradient(STATES)
+    alone = [value_and_gradient(jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], STATES)) for i in range(NETS)]
+    assert_close(together, jax.tree.map(lambda *each: sum(each) / NETS, *alone))
+
+
+def test_length_buckets_give_the_same_hypergradient():
+    first, second = REAL.inputs
+    padded = jnp.pad(first.embedded, ((0, 0), (0, 3), (0, 0))), jnp.pad(first.mask, ((0, 0), (0, 3)))
+    whole = TextInputs(*(jnp.concatenate(both) for both in zip(padded, second, strict=True)))
+    assert_close(value_and_gradient(STATES), value_and_gradient(STATES, real=Batch((whole,), REAL.targets)))
+
+
+def test_fewer_items_than_classes_still_teach_every_class():
+    (loss, _), gradient = value_and_gradient(STATES, synthetic_set(items=2))
+    assert np.isfinite(loss) and gradient.label_logits.shape == (2, CLASSES)
+    assert (np.abs(gradient.label_logits) > 1e-6).all() and (np.abs(gradient.inputs).sum((1, 2)) > 0).all()
+
+
+@functools.cache  # one compilation serves several tests
+def make(average_decay, inner_dropout):
+    """A first state, the jitted step and a count of its traces."""
+    init, step = unrolled(
+        LEARNER, optax.adam(0.05), initial_states, average_decay=average_decay, inner_dropout=inner_dropout
+    )
+    traces = []
+
+    def counted(key, state, real):
+        traces.append(None)
+        return step(key, state, real)
+
+    return init(SYNTHETIC), jax.jit(counted), traces
+
+
+def test_a_step_follows_the_hypergradient_of_its_own_nets():
+    key, (state, step, _) = jax.random.key(2), make(0.3, False)
+    after, info = step(key, state, REAL)
+    states = jax.jit(initial_states)(stream(key, "inner_init"))
+    (loss, accuracy), gradient = value_and_gradient(states)
+    optimizer = optax.adam(0.05)
+    updates, opt_state = optimizer.update(gradient, optimizer.init(SYNTHETIC))
+    assert_close(after.synthetic, optax.apply_updates(SYNTHETIC, updates), atol=1e-4)
+    assert_close(after.opt_state, opt_state)
+    assert_close(info, (loss, accuracy, optax.tree.norm(gradient), True))
+
+
+def test_steps_trace_once_and_lower_the_loss():
+    state, step, traces = make(0.3, False)
+    losses = []
+    for index in range(30):
+        state, info = step(stream(jax.random.key(0), "outer", index), state, REAL)
+        losses.append(float(info.loss))
+    assert len(traces) == 1 and int(state.step) == 30
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.1
+    for leaf, first in zip(state.synthetic, SYNTHETIC, strict=True):
+        assert leaf.shape == first.shape and leaf.dtype == first.dtype and (leaf != first).any()
+
+
+def test_without_a_decay_the_average_is_the_set_itself():
+    state, step, _ = make(0.0, False)
+    for index in range(3):
+        state, _ = step(jax.random.key(index), state, REAL)
+        assert_same(state.average, state.synthetic)
+
+
+def test_the_average_forgets_slowly_but_not_the_early_steps():
+    state, step, _ = make(0.3, False)
+    expected = np.asarray(SYNTHETIC.inputs, np.float64)
+    for index in range(8):
+        state, _ = step(jax.random.key(index), state, REAL)
+        decay = min(0.3, index / (index + 10))
+        expected = decay * expected + (1 - decay) * np.asarray(state.synthetic.inputs)
+        np.testing.assert_allclose(state.average.inputs, expected, rtol=1e-4, atol=1e-5)
+    assert (np.abs(state.average.inputs - state.synthetic.inputs) > 1e-3).any()
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_loss_that_is_not_finite_leaves_the_set_unchanged(broken):
+    state, step, traces = make(0.3, False)
+    state, info = step(jax.random.key(0), state, REAL)
+    assert info.finite
+    embedded = REAL.inputs[1].embedded.at[0, 0, 0].set(broken)
+    bad = Batch((REAL.inputs[0], REAL.inputs[1]._replace(embedded=embedded)), REAL.targets)
+    after, info = step(jax.random.key(1), state, bad)
+    assert not info.finite
+    assert_same(after, state._replace(step=state.step + 1))
+    healed, info = step(jax.random.key(2), after, REAL)
+    assert info.finite and (healed.synthetic.inputs != after.synthetic.inputs).any()
+    assert int(healed.step) == 3 and len(traces) == 1
+
+
+def test_a_hypergradient_that_is_not_finite_is_skipped_too():
+    # Without eps_root the gradients that vanish below a zero output layer have an infinite second derivative.
+    learner = make_learner(MODEL, optax.scale_by_adam(eps_root=0.0))
+    init, step = unrolled(learner, optax.adam(0.05), lambda key: jax.vmap(learner.init)(jax.random.split(key, NETS)))
+    state = init(SYNTHETIC)
+    after, info = jax.jit(step)(jax.random.key(0), state, REAL)
+    assert np.isfinite(info.loss) and not np.isfinite(info.grad_norm) and not info.finite
+    assert_same(after, state._replace(step=state.step + 1))
+
+
+@pytest.mark.parametrize("inner_dropout", [False, True])
+def test_a_step_is_a_function_of_its_key(inner_dropout):
+    state, step, _ = make(0.3, inner_dropout)
+    first, again, other = (step(jax.random.key(k), state, REAL) for k in (0, 0, 1))
+    assert_same(first, again)
+    assert first[1].loss != other[1].loss
+
+
+def test_inner_dropout_is_used_where_asked_for():
+    (state, without, _), (_, dropped, _) = make(0.3, False), make(0.3, True)
+    assert without(jax.random.key(0), state, REAL)[1].loss != dropped(jax.random.key(0), state, REAL)[1].loss

@@ -1,0 +1,107 @@
+"""The outer loop: compiled once, resumed exactly, for every kind of set."""
+
+import logging
+
+import jax
+import numpy as np
+import pytest
+
+from dd_al.core.errors import Interrupted, UserError
+from dd_al.experiments.optimise import default_items, known_inits, optimise, starting_sets, train_on
+from dd_al.io import metrics
+from dd_al.io.signals import Stop
+from dd_al.io.workdir import open_workdir
+from dd_al.learner.predict import accuracy
+
+pytestmark = pytest.mark.usefixtures("own_caches")
+
+
+@pytest.fixture(scope="module")
+def task(make_tiny_task):
+    return make_tiny_task()
+
+
+def distilled(task, settings, items=2, **options):
+    return optimise(task, settings.distill, items=items, select_inits=2, **options)
+
+
+def equal(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("train", "classes", "items"), [(6920, 2, 8), (8544, 5, 10), (1000, 2, 2), (1001, 2, 2), (50, 3, 3)]
+)
+def test_the_default_is_a_thousandth_rounded_up_to_whole_classes(train, classes, items):
+    assert default_items(train, classes) == items
+
+
+def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_settings, caplog):
+    with jax.log_compiles(), caplog.at_level(logging.WARNING, logger="jax"):
+        result = distilled(task, tiny_settings())  # stretches to 2, 4, 6 and 7; a look at validation after 4 and 7
+    compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling jit(advance)")]
+    assert len(compiled) == 1, compiled
+    assert result.best_step.shape == (1,) and result.best_step[0] in (4, 7)
+    assert result.synthetic.inputs.shape == (1, 2, task.length, 8)
+    assert result.synthetic.log_rates.shape == (1, 3, 2)
+    labels = task.labels("train")[result.start_rows[0]]
+    assert labels.tolist() == [0, 1]
+
+
+def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, monkeypatch):
+    settings = tiny_settings(init="known")
+    whole = distilled(task, settings, sets=2)
+    stop = Stop()
+    write = metrics.MetricsWriter.write
+
+    def write_and_ask(self, step, **values):
+        write(self, step, **values)
+        stop.signum = 15 if step == 2 else None
+
+    monkeypatch.setattr(metrics.MetricsWriter, "write", write_and_ask)
+    with open_workdir(tmp_path / "w", {}) as workdir:
+        with pytest.raises(Interrupted):
+            distilled(task, settings, sets=2, workdir=workdir, stop=stop)
+        stop.signum = None
+        again = distilled(task, settings, sets=2, workdir=workdir, stop=stop)
+        lines = metrics.read(workdir.metrics)
+    assert [line.get("event", line["step"]) for line in lines] == [2, "resume", 4, 6, 7]
+    assert equal((again.synthetic, again.best_step), (whole.synthetic, whole.best_step))
+
+
+def test_known_initialisations_have_a_set_each_and_judge_it(task, tiny_settings):
+    result = distilled(task, tiny_settings(init="known"), sets=2)
+    assert result.synthetic.inputs.shape[0] == 2 and not equal(*map(np.asarray, result.synthetic.inputs))
+    states = known_inits(task, 2)
+    for i in range(2):
+        one = jax.tree.map(lambda x, i=i: x[i], result.synthetic)
+        trained = train_on(task.learner, one, jax.tree.map(lambda x, i=i: x[i : i + 1], states))
+        score = accuracy(task.learner.model, trained.params, task.validation, task.embed)
+        np.testing.assert_allclose(score, result.best_accuracy[i], atol=0.08)  # one of 14 texts may be on the fence
+
+
+@pytest.mark.parametrize(("items", "classes"), [(1, [0]), (2, [0, 1]), (7, [0, 1, 2, 0, 1, 2, 0]), (40, None)])
+def test_any_number_of_items_for_three_classes(make_tiny_task, tiny_settings, items, classes):
+    task = make_tiny_task(("bad", "fair", "good"))
+    synthetic, rows = starting_sets(task, tiny_settings().distill, items, 1)
+    assert synthetic.label_logits.shape == (1, items, 3)
+    assert classes is None or task.labels("train")[rows[0]].tolist() == classes
+    assert len(set(rows[0].tolist())) == items or items == 40  # a sentence comes twice only where there are too few
+
+
+def test_noise_is_a_start_like_another(task, tiny_settings):
+    noise, rows = starting_sets(task, tiny_settings(start="noise").distill, 6, 2)
+    real, _ = starting_sets(task, tiny_settings().distill, 6, 2)
+    assert rows is None and not equal(noise.inputs[0], noise.inputs[1])
+    assert noise.inputs.shape == real.inputs.shape and equal(noise.label_logits, real.label_logits)
+    np.testing.assert_allclose(noise.inputs.std(), real.inputs.std(), rtol=0.3)
+
+
+def test_items_of_their_own_length(task, tiny_settings):
+    synthetic, _ = starting_sets(task, tiny_settings(length=5).distill, 2, 1)
+    assert synthetic.inputs.shape == (1, 2, 5, 8)
+
+
+def test_divergence_is_said(task, tiny_settings):
+    with pytest.raises(UserError, match=r"distillation diverged.*lower config.distill.rate"):
+        distilled(task, tiny_settings(inner_rate=1e38))

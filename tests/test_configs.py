@@ -1,0 +1,83 @@
+"""Every config and each of its variants, two outer steps of it, on a small data set of the right number of classes."""
+
+from pathlib import Path
+
+import pytest
+
+from dd_al import main
+from dd_al.core.files import read_json
+from dd_al.report import schema
+
+pytestmark = pytest.mark.usefixtures("own_caches")
+CONFIGS = Path(__file__).parent.parent / "configs"
+VARIANTS = {
+    "smoke.py": {"": 2},
+    "sst_distill.py": {"": 2, "classes=5": 5, "init=known": 2, "classes=5,init=known": 5},
+    "sst_full.py": {"": 2, "classes=5": 5},
+}
+SMALL = {
+    "data.max_train": 15,
+    "vectors.corpus": "train",
+    "vectors.dim": 8,
+    "model.windows": 2,
+    "model.filters": 4,
+    "full.epochs": 1,
+    "random.rates": 0.01,
+    "random.steps": 2,
+    "distill.steps": 2,
+    "distill.iterations": 2,
+    "distill.nets": 2,
+    "distill.batch_size": 8,
+    "distill.log_every": 1,
+    "distill.evaluate_every": 1,
+    "evaluate.inits": 2,
+    "evaluate.select_inits": 2,
+}
+
+
+def command(name, variant, data, workdir, *flags):
+    config = f"--config={CONFIGS / name}" + (f":{variant}" if variant else "")
+    small = [f"--config.{key}={value}" for key, value in SMALL.items()]
+    return main.main(["main", config, f"--workdir={workdir}", f"--config.data.dir={data}", *small, *flags])
+
+
+def test_every_config_is_here():
+    assert VARIANTS.keys() == {path.name for path in CONFIGS.glob("*.py")}
+
+
+@pytest.mark.parametrize(("name", "variant"), [(name, variant) for name in VARIANTS for variant in VARIANTS[name]])
+def test_two_steps(name, variant, write_reviews, tmp_path, capsys):
+    classes = VARIANTS[name][variant]
+    data = write_reviews(tmp_path / "data", classes)
+    assert command(name, variant, data, tmp_path / "w") == 0, capsys.readouterr().err
+    results, config = read_json(tmp_path / "w/results.json"), read_json(tmp_path / "w/config.json")
+    schema.validate(results)
+    assert results["dataset"]["source"] == "local" and results["dataset"]["stand_in_for"] is None
+    assert results["dataset"]["num_classes"] == classes
+    assert (tmp_path / "w/report.html").exists()
+    if config["experiment"] == "train":
+        assert list(results["methods"]) == ["full", "full_finetuned"]
+        return
+    known = "init=known" in variant
+    assert list(results["methods"]) == ["full", "random", "distilled"]
+    assert results["evaluate"] == {"split": "test", "inits": 2, "init": "known" if known else "random"}
+    assert results["methods"]["distilled"]["selected_step"] in (1, 2)
+    # One item for each class: of 15 rows 0.1 % is less, and so it says for known initialisations.
+    assert results["budget"]["distilled"]["examples"] == classes
+    items = read_json(tmp_path / "w/distilled.json")["items"]
+    assert len(items) == classes * (2 if known else 1)
+
+
+def test_development_never_sees_the_test_split(write_reviews, tmp_path, capsys):
+    names = ["negative", "neutral", "positive"]
+    data = write_reviews(tmp_path / "data", 3, names)
+    flags = "--config.evaluate.split=validation", "--config.distill.items=2", "--config.distill.start=noise"
+    assert command("smoke.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
+    results = read_json(tmp_path / "w/results.json")
+    for method in results["methods"].values():
+        assert "validation_accuracy" in method and not any(key.startswith("test_") for key in method)
+    assert results["dataset"]["label_map"] == {name: i for i, name in enumerate(names)}
+    # Two items of three classes, from noise.
+    distilled = read_json(tmp_path / "w/distilled.json")
+    assert [len(item["label"]) for item in distilled["items"]] == [3, 3] and distilled["label_names"] == names
+    assert all("start_text" not in item for item in distilled["items"])
