@@ -215,7 +215,9 @@ class TorchSide:
 
     def loss(self, params: list[torch.Tensor]) -> torch.Tensor:
         """The outer loss."""
-        return torch.nn.functional.cross_entropy(self.logits(params, self.real, self.padding).flatten(0, 1), self.classes)
+        return torch.nn.functional.cross_entropy(
+            self.logits(params, self.real, self.padding).flatten(0, 1), self.classes
+        )
 
     def autograd(self) -> Synthetic:
         """The hypergradient by `create_graph=True`."""
@@ -296,7 +298,7 @@ def matmul_flops(size: int, repeats: int) -> float:
     return 2 * size**3 / min(runs["matmul"])
 
 
-def measure(case: Case, repeats: int, matmul_size: int = 2048) -> dict:
+def measure(case: Case, repeats: int, matmul_size: int) -> dict:
     """Times all sides on one case.
 
     Returns:
@@ -343,10 +345,12 @@ def main(argv: list[str] | None = None) -> int:
     """Runs both cases and prints the results; 1 where hypergradients disagree."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=10, help="timed runs of each side")
-    repeats = parser.parse_args(argv).repeats
+    parser.add_argument("--matmul-size", type=int, default=2048, help="of the matrix product that sets the peak")
+    options = parser.parse_args(argv)
     threads = len(os.sched_getaffinity(0))  # what XLA uses
     torch.set_num_threads(threads)
-    result = {**measure(SGD, repeats), "adam": measure(ADAM, repeats)}
+    result = measure(SGD, options.repeats, options.matmul_size)
+    result["adam"] = measure(ADAM, options.repeats, options.matmul_size)
     result["threads"] = threads
     result["versions"] = {
         "python": platform.python_version(),

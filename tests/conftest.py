@@ -98,7 +98,7 @@ def reviews() -> Callable:
 
 @pytest.fixture(scope="session")
 def write_reviews(reviews) -> Callable:
-    """`write_reviews(folder, classes, names=None)` writes JSONL splits of 60, 30 and 30 `reviews`; returns the folder."""
+    """`write_reviews(folder, classes, names=None)` writes JSONL splits of 60, 30 and 30 `reviews`, in a folder."""
 
     def write(folder: Path, classes: int, names: Sequence | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,15 @@ def factorise(matrix: sp.csr_matrix, dim: int, weight: float) -> np.ndarray:
 
 
 def count_vectors(
-    text: Text, size: int, dim: int, *, window: int, smoothing: float, shift: float, weight: float, document_share: float
+    text: Text,
+    size: int,
+    dim: int,
+    *,
+    window: int,
+    smoothing: float,
+    shift: float,
+    weight: float,
+    document_share: float,
 ) -> np.ndarray:
     """Word vectors of unit length, ``float32[size, dim]``; words that were never counted get zero.
 
@@ -103,7 +111,10 @@ def count_vectors(
       text: the corpus.
       size: number of words.
       dim: columns.
-      window, smoothing, shift, weight: see the functions above.
+      window: see `neighbour_counts`.
+      smoothing: see `ppmi`.
+      shift: see `ppmi`.
+      weight: see `factorise`.
       document_share: share of the columns that come from documents rather than neighbours.
     """
     of_documents = round(dim * document_share)

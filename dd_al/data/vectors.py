@@ -34,7 +34,7 @@ class VectorSettings:
     """Where word vectors come from; `config.vectors`."""
 
     path: str | None = _option(None, "word2vec or GloVe file, text or binary; counted from text if unset")
-    corpus: str = _option("packaged", "count in the training text alone, or in the packaged reviews too", choices=CORPORA)
+    corpus: str = _option("packaged", "count in the training text, or in the packaged reviews too", choices=CORPORA)
     dim: int = _option(100, "columns of counted vectors", min=2)
     min_count: int = _option(2, "occurrences that a word needs to be counted", min=1)
     window: int = _option(5, "neighbours on each side", min=1)
@@ -114,7 +114,7 @@ def _count(settings: VectorSettings, train: list[str], corpus: list[str], held_o
     )  # fmt: skip
     vocabulary = build_vocabulary(texts, settings.min_count)
     if len(vocabulary.words) <= 2:
-        raise DataError(f"no word occurs {settings.min_count} times in the training text; lower config.vectors.min_count")
+        raise DataError(f"no word occurs {settings.min_count} times in the text; lower config.vectors.min_count")
     ids = vocabulary.ids(texts)
     text = counts.Text(np.concatenate(ids), np.repeat(np.arange(len(ids), dtype=np.int32), [len(i) for i in ids]))
     options = {k: getattr(settings, k) for k in ("window", "smoothing", "shift", "weight", "document_share")}

@@ -37,9 +37,10 @@ def rates(synthetic: Synthetic) -> jax.Array:
 
 
 def balanced_classes(items: int, classes: int) -> jax.Array:
-    """The class that each item starts from, ``int32[items]``: 0, 1, …, classes − 1, 0, 1, …
+    """The class that each item starts from, ``int32[items]``.
 
-    With fewer items than classes the first ones only; their soft labels learn to serve the rest.
+    They go round: 0, 1, …, classes − 1, 0, 1, … With fewer items than classes
+    only the first ones; their soft labels learn to serve the rest.
     """
     return jnp.arange(items, dtype=jnp.int32) % classes
 

@@ -158,8 +158,9 @@ def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: Lea
                 at = int(means.argmax())
                 if best is None or means[at] > best[0]:
                     chosen = jax.tree.map(lambda x, at=at: x[at], params)
-                    best = means[at], Trained(
-                        chosen, steps, np.asarray(curve), np.asarray([rate, steps[at], dropout], np.float32)
+                    best = (
+                        means[at],
+                        Trained(chosen, steps, np.asarray(curve), np.asarray([rate, steps[at], dropout], np.float32)),
                     )
                 progress.update(1, best=float(best[0]))
     return best[1]
@@ -181,10 +182,12 @@ def _random_training(task: Task, steps: jax.Array) -> Callable:
                 return jax.vmap(one_step, (None, 0, 0, 0))(i, state, batches, draws)
 
             state = jax.lax.fori_loop(step, until, body, state)
-            return (until, state), (state.params, accuracy(task.learner.model, state.params, task.validation, task.embed))
+            return (until, state), (
+                state.params,
+                accuracy(task.learner.model, state.params, task.validation, task.embed),
+            )
 
         _, (params, curve) = jax.lax.scan(stretch, (jnp.zeros((), steps.dtype), states), steps)
         return params, curve
 
     return train
-

@@ -61,7 +61,10 @@ def run(settings: Settings, workdir: Workdir) -> None:
     trained, curve = _train_judges(task, distilled, states, known)
     params = {"full": full.params, "random": random.params, "distilled": trained.params}
     extra = {
-        "full": {"curve": record.curve(full.steps, full.accuracy), "hyperparameters": {"best_steps": full.chosen.tolist()}},
+        "full": {
+            "curve": record.curve(full.steps, full.accuracy),
+            "hyperparameters": {"best_steps": full.chosen.tolist()},
+        },
         "random": {"curve": record.curve(random.steps, random.accuracy), "hyperparameters": _schedule(random.chosen)},
         "distilled": {"curve": curve, "selected_step": int(distilled.best_step.max())},
     }

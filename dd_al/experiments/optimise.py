@@ -263,8 +263,10 @@ class _Means(NamedTuple):
 
 def _look(settings: DistillSettings, step: int) -> bool:
     """Whether validation is looked at after this step."""
-    return step % settings.evaluate_every < settings.log_every and step >= settings.evaluate_every or (
-        step == settings.iterations
+    return (
+        step % settings.evaluate_every < settings.log_every
+        and step >= settings.evaluate_every
+        or (step == settings.iterations)
     )
 
 

@@ -91,9 +91,7 @@ def make_model(settings: ModelSettings, dim: int, classes: int) -> Model:
 
 def make_optimizer(settings: LearnerSettings):
     """The inner optimizer of a config."""
-    return optimizers.get(
-        settings.optimizer, momentum=settings.momentum, b2=settings.b2, eps_root=settings.eps_root
-    )
+    return optimizers.get(settings.optimizer, momentum=settings.momentum, b2=settings.b2, eps_root=settings.eps_root)
 
 
 def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.0) -> Task:
@@ -134,4 +132,3 @@ def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.
         key=jax.random.key(settings.seed),
         seconds=seconds,
     )
-

@@ -30,7 +30,9 @@ def run(settings: Settings, workdir: Workdir) -> None:
             keys = jax.random.split(stream(task.key, "evaluation"), inits)
             learner, fit = fit_finetuned(task, settings.full, optimizer, keys, stop=stop)
             fitted["full_finetuned"] = (learner, lambda ids: ids, fit)
-        trained = {name: (learner, embed, record.stage(workdir, name, fit)) for name, (learner, embed, fit) in fitted.items()}
+        trained = {
+            name: (learner, embed, record.stage(workdir, name, fit)) for name, (learner, embed, fit) in fitted.items()
+        }
         fit_s = time.perf_counter() - start
 
     start = time.perf_counter()

@@ -43,9 +43,10 @@ def make_examples(ids: np.ndarray, targets: np.ndarray, *, buckets: int = 4, pad
     About half of the positions of padded sentences are padding; four buckets spare most of it.
 
     Args:
-      ids: ``int32[n, length]``, padded with ``pad`` on the right.
-      targets: ``int[n]`` classes are not accepted here: ``float32[n, classes]``.
-      buckets: how many; fewer are made of fewer than 8 examples each.
+      ids: ``int32[n, length]``, padded on the right.
+      targets: ``float32[n, classes]``.
+      buckets: how many; fewer where they would hold fewer than 8 examples each.
+      pad: the id of padding.
     """
     lengths = np.maximum((ids != pad).sum(1), 1)
     order = np.argsort(lengths, kind="stable").astype(np.int32)

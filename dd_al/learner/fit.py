@@ -68,7 +68,11 @@ def fitting(
     def init(states: LearnerState) -> FitState:
         count = jax.tree.leaves(states)[0].shape[0]
         return FitState(
-            states, states.params, jnp.full(count, -1.0, jnp.float32), jnp.zeros(count, jnp.int32), jnp.zeros((), jnp.int32)
+            states,
+            states.params,
+            jnp.full(count, -1.0, jnp.float32),
+            jnp.zeros(count, jnp.int32),
+            jnp.zeros((), jnp.int32),
         )
 
     def advance(keys: jax.Array, state: FitState, until: jax.Array) -> tuple[FitState, jax.Array]:

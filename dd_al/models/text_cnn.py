@@ -48,19 +48,23 @@ class TextCNN(nn.Module):
     dropout: float
 
     def setup(self):
+        """Makes the layers; their names are those of the parameters."""
         for window in self.windows:
             setattr(self, f"conv{window}", _MaxWindow(window, self.filters))
         self.head_dropout = nn.Dropout(self.dropout)
         self.output = nn.Dense(self.classes, kernel_init=nn.initializers.zeros)
 
     def features(self, inputs: TextInputs) -> jax.Array:
+        """Pooled responses, ``float[batch, windows · filters]``."""
         responses = [getattr(self, f"conv{window}")(inputs) for window in self.windows]
         return nn.relu(jnp.concatenate(responses, axis=-1))
 
     def head(self, h: jax.Array, deterministic: bool = True) -> jax.Array:
+        """Logits, ``float[batch, classes]``."""
         return self.output(self.head_dropout(h, deterministic=deterministic))
 
     def __call__(self, inputs: TextInputs) -> jax.Array:
+        """``head ∘ features``."""
         return self.head(self.features(inputs))
 
 

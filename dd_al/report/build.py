@@ -88,8 +88,8 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
     if curves:
         picture = figures.training_curves(curves, majority_rate=results["dataset"]["majority_rate"])
         caption = (
-            "Mean over initialisations; the band is one standard deviation. Log axis (the paper's figure 3). Validation: "
-            "the test split is read once, by learners that are done."
+            "Mean over initialisations; the band is one standard deviation. Log axis (the paper's figure 3). On "
+            "validation: the test split is read once, by learners that are done."
         )
         drawn["training_curves"] = picture, "Accuracy against training steps", caption
     if any(known(line.get("loss")) or known(line.get("validation_accuracy")) for line in metrics):
@@ -131,5 +131,3 @@ def _page(results: Mapping, distilled: Mapping | None, config: Any, resumed: lis
     body += [html.tag("h2", "What each method was given"), sections.methods(results)]
     body += [html.tag("h2", "Provenance"), sections.provenance(results, config, resumed)]
     return html.page(title, *body)
-
-

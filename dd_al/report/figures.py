@@ -27,7 +27,7 @@ _MOST_NUMBERS = 150  # a heat map with more cells than this shows colours only
 
 
 def training_curves(curves: Mapping[str, Mapping], *, majority_rate: float | None = None) -> "Figure":
-    """Draws validation accuracy against training steps, a line of means and a band of one standard deviation (paper, figure 3).
+    """Draws validation accuracy against training steps, means with a band of one standard deviation (paper, figure 3).
 
     Args:
         curves: method → `{"steps": [s], "accuracy": [s][inits]}`.
@@ -116,8 +116,15 @@ def learned_rates(values: Sequence[Sequence[float]], names: Sequence[str]) -> "F
     shades = colormaps["viridis"](np.linspace(0, 0.85, len(names)))
     markers = "osD^vP*X"
     for index, name in enumerate(names):
-        axes.plot(steps, rates[:, index], color=shades[index], marker=markers[index % len(markers)], markersize=4,
-                  linewidth=1.5, label=_plain(name))
+        axes.plot(
+            steps,
+            rates[:, index],
+            color=shades[index],
+            marker=markers[index % len(markers)],
+            markersize=4,
+            linewidth=1.5,
+            label=_plain(name),
+        )
     axes.set_yscale("log")
     low, high = axes.get_ylim()  # over two decades powers of ten are labels enough
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))

@@ -34,8 +34,16 @@ def banners(results: Mapping) -> Markup:
 def headline(results: Mapping) -> Markup:
     """Returns the table of methods beside the paper's ratios, with how to read it."""
     split, level = results["evaluate"]["split"], _level(results)
-    head = ["Method", "Examples", "Share of training data", f"{split.capitalize()} accuracy, %", "Macro-F1, %",
-            "Retention, % of full", "Gain kept, %", "Paper's ratio, %"]
+    head = [
+        "Method",
+        "Examples",
+        "Share of training data",
+        f"{split.capitalize()} accuracy, %",
+        "Macro-F1, %",
+        "Retention, % of full",
+        "Gain kept, %",
+        "Paper's ratio, %",
+    ]
     order = [*METHOD_TITLES, *results["methods"]]
     rows = [_method_row(results, name) for name in sorted(results["methods"], key=order.index)]
     notes = (

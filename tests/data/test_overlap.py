@@ -10,8 +10,7 @@ TEXT = st.text(alphabet="ab c.", max_size=12)
 def by_the_rule(rows, held_out, min_overlap):
     sentences = [s for s in map(squeeze, held_out) if s]
     return [
-        any((s in row and len(s) >= min_overlap) or (row and row in s) for s in sentences)
-        for row in map(squeeze, rows)
+        any((s in row and len(s) >= min_overlap) or (row and row in s) for s in sentences) for row in map(squeeze, rows)
     ]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dd_al.core.errors import DataError
-from dd_al.data import packaged, vectors
+from dd_al.data import packaged
 from dd_al.data.counts import Text, count_vectors, document_counts, factorise, neighbour_counts, ppmi
 from dd_al.data.vector_file import read_vectors
 from dd_al.data.vectors import VectorSettings, word_vectors

@@ -41,17 +41,32 @@ def fake_results(*, split="test", methods=("full", "full_finetuned", "random", "
         rate, start = rates[name]
         predictions = full if name == "full" else _predictions(rng, labels, rate)
         entries[name] = method_results(
-            predictions, labels, 2, split=split, full=None if name == "full" else full, validation_accuracy=[rate] * 10,
-            curve=_curve(rng, rate, start), note="ten draws, best schedule on validation" if name == "random" else "",
+            predictions,
+            labels,
+            2,
+            split=split,
+            full=None if name == "full" else full,
+            validation_accuracy=[rate] * 10,
+            curve=_curve(rng, rate, start),
+            note="ten draws, best schedule on validation" if name == "random" else "",
             hyperparameters={"optimizer": "adam", "learning_rate": 0.001, "batch": 64},
         )
     small = {"examples": 8, "fraction": 8 / 6920, "labels_used": 6920, "stored_floats": 25876}
     budget = {name: small for name in ("random", "distilled")}
     budget["full"] = {"examples": 6920, "fraction": 1.0, "labels_used": 6920, "stored_floats": 6920 * 32}
     dataset = {
-        "name": "sst2", "source": "local", "stand_in_for": None, "num_classes": 2, "label_map": {"0": 0, "1": 1},
-        "majority_rate": 0.5008, "train": 6920, "validation": 872, "test": 1821, "dropped_duplicates": 7,
-        "sha256": "9f" * 32, "notes": ["7 training sentences also occur in test and were removed"],
+        "name": "sst2",
+        "source": "local",
+        "stand_in_for": None,
+        "num_classes": 2,
+        "label_map": {"0": 0, "1": 1},
+        "majority_rate": 0.5008,
+        "train": 6920,
+        "validation": 872,
+        "test": 1821,
+        "dropped_duplicates": 7,
+        "sha256": "9f" * 32,
+        "notes": ["7 training sentences also occur in test and were removed"],
     }
     parts = {
         "dataset": dataset,
@@ -154,10 +169,24 @@ def test_report_has_every_part(finished):
     figures = sorted(path.name for path in (workdir / "figures").iterdir())
     assert figures == ["learned_rates.png", "outer_curve.png", "soft_labels.png", "training_curves.png"]
     assert seen.tags.count("img") == 4
-    for text in ("Distilled", "Majority class", "89.2", "63.8", "0.9859", "gain kept", "9f" * 32, "sst_distill.py",
-                 "resumed after step", "290", "masterpiece", "iterations", "counted", "0123456789ab"):
+    for text in (
+        "Distilled",
+        "Majority class",
+        "89.2",
+        "63.8",
+        "0.9859",
+        "gain kept",
+        "9f" * 32,
+        "sst_distill.py",
+        "resumed after step",
+        "290",
+        "masterpiece",
+        "iterations",
+        "counted",
+        "0123456789ab",
+    ):
         assert text.lower() in seen.text.lower(), text
-    assert "class=\"banner\"" not in page
+    assert 'class="banner"' not in page
 
 
 def test_report_loads_nothing(finished):

@@ -15,8 +15,16 @@ def results():
     labels = np.array([0, 1, 1, 0, 1])
     full = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 1, 1]])
     dataset = {
-        "name": "sst2", "source": "hub", "stand_in_for": None, "num_classes": 2, "label_map": {"0": 0}, "test": 5,
-        "majority_rate": np.float32(0.5), "train": 10, "validation": np.int64(5), "dropped_duplicates": 0,
+        "name": "sst2",
+        "source": "hub",
+        "stand_in_for": None,
+        "num_classes": 2,
+        "label_map": {"0": 0},
+        "test": 5,
+        "majority_rate": np.float32(0.5),
+        "train": 10,
+        "validation": np.int64(5),
+        "dropped_duplicates": 0,
     }
     return new_results(
         "distill",

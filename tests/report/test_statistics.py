@@ -18,7 +18,10 @@ shares = st.floats(0, 1, allow_subnormal=False)
 def test_summary():
     assert summary([0.5]) == {"mean": 0.5, "std": 0.0, "n": 1, "values": [0.5]}
     assert summary(np.float32([1, 2, 3, 4])) == {
-        "mean": 2.5, "std": pytest.approx(np.sqrt(5 / 3)), "n": 4, "values": [1.0, 2.0, 3.0, 4.0],
+        "mean": 2.5,
+        "std": pytest.approx(np.sqrt(5 / 3)),
+        "n": 4,
+        "values": [1.0, 2.0, 3.0, 4.0],
     }
     for wrong in ([], [[1.0]], 1.0):
         with pytest.raises(ValueError, match="flat list"):

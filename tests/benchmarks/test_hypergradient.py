@@ -1,0 +1,74 @@
+"""The benchmark's sides compute one hypergradient, also in float64; its counts; its last line."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from benchmarks import hypergradient as benchmark  # noqa: E402
+
+TINY = dataclasses.replace(
+    benchmark.SGD, steps=3, windows=(1, 2), filters=4, items=3, length=5, dim=6, classes=3, nets=2, batch=9, longest=7,
+    buckets=2,
+)  # fmt: skip
+CASES = {"sgd": TINY, "adam": dataclasses.replace(TINY, optimizer="adam", rate=0.01)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_side_finds_the_same_hypergradient(name):
+    case = CASES[name]
+    problem = benchmark.make_problem(case)
+    ours = benchmark.dd_al_side(case, problem, case.buckets)()
+    assert all(np.abs(leaf).max() > 0 for leaf in ours)
+    assert [leaf.shape for leaf in ours] == [leaf.shape for leaf in problem.synthetic]
+    for convolve in ("matmul", "conv1d"):
+        side = benchmark.TorchSide(case, problem, convolve)
+        for _ in range(2):  # a second call finds the same numbers
+            assert benchmark.disagreement(ours, side.autograd()) < 1e-4
+            assert benchmark.disagreement(ours, side.reverse()) < 1e-4
+
+
+def test_disagreement_is_relative_to_the_largest_entry():
+    a, b = ([np.array([1.0, 4.0]), np.array([0.0, 2.0])], [np.array([1.0, 4.0]), np.array([0.5, 2.0])])
+    assert benchmark.disagreement(a, b) == 0.25
+    assert not benchmark.disagreement(a, [np.array([np.nan, 4.0]), b[1]]) < benchmark.TOLERANCE
+
+
+def test_texts_are_as_long_as_promised():
+    problem = benchmark.make_problem(benchmark.SGD)
+    assert problem.real.shape == (256, 40, 100) and problem.lengths.min() >= 2 and problem.lengths.max() == 40
+    assert 18 < problem.lengths.mean() < 22
+    np.testing.assert_array_equal((problem.real != 0).any(-1).sum(1), problem.lengths)
+
+
+def test_arithmetic_is_counted_by_hand():
+    # 2 operations x (1 + 2) words x 6 dimensions x 4 filters x 2 nets at every position
+    per_position, lengths = 2 * 3 * 6 * 4 * 2, np.array([2] * 8 + [7])
+    assert benchmark.necessary_flop(TINY, lengths) == per_position * (3 * 3 * (5 + 5) + (16 + 7) + 9)
+    assert benchmark.dense_flop(TINY, lengths) == per_position * (6 * 3 * 3 * 5 + 2 * 9 * 7)
+
+
+def run(monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "SGD", CASES["sgd"])
+    monkeypatch.setattr(benchmark, "ADAM", CASES["adam"])
+    code = benchmark.main(["--repeats", "1", "--matmul-size", "32"])
+    return code, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_the_last_line_is_the_result(monkeypatch, capsys):
+    code, result = run(monkeypatch, capsys)
+    assert code == 0
+    for part in (result, result["adam"]):
+        peer = min(part["torch_autograd_s"], part["torch_reverse_s"])
+        assert part["ratio_to_fastest_peer"] == pytest.approx(part["dd_al_s"] / peer)
+        assert part["share_of_matmul_peak"] > 0 and part["max_relative_difference"] < 1e-4
+    assert result["threads"] >= 1 and result["versions"]["torch"] == torch.__version__
+
+
+def test_a_peer_that_computes_something_else_fails_the_run(monkeypatch, capsys):
+    monkeypatch.setattr(benchmark.TorchSide, "reverse", lambda self: [1.01 * leaf for leaf in self.autograd()])
+    code, result = run(monkeypatch, capsys)
+    assert code == 1 and result["max_relative_difference"] > 5e-3

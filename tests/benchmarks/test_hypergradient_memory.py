@@ -1,0 +1,17 @@
+"""The memory benchmark on a tiny case: compiles, counts and prints."""
+
+import json
+
+from benchmarks import hypergradient_memory as benchmark
+
+TINY = benchmark.Case(windows=(2,), filters=4, items=2, length=4, dim=3, nets=2, buckets=((2, 3), (2, 5)))
+
+
+def test_the_last_line_is_the_result(monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "Case", lambda: TINY)
+    assert benchmark.main(["--steps", "16,256"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    megabytes = result["mb"]
+    assert result["ratio_sqrt_256_to_16"] == megabytes["sqrt"]["256"] / megabytes["sqrt"]["16"]
+    assert all(0 < by_steps["16"] < by_steps["256"] for by_steps in megabytes.values())
+    assert megabytes["sqrt"]["256"] < megabytes["step"]["256"] < megabytes["none"]["256"]
