@@ -11,10 +11,12 @@ from dd_al.report import schema
 pytestmark = pytest.mark.usefixtures("own_caches")
 CONFIGS = Path(__file__).parent.parent / "configs"
 VARIANTS = {
-    "smoke.py": {"": 2},
+    "smoke.py": {},  # run below, and in test_end_to_end.py
     "sst_distill.py": {"": 2, "classes=5": 5, "init=known": 2, "classes=5,init=known": 5},
     "sst_full.py": {"": 2, "classes=5": 5},
 }
+# What the other variants of the file cover between them; these are left to -m slow.
+CONTAINED = {("sst_distill.py", "classes=5"), ("sst_distill.py", "init=known"), ("sst_full.py", "")}
 SMALL = {
     "data.max_train": 15,
     "vectors.corpus": "train",
@@ -45,7 +47,14 @@ def test_every_config_is_here():
     assert VARIANTS.keys() == {path.name for path in CONFIGS.glob("*.py")}
 
 
-@pytest.mark.parametrize(("name", "variant"), [(name, variant) for name in VARIANTS for variant in VARIANTS[name]])
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        pytest.param(name, variant, marks=[pytest.mark.slow] if (name, variant) in CONTAINED else [])
+        for name in VARIANTS
+        for variant in VARIANTS[name]
+    ],
+)
 def test_two_steps(name, variant, write_reviews, tmp_path, capsys):
     classes = VARIANTS[name][variant]
     data = write_reviews(tmp_path / "data", classes)

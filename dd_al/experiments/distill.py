@@ -16,7 +16,8 @@ from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, as_batch, rates
 from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_full, fit_random, random_batches
-from dd_al.experiments.optimise import Distillation, default_items, known_inits, optimise, train_on
+from dd_al.experiments.optimise import Distillation, default_items, known_inits, optimise
+from dd_al.experiments.retrain import nearest_words
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
 from dd_al.io import artefact
@@ -97,13 +98,9 @@ def _teacher(task: Task, params) -> np.ndarray:
 def _train_judges(task: Task, distilled: Distillation, states: LearnerState, known: bool) -> tuple[LearnerState, dict]:
     """Learners trained on the distilled sets from the judging initialisations, and their accuracy along the way."""
     model, synthetic = task.learner.model, distilled.synthetic
-    if known:  # each initialisation has its own set
-        pairs = synthetic, jax.tree.map(lambda x: x[:, None], states)
-        trained = jax.jit(jax.vmap(partial(train_on, task.learner)))(*pairs)
-        trained = jax.tree.map(lambda x: x[:, 0], trained)
-    else:
-        synthetic = jax.tree.map(lambda x: jnp.broadcast_to(x, (_count(states), *x.shape[1:])), synthetic)
-        trained = jax.jit(partial(train_on, task.learner))(jax.tree.map(lambda x: x[0], synthetic), states)
+    if not known:  # one set for every initialisation; known ones have a set each
+        count = jax.tree.leaves(states)[0].shape[0]
+        synthetic = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape[1:])), synthetic)
 
     def one_step(states: LearnerState, step: jax.Array):
         def train(state: LearnerState, one: Synthetic) -> LearnerState:
@@ -113,12 +110,8 @@ def _train_judges(task: Task, distilled: Distillation, states: LearnerState, kno
         return states, accuracy(model, states.params, task.validation, task.embed)
 
     steps = np.arange(synthetic.log_rates.shape[1])
-    _, curve = jax.jit(lambda s: jax.lax.scan(one_step, s, steps))(states)
+    trained, curve = jax.jit(lambda states: jax.lax.scan(one_step, states, steps))(states)
     return trained, record.curve(steps + 1, curve)
-
-
-def _count(states: LearnerState) -> int:
-    return jax.tree.leaves(states)[0].shape[0]
 
 
 def _schedule(chosen: np.ndarray) -> dict:
@@ -128,10 +121,15 @@ def _schedule(chosen: np.ndarray) -> dict:
 
 def _judge(task: Task, split: str, params: dict, extra: dict, known: bool) -> dict:
     """The methods' entries: the one place where the test split is read."""
-    answer = {name: record.predictions(task, task.learner, p, "validation") for name, p in params.items()}
-    final = answer
-    if split == "test":
-        final = {name: record.predictions(task, task.learner, p, "test") for name, p in params.items()}
+    names = list(params)
+    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *params.values())
+
+    def answers(split: str) -> dict[str, np.ndarray]:
+        parts = np.split(record.predictions(task, task.learner, together, split), len(names))
+        return dict(zip(names, parts))
+
+    answer = answers("validation")
+    final = answers("test") if split == "test" else answer
     return {
         name: record.method_entry(
             task, split, final[name], answer[name], None if name == "full" else final["full"],
@@ -183,10 +181,11 @@ def describe(task: Task, distilled: Distillation) -> dict:
     synthetic = jax.tree.map(np.asarray, distilled.synthetic)
     labels = np.asarray(jax.nn.softmax(synthetic.label_logits))
     names = sorted(task.dataset.label_map, key=task.dataset.label_map.get)
+    words, table = task.vectors.vocabulary.words, task.vectors.table
     items = []
     for s, one_set in enumerate(synthetic.inputs):
         for i, vectors in enumerate(one_set):
-            item = {"set": s, "label": labels[s, i].tolist(), "nearest_words": _nearest(task, vectors)}
+            item = {"set": s, "label": labels[s, i].tolist(), "nearest_words": nearest_words(words, table, vectors, _NEIGHBOURS)}
             if distilled.start_rows is not None:
                 item["start_text"] = task.dataset.train.texts[int(distilled.start_rows[s, i])]
             items.append(item)
@@ -196,14 +195,3 @@ def describe(task: Task, distilled: Distillation) -> dict:
         "inner_steps": synthetic.log_rates.shape[1],
         "rates": {"names": list(layers(task.learner.model)), "values": np.exp(synthetic.log_rates[0]).tolist()},
     }
-
-
-def _nearest(task: Task, vectors: np.ndarray) -> list[list[list]]:
-    """The words nearest to each row of ``float32[length, dim]`` by cosine, ``[[[word, cosine], …], …]``."""
-    table = task.vectors.table
-    norms = np.maximum(np.linalg.norm(table, axis=1), 1e-9)
-    cosines = vectors @ table.T / norms / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    cosines[:, :2] = -1.0  # padding and the unknown word
-    best = np.argsort(-cosines, axis=1)[:, :_NEIGHBOURS]
-    words = task.vectors.vocabulary.words
-    return [[[words[w], round(float(row[w]), 4)] for w in top] for row, top in zip(cosines, best)]

@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch")
 
 from benchmarks import hypergradient as benchmark  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
+
 TINY = dataclasses.replace(
     benchmark.SGD, steps=3, windows=(1, 2), filters=4, items=3, length=5, dim=6, classes=3, nets=2, batch=9, longest=7,
     buckets=2,
