@@ -34,7 +34,7 @@ from dd_al.learner.predict import accuracy
 from dd_al.learner.unroll import unroll
 
 _LOG = logging.getLogger(__name__)
-_CANDIDATE_BATCH = 1024  # real sentences that candidates are judged on
+_CANDIDATE_BATCH = 512  # real sentences that candidates are judged on
 
 
 class LoopState(NamedTuple):
