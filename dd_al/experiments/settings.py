@@ -35,9 +35,9 @@ class LearnerSettings:
 class FullSettings:
     """Training on all of the data; `config.full`."""
 
-    epochs: int = _option(6, "passes over the training data", min=1)
+    epochs: int = _option(5, "passes over the training data", min=1)
     batch_size: int = _option(128, "sentences in a minibatch", min=1)
-    rate: float = _option(2e-3, "first learning rate, decayed along a half cosine", min=1e-8)
+    rate: float = _option(4e-3, "first learning rate, decayed along a half cosine", min=1e-8)
     finetuned: bool = _option(False, "also train learners that tune their word vectors")
 
 

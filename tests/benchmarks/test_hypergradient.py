@@ -53,16 +53,11 @@ def test_arithmetic_is_counted_by_hand():
     assert benchmark.dense_flop(TINY, lengths) == per_position * (6 * 3 * 3 * 5 + 2 * 9 * 7)
 
 
-def run(monkeypatch, capsys):
+def test_the_last_line_is_the_result(monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "SGD", CASES["sgd"])
     monkeypatch.setattr(benchmark, "ADAM", CASES["adam"])
-    code = benchmark.main(["--repeats", "1", "--matmul-size", "32"])
-    return code, json.loads(capsys.readouterr().out.splitlines()[-1])
-
-
-def test_the_last_line_is_the_result(monkeypatch, capsys):
-    code, result = run(monkeypatch, capsys)
-    assert code == 0
+    assert benchmark.main(["--repeats", "1", "--matmul-size", "32"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
     for part in (result, result["adam"]):
         peer = min(part["torch_autograd_s"], part["torch_reverse_s"])
         assert part["ratio_to_fastest_peer"] == pytest.approx(part["dd_al_s"] / peer)
@@ -70,7 +65,13 @@ def test_the_last_line_is_the_result(monkeypatch, capsys):
     assert result["threads"] >= 1 and result["versions"]["torch"] == torch.__version__
 
 
-def test_a_peer_that_computes_something_else_fails_the_run(monkeypatch, capsys):
-    monkeypatch.setattr(benchmark.TorchSide, "reverse", lambda self: [1.01 * leaf for leaf in self.autograd()])
-    code, result = run(monkeypatch, capsys)
-    assert code == 1 and result["max_relative_difference"] > 5e-3
+@pytest.mark.parametrize("difference", [2e-3, np.nan])
+def test_hypergradients_that_disagree_fail_the_run(monkeypatch, capsys, difference):
+    monkeypatch.setattr(
+        benchmark,
+        "measure",
+        lambda case, *_: {"max_relative_difference": difference if case is benchmark.ADAM else 1e-6},
+    )
+    assert benchmark.main([]) == 1
+    output = capsys.readouterr()
+    assert "disagree by" in output.err and "adam" in json.loads(output.out.splitlines()[-1])

@@ -19,6 +19,8 @@ TINY = {
         "log_every": 2,
         "evaluate_every": 4,
         "inner_rate": 0.05,
+        "length": None,
+        "candidates": 3,
     },
 }
 
