@@ -302,8 +302,6 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, **distill: 
     section = config.get("distill", {})
     merged = {**section, **given} if isinstance(section, Mapping) else section
     settings = from_config(Settings, {**config, "seed": seed, "distill": merged})
-    if settings.distill.teacher:
-        raise ConfigError("config.distill.teacher: learners on all of the data are trained by dd_al.main only")
     return settings
 
 

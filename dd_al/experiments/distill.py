@@ -24,7 +24,7 @@ from dd_al.io import artefact
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import LearnerState, layers
-from dd_al.learner.predict import accuracy, predict
+from dd_al.learner.predict import accuracy
 
 _LOG = logging.getLogger(__name__)
 _NEIGHBOURS = 5
@@ -53,7 +53,6 @@ def run(settings: Settings, workdir: Workdir) -> None:
             items=items,
             sets=inits if known else 1,
             select_inits=settings.evaluate.select_inits,
-            teacher=_teacher(task, full.params) if settings.distill.teacher else None,
             workdir=workdir,
             stop=stop,
         )
@@ -87,12 +86,6 @@ def run(settings: Settings, workdir: Workdir) -> None:
             "total_s": time.perf_counter() - began,
         },
     )
-
-
-def _teacher(task: Task, params) -> np.ndarray:
-    """The mean prediction of the full-data learners on the training split, ``float32[n, classes]``."""
-    answer = jax.jit(lambda params: jax.nn.softmax(predict(task.learner.model, params, task.train, task.embed)).mean(0))
-    return np.asarray(answer(params))
 
 
 def _train_judges(task: Task, distilled: Distillation, states: LearnerState, known: bool) -> tuple[LearnerState, dict]:
@@ -185,7 +178,8 @@ def describe(task: Task, distilled: Distillation) -> dict:
     items = []
     for s, one_set in enumerate(synthetic.inputs):
         for i, vectors in enumerate(one_set):
-            item = {"set": s, "label": labels[s, i].tolist(), "nearest_words": nearest_words(words, table, vectors, _NEIGHBOURS)}
+            near = nearest_words(words, table, vectors, _NEIGHBOURS)
+            item = {"set": s, "label": labels[s, i].tolist(), "nearest_words": near}
             if distilled.start_rows is not None:
                 item["start_text"] = task.dataset.train.texts[int(distilled.start_rows[s, i])]
             items.append(item)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,17 +17,16 @@ import optax
 
 from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
-from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, rates, start
 from dd_al.distill.unrolled import OuterState, outer_loss, unrolled
 from dd_al.experiments.settings import DistillSettings
-from dd_al.experiments.task import Task, one_hot
+from dd_al.experiments.task import Task
 from dd_al.io import checkpoint
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
-from dd_al.learner.examples import Examples, make_examples, minibatch
+from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine
 from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.predict import accuracy
@@ -162,20 +161,6 @@ def _repeated(ids: np.ndarray, length: int) -> np.ndarray:
     return np.resize(words if len(words) else np.ones(1, np.int32), length)
 
 
-def outer_targets(task: Task, settings: DistillSettings, teacher: np.ndarray | None) -> Examples:
-    """The real examples of the outer loss, their targets mixed with a teacher's predictions.
-
-    Args:
-      task: the data.
-      settings: `teacher` is the share of the predictions.
-      teacher: ``float32[n, classes]``, probabilities on the training split; None for none.
-    """
-    targets = one_hot(task.labels("train"), task.classes)
-    if settings.teacher and teacher is not None:
-        targets = (1 - settings.teacher) * targets + settings.teacher * teacher
-    return make_examples(task.ids["train"], targets)
-
-
 def optimise(
     task: Task,
     settings: DistillSettings,
@@ -183,7 +168,6 @@ def optimise(
     items: int,
     sets: int = 1,
     select_inits: int = 10,
-    teacher: np.ndarray | None = None,
     workdir: Workdir | None = None,
     stop: Stop | None = None,
 ) -> Distillation:
@@ -195,7 +179,6 @@ def optimise(
       items: synthetic examples in a set.
       sets: how many; with known initialisations each set has its own.
       select_inits: initialisations that judge a set on validation, never trained on; a known one is its only judge.
-      teacher: see `outer_targets`.
       workdir: where checkpoints and metrics go; None keeps nothing.
       stop: asked after every stretch; the state is saved before it raises.
 
@@ -205,8 +188,7 @@ def optimise(
     """
     clock = time.perf_counter()
     synthetic, start_rows = starting_sets(task, settings, items, sets)
-    real = outer_targets(task, settings, teacher)
-    init, advance = _loop(task, settings, real, sets, select_inits)
+    init, advance = _loop(task, settings, sets, select_inits)
     state = init(synthetic)
     meta = {"optimise_s": 0.0, "compile_s": 0.0}
     step = 0
@@ -285,7 +267,7 @@ def make_outer_optimizer(settings: DistillSettings) -> optax.GradientTransformat
     )
 
 
-def _loop(task: Task, settings: DistillSettings, real: Examples, sets: int, select_inits: int):
+def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
     """``init(synthetic) -> LoopState`` and ``advance(state, until, look) -> (state, means, validation)``."""
     known = known_inits(task, sets) if settings.init == "known" else None
     optimizer, learner = make_outer_optimizer(settings), task.learner
@@ -302,8 +284,7 @@ def _loop(task: Task, settings: DistillSettings, real: Examples, sets: int, sele
 
     def one_step(key: jax.Array, index: jax.Array, outer: OuterState):
         key = jax.random.fold_in(key, index)
-        batch = minibatch(real, task.embed, stream(key, "real_batch"), outer.step, settings.batch_size)
-        batch = _blank_words(batch, settings.word_dropout, stream(key, "word_dropout", outer.step))
+        batch = minibatch(task.train, task.embed, stream(key, "real_batch"), outer.step, settings.batch_size)
         return method(index)[1](stream(key, "outer", outer.step), outer, batch)
 
     def validate(index: jax.Array, outer: OuterState) -> jax.Array:
@@ -354,16 +335,3 @@ def _loop(task: Task, settings: DistillSettings, real: Examples, sets: int, sele
         return LoopState(outer, best, best_accuracy, keep(outer.step, state.best_step)), means, validation
 
     return init, advance
-
-
-def _blank_words(batch: Batch, share: float, key: jax.Array) -> Batch:
-    """Word dropout: a share of the real words becomes the unknown word, which is zero."""
-    if not share:
-        return batch
-
-    def blank(inputs: Any, key: jax.Array) -> Any:
-        kept = jax.random.bernoulli(key, 1 - share, inputs.mask.shape)
-        return inputs._replace(embedded=inputs.embedded * kept[..., None])
-
-    keys = jax.random.split(key, len(batch.inputs))
-    return batch._replace(inputs=tuple(blank(x, k) for x, k in zip(batch.inputs, keys)))

@@ -67,8 +67,6 @@ class DistillSettings:
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
     label_scale: float = _option(2.0, "first logit of an item's own class", min=0.0)
-    teacher: float = _option(0.0, "share of the full-data learners' predictions in the outer target", min=0.0, max=1.0)
-    word_dropout: float = _option(0.0, "share of words blanked in the real batch", min=0.0, max=0.99)
     remat: str = _option("none", "what the reverse pass keeps", choices=("none", "step", "sqrt"))
     log_every: int = _option(25, "outer steps between lines of metrics.jsonl", min=1)
     evaluate_every: int = _option(50, "outer steps between looks at validation (and checkpoints)", min=1)
