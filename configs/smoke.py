@@ -12,11 +12,14 @@ def get_config():
     config.data.max_train = 400
     config.vectors.corpus = "train"
     config.vectors.dim = 16
+    config.model.windows = (2,)
     config.model.filters = 8
     config.full.epochs = 2
     config.random.rates = (1e-2,)
+    config.random.dropout = (False,)
     config.random.steps = (5, 10)
     config.distill.items = 2
+    config.distill.candidates = 4
     config.distill.steps = 4
     config.distill.iterations = 6
     config.distill.nets = 2

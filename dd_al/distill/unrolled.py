@@ -114,7 +114,7 @@ def unrolled(
             return outer_loss(learner, synthetic, states, real, key=dropout_key, remat=remat)
 
         (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.synthetic)
-        norm = optax.global_norm(grads)
+        norm = optax.tree.norm(grads)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.synthetic)
         synthetic = optax.apply_updates(state.synthetic, updates)

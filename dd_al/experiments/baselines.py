@@ -150,8 +150,8 @@ def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: Lea
     steps = np.asarray(sorted(settings.steps))
     train = jax.jit(_random_training(task, jnp.asarray(steps)), static_argnums=3)
     best: tuple[float, Trained] | None = None
-    with Progress(2 * len(settings.rates), "random subsets") as progress:
-        for dropout in (False, True):
+    with Progress(len(settings.dropout) * len(settings.rates), "random subsets") as progress:
+        for dropout in settings.dropout:
             for rate in settings.rates:
                 params, curve = train(batches, states, rate, dropout)  # [points, draws]
                 means = np.asarray(curve).mean(1)

@@ -46,6 +46,7 @@ class RandomSettings:
     """Random real subsets of the distilled set's size; `config.random`."""
 
     steps: tuple[int, ...] = _option((5, 10, 20, 40, 80, 160), "training steps to choose among", min=1)
+    dropout: tuple[bool, ...] = _option((False, True), "whether with the model's dropout, to choose among")
     rates: tuple[float, ...] = _option((3e-4, 1e-3, 3e-3, 1e-2, 3e-2), "learning rates to choose among", min=1e-8)
 
 

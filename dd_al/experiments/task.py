@@ -25,6 +25,7 @@ from dd_al.models.embedding import embed
 from dd_al.models.text_cnn import text_cnn
 
 _LOG = logging.getLogger(__name__)
+_PER_BUCKET = 256  # examples below which a length bucket saves less than its compilation costs
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Task:
     def examples(self, split: str) -> Examples:
         """A split on the device."""
         part: Split = getattr(self.dataset, split)
-        return make_examples(self.ids[split], one_hot(part.labels, self.classes))
+        return _on_device(self.ids[split], part.labels, self.classes)
 
     def labels(self, split: str) -> np.ndarray:
         """The classes of a split, ``int32[n]``."""
@@ -82,6 +83,10 @@ class Task:
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """Classes as distributions, ``float32[n, classes]``."""
     return np.eye(classes, dtype=np.float32)[labels]
+
+
+def _on_device(ids: np.ndarray, labels: np.ndarray, classes: int) -> Examples:
+    return make_examples(ids, one_hot(labels, classes), buckets=min(4, max(1, len(ids) // _PER_BUCKET)))
 
 
 def make_model(settings: ModelSettings, dim: int, classes: int) -> Model:
@@ -125,8 +130,8 @@ def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.
         vectors=vectors,
         length=length,
         ids=ids,
-        train=make_examples(ids["train"], one_hot(dataset.train.labels, dataset.num_classes)),
-        validation=make_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes)),
+        train=_on_device(ids["train"], dataset.train.labels, dataset.num_classes),
+        validation=_on_device(ids["validation"], dataset.validation.labels, dataset.num_classes),
         table=jnp.asarray(vectors.table),
         learner=make_learner(model, make_optimizer(settings.learner)),
         key=jax.random.key(settings.seed),
