@@ -19,11 +19,12 @@ setup(
     packages=find_packages(include=["dd_al", "dd_al.*"]),
     python_requires=">=3.11",
     install_requires=[
-        # jaxlib before 0.10.2 fills the terminal when it reads its own compilation cache on CPU; flax up to 0.12.8
-        # does not work with jax 0.11.
-        "jax>=0.10.2,<0.11",
-        "jaxlib>=0.10.2,<0.11",
-        "flax>=0.12.0",
+        # jaxlib before 0.10.2 fills the terminal when it reads its own compilation cache on CPU.
+        "jax>=0.10.2",
+        "jaxlib>=0.10.2",
+        # flax up to 0.12.8 breaks with jax 0.11, which needs Python 3.12.
+        "flax>=0.12.0; python_version < '3.12'",
+        "flax>=0.12.9; python_version >= '3.12'",
         "optax>=0.2.5",
         "orbax-checkpoint>=0.11.33",
         "ml_collections>=1.0",
@@ -38,7 +39,7 @@ setup(
         "tqdm>=4.67",
     ],
     extras_require={
-        "test": ["pytest>=8.3", "hypothesis>=6.120", "ruff>=0.12"],
+        "test": ["pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.120", "ruff>=0.12"],
         "bench": ["torch==2.13.0"],
         "notebook": ["jupyterlab>=4.2"],
         "tensorboard": ["tensorboardX>=2.6.2"],

@@ -16,12 +16,12 @@ same function of the same numbers, and the run fails unless their hypergradients
 The peers get the real batch as one array, padded to its longest text, as their own loaders do; `dd_al_padded_s` is what
 `dd_al` needs for that array. They train all nets at once, too: the filters of all nets lie side by side in one matrix
 (nets share their data, so this is one large product), once with unfolded windows and once with `conv1d`; the faster
-counts. The synthetic windows are unfolded once, not once a step. `torch.compile` is left out: it has no double backward.
+counts. The synthetic windows are unfolded once, not once a step. `torch.compile` has no double backward.
 
 `share_of_matmul_peak` is the necessary arithmetic over the time, as a share of the rate of a 2048³ float32 matrix
-product measured in the same run. Necessary, step by step, is every filter at every word forward, and in each derivative
-the one window per filter and text that won the maximum: see `necessary_flop`. `dense_flop` counts what it takes to treat
-all padded positions alike.
+product measured in the same run. Necessary, step by step, is every filter at every word forward, and in each
+derivative the one window per filter and text that won the maximum: see `necessary_flop`. `dense_flop` counts what it
+takes to treat all padded positions alike.
 """
 
 from __future__ import annotations
