@@ -17,7 +17,7 @@ class Bucket(NamedTuple):
     """Examples of similar length.
 
     Attributes:
-      raw: ``int32[n, length]`` token ids (or any array with n rows).
+      raw: ``int32[n, length]`` token ids.
       targets: ``float32[n, classes]``.
     """
 
@@ -83,7 +83,7 @@ def minibatch(
       embed: raw rows to model inputs.
       key: of the stream; every epoch is shuffled by its own fold.
       step: ``int32[]``, counted from 0.
-      batch_size: examples over all buckets (rounded down to a multiple of their number).
+      batch_size: examples over all buckets (rounded down to a multiple of their number, at least one of each).
     """
     share, per_epoch = _share(examples, batch_size), steps_per_epoch(examples, batch_size)
     epoch_key, position = stream(key, "epoch", step // per_epoch), step % per_epoch

@@ -64,7 +64,7 @@ def make_learner(model: Model, optimizer: optax.GradientTransformation) -> Learn
         direction, opt_state = update(jax.grad(loss)(state.params), state.opt_state, state.params)
         params = {
             name: jax.tree.map(lambda p, d, rate=rate: p - rate * d, state.params[name], direction[name])
-            for name, rate in zip(sorted(state.params), rates)
+            for name, rate in zip(sorted(state.params), rates, strict=True)
         }
         return LearnerState(params, opt_state)
 
