@@ -19,7 +19,7 @@ def get_config():
     config.random.dropout = (False,)
     config.random.steps = (5, 10)
     config.distill.items = 2
-    config.distill.candidates = 4
+    config.distill.candidates = 1
     config.distill.steps = 4
     config.distill.iterations = 6
     config.distill.nets = 2
