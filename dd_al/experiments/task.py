@@ -25,7 +25,7 @@ from dd_al.models.embedding import embed
 from dd_al.models.text_cnn import text_cnn
 
 _LOG = logging.getLogger(__name__)
-_PER_BUCKET = 256  # examples below which a length bucket saves less than its compilation costs
+_PER_BUCKET = 512  # training examples below which a length bucket saves less than its compilation costs
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Task:
         return partial(embed, self.table)
 
     def examples(self, split: str) -> Examples:
-        """A split on the device."""
+        """A split on the device, in one bucket: it is read once, and each bucket is a program to compile."""
         part: Split = getattr(self.dataset, split)
-        return _on_device(self.ids[split], part.labels, self.classes)
+        return make_examples(self.ids[split], one_hot(part.labels, self.classes), buckets=1)
 
     def labels(self, split: str) -> np.ndarray:
         """The classes of a split, ``int32[n]``."""
@@ -83,10 +83,6 @@ class Task:
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """Classes as distributions, ``float32[n, classes]``."""
     return np.eye(classes, dtype=np.float32)[labels]
-
-
-def _on_device(ids: np.ndarray, labels: np.ndarray, classes: int) -> Examples:
-    return make_examples(ids, one_hot(labels, classes), buckets=min(4, max(1, len(ids) // _PER_BUCKET)))
 
 
 def make_model(settings: ModelSettings, dim: int, classes: int) -> Model:
@@ -130,8 +126,12 @@ def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.
         vectors=vectors,
         length=length,
         ids=ids,
-        train=_on_device(ids["train"], dataset.train.labels, dataset.num_classes),
-        validation=_on_device(ids["validation"], dataset.validation.labels, dataset.num_classes),
+        train=make_examples(
+            ids["train"],
+            one_hot(dataset.train.labels, dataset.num_classes),
+            buckets=min(4, max(1, len(ids["train"]) // _PER_BUCKET)),
+        ),
+        validation=make_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes), buckets=1),
         table=jnp.asarray(vectors.table),
         learner=make_learner(model, make_optimizer(settings.learner)),
         key=jax.random.key(settings.seed),
