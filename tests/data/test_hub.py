@@ -184,6 +184,7 @@ def _hang(*_, **__):
 def test_hanging_name_look_up_does_not_hold_auto_up(no_cache):
     no_cache.setenv("HF_ENDPOINT", "http://hub.invalid")
     no_cache.setattr(socket, "getaddrinfo", _hang)
+    load(DataSettings(source="packaged"))  # imports and the first read are not what is timed
     start = time.monotonic()
     assert load(DataSettings()).stand_in_for == "sst2"
     assert time.monotonic() - start < 4
@@ -192,6 +193,7 @@ def test_hanging_name_look_up_does_not_hold_auto_up(no_cache):
 def test_silent_server_does_not_hold_auto_up(no_cache):
     with socket.create_server(("127.0.0.1", 0)) as server:
         no_cache.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        load(DataSettings(source="packaged"))
         start = time.monotonic()
         assert load(DataSettings()).stand_in_for == "sst2"
         assert time.monotonic() - start < 4
