@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,8 +22,6 @@ from dd_al.learner.learner import Learner, LearnerState, make_learner
 from dd_al.learner.predict import accuracy
 from dd_al.models.base import Params
 from dd_al.models.embedding import tuned_embedding
-
-_LOG = logging.getLogger(__name__)
 
 
 class Trained(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import asdict
 from functools import partial
@@ -26,7 +25,6 @@ from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import LearnerState, layers
 from dd_al.learner.predict import accuracy
 
-_LOG = logging.getLogger(__name__)
 _NEIGHBOURS = 5
 
 

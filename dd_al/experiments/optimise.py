@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -32,7 +31,6 @@ from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.predict import accuracy
 from dd_al.learner.unroll import unroll
 
-_LOG = logging.getLogger(__name__)
 _CANDIDATE_BATCH = 512  # real sentences that candidates are judged on
 
 
