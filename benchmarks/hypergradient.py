@@ -150,18 +150,12 @@ class TorchSide:
         self.params = []  # kernel and bias of every window size in turn, then those of the output layer
         for window in case.windows:
             layer = problem.params[f"conv{window}"]
-            kernel = np.moveaxis(layer["kernel"], 0, 1).reshape(window * case.dim, case.nets * case.filters)
-            if convolve == "conv1d":
-                kernel = kernel.T.reshape(-1, window, case.dim).transpose(0, 2, 1)
+            kernel = layer["kernel"].reshape(case.nets * case.filters, window * case.dim)
+            kernel = kernel.reshape(-1, window, case.dim).transpose(0, 2, 1) if convolve == "conv1d" else kernel.T
             self.params += [torch.tensor(np.ascontiguousarray(kernel)), torch.tensor(layer["bias"]).reshape(-1)]
         output = problem.params["output"]
         self.params += [torch.tensor(output["kernel"]), torch.tensor(output["bias"])[:, None]]
         self.layer_of = [index // 2 for index in range(len(self.params))]
-        # Adam's bias corrections as optax has them, in float32: 1 - 0.999 is off by 1e-5 there, enough for another
-        # window to win here and there.
-        self.corrections = [
-            [float(1 - jnp.float32(decay) ** jnp.int32(step + 1)) for decay in (B1, B2)] for step in range(case.steps)
-        ]
         self.synthetic = [torch.tensor(leaf) for leaf in problem.synthetic]
         self.real = self.unfold(torch.tensor(problem.real))
         padding = np.arange(problem.real.shape[1]) >= problem.lengths[:, None]
@@ -200,7 +194,7 @@ class TorchSide:
         half = len(moments) // 2
         first = [B1 * m + (1 - B1) * g for m, g in zip(moments[:half], gradients, strict=True)]
         second = [B2 * v + (1 - B2) * g * g for v, g in zip(moments[half:], gradients, strict=True)]
-        c1, c2 = self.corrections[step]
+        c1, c2 = (1 - decay ** (step + 1) for decay in (B1, B2))
         return [(m / c1) / torch.sqrt(v / c2 + EPS_ROOT) for m, v in zip(first, second, strict=True)], first + second
 
     def moments(self) -> list[torch.Tensor]:

@@ -50,7 +50,7 @@ class OuterInfo(NamedTuple):
 
 
 def outer_loss(
-    learner: Learner, synthetic: Synthetic, states: LearnerState, real: Batch, *, key=None, remat: str = "none"
+    learner: Learner, synthetic: Synthetic, states: LearnerState, real: Batch, *, key=None, remat: str = "light"
 ) -> tuple[jax.Array, jax.Array]:
     """The objective: min over (p̃, η̃) of E ℓ(p, θ_S) (Wang et al. 2018, eq. 5).
 
@@ -85,7 +85,7 @@ def unrolled(
     *,
     average_decay: float = 0.0,
     inner_dropout: bool = False,
-    remat: str = "none",
+    remat: str = "light",
 ) -> tuple[Callable, Callable]:
     """The distillation method as ``(init, step)``.
 

@@ -76,7 +76,7 @@ def default_items(train: int, classes: int) -> int:
     return math.ceil(math.ceil(train / 1000) / classes) * classes
 
 
-def train_on(learner: Learner, synthetic: Synthetic, states: LearnerState, remat: str = "none") -> LearnerState:
+def train_on(learner: Learner, synthetic: Synthetic, states: LearnerState, remat: str = "light") -> LearnerState:
     """Trains stacked learners on one distilled set, by its own schedule."""
     return jax.vmap(lambda s: unroll(learner, s, as_batch(synthetic), rates(synthetic), remat=remat))(states)
 

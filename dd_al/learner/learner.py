@@ -59,11 +59,10 @@ def make_learner(model: Model, optimizer: optax.GradientTransformation) -> Learn
         def loss(params: Params) -> jax.Array:
             return cross_entropy(logits(model, params, batch, key), batch.targets)
 
-        # The optimizer's many elementwise intermediates are cheaper to compute again than to keep.
-        update = jax.checkpoint(optimizer.update, prevent_cse=False)
-        direction, opt_state = update(jax.grad(loss)(state.params), state.opt_state, state.params)
+        direction, opt_state = optimizer.update(jax.grad(loss)(state.params), state.opt_state, state.params)
+        # The sign goes with the rate, a scalar, so that no derivative negates whole arrays.
         params = {
-            name: jax.tree.map(lambda p, d, rate=rate: p - rate * d, state.params[name], direction[name])
+            name: jax.tree.map(lambda p, d, rate=rate: p + -rate * d, state.params[name], direction[name])
             for name, rate in zip(sorted(state.params), rates, strict=True)
         }
         return LearnerState(params, opt_state)

@@ -7,14 +7,15 @@ import math
 import jax
 import jax.numpy as jnp
 
+from dd_al.core.remat import KEPT
 from dd_al.core.types import Batch
 from dd_al.learner.learner import Learner, LearnerState
 
-REMAT = ("none", "step", "sqrt")
+REMAT = ("none", "light", "step", "sqrt")
 
 
 def unroll(
-    learner: Learner, state: LearnerState, batch: Batch, rates: jax.Array, *, key=None, remat: str = "none"
+    learner: Learner, state: LearnerState, batch: Batch, rates: jax.Array, *, key=None, remat: str = "light"
 ) -> LearnerState:
     """Takes one inner step per row of ``rates`` on the same batch.
 
@@ -27,9 +28,10 @@ def unroll(
       batch: the synthetic examples, all of them in every step.
       rates: ``float[steps, layers]``.
       key: drives dropout, a fresh key per step; None for no dropout.
-      remat: what the reverse pass keeps. "none" keeps every activation; "step" keeps the state of every
-        step and computes its activations again; "sqrt" keeps √steps states and computes the rest again,
-        for one more forward pass (Chen et al. 2016, arXiv 1604.06174). The gradients are the same.
+      remat: what the reverse pass keeps. "none" keeps every activation; "light" keeps the results of products and
+        what is marked with `dd_al.core.remat.keep`, and computes the cheap rest again, which is the fastest;
+        "step" keeps the state of every step; "sqrt" keeps √steps states, for one more forward pass
+        (Chen et al. 2016, arXiv 1604.06174). The gradients are the same.
 
     Returns:
       The state after the last step.
@@ -47,9 +49,11 @@ def unroll(
     xs = (jnp.arange(steps), rates)
     if remat == "none":
         return jax.lax.scan(step, state, xs)[0]
+    policies = jax.checkpoint_policies
+    products = policies.save_from_both_policies(policies.dots_saveable, policies.save_only_these_names(KEPT))
     # Inside a scan there is nothing for XLA to merge, so the barrier that prevents it is left out.
-    step = jax.checkpoint(step, prevent_cse=False)
-    if remat == "step":
+    step = jax.checkpoint(step, prevent_cse=False, policy=products if remat == "light" else None)
+    if remat in ("light", "step"):
         return jax.lax.scan(step, state, xs)[0]
     if remat != "sqrt":
         raise ValueError(f"unknown remat {remat!r}; allowed: {', '.join(REMAT)}")

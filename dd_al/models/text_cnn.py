@@ -10,33 +10,21 @@ from flax import linen as nn
 
 from dd_al.core.types import TextInputs
 from dd_al.models.base import Model, Params
-
-_MASKED = -1e9
+from dd_al.models.max_window import max_window
 
 
 class _MaxWindow(nn.Module):
-    """The largest response of every filter over the windows of a text, plus a bias.
-
-    A window may start on any word and reach past the last one into zeros, so a text shorter than the
-    window still has one. The windows are unfolded and multiplied: a convolution primitive under vmap
-    and two derivatives is several times slower on CPU.
-    """
+    """`max_window` plus a bias: a layer of filters over windows of some number of words."""
 
     window: int
     filters: int
 
     @nn.compact
     def __call__(self, inputs: TextInputs) -> jax.Array:
-        length, dim = inputs.embedded.shape[-2:]
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), (self.window * dim, self.filters))
+        fan_in_last = nn.initializers.lecun_normal(in_axis=-1, out_axis=-2)
+        kernel = self.param("kernel", fan_in_last, (self.filters, self.window * inputs.embedded.shape[-1]))
         bias = self.param("bias", nn.initializers.zeros, (self.filters,))
-        padded = jnp.pad(inputs.embedded, ((0, 0), (0, self.window - 1), (0, 0)))
-        windows = jnp.concatenate([padded[:, i : i + length] for i in range(self.window)], axis=-1)
-        responses = jnp.where(inputs.mask[..., None], windows @ kernel, _MASKED)
-        # One window per filter and text carries gradient. Taking it by index, rather than through the derivative
-        # of a maximum, spares the passes over all responses in first- and second-order derivatives.
-        best = jnp.argmax(jax.lax.stop_gradient(responses), axis=1, keepdims=True)
-        return jnp.take_along_axis(responses, best, axis=1, mode="promise_in_bounds")[:, 0] + bias
+        return max_window(inputs.embedded, inputs.mask, kernel) + bias
 
 
 class TextCNN(nn.Module):

@@ -39,13 +39,13 @@ def naive_features(params, inputs):
     for text, mask in zip(np.asarray(inputs.embedded, np.float64), np.asarray(inputs.mask), strict=True):
         words, row = text[mask], []
         for window in WINDOWS:
-            kernel = np.asarray(params[f"conv{window}"]["kernel"], np.float64).reshape(window, DIM, FILTERS)
+            kernel = np.asarray(params[f"conv{window}"]["kernel"], np.float64).reshape(FILTERS, window, DIM)
             bias = np.asarray(params[f"conv{window}"]["bias"], np.float64)
             for f in range(FILTERS):
                 responses = []
                 for start in range(len(words)):
                     part = words[start : start + window]
-                    responses.append(np.sum(part * kernel[: len(part), :, f]) + bias[f])
+                    responses.append(np.sum(part * kernel[f, : len(part)]) + bias[f])
                 row.append(max(0.0, *responses))
         rows.append(row)
     return np.array(rows)
@@ -105,9 +105,9 @@ def test_layers_are_the_windows_and_a_zero_output():
     assert layers(MODEL) == ("conv1", "conv2", "conv5", "output")
     params = INIT(jax.random.key(0))
     assert {name: layer["kernel"].shape for name, layer in params.items()} == {
-        "conv1": (DIM, FILTERS),
-        "conv2": (2 * DIM, FILTERS),
-        "conv5": (5 * DIM, FILTERS),
+        "conv1": (FILTERS, DIM),
+        "conv2": (FILTERS, 2 * DIM),
+        "conv5": (FILTERS, 5 * DIM),
         "output": (3 * FILTERS, CLASSES),
     }
     assert not any(leaf.any() for leaf in jax.tree.leaves(params["output"]))
