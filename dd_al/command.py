@@ -7,7 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from dd_al.core.errors import ConfigError, Interrupted, UserError
 from dd_al.io import compilation_cache
@@ -17,7 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises its complaints instead of exiting."""
+    """A parser that raises its complaints instead of exiting, and leaves `--help` to the command."""
+
+    def __init__(self, **options: Any):
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False, allow_abbrev=False, **options
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raises a ConfigError."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -87,9 +86,6 @@ def _parser() -> Parser:
         prog="python -m dd_al.evaluate",
         description="Tests a distilled artefact on data of the same task.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-        allow_abbrev=False,
     )
     known = DataSettings()
     parser.add_argument(

@@ -79,9 +79,6 @@ def _parser() -> Parser:
         usage="%(prog)s --config=FILE[:key=value,...] --workdir=DIR [--config.KEY=VALUE ...] [--overwrite] [--debug]",
         description="Runs one experiment.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-        allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE[:key=value,...]", help="a file with get_config(arg), and its variant")
     parser.add_argument("--workdir", metavar="DIR", help="the folder that the run writes to, and resumes from")

@@ -57,11 +57,6 @@ def make_examples(ids: np.ndarray, targets: np.ndarray, *, buckets: int = 4, pad
     )
 
 
-def size(examples: Examples) -> int:
-    """The number of examples."""
-    return sum(b.raw.shape[0] for b in examples.buckets)
-
-
 def steps_per_epoch(examples: Examples, batch_size: int) -> int:
     """How many minibatches one pass gives (at least 1)."""
     share = _share(examples, batch_size)

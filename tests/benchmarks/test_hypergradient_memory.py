@@ -5,14 +5,15 @@ import json
 import pytest
 
 from benchmarks import hypergradient_memory as benchmark
+from benchmarks.case import Case
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
 
-TINY = benchmark.Case(windows=(2,), filters=4, items=2, length=4, dim=3, nets=2, buckets=((2, 3),))
+TINY = Case(optimizer="adam", windows=(2,), filters=4, items=2, length=4, dim=3, nets=2, batch=9, longest=7, buckets=2)
 
 
 def test_the_last_line_is_the_result(monkeypatch, capsys):
-    monkeypatch.setattr(benchmark, "Case", lambda: TINY)
+    monkeypatch.setattr(benchmark, "CASE", TINY)
     assert benchmark.main(["--steps", "16,256"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     megabytes = result["mb"]

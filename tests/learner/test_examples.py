@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dd_al.learner import optimizers
-from dd_al.learner.examples import make_examples, minibatch, size, steps_per_epoch
+from dd_al.learner.examples import make_examples, minibatch, steps_per_epoch
 from dd_al.learner.learner import make_learner
 from dd_al.models.embedding import embed
 from dd_al.models.text_cnn import text_cnn
@@ -41,7 +41,7 @@ def epoch(examples, batch_size, number=0, key=0):
 def test_buckets_hold_every_text_once_sorted_and_cut_by_length(n, buckets):
     ids, targets = texts(n)
     examples = make_examples(ids, targets, buckets=buckets)
-    assert size(examples) == n and len(examples.buckets) == max(1, min(buckets, n // 8))
+    assert sum(len(b.raw) for b in examples.buckets) == n and len(examples.buckets) == max(1, min(buckets, n // 8))
     np.testing.assert_array_equal(np.sort(examples.order), np.arange(n))
     sizes = [len(bucket.raw) for bucket in examples.buckets]
     assert max(sizes) - min(sizes) <= 1
