@@ -1,10 +1,15 @@
 """The package's metadata; settings of tools are in pyproject.toml."""
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
+
+VERSION = re.search(r'__version__ = "(.*)"', (Path(__file__).parent / "dd_al/__init__.py").read_text())[1]
 
 setup(
     name="dd_al",
-    version="0.1.0",
+    version=VERSION,
     description="Which few examples train a classifier best: dataset distillation for text, in JAX",
     author="the dd_al authors",
     license="Apache-2.0",

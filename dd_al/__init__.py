@@ -12,6 +12,7 @@ See `help(dd_al.distill)`. Importing the package is cheap: JAX is imported by wh
 import importlib
 from typing import Any
 
+__version__ = "0.1.0"
 __all__ = ["Classifier", "Distilled", "Synthetic", "distill", "load"]
 
 

@@ -313,7 +313,7 @@ def _test_scores(artefact: Artefact, dataset: TextDataset, settings: Settings) -
     return {
         "test_accuracy": float(scores.mean()),
         "test_accuracy_std": summary(scores)["std"],
-        "test_majority_rate": dataset.majority_rate,
+        "test_majority_rate": dataset.majority_rate(),
     }
 
 
@@ -340,5 +340,7 @@ def _names(dataset: TextDataset, written: list) -> list[Label]:
 
 def _in_folder(path: str | os.PathLike) -> Path:
     path = Path(path).expanduser()
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the name of a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -25,6 +25,7 @@ from dd_al.core.settings import from_config, keys_help, override
 from dd_al.experiments import EXPERIMENTS
 from dd_al.experiments.settings import Settings
 from dd_al.io.workdir import Workdir, open_workdir
+from dd_al.report import build
 
 logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" under `python -m`
 
@@ -64,6 +65,8 @@ def _run(args: Sequence[str]) -> None:
     with open_workdir(flags.workdir, dataclasses.asdict(settings), overwrite=flags.overwrite) as workdir:
         if workdir.finished:
             print(f"{workdir.path} holds a finished run of this config; --overwrite runs it again")
+            if not workdir.report.exists():  # the process was killed between the two
+                build(workdir.path)
         else:
             experiment = importlib.import_module(EXPERIMENTS[settings.experiment])
             start_jax()

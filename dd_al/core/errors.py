@@ -20,8 +20,8 @@ class WorkdirError(UserError):
     """A work directory that is in use, belongs to another config, or cannot be written."""
 
 
-class Interrupted(Exception):
-    """A signal stopped the run after its state was saved."""
+class Interrupted(BaseException):
+    """A signal stopped the run. Like KeyboardInterrupt no Exception, so that no library's handler swallows it."""
 
     def __init__(self, message: str = "interrupted", exit_code: int = 130):
         """Takes what was saved, and the shell's number for the signal: 130 for SIGINT, 143 for SIGTERM."""

@@ -17,6 +17,7 @@ from typing import Any
 from dd_al.core.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_TEXTS = ("RESOURCE_EXHAUSTED: Error writing", "No space left on device", "Disk quota exceeded")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 
 
@@ -40,10 +41,21 @@ def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException as error:
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError) and error.errno in _FULL:
+        with full_disk_named(path):
+            raise
+
+
+@contextlib.contextmanager
+def full_disk_named(path: str | os.PathLike) -> Iterator[None]:
+    """Within this context a full disk (or quota) raises a UserError that names `path`; other errors pass."""
+    try:
+        yield
+    except Exception as error:
+        # Orbax's reader of arrays reports it as a ValueError of its own.
+        if getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _FULL_TEXTS):
             message = f"the disk is full: cannot write {path}; free some space and run the same command again"
             raise UserError(message) from error
         raise

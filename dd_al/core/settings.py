@@ -58,10 +58,16 @@ class _Field:
 
     def describe(self) -> str:
         """Returns what is allowed in words, such as "an integer of at least 1, or None"."""
-        words = {bool: "true or false", int: "an integer", float: "a number", str: "a string", dict: "a dict"}
+        words = {
+            bool: "true or false",
+            int: "an integer",
+            float: "a number",
+            str: "a string",
+            dict: "like bad:0,good:1",
+        }
         low, high, choices = (self.metadata.get(name) for name in ("min", "max", "choices"))
         if self.origin is tuple:
-            text = f"a comma-separated list, each item {self.item.describe()}"
+            text = f"a comma-separated list without repetitions, each item {self.item.describe()}"
         elif choices is not None:
             text = "one of " + ", ".join(map(repr, choices))
         else:
@@ -77,7 +83,10 @@ class _Field:
         if value is None and self.optional:
             return None
         if self.origin is tuple and isinstance(value, (tuple, list)):
-            return tuple(self.item.check(item) for item in value)
+            items = tuple(self.item.check(item) for item in value)
+            if not items or len(set(items)) < len(items):
+                raise ValueError
+            return items
         if self.origin is dict and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
             return {key: self.item.check(item) for key, item in value.items()}
         numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -105,6 +114,9 @@ class _Field:
         if self.origin is tuple:
             items = [item.strip() for item in text.strip().strip("()[]").split(",")]
             return tuple(self.item.read(item) for item in items if item)
+        if self.origin is dict and ":" in text and not text.strip().startswith("{"):
+            pairs = [entry.rpartition(":") for entry in text.split(",")]
+            return {key.strip(): self.item.read(value) for key, _, value in pairs}
         try:
             return ast.literal_eval(text.strip())
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
@@ -138,7 +150,7 @@ def from_config(cls: type[T], config: ConfigDict | Mapping[str, Any]) -> T:
 def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
     """Sets one key of `config` from the text of a flag: `--config.distill.items=8` is `("distill.items", "8")`.
 
-    Integers may be spelt `1e3`, tuples `3,4,5`, dicts `{"bad": 0}`, and None `none`.
+    Integers may be spelt `1e3`, tuples `3,4,5`, dicts `bad:0,good:1` (or as in Python), and None `none`.
 
     Raises:
         ConfigError: there is no such key, or the text is not a value that it allows.
@@ -189,14 +201,16 @@ def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[
 
 
 def keys_help(settings: Any, prefix: str = "--config.") -> list[str]:
-    """Returns one line per key of a settings dataclass: the flag, its default, and its `help`."""
+    """Returns one line per key of a settings dataclass: the flag, its default, its `help` and its choices."""
     lines = []
     for name, field in _fields(type(settings)).items():
         value = getattr(settings, name)
         if dataclasses.is_dataclass(value):
             lines += keys_help(value, f"{prefix}{name}.")
         else:
-            lines.append(f"{prefix}{name}={value}  {field.metadata.get('help', '')}".rstrip())
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            choices = f" ({', '.join(map(str, field.metadata['choices']))})" if "choices" in field.metadata else ""
+            lines.append(f"{prefix}{name}={shown}  {field.metadata.get('help', '')}{choices}".rstrip())
     return lines
 
 

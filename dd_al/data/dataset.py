@@ -63,20 +63,25 @@ class TextDataset:
         """The number of classes."""
         return len(set(self.label_map.values()))
 
-    @property
-    def majority_rate(self) -> float:
-        """The share of the most common class in test: the accuracy of a constant prediction."""
-        return float(np.bincount(self.test.labels).max() / len(self.test))
+    def majority_rate(self, split: str = "test") -> float:
+        """The share of the most common class in a split: the accuracy of a constant prediction."""
+        labels = getattr(self, split).labels
+        return float(np.bincount(labels).max() / len(labels))
 
-    def provenance(self) -> dict[str, Any]:
-        """Returns the `dataset` object of results.json: plain JSON values, sizes for splits."""
+    def provenance(self, split: str = "test") -> dict[str, Any]:
+        """Returns the `dataset` object of results.json: plain JSON values, sizes for splits.
+
+        Args:
+            split: the one that is judged on; its `majority_rate` is given beside that of validation.
+        """
         return {
             "name": self.name,
             "source": self.source,
             "stand_in_for": self.stand_in_for,
             "num_classes": self.num_classes,
             "label_map": dict(self.label_map),
-            "majority_rate": self.majority_rate,
+            "majority_rate": self.majority_rate(split),
+            "validation_majority_rate": self.majority_rate("validation"),
             "train": len(self.train),
             "validation": len(self.validation),
             "test": len(self.test),

@@ -4,6 +4,7 @@ A file is recognised by its ending, a split of a folder by the file's name befor
 """
 
 import codecs
+import contextlib
 import csv
 import io
 import json
@@ -25,6 +26,9 @@ SPLIT_NAMES = {
     "dev": "validation",
     "test": "test",
 }
+
+# In the label column of a table.
+_MISSING = ("nan", "na", "n/a", "<na>", "null", "none")
 
 _Examples = Iterator[tuple[int, Any, Any]]
 
@@ -132,22 +136,37 @@ def _jsonl(text: str, text_column: str, label_column: str, origin: str) -> _Exam
 
 
 def _table(text: str, delimiter: str, text_column: str, label_column: str, origin: str) -> _Examples:
-    try:
-        rows = list(_cells(text, delimiter, csv.QUOTE_MINIMAL, origin))
-    except DataError:
-        # Many TSV files do not quote at all: there, a quotation mark is a character like any other.
-        if delimiter != "\t":
-            raise
-        rows = list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
+    rows = _rows(text, delimiter, origin)
     header = rows[0][1] if rows else []
     text_at = column(header, text_column, "text_column", f"{origin}, line 1 (which names the columns)")
     label_at = column(header, label_column, "label_column", f"{origin}, line 1 (which names the columns)")
     if rows[1:] and all(_is_number(cells[text_at]) for _, cells in rows[1:]):
-        raise DataError(f"{origin}: the column {text_column!r} holds numbers only, no text; see the option text_column")
+        raise DataError(
+            f"{origin}: the column {text_column!r} holds numbers only, no text; see config.data.text_column"
+        )
     for line, cells in rows[1:]:
-        # "NaN" is how a missing value is written to a table.
-        text, label = (None if cells[at].strip() in ("NaN", "nan") else cells[at] for at in (text_at, label_at))
+        # How tables write a missing value; a text may well be "null" or "NA".
+        text = None if cells[text_at].strip().lower() == "nan" else cells[text_at]
+        label = None if cells[label_at].strip().lower() in _MISSING else cells[label_at]
         yield line, text, label
+
+
+def _rows(text: str, delimiter: str, origin: str) -> list[tuple[int, list[str]]]:
+    """The rows of a table with the line of each.
+
+    Many TSV files do not quote at all: there, a quotation mark is a character like any other. Read as quoted, such a
+    file breaks or swallows line ends and tabs between two marks.
+    """
+    try:
+        rows = list(_cells(text, delimiter, csv.QUOTE_MINIMAL, origin))
+    except DataError:
+        if delimiter != "\t":
+            raise
+        return list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
+    if delimiter == "\t" and any("\n" in cell or "\t" in cell for _, cells in rows for cell in cells):
+        with contextlib.suppress(DataError):
+            return list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
+    return rows
 
 
 def _is_number(cell: str) -> bool:
@@ -159,6 +178,7 @@ def _is_number(cell: str) -> bool:
 
 def _cells(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[tuple[int, list[str]]]:
     """Yields (line a row starts at, its cells), all as many as the first row's."""
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))  # as many characters as there are
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
     start, width = 1, None
     try:

@@ -66,7 +66,8 @@ def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
         shown = ", ".join(repr(label[:30]) for label in written[:3])
         raise DataError(
             f"{origin}: {len(order)} different labels ({shown}, …) in {count} rows; there may be at most one for ten "
-            "rows. Is label_column the right column? Name the labels in label_map if they are meant"
+            "rows. Is config.data.label_column the right column? Name the labels in config.data.label_map if they are "
+            "meant"
         )
     return {label: order[keys[label]] for label in sorted(written, key=lambda label: (order[keys[label]], label))}
 
@@ -87,7 +88,7 @@ def encode(rows: Rows, label_map: Mapping[str, int]) -> Split:
             known = ", ".join(map(repr, label_map))
             raise DataError(
                 f"{rows.where(i)}: the label {label!r} is not one of {known}{nearest(label, label_map)}. "
-                "Give every label a class in the option label_map"
+                "Give every label a class, as in --config.data.label_map=bad:0,good:1"
             )
         labels[i] = value
     return Split(rows.texts, labels, rows.rows)

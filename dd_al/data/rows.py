@@ -79,13 +79,13 @@ def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
         return names.index(wanted)
     raise DataError(
         f"{origin}: no column {wanted!r}{nearest(wanted, names)}; its columns are {', '.join(map(repr, names))}. "
-        f"Choose one with the option {option}"
+        f"Choose one with config.data.{option} (--{option} of dd_al.evaluate)"
     )
 
 
 def _written(label: Any) -> Any:
     """Returns the label as a string, "" for a missing one, or the value itself where it is no label."""
-    if isinstance(label, np.generic):
+    if getattr(label, "shape", None) == () and hasattr(label, "item"):  # a scalar of NumPy, JAX or PyTorch
         label = label.item()
     if label is None or isinstance(label, float) and math.isnan(label):
         return ""
@@ -93,16 +93,17 @@ def _written(label: Any) -> Any:
         return str(label).lower()
     if isinstance(label, float) and label.is_integer():
         return str(int(label))
-    if isinstance(label, int | float):
+    if isinstance(label, int) or isinstance(label, float) and math.isfinite(label):
         return str(label)
     return label.strip() if isinstance(label, str) else label
 
 
 def _label_problem(label: Any) -> str:
+    if not isinstance(label, str):
+        hint = "; of one-hot or soft labels give the argmax" if getattr(label, "shape", ()) else ""
+        return f"the label is {_short(label)}; it must be a string or a finite number{hint}"
     if label == "":
         return "no label; every row needs one (remove the rows without)"
-    if not isinstance(label, str):
-        return f"the label is {_short(label)}; it must be a string or a number"
     return _unicode_problem("label", label)
 
 

@@ -130,9 +130,13 @@ def _find(settings: DataSettings) -> _Found:
     if local is not None:
         return _complete(_read_local(local, settings), local)
     root = os.environ.get("DD_AL_DATA")
-    absent = f"$DD_AL_DATA has no {name}" if root else "$DD_AL_DATA is not set"
+    if root and not Path(root).expanduser().is_dir():
+        raise DataError(f"$DD_AL_DATA is {root}, and there is no such folder; correct it, or unset it")
+    absent = f"$DD_AL_DATA ({root}) has no {name}" if root else "$DD_AL_DATA is not set"
     if settings.source == "local":
-        raise DataError(f"source=local: no option dir is given, and {absent}; set dir to the data set's file or folder")
+        raise DataError(
+            f"config.data.source=local: config.data.dir is not set, and {absent}; set it to a file or folder"
+        )
     try:
         return _hub(settings)
     except hub.HubError as error:
@@ -151,7 +155,7 @@ def _local_path(settings: DataSettings) -> Path | None:
     if settings.dir:
         path = Path(settings.dir).expanduser()
         if not path.exists():
-            raise DataError(f"dir: no file or folder {settings.dir}")
+            raise DataError(f"config.data.dir: no file or folder {settings.dir}")
         return path
     if not os.environ.get("DD_AL_DATA"):
         return None
@@ -193,13 +197,17 @@ def _packaged(name: str) -> _Found:
     found = _Found(actual, "packaged", {"train": packaged.read(actual)})
     if actual == name:
         return found
-    note = f"{actual} stands in for {name}: its scores are not those of {name}"
+    note = (
+        f"{actual} stands in for {name}: its scores are not those of {name} "
+        "(config.data.source=local or hub takes nothing else)"
+    )
     return dataclasses.replace(found, stand_in_for=name, notes=(note,))
 
 
 def _listed(texts: Iterable, labels: Iterable, origin: str) -> Rows:
-    if isinstance(texts, str) or isinstance(labels, str):
-        raise DataError(f"{origin}: texts and labels must be lists, not one string")
+    for what, values in (("texts", texts), ("labels", labels)):
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise DataError(f"{origin}: {what} must be a list, not {type(values).__name__}")
     texts, labels = list(texts), list(labels)
     if len(texts) != len(labels):
         raise DataError(f"{origin}: {len(texts)} texts, but {len(labels)} labels")

@@ -39,6 +39,8 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
         DataError: too few rows to carve from.
     """
     train, conflicts = drop_conflicts(splits["train"])
+    if not len(train):
+        raise DataError(f"all {conflicts} rows of train hold texts that occur in it with different labels")
     notes, parts, tenth = [], dict(splits), round(len(train) / 10)
     carved = [name for name in ("test", "validation") if name not in splits]
     for name in carved:
@@ -72,7 +74,10 @@ def carve(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Spli
     """
     chosen = stratified(split.labels, size, seed, purpose)
     if not len(chosen):
-        raise DataError(f"too few rows ({len(split)}) to make a {purpose} split of them; give one, or more rows")
+        raise DataError(
+            f"too few rows: {len(split)} are left of train to make a {purpose} split of. Give a {purpose} file of your "
+            "own (see docs/data.md), or more rows: each class needs a row in every split"
+        )
     part = np.zeros(len(split), bool)
     part[chosen] = True
     return split.take(~part), split.take(part)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dd_al.core.errors import DataError
+from dd_al.core.errors import DataError, UserError
 from dd_al.core.files import atomic_write, sha256_of, user_cache
 from dd_al.data import counts, packaged
 from dd_al.data.overlap import overlapping
@@ -100,7 +100,7 @@ def _cached(settings: VectorSettings, train: list[str], held_out: list[str]) -> 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, _pack(made))
-    except OSError as error:
+    except (OSError, UserError) as error:
         _LOG.warning("cannot keep the word vectors in %s (%s): they are counted again next time", path, error)
     return made
 

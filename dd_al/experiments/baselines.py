@@ -102,7 +102,7 @@ def _fit(task, learner, embed_fn, settings: FullSettings, states: LearnerState, 
             state, now = advance(keys, state, np.int32(until))
             curve.append(np.asarray(now))
             progress.update(until - before, validation_accuracy=float(curve[-1].mean()))
-            stop.check()
+            stop.check(f"the same command trains again: {title}")
     return Trained(state.best, np.asarray(points), np.stack(curve), np.asarray(state.best_step))
 
 
@@ -131,7 +131,7 @@ def _balanced_draw(rng: np.random.Generator, by_class: list[np.ndarray], items: 
     return np.asarray(picks)
 
 
-def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: LearnerState) -> Trained:
+def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: LearnerState, *, stop: Stop) -> Trained:
     """Trains on random subsets with the best constant rate, length and dropout that validation finds for them.
 
     Args:
@@ -139,6 +139,7 @@ def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: Lea
       settings: the rates and steps to choose among.
       batches: from `random_batches`; one subset per state.
       states: stacked initial states.
+      stop: asked between schedules.
 
     Returns:
       The learners at the best (rate, steps, dropout) by mean validation accuracy, the curve at that rate and
@@ -160,6 +161,7 @@ def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: Lea
                         Trained(chosen, steps, np.asarray(curve), np.asarray([rate, steps[at], dropout], np.float32)),
                     )
                 progress.update(1, best=float(best[0]))
+                stop.check("the same command trains again: random subsets")
     return best[1]
 
 

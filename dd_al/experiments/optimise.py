@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.predict import accuracy
 from dd_al.learner.unroll import unroll
 
+_LOG = logging.getLogger(__name__)
 _CANDIDATE_BATCH = 512  # real sentences that candidates are judged on
 
 
@@ -104,6 +106,7 @@ def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) 
     rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
     ids = np.stack([[_repeated(task.ids["train"][row], length) for row in one] for one in rows])
     if settings.candidates > 1:
+        _LOG.info("choosing the start among %d random subsets", len(ids))
         states = known_inits(task, sets) if settings.init == "known" else None
         losses = _candidate_losses(task, settings, complete, jnp.asarray(ids), states)
         best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
@@ -193,18 +196,22 @@ def optimise(
     if workdir is not None and (saved := checkpoint.restore_latest(workdir.checkpoints / "outer", state)):
         step, state, meta = saved
     metrics = MetricsWriter(workdir.metrics) if workdir is not None else None
-    if metrics is not None and workdir.metrics.exists() and workdir.metrics.stat().st_size:
+    if metrics is not None and workdir.resumed:
         metrics.resume(step)
+    _LOG.info("compiling the outer loop")
     compiled, compile_s = _compile(advance, state)
     meta["compile_s"] += compile_s
+    if workdir is not None and stop is not None and stop.requested:
+        checkpoint.save(workdir.checkpoints / "outer", step, state, meta)
+        stop.check()
     began = time.perf_counter() - (time.perf_counter() - clock - compile_s)
 
     with Progress(settings.iterations, "distilling", done=step) as progress:
         while step < settings.iterations:
             until = min(settings.iterations, (step // settings.log_every + 1) * settings.log_every)
             state, info, validation = compiled(state, until, _look(settings, until))
-            values = {name: float(value) for name, value in info._asdict().items()}
-            if values["skipped"] >= until - step:
+            values = {name: float(np.mean(value)) for name, value in info._asdict().items()}
+            if np.max(info.skipped) >= until - step:  # a set that has stopped moving stays where it is for good
                 raise UserError(
                     f"distillation diverged: no finite loss or hypergradient in outer steps {step} to {until}; "
                     "lower config.distill.rate or config.distill.inner_rate"
@@ -233,7 +240,7 @@ def optimise(
 
 
 class _Means(NamedTuple):
-    """What a stretch of outer steps averages to, over steps and sets."""
+    """What a stretch of outer steps averages to, over those that were not skipped: ``float32[sets]`` each."""
 
     loss: jax.Array
     accuracy: jax.Array
@@ -308,12 +315,12 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
             outer, info = jax.vmap(one_step, (None, 0, 0))(task.key, indices, outer)
             seen = _Means(info.loss, info.accuracy, info.grad_norm, 1.0 - info.finite)
             # A step that was skipped has no numbers worth averaging.
-            seen = jax.tree.map(lambda x: jnp.mean(jnp.where(jnp.isfinite(x), x, 0.0)), seen)
-            return outer, jax.tree.map(jnp.add, means, seen)
+            kept = jax.tree.map(lambda x: jnp.where(info.finite, x, 0.0), seen)._replace(skipped=seen.skipped)
+            return outer, jax.tree.map(jnp.add, means, kept)
 
-        zeros = _Means(*[jnp.zeros(())] * len(_Means._fields))
+        zeros = _Means(*[jnp.zeros(sets)] * len(_Means._fields))
         outer, sums = jax.lax.fori_loop(first, until, body, (state.outer, zeros))
-        count = jnp.maximum(until - first, 1)
+        count = jnp.maximum(until - first - sums.skipped, 1)
         means = jax.tree.map(lambda x: x / count, sums)._replace(skipped=sums.skipped)
 
         def looked() -> jax.Array:

@@ -9,6 +9,7 @@ import resource
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+import dd_al
 from dd_al.core.files import write_json
 from dd_al.data import sources
 from dd_al.data.dataset import TextDataset
@@ -30,12 +32,15 @@ from dd_al.learner.predict import predict
 from dd_al.report import build, schema
 
 _LOG = logging.getLogger(__name__)
-_PACKAGES = ("dd_al", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tokenizers", "datasets")
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tokenizers", "datasets")
 
 
-def load_dataset(settings: Settings) -> TextDataset:
-    """Loads the data of a config and says what a run must say about it."""
+def load_dataset(settings: Settings, workdir: Workdir) -> TextDataset:
+    """Loads the data of a config, says what a run must say about it, and takes the work directory for it."""
     dataset = sources.load(settings.data)
+    workdir.begin(data=f"{dataset.name} ({dataset.source}), content {dataset.sha256[:12]}")
+    if workdir.resumed:
+        _LOG.info("resuming the run in %s", workdir.path)
     for note in dataset.notes:
         _LOG.warning("%s", note)
     _LOG.info(
@@ -45,18 +50,23 @@ def load_dataset(settings: Settings) -> TextDataset:
     return dataset
 
 
-def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> Trained:
-    """A baseline's learners, from the work directory if an earlier start of this run got so far."""
+def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> tuple[Trained, float]:
+    """A baseline's learners and the seconds they took, from the work directory if an earlier start got so far."""
     path = workdir.checkpoints / f"{name}.safetensors"
     if path.exists():
+        _LOG.info("%s: from an earlier start of this run", name)
         arrays = read_safetensors(path)
         params = {key[7:]: value for key, value in arrays.items() if key.startswith("params/")}
-        return Trained(unflatten_dict(params, sep="/"), arrays["steps"], arrays["accuracy"], arrays["chosen"])
+        trained = Trained(unflatten_dict(params, sep="/"), arrays["steps"], arrays["accuracy"], arrays["chosen"])
+        return trained, float(arrays["seconds"])
+    start = time.perf_counter()
     trained = jax.tree.map(np.asarray, compute())
+    seconds = time.perf_counter() - start
     params = {f"params/{key}": value for key, value in flatten_dict(trained.params, sep="/").items()}
+    rest = {name: value for name, value in trained._asdict().items() if name != "params"}
     path.parent.mkdir(exist_ok=True)
-    write_safetensors(path, {**params, **{k: v for k, v in trained._asdict().items() if k != "params"}})
-    return trained
+    write_safetensors(path, {**params, **rest, "seconds": np.float32(seconds)})
+    return trained, seconds
 
 
 def predictions(task: Task, learner: Learner, params: Any, split: str, *, embed: Callable | None = None) -> np.ndarray:
@@ -91,15 +101,16 @@ def curve(steps: np.ndarray, accuracy: np.ndarray) -> dict:
 def finish(workdir: Workdir, settings: Settings, task: Task, **parts: Any) -> None:
     """Writes results.json, which ends the run, and the report."""
     evaluate = {"split": settings.evaluate.split, **parts.pop("evaluate")}
-    time = {**task.seconds, **parts.pop("time")}
+    seconds = {**task.seconds, **parts.pop("time")}
+    seconds["total_s"] = sum(seconds.values())
     results = schema.new_results(
         settings.experiment,
         settings.seed,
         command=command(),
-        dataset=task.dataset.provenance(),
+        dataset=task.dataset.provenance(settings.evaluate.split),
         vectors=task.vectors.report,
         evaluate=evaluate,
-        time={name: round(seconds, 3) for name, seconds in time.items()},
+        time={name: round(value, 3) for name, value in seconds.items()},
         memory={"peak_rss_mb": round(peak_rss_mb(), 1)},
         environment=environment(),
         **parts,
@@ -123,7 +134,7 @@ def peak_rss_mb() -> float:
 
 def environment() -> dict[str, Any]:
     """Versions, device and commit."""
-    versions = {}
+    versions = {"dd_al": dd_al.__version__}
     for package in _PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
@@ -142,9 +153,12 @@ def environment() -> dict[str, Any]:
 
 def _git_commit() -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
-        )
+        # An installed copy may lie in a folder of another repository.
+        git = ["git", "-C", str(Path(__file__).parent)]
+        for arguments in (["ls-files", "--error-unmatch", Path(__file__).name], ["rev-parse", "HEAD"]):
+            done = subprocess.run([*git, *arguments], capture_output=True, text=True, timeout=5)
+            if done.returncode:
+                return None
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None
+    return done.stdout.strip()

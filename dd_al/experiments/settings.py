@@ -59,7 +59,7 @@ class DistillSettings:
     items: int | None = _option(None, "synthetic examples; 0.1 % of train rounded up to whole classes if unset", min=1)
     steps: int = _option(10, "inner steps", min=1)
     iterations: int = _option(1500, "outer steps", min=1)
-    length: int | None = _option(24, "words of a synthetic sentence; as data.length if None", min=1)
+    length: int | None = _option(24, "words of a synthetic sentence; as the texts if unset", min=1)
     candidates: int = _option(64, "random real subsets of which the best is the start", min=1)
     init: str = _option("random", "initialisations the set must serve", choices=("random", "known"))
     start: str = _option("real", "what the items start from: real sentences or noise", choices=("real", "noise"))
@@ -89,7 +89,7 @@ class Settings:
     """A whole config."""
 
     experiment: str = _option("distill", "the question: distill or train")
-    seed: int = _option(0, "of everything but the data splits", min=0)
+    seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     data: DataSettings = field(default_factory=DataSettings)
     vectors: VectorSettings = field(default_factory=VectorSettings)
     model: ModelSettings = field(default_factory=ModelSettings)

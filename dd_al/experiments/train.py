@@ -11,6 +11,7 @@ from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_finetuned, fit_full
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import make_optimizer, make_task
+from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
 
@@ -18,11 +19,13 @@ from dd_al.io.workdir import Workdir
 def run(settings: Settings, workdir: Workdir) -> None:
     """Trains on all of the data from ``evaluate.inits`` initialisations, with frozen and with tuned word vectors."""
     began = time.perf_counter()
-    dataset = record.load_dataset(settings)
+    dataset = record.load_dataset(settings, workdir)
     task = make_task(settings, dataset, time.perf_counter() - began)
     inits, split = settings.evaluate.inits or 10, settings.evaluate.split
+    if workdir.resumed:
+        with MetricsWriter(workdir.metrics) as metrics:
+            metrics.resume(0)
     with catch_stop() as stop:
-        start = time.perf_counter()
         states = task.inits("evaluation", inits)
         fitted = {"full": (task.learner, task.embed, lambda: fit_full(task, settings.full, states, stop=stop))}
         if settings.full.finetuned:
@@ -30,10 +33,12 @@ def run(settings: Settings, workdir: Workdir) -> None:
             keys = jax.random.split(stream(task.key, "evaluation"), inits)
             learner, fit = fit_finetuned(task, settings.full, optimizer, keys, stop=stop)
             fitted["full_finetuned"] = (learner, lambda ids: ids, fit)
-        trained = {
-            name: (learner, embed, record.stage(workdir, name, fit)) for name, (learner, embed, fit) in fitted.items()
-        }
-        fit_s = time.perf_counter() - start
+        trained, fit_s = {}, 0.0
+        for name, (learner, embed, fit) in fitted.items():
+            result, seconds = record.stage(workdir, name, fit)
+            trained[name] = learner, embed, result
+            fit_s += seconds
+        stop.check()
 
     start = time.perf_counter()
     methods, full = {}, None
@@ -59,6 +64,5 @@ def run(settings: Settings, workdir: Workdir) -> None:
         time={
             "baselines_s": fit_s,
             "evaluate_s": time.perf_counter() - start,
-            "total_s": time.perf_counter() - began,
         },
     )

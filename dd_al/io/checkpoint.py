@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import orbax.checkpoint as ocp
 
 from dd_al.core.errors import WorkdirError
-from dd_al.core.files import jsonable
+from dd_al.core.files import full_disk_named, jsonable
 
 logger = logging.getLogger(__name__)
 State = TypeVar("State")
@@ -35,10 +35,11 @@ def save(folder: str | os.PathLike, step: int, state: Any, meta: Mapping[str, An
         meta: small things that JSON can hold, such as a best score.
 
     Raises:
+        UserError: the disk is full.
         OSError: the folder cannot be written.
     """
     items = ocp.args.Composite(state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(jsonable(meta, "meta")))
-    with _manager(folder) as manager:
+    with full_disk_named(folder), _manager(folder) as manager:
         if step not in manager.all_steps():
             manager.save(step, args=items, force=True)
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from dd_al.core.files import atomic_write, jsonable
+from dd_al.core.files import atomic_write, full_disk_named, jsonable
 
 
 class MetricsWriter:
@@ -61,8 +61,9 @@ class MetricsWriter:
         return open(self._path, "a", encoding="utf-8")
 
     def _append(self, line: dict[str, Any]) -> None:
-        self._file.write(_dumps(line))
-        self._file.flush()
+        with full_disk_named(self._path):
+            self._file.write(_dumps(line))
+            self._file.flush()
 
     def _rewrite(self, lines: list[dict[str, Any]]) -> None:
         atomic_write(self._path, "".join(map(_dumps, lines)))

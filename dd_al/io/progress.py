@@ -43,8 +43,9 @@ class Progress:
 
     def __init__(self, total: int, description: str, done: int = 0):
         self._total, self._description = total, description
-        self._done = self._start = self._logged = done
+        self._done = self._logged = done
         self._began = self._last = time.monotonic()
+        self._steady: tuple[int, float] | None = None  # steps done and time after the first update
         self._bar: tqdm | None = None
         self._contexts = contextlib.ExitStack()
 
@@ -68,12 +69,17 @@ class Progress:
             **values: what to show beside them, such as `loss=0.3`; arrays of one element count as numbers.
         """
         self._done += n
+        if self._steady is None:
+            self._steady = self._done, time.monotonic()
         if self._bar is not None:
             self._bar.set_postfix_str(_words(values), refresh=False)
             self._bar.update(n)
         elif self._due() and not _HIDDEN.get():
             self._logged, self._last = self._done, time.monotonic()
-            logger.info("%s", self._line(values))
+            if logger.hasHandlers():
+                logger.info("%s", self._line(values))
+            else:  # a script or a notebook without logging
+                print(self._line(values), file=sys.stderr, flush=True)
 
     def _due(self) -> bool:
         """A line every ten seconds, at every tenth of the way, and at the end."""
@@ -81,10 +87,15 @@ class Progress:
         return tenths or time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES
 
     def _line(self, values: dict[str, Any]) -> str:
-        rate = (self._done - self._start) / max(time.monotonic() - self._began, 1e-9)
-        left = tqdm.format_interval(max(self._total - self._done, 0) / rate) if rate else "?"
-        speed = f"{rate:.3g}/s" if rate >= 1 or not rate else f"{1 / rate:.3g} s each"
-        line = f"{self._description}: {self._done}/{self._total}, {speed}, {left} left"
+        (steady, since), now = self._steady, time.monotonic()
+        if self._done > steady:
+            # The first update is left out of the rate: it holds the compilation.
+            rate = (self._done - steady) / max(now - since, 1e-9)
+            left = tqdm.format_interval(max(self._total - self._done, 0) / rate)
+            speed = f"{rate:.3g}/s" if rate >= 1 else f"{1 / rate:.3g} s each"
+            line = f"{self._description}: {self._done}/{self._total}, {speed}, {left} left"
+        else:
+            line = f"{self._description}: {self._done}/{self._total}, {now - self._began:.3g} s with compilation"
         return f"{line}, {_words(values)}" if values else line
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -26,15 +27,24 @@ class Stop:
         """True once a signal has arrived: save the state, then call `check`."""
         return self.signum is not None
 
-    def check(self) -> None:
-        """Raises `Interrupted`, with the exit code 128 + signal, if a signal has arrived; the state must be saved."""
+    def check(self, saved: str = "the state is saved, the same command goes on from it") -> None:
+        """Raises `Interrupted`, with the exit code 128 + signal, if a signal has arrived.
+
+        Args:
+            saved: tells the user what has been saved.
+        """
         if self.signum is not None:
             name, code = signal.Signals(self.signum).name, 128 + self.signum
-            raise Interrupted(f"stopped by {name}; the state is saved, the same command goes on from it", code)
+            raise Interrupted(f"stopped by {name}; {saved}", code)
 
     def _handle(self, signum: int, _: FrameType | None) -> None:
         if signum == signal.SIGINT and self.signum == signal.SIGINT:
             raise KeyboardInterrupt  # asked twice at the keyboard: at once, saved or not
+        if self.signum is None:
+            at_once = "; again stops at once, unsaved" if signum == signal.SIGINT else ""
+            # Not through logging, whose lock the interrupted code may hold.
+            name = signal.Signals(signum).name
+            os.write(2, f"{name}: stopping at the next step that can be saved{at_once}\n".encode())
         self.signum = signum
 
 

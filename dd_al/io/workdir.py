@@ -19,9 +19,10 @@ _WRITTEN = (
     "results.json",
     "metrics.jsonl",
     "report.html",
-    "figures",
+    "figures/*.png",
     "checkpoints",
-    "distilled.*",
+    "distilled.safetensors",
+    "distilled.json",
     "selected.jsonl",
     "resolved.json",
     "config.json",
@@ -43,11 +44,13 @@ class Workdir:
         distilled: `distilled.safetensors`.
         distilled_meta: `distilled.json`.
         selected: `selected.jsonl`.
+        resumed: whether an earlier process began the run that this one goes on with.
     """
 
-    def __init__(self, path: Path, lock: IO[str]):
+    def __init__(self, path: Path, lock: IO[str], settings: Any):
         self.path = path
         self._lock = lock
+        self._settings = settings
         self.config = path / "config.json"
         self.metrics = path / "metrics.jsonl"
         self.results = path / "results.json"
@@ -58,6 +61,7 @@ class Workdir:
         self.distilled_meta = path / "distilled.json"
         self.selected = path / "selected.jsonl"
         self._resolved = path / "resolved.json"
+        self.resumed = False
 
     @property
     def finished(self) -> bool:
@@ -68,23 +72,29 @@ class Workdir:
             return False
         return isinstance(results, dict) and bool(results.get("finished"))
 
-    @property
-    def resolved(self) -> dict[str, Any]:
-        """What `resolve` has recorded so far, by key; {} at first."""
-        return read_json(self._resolved) if self._resolved.exists() else {}
-
-    def resolve(self, **chosen: Any) -> dict[str, Any]:
-        """Freezes what `auto` (or a default of None) came to, so that a resumed run does not choose anew.
+    def begin(self, **found: Any) -> None:
+        """Takes the folder for this run, once its data have turned out to be usable: a mistake leaves it free.
 
         Args:
-            **chosen: key to JSON value, such as `source="packaged"`.
+            **found: what `auto` came to, key to JSON value, such as `data="sst2 (local)"`; the rest of the run depends
+                on it.
 
-        Returns:
-            The same keys with the values of the first call that recorded them, in this process or an earlier one.
+        Raises:
+            WorkdirError: the run began with something else, so what it has written does not go with it.
         """
-        recorded = {**jsonable(chosen), **self.resolved}
-        write_json(self._resolved, recorded)
-        return {key: recorded[key] for key in chosen}
+        found = jsonable(found)
+        if not self.config.exists():
+            write_json(self.config, self._settings)
+        recorded = read_json(self._resolved) if self._resolved.exists() else {}
+        changed = [key for key in found if key in recorded and recorded[key] != found[key]]
+        if changed:
+            lines = [f"  {key}: {recorded[key]} -> {found[key]}" for key in changed]
+            raise WorkdirError(
+                f"{self.path} holds a run that began with something else (then -> now):\n"
+                + "\n".join(lines)
+                + "\nmake it as it was and run the same command again, or start over with --overwrite"
+            )
+        write_json(self._resolved, {**recorded, **found})
 
     def close(self) -> None:
         """Lets go of the lock."""
@@ -102,8 +112,8 @@ def open_workdir(path: str | os.PathLike, config: Mapping[str, Any], *, overwrit
 
     Args:
         path: the folder; made, with its parents, where it does not exist.
-        config: the whole config, nested, of values that JSON can hold; recorded as `config.json` at first and compared
-            with that later.
+        config: the whole config, nested, of values that JSON can hold; `Workdir.begin` records it as `config.json`,
+            and it is compared with that later.
         overwrite: first delete what an earlier run wrote, and only that: other files of the user stay.
 
     Raises:
@@ -113,16 +123,15 @@ def open_workdir(path: str | os.PathLike, config: Mapping[str, Any], *, overwrit
     path = Path(path).expanduser().absolute()
     with contextlib.ExitStack() as on_error:
         try:
+            _refuse_foreign(path)
             path.mkdir(parents=True, exist_ok=True)
-            workdir = on_error.enter_context(Workdir(path, _lock(path)))
-            _refuse_foreign(workdir)
+            workdir = on_error.enter_context(Workdir(path, _lock(path), jsonable(config)))
             if overwrite:
                 _delete_written(path)
             remove_temporaries(path)
             if workdir.config.exists():
                 _refuse_changed(workdir, jsonable(config))
-            else:
-                write_json(workdir.config, config)
+                workdir.resumed = True
         except OSError as error:
             raise WorkdirError(f"cannot use {path} as a work directory: {error.strerror} ({error.filename})") from error
         on_error.pop_all()
@@ -150,12 +159,12 @@ def _lock(folder: Path) -> IO[str]:
     return file
 
 
-def _refuse_foreign(workdir: Workdir) -> None:
+def _refuse_foreign(folder: Path) -> None:
     """Refuses files that are named like ours beside no config.json: they may well be somebody's work."""
-    if not workdir.config.exists():
-        foreign = [path.name for path in _written(workdir.path)]
+    if not (folder / "config.json").exists():
+        foreign = [str(path.relative_to(folder)) for path in _written(folder)]
         if foreign:
-            message = f"{workdir.path} holds {', '.join(foreign)} but no config.json, so no run of ours wrote them"
+            message = f"{folder} holds {', '.join(foreign)} but no config.json, so no run of ours wrote them"
             raise WorkdirError(f"{message}: take another workdir, or move them away")
 
 
@@ -188,6 +197,8 @@ def _delete_written(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not there, or with files of the user's
+        (folder / "figures").rmdir()
 
 
 def _written(folder: Path) -> list[Path]:

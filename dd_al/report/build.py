@@ -86,7 +86,7 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
     drawn = {}
     curves = {name: entry["curve"] for name, entry in results["methods"].items() if entry.get("curve", {}).get("steps")}
     if curves:
-        picture = figures.training_curves(curves, majority_rate=results["dataset"]["majority_rate"])
+        picture = figures.training_curves(curves, majority_rate=results["dataset"].get("validation_majority_rate"))
         caption = (
             "Mean over initialisations; the band is one standard deviation. Log axis (the paper's figure 3). On "
             "validation: the test split is read once, by learners that are done."

@@ -48,6 +48,7 @@ _RESULTS = {
         "num_classes": _COUNT,
         "label_map": {},
         "majority_rate": _NUMBER,
+        "validation_majority_rate?": _NUMBER,
         "train": _COUNT,
         "validation": _COUNT,
         "test": _COUNT,

@@ -90,7 +90,12 @@ def _warnings(results: Mapping) -> list[str]:
     distilled, random = score(results, "distilled"), score(results, "random")
     if not distilled or not known(distilled["mean"]):
         return []
-    lines, rate = [], results["dataset"]["majority_rate"]
+    lines, rate, full = [], results["dataset"]["majority_rate"], score(results, "full")
+    if known(rate) and full and known(full["mean"]) and full["mean"] <= rate:
+        lines.append(
+            "All of the data teach the learner no more than that constant answer, so retention means nothing here: "
+            "train longer (config.full.epochs) or on more data."
+        )
     if known(rate) and distilled["mean"] <= rate:
         lines.append("The distilled set does no better than that constant answer.")
     if random and known(random["mean"]) and distilled["mean"] <= random["mean"]:

@@ -44,6 +44,24 @@ def test_slow_steps_are_reported_every_ten_seconds(caplog, monkeypatch):
     assert len(lines_of(caplog)) == 3
 
 
+def test_the_first_step_holds_the_compilation_and_does_not_count_for_the_rate(caplog, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    with caplog.at_level(logging.INFO, "dd_al"), Progress(10, "full data") as bar:
+        for seconds in (30, 1, 1):
+            clock.now += seconds
+            bar.update()
+    assert lines_of(caplog)[0] == "full data: 1/10, 30 s with compilation"
+    assert lines_of(caplog)[1] == "full data: 2/10, 1/s, 00:08 left"
+
+
+def test_a_script_without_logging_sees_progress_too(monkeypatch, capsys):
+    monkeypatch.setattr(progress.logger, "hasHandlers", lambda: False)
+    with Progress(1, "distilling") as bar:
+        bar.update()
+    assert capsys.readouterr().err.startswith("distilling: 1/1")
+
+
 def test_nothing_to_do_is_no_error(caplog):
     with caplog.at_level(logging.INFO, "dd_al"), Progress(0, "nothing") as bar:
         bar.update(0)

@@ -11,13 +11,14 @@ from dd_al.io.signals import catch_stop, sigterm_interrupts
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_is_noted_and_answered_when_asked(signum, code):
+def test_a_signal_is_noted_and_answered_when_asked(signum, code, capfd):
     before = signal.getsignal(signum)
     with catch_stop() as stop:
         stop.check()
         assert not stop.requested
         os.kill(os.getpid(), signum)
         assert stop.requested
+        assert f"{signal.Signals(signum).name}: stopping at the next step" in capfd.readouterr().err
         with pytest.raises(Interrupted, match=signal.Signals(signum).name) as raised:
             stop.check()
     assert raised.value.exit_code == code
@@ -68,3 +69,11 @@ def test_outside_the_main_thread_nothing_is_caught():
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_a_library_that_catches_every_exception_does_not_swallow_a_stop():
+    with sigterm_interrupts(), pytest.raises(Interrupted):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Exception:
+            pass

@@ -15,18 +15,26 @@ CONFIG = {"seed": 0, "data": {"name": "sst2", "length": None}, "widths": (3, 4)}
 
 def test_a_new_folder_is_made_locked_and_given_its_config(tmp_path):
     with open_workdir(tmp_path / "a" / "b", CONFIG) as workdir:
-        assert workdir.path.is_absolute() and not workdir.finished
+        assert workdir.path.is_absolute() and not workdir.finished and not workdir.resumed
+        assert not workdir.config.exists()  # until the data have turned out to be usable
+        workdir.begin()
         assert read_json(workdir.config) == {"seed": 0, "data": {"name": "sst2", "length": None}, "widths": [3, 4]}
         with pytest.raises(WorkdirError, match=rf"another process \(pid {os.getpid()}\) is using"):
             open_workdir(workdir.path, CONFIG)
-    with open_workdir(tmp_path / "a" / "b", CONFIG):
-        pass
+    with open_workdir(tmp_path / "a" / "b", CONFIG) as workdir:
+        assert workdir.resumed
+
+
+def begin(path, config=CONFIG, **found):
+    with open_workdir(path, config) as workdir:
+        workdir.begin(**found)
 
 
 def test_a_relative_path_stays_the_same_folder_after_chdir(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with open_workdir("w", CONFIG) as workdir:
         monkeypatch.chdir("/")
+        workdir.begin()
         assert workdir.config.exists() and workdir.path == tmp_path / "w"
 
 
@@ -51,7 +59,7 @@ def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path):
 
 
 def test_another_config_is_refused_key_by_key_and_changes_nothing(tmp_path):
-    open_workdir(tmp_path, CONFIG).close()
+    begin(tmp_path)
     before = (tmp_path / "config.json").read_bytes()
     other = {"seed": 1, "data": {"name": "sst2", "length": 40}, "widths": (3, 4), "new": True}
     with pytest.raises(WorkdirError) as raised:
@@ -65,6 +73,7 @@ def test_another_config_is_refused_key_by_key_and_changes_nothing(tmp_path):
 
 def test_finished_is_what_results_say(tmp_path):
     with open_workdir(tmp_path, CONFIG) as workdir:
+        workdir.begin()
         for content, finished in (({"finished": False}, False), ([], False), ({"finished": "2026-01-01"}, True)):
             write_json(workdir.results, content)
             assert workdir.finished is finished
@@ -79,25 +88,36 @@ def test_finished_is_what_results_say(tmp_path):
 
 def test_overwrite_removes_what_we_wrote_and_nothing_else(tmp_path):
     with open_workdir(tmp_path, CONFIG) as workdir:
+        workdir.begin(data="hub")
         workdir.checkpoints.mkdir()
         workdir.figures.mkdir()
         (workdir.figures / "a.png").touch()
         for path in (workdir.metrics, workdir.results, workdir.report, workdir.distilled, workdir.distilled_meta):
             path.touch()
-        workdir.resolve(source="hub")
-    (tmp_path / "notes.txt").touch()
+    (tmp_path / "distilled.notes.txt").touch()
     (tmp_path / "data").mkdir()
     with open_workdir(tmp_path, {"seed": 5}, overwrite=True) as workdir:
-        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "config.json", "data", "notes.txt"]
-        assert read_json(workdir.config) == {"seed": 5} and workdir.resolved == {}
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "data", "distilled.notes.txt"]
+        workdir.begin(data="local")
+        assert read_json(workdir.config) == {"seed": 5}
+
+
+def test_overwrite_leaves_files_of_the_users_among_the_figures(tmp_path):
+    begin(tmp_path)
+    (tmp_path / "figures").mkdir()
+    for name in ("a.png", "mine.txt"):
+        (tmp_path / "figures" / name).touch()
+    open_workdir(tmp_path, CONFIG, overwrite=True).close()
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["mine.txt"]
 
 
 def test_a_folder_of_somebody_elses_is_not_taken_over(tmp_path):
     (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "plot.png").touch()
     for overwrite in (False, True):
-        with pytest.raises(WorkdirError, match=r"holds figures but no config\.json"):
+        with pytest.raises(WorkdirError, match=r"holds figures/plot\.png but no config\.json"):
             open_workdir(tmp_path, CONFIG, overwrite=overwrite)
-    assert (tmp_path / "figures").is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures"]  # not even a lock
 
 
 def test_a_broken_config_is_an_error_and_can_be_overwritten(tmp_path):
@@ -114,16 +134,21 @@ def test_places_that_cannot_be_a_workdir(tmp_path):
             open_workdir(path, CONFIG)
 
 
-def test_what_auto_chose_stays_chosen(tmp_path):
-    with open_workdir(tmp_path, CONFIG) as workdir:
-        assert workdir.resolved == {}
-        assert workdir.resolve(source="packaged", length=40) == {"source": "packaged", "length": 40}
-    with open_workdir(tmp_path, CONFIG) as workdir:
-        assert workdir.resolve(source="hub", items=8) == {"source": "packaged", "items": 8}
-        assert workdir.resolved == {"source": "packaged", "length": 40, "items": 8}
+def test_a_mistake_before_the_data_are_loaded_leaves_the_folder_free(tmp_path):
+    open_workdir(tmp_path, {**CONFIG, "data": {"dir": "typo"}}).close()
+    begin(tmp_path)
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path):
+    begin(tmp_path, data="sst2 (local)", length=40)
+    begin(tmp_path, data="sst2 (local)", items=8)
+    with pytest.raises(WorkdirError, match=r"(?s)data: sst2 \(local\) -> rotten_tomatoes .*--overwrite"):
+        begin(tmp_path, data="rotten_tomatoes (packaged)")
+    with pytest.raises(WorkdirError, match="items: 8 -> 9"):
+        begin(tmp_path, items=9)
 
 
 def test_temporaries_of_a_killed_writer_are_cleaned_up(tmp_path):
     (tmp_path / ".results.json.0123456789ab.tmp").touch()
     open_workdir(tmp_path, CONFIG).close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "config.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock"]
