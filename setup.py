@@ -5,7 +5,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-VERSION = re.search(r'__version__ = "(.*)"', (Path(__file__).parent / "dd_al/__init__.py").read_text())[1]
+VERSION = re.search(r'VERSION = "(.*)"', (Path(__file__).parent / "dd_al/core/version.py").read_text())[1]
 
 setup(
     name="dd_al",

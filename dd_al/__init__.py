@@ -12,7 +12,9 @@ See `help(dd_al.distill)`. Importing the package is cheap: JAX is imported by wh
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+from dd_al.core.version import VERSION
+
+__version__ = VERSION
 __all__ = ["Classifier", "Distilled", "Synthetic", "distill", "load"]
 
 

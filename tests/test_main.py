@@ -31,6 +31,7 @@ class Settings:
     data: Data = Data()
 
 def run(settings, workdir):
+    workdir.begin()
     (workdir.path / "runs").open("a").write("x")
     if settings.mode == "bad data":
         raise DataError("rows.csv, line 3: no label")

@@ -136,10 +136,22 @@ def _jsonl(text: str, text_column: str, label_column: str, origin: str) -> _Exam
 
 
 def _table(text: str, delimiter: str, text_column: str, label_column: str, origin: str) -> _Examples:
-    rows = _rows(text, delimiter, origin)
+    try:
+        rows = list(_cells(text, delimiter, csv.QUOTE_MINIMAL, origin))
+    except DataError:
+        # Many TSV files do not quote at all: there, a quotation mark is a character like any other.
+        if delimiter != "\t":
+            raise
+        rows = list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
     header = rows[0][1] if rows else []
     text_at = column(header, text_column, "text_column", f"{origin}, line 1 (which names the columns)")
     label_at = column(header, label_column, "label_column", f"{origin}, line 1 (which names the columns)")
+    if delimiter == "\t" and any("\n" in cell and "\t" in cell for _, cells in rows for cell in cells):
+        # Two such marks, rows apart, read like one long cell. Then the rows in it have labels like all others.
+        with contextlib.suppress(DataError):
+            plain = list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
+            if {cells[label_at] for _, cells in plain} <= {cells[label_at] for _, cells in rows}:
+                rows = plain
     if rows[1:] and all(_is_number(cells[text_at]) for _, cells in rows[1:]):
         raise DataError(
             f"{origin}: the column {text_column!r} holds numbers only, no text; see config.data.text_column"
@@ -149,24 +161,6 @@ def _table(text: str, delimiter: str, text_column: str, label_column: str, origi
         text = None if cells[text_at].strip().lower() == "nan" else cells[text_at]
         label = None if cells[label_at].strip().lower() in _MISSING else cells[label_at]
         yield line, text, label
-
-
-def _rows(text: str, delimiter: str, origin: str) -> list[tuple[int, list[str]]]:
-    """The rows of a table with the line of each.
-
-    Many TSV files do not quote at all: there, a quotation mark is a character like any other. Read as quoted, such a
-    file breaks or swallows line ends and tabs between two marks.
-    """
-    try:
-        rows = list(_cells(text, delimiter, csv.QUOTE_MINIMAL, origin))
-    except DataError:
-        if delimiter != "\t":
-            raise
-        return list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
-    if delimiter == "\t" and any("\n" in cell or "\t" in cell for _, cells in rows for cell in cells):
-        with contextlib.suppress(DataError):
-            return list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
-    return rows
 
 
 def _is_number(cell: str) -> bool:

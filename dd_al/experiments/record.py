@@ -18,8 +18,8 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-import dd_al
 from dd_al.core.files import write_json
+from dd_al.core.version import VERSION
 from dd_al.data import sources
 from dd_al.data.dataset import TextDataset
 from dd_al.experiments.baselines import Trained
@@ -134,7 +134,7 @@ def peak_rss_mb() -> float:
 
 def environment() -> dict[str, Any]:
     """Versions, device and commit."""
-    versions = {"dd_al": dd_al.__version__}
+    versions = {"dd_al": VERSION}
     for package in _PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from dd_al.data.sources import DataSettings
 from dd_al.data.vectors import VectorSettings
-from dd_al.learner.optimizers import NAMES
-from dd_al.learner.unroll import REMAT
 
 
 def _option(default, help, **limits):
@@ -27,7 +25,7 @@ class ModelSettings:
 class LearnerSettings:
     """The inner optimizer, shared by every method; `config.learner`."""
 
-    optimizer: str = _option("adam", "inner optimizer", choices=NAMES)
+    optimizer: str = _option("adam", "inner optimizer", choices=("sgd", "momentum", "adam"))
     momentum: float = _option(0.9, "decay of the first moment (momentum, adam)", min=0.0, max=0.9999)
     b2: float = _option(0.999, "decay of the second moment (adam)", min=0.0, max=0.99999)
     eps_root: float = _option(1e-6, "added under adam's square root; positive", min=1e-12)
@@ -70,7 +68,7 @@ class DistillSettings:
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
     label_scale: float = _option(2.0, "first logit of an item's own class", min=0.0)
-    remat: str = _option("light", "what the reverse pass keeps", choices=REMAT)
+    remat: str = _option("light", "what the reverse pass keeps", choices=("none", "light", "step", "sqrt"))
     log_every: int = _option(25, "outer steps between lines of metrics.jsonl", min=1)
     evaluate_every: int = _option(50, "outer steps between looks at validation (and checkpoints)", min=1)
 

@@ -86,6 +86,7 @@ def test_keys_that_a_config_leaves_out_keep_their_defaults():
         ("distill.widths", "2,3", (2, 3)),
         ("distill.widths", "(2, 3,)", (2, 3)),
         ("distill.widths", "7", (7,)),
+        ("label_map", "bad:0, good:1", {"bad": 0, "good": 1}),
         ("distill.init", "known", "known"),
     ],
 )
@@ -112,10 +113,12 @@ def test_a_flag_sets_any_key(key, text, value):
         ("distill.items", "0", r"config\.distill\.items = 0: must be an integer of at least 1, or None"),
         ("distill.rate", "2", r"config\.distill\.rate = 2: must be a number between 0\.0 and 1\.0"),
         ("distill.rate", "nan", r"config\.distill\.rate = 'nan': must be a number"),
-        ("distill.widths", "3,0", r"config\.distill\.widths = \(3, 0\): must be a comma-separated list, each item an"),
+        ("distill.widths", "3,3", r"config\.distill\.widths = \(3, 3\): must be a comma-separated list without rep"),
+        ("distill.widths", "", r"config\.distill\.widths = \(\): must be a comma-separated list"),
+        ("distill.widths", "3,0", r"config\.distill\.widths = \(3, 0\): must be a comma-separated list without rep"),
         ("distill.init", "knwon", r"must be one of 'random', 'known' \(did you mean 'known'\?\)"),
-        ("label_map", "bad:0", r"config\.label_map = 'bad:0': must be a dict, or None"),
-        ("label_map", '{"bad": "x"}', r"config\.label_map = .*: must be a dict, or None"),
+        ("label_map", "bad", r"config\.label_map = 'bad': must be like bad:0,good:1, or None"),
+        ("label_map", '{"bad": "x"}', r"config\.label_map = .*: must be like bad:0,good:1, or None"),
         ("", "8", r"no such key"),
     ],
 )

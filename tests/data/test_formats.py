@@ -79,6 +79,32 @@ def test_tsv_without_quoting(tmp_path):
     assert formats.read_file(path).texts == ('"quoted" at the start', 'never " closed')
 
 
+def test_tsv_without_quoting_whose_marks_come_in_pairs(tmp_path):
+    rows = [f"film {i} is fine\t{i % 2}" for i in range(40)]
+    rows[10], rows[20] = '" a fine film\t0', 'a so-called "\t0'  # read as quoted, ten rows are one cell
+    rows[30] = '" a film " of note\t1'
+    (tmp_path / "a.tsv").write_text("text\tlabel\n" + "\n".join(rows))
+    read = formats.read_file(tmp_path / "a.tsv")
+    assert len(read.texts) == 40 and read.texts[10] == '" a fine film' and read.texts[30] == '" a film " of note'
+
+
+def test_tsv_with_quoted_tabs_and_line_feeds(tmp_path):
+    (tmp_path / "a.tsv").write_text('text\tlabel\n"one\ttwo\nthree"\t0\nfour\t1\n')
+    assert formats.read_file(tmp_path / "a.tsv").texts == ("one\ttwo\nthree", "four")
+
+
+@pytest.mark.parametrize("missing", ["", "NA", "n/a", "NaN", "<NA>", "null", "None"])
+def test_tables_without_a_label(tmp_path, missing):
+    (tmp_path / "a.csv").write_text(f"text,label\nnull,0\nfine,{missing}\n")
+    with pytest.raises(DataError, match="a.csv, line 3: no label"):
+        formats.read_file(tmp_path / "a.csv")
+
+
+def test_a_very_long_text(tmp_path):
+    (tmp_path / "a.csv").write_text(f'text,label\n"{"long " * 50_000}",0\nshort,1\n')
+    assert len(formats.read_file(tmp_path / "a.csv").texts[0]) == 249_999
+
+
 def test_csv_cell_over_several_lines_keeps_the_line_numbers(tmp_path):
     path = tmp_path / "train.csv"
     path.write_text('text,label\n"one\ntwo",1\nthree,\n')

@@ -8,6 +8,7 @@ import pytest
 from dd_al.core.errors import DataError
 from dd_al.data import splits
 from dd_al.data.dataset import Split
+from dd_al.data.sources import DataSettings, load
 
 
 def _split(labels, prefix="text"):
@@ -91,3 +92,9 @@ def test_seed_paper_sizes(total, train, test):
     assert (len(found["train"]), len(found["test"])) == (train, test)
     assert not set(found["train"].rows) & set(found["test"].rows)
     assert {text[0] for text in found["test"].texts} == {"t", "v"}
+
+
+def test_a_file_of_nothing_but_conflicts(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\n" + "same text,0\nsame text,1\n" * 10)
+    with pytest.raises(DataError, match="all 20 rows of train hold texts that occur in it with different labels"):
+        load(DataSettings(name="a", dir=str(tmp_path / "a.csv")))

@@ -59,10 +59,11 @@ def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, mon
         stop.signum = 15 if step == 2 else None
 
     monkeypatch.setattr(metrics.MetricsWriter, "write", write_and_ask)
+    with open_workdir(tmp_path / "w", {}) as workdir, pytest.raises(Interrupted):
+        workdir.begin()
+        distilled(task, settings, sets=2, workdir=workdir, stop=stop)
+    stop.signum = None
     with open_workdir(tmp_path / "w", {}) as workdir:
-        with pytest.raises(Interrupted):
-            distilled(task, settings, sets=2, workdir=workdir, stop=stop)
-        stop.signum = None
         again = distilled(task, settings, sets=2, workdir=workdir, stop=stop)
         lines = metrics.read(workdir.metrics)
     assert [line.get("event", line["step"]) for line in lines] == [2, "resume", 4, 6, 7]

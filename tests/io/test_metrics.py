@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dd_al.core.errors import UserError
 from dd_al.io.metrics import MetricsWriter, read
 
 
@@ -53,3 +54,8 @@ def test_reading_skips_broken_lines(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 1}\n\n[1]\n\xff\xfe\n{"step": 2}\n{"st')
     assert read(path) == [{"step": 1}, {"step": 2}]
+
+
+def test_a_full_disk_is_named(tmp_path):
+    with MetricsWriter("/dev/full") as writer, pytest.raises(UserError, match="disk is full.*free some space"):
+        writer.write(1, loss=0.5)
