@@ -57,5 +57,7 @@ def test_reading_skips_broken_lines(tmp_path):
 
 
 def test_a_full_disk_is_named(tmp_path):
-    with MetricsWriter("/dev/full") as writer, pytest.raises(UserError, match="disk is full.*free some space"):
-        writer.write(1, loss=0.5)
+    writer = MetricsWriter(tmp_path / "metrics.jsonl")
+    writer.close()
+    with open("/dev/full", "w") as writer._file, pytest.raises(UserError, match="disk is full.*free some space"):
+        writer.write(1, text="x" * 100_000)
