@@ -31,10 +31,10 @@ class Settings:
     data: Data = Data()
 
 def run(settings, workdir):
-    workdir.begin()
-    (workdir.path / "runs").open("a").write("x")
     if settings.mode == "bad data":
         raise DataError("rows.csv, line 3: no label")
+    workdir.begin()
+    (workdir.path / "runs").open("a").write("x")
     if settings.mode == "bug":
         raise RuntimeError("a bug of ours")
     if settings.mode == "keyboard":
@@ -115,6 +115,19 @@ def test_a_finished_workdir_is_reported_until_overwrite(lab, capsys):
     assert Path("w/runs").read_text() == "xx"
     assert command(*GOOD) == 2
     assert "config.seed: 2 -> 0" in capsys.readouterr().err
+
+
+def test_a_finished_run_that_was_killed_before_its_report_gets_one(lab, monkeypatch):
+    assert command(*GOOD) == 0
+    (lab / "w" / "report.html").unlink()
+    built = []
+    monkeypatch.setattr(main_module, "build", built.append)
+    assert command(*GOOD) == 0 and built == [lab / "w"]
+
+
+def test_a_mistake_in_the_data_leaves_the_folder_to_another_config(lab):
+    assert command(*GOOD, "--config.mode=bad data") == 2
+    assert command(*GOOD) == 0
 
 
 def test_variants_and_flags_combine(lab):
