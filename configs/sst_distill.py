@@ -16,4 +16,5 @@ def get_config(arg=None):
     config.distill.init = variant.get("init", "random")
     if config.distill.init == "known":
         config.distill.items = variant.get("classes", 2)
+        config.distill.iterations = 3000  # one net an outer step: cheap, and validation rises for longer
     return config
