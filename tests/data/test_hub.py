@@ -187,7 +187,7 @@ def test_hanging_name_look_up_does_not_hold_auto_up(no_cache):
     load(DataSettings(source="packaged"))  # imports and the first read are not what is timed
     start = time.monotonic()
     assert load(DataSettings()).stand_in_for == "sst2"
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 5
 
 
 def test_silent_server_does_not_hold_auto_up(no_cache):
@@ -196,7 +196,7 @@ def test_silent_server_does_not_hold_auto_up(no_cache):
         load(DataSettings(source="packaged"))
         start = time.monotonic()
         assert load(DataSettings()).stand_in_for == "sst2"
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 5
 
 
 @pytest.fixture
