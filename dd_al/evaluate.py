@@ -74,10 +74,11 @@ def _run(args: Sequence[str]) -> None:
         "accuracy": summary(accuracy(predicted, examples.labels)),
         "macro_f1": summary(macro_f1(predicted, examples.labels, spec["classes"])),
     }
-    print(f"{flags.data}: {scores['n']} texts, {scores['majority_rate']:.4f} of them of one class")
+    print(f"{flags.data}: {scores['n']} texts of {spec['task']}; majority class {scores['majority_rate']:.4f}")
     for name in ("accuracy", "macro_f1"):
         score = scores[name]
-        print(f"{name}: {score['mean']:.4f} ± {score['std']:.4f} over {score['n']} {spec['init']} initialisations")
+        std = f" ± {score['std']:.4f}" if score["n"] > 1 else ""
+        print(f"{name}: {score['mean']:.4f}{std} over {score['n']} {spec['init']} initialisations")
     print(json.dumps(scores, ensure_ascii=False))
 
 

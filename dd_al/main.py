@@ -172,7 +172,8 @@ def _print_headline(workdir: Workdir) -> None:
         for split in ("test", "validation"):
             score = scores.get(f"{split}_accuracy")
             if isinstance(score, dict) and score.get("mean") is not None:
-                std = f" ± {score['std']:.4f}" if score.get("std") is not None else ""
+                several = score.get("std") is not None and score.get("n", 2) > 1
+                std = f" ± {score['std']:.4f}" if several else ""
                 print(f"{name}: {split} accuracy {score['mean']:.4f}{std} over {score.get('n', '?')}")
                 break
     if workdir.report.exists():

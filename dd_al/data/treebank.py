@@ -53,7 +53,8 @@ def _trees(text: str, origin: str) -> Iterator[tuple[int, str, str]]:
             if token not in "()" and tokens[position - 1] != "(":
                 words.append(unescape(token))
         else:
-            if depth == 0 and tokens[0] == "(" and len(tokens) > 1 and tokens[1].isdecimal():
+            grades = [after for before, after in zip(tokens, tokens[1:]) if before == "("]
+            if depth == 0 and tokens[0] == "(" and grades and all(map(str.isdecimal, grades)):
                 yield i, " ".join(words), tokens[1]
                 continue
         raise DataError(f"{origin}, line {i}: not a tree such as '(3 (2 The) (3 film))': check labels and brackets")

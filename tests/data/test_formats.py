@@ -165,6 +165,7 @@ BAD = {
     "a NUL": ("a.txt", "1 go\0od\n", "a.txt, line 1: .*NUL"),
     "half a surrogate pair": ("a.jsonl", '{"text": "\\ud83d", "label": 1}\n', "line 1: .*surrogate"),
     "a tree that stays open": ("a.txt", "(3 (2 a))\n(3 (2 b)\n", "a.txt, line 2: not a tree"),
+    "an inner label that is none": ("a.tree", "(0 (2 a) (x b))\n", "a.tree, line 1: not a tree"),
     "two trees on a line": ("a.tree", "(3 (2 a)) (2 b)\n", "a.tree, line 1: not a tree"),
     "an unknown ending": ("a.json", "[]", r"unknown ending '.json' \(did you mean '.jsonl'\?\)"),
 }
