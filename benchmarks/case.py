@@ -79,13 +79,13 @@ def _model(case: Case):
     return text_cnn(case.dim, case.classes, windows=case.windows, filters=case.filters)
 
 
-def hypergradient(case: Case, problem: Problem, *, remat: str = "light") -> tuple[Callable, tuple]:
+def hypergradient(case: Case, problem: Problem, *, training: Callable | None = None) -> tuple[Callable, tuple]:
     """The hypergradient as `dd_al` computes it: a jitted function of its arguments, and the arguments.
 
     Args:
       case: the sizes; the real batch comes in `case.buckets` length buckets.
       problem: the numbers.
-      remat: see `dd_al.learner.unroll.unroll`.
+      training: makes of a learner the training that is differentiated; `outer_loss` has a default.
     """
     optimizer = optimizers.get(case.optimizer, momentum=B1, b2=B2, eps_root=EPS_ROOT)
     learner = make_learner(_model(case), optimizer)
@@ -98,8 +98,13 @@ def hypergradient(case: Case, problem: Problem, *, remat: str = "light") -> tupl
         parts.append(TextInputs(jnp.asarray(problem.real[rows, :longest]), jnp.asarray(mask)))
     real = Batch(tuple(parts), jnp.asarray(np.eye(case.classes, dtype=np.float32)[problem.classes]))
 
+    train = None if training is None else training(learner)
+
     @jax.jit
     def gradient(synthetic: Synthetic, states: LearnerState, real: Batch) -> Synthetic:
-        return jax.grad(lambda s: outer_loss(learner, s, states, real, remat=remat)[0])(synthetic)
+        def loss(synthetic: Synthetic) -> jax.Array:
+            return outer_loss(learner, synthetic, states, real, window_key=jax.random.key(0), train=train)[0]
+
+        return jax.grad(loss)(synthetic)
 
     return gradient, (synthetic, states, real)

@@ -14,11 +14,13 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Callable
 
 import jax
 
 from benchmarks.case import Case, hypergradient, make_problem
-from dd_al.learner.unroll import REMAT
+from dd_al.learner.learner import Learner, LearnerState
+from dd_al.learner.unroll import REMAT, unroll
 
 MB = 2**20
 CASE = Case(optimizer="adam")
@@ -26,7 +28,11 @@ CASE = Case(optimizer="adam")
 
 def temporary_bytes(case: Case, remat: str) -> int:
     """Compiles one hypergradient and returns what XLA sets aside for it besides arguments and results."""
-    gradient, arguments = hypergradient(case, make_problem(case), remat=remat)
+
+    def training(learner: Learner) -> Callable[..., LearnerState]:
+        return lambda *args, window_key, **options: unroll(learner, *args, remat=remat, **options)
+
+    gradient, arguments = hypergradient(case, make_problem(case), training=training)
     return gradient.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
 
 

@@ -20,6 +20,7 @@ from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.settings import from_config
 from dd_al.data import sources
 from dd_al.data.dataset import TextDataset
+from dd_al.distill.synthetic import targets
 from dd_al.experiments.distill import make_artefact
 from dd_al.experiments.optimise import default_items, optimise
 from dd_al.experiments.retrain import TextLearners, nearest_words, retrain
@@ -118,7 +119,8 @@ class Synthetic(NamedTuple):
 
     Attributes:
       inputs: ``float32[items, length, dim]``, matrices of word vectors.
-      labels: ``float32[items, classes]``, soft labels: each row sums to 1.
+      labels: ``float32[items, classes]``, what cross-entropy is taken against. Each row sums to 1, unless the set was
+        distilled with unrestricted labels.
       rates: ``float32[steps, layers]``, the learning rates of the training steps.
     """
 
@@ -149,9 +151,8 @@ class Distilled:
     def sets(self) -> tuple[Synthetic, ...]:
         """The synthetic sets: one, or one per known initialisation where the main command made several."""
         a = self.artefact
-        logits = a.label_logits - a.label_logits.max(-1, keepdims=True)
-        soft = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-        return tuple(Synthetic(*one) for one in zip(a.inputs, soft, np.exp(a.log_rates)))
+        labels = np.asarray(targets(a.label_logits, a.spec.get("targets", "soft")))
+        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, np.exp(a.log_rates)))
 
     @property
     def synthetic(self) -> Synthetic:

@@ -10,13 +10,15 @@ import jax.numpy as jnp
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch, TextInputs
 
+LABELS = ("soft", "hard", "unrestricted")
+
 
 class Synthetic(NamedTuple):
     """A distilled training set with the schedule that trains on it.
 
     Attributes:
       inputs: ``float32[items, length, dim]``, matrices of word vectors.
-      label_logits: ``float32[items, classes]``; the soft labels are their softmax.
+      label_logits: ``float32[items, classes]``; what they stand for is a choice, see `targets`.
       log_rates: ``float32[steps, layers]``; the learning rates are their exponentials, so positive.
     """
 
@@ -25,10 +27,30 @@ class Synthetic(NamedTuple):
     log_rates: jax.Array
 
 
-def as_batch(synthetic: Synthetic) -> Batch:
-    """The synthetic examples as one batch; every position counts as a word."""
+def targets(label_logits: jax.Array, labels: str = "soft") -> jax.Array:
+    """What the learner's cross-entropy is taken against, ``float32[items, classes]``.
+
+    Args:
+      label_logits: ``float32[items, classes]``.
+      labels: "soft" for their softmax; "hard" for the class of the largest, which nothing moves; "unrestricted" for the
+        numbers themselves, negative ones included (Sucholutsky & Schonlau 2019, arXiv 1910.02551, section 3.1).
+
+    Raises:
+      ValueError: for an unknown choice.
+    """
+    if labels == "soft":
+        return jax.nn.softmax(label_logits)
+    if labels == "hard":
+        return jax.nn.one_hot(jnp.argmax(label_logits, -1), label_logits.shape[-1])
+    if labels == "unrestricted":
+        return label_logits
+    raise ValueError(f"unknown labels {labels!r}; allowed: {', '.join(LABELS)}")
+
+
+def as_batch(synthetic: Synthetic, labels: str = "soft") -> Batch:
+    """The synthetic examples as one batch; every position counts as a word. For ``labels`` see `targets`."""
     inputs = TextInputs(synthetic.inputs, jnp.ones(synthetic.inputs.shape[:2], bool))
-    return Batch((inputs,), jax.nn.softmax(synthetic.label_logits))
+    return Batch((inputs,), targets(synthetic.label_logits, labels))
 
 
 def rates(synthetic: Synthetic) -> jax.Array:

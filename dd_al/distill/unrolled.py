@@ -13,8 +13,8 @@ from dd_al.core.keys import stream
 from dd_al.core.losses import cross_entropy
 from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, rates
+from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import Learner, LearnerState, logits
-from dd_al.learner.unroll import unroll
 
 
 class OuterState(NamedTuple):
@@ -50,7 +50,15 @@ class OuterInfo(NamedTuple):
 
 
 def outer_loss(
-    learner: Learner, synthetic: Synthetic, states: LearnerState, real: Batch, *, key=None, remat: str = "light"
+    learner: Learner,
+    synthetic: Synthetic,
+    states: LearnerState,
+    real: Batch,
+    *,
+    key: jax.Array | None = None,
+    window_key: jax.Array | None = None,
+    train: Callable[..., LearnerState] | None = None,
+    labels: str = "soft",
 ) -> tuple[jax.Array, jax.Array]:
     """The objective: min over (p̃, η̃) of E ℓ(p, θ_S) (Wang et al. 2018, eq. 5).
 
@@ -60,16 +68,19 @@ def outer_loss(
       states: stacked initial learner states, a leading axis of inits.
       real: a real batch, shared by the inits.
       key: drives dropout in the inner steps; None for none.
-      remat: see `dd_al.learner.unroll.unroll`.
+      window_key: draws the window of random truncation, the same for all inits.
+      train: from `dd_al.learner.hypergradient.differentiable_training`; in full if None.
+      labels: see `dd_al.distill.synthetic.targets`.
 
     Returns:
       The mean loss over inits and batch, ``float32[]``, and the accuracy, ``float32[]``.
     """
-    batch, step_rates = as_batch(synthetic), rates(synthetic)
+    batch, step_rates = as_batch(synthetic, labels), rates(synthetic)
+    train = train or differentiable_training(learner)
 
     def one(state: LearnerState, index: jax.Array):
         dropout_key = None if key is None else jax.random.fold_in(key, index)
-        final = unroll(learner, state, batch, step_rates, key=dropout_key, remat=remat)
+        final = train(state, batch, step_rates, key=dropout_key, window_key=window_key)
         return logits(learner.model, final.params, real)
 
     count = jax.tree.leaves(states)[0].shape[0]
@@ -85,7 +96,8 @@ def unrolled(
     *,
     average_decay: float = 0.0,
     inner_dropout: bool = False,
-    remat: str = "light",
+    train: Callable[..., LearnerState] | None = None,
+    labels: str = "soft",
 ) -> tuple[Callable, Callable]:
     """The distillation method as ``(init, step)``.
 
@@ -96,7 +108,8 @@ def unrolled(
         fresh draws, or the same known ones for every key.
       average_decay: decay of the moving average that `OuterState.average` holds; 0 keeps the set itself.
       inner_dropout: whether the learner's dropout is active in the inner steps.
-      remat: see `dd_al.learner.unroll.unroll`.
+      train: from `dd_al.learner.hypergradient.differentiable_training`; in full if None.
+      labels: see `dd_al.distill.synthetic.targets`.
 
     Returns:
       ``init(synthetic) -> OuterState`` and ``step(key, state, real) -> (OuterState, OuterInfo)``. A step
@@ -111,7 +124,8 @@ def unrolled(
         dropout_key = stream(key, "inner_dropout") if inner_dropout else None
 
         def objective(synthetic: Synthetic):
-            return outer_loss(learner, synthetic, states, real, key=dropout_key, remat=remat)
+            keys = {"key": dropout_key, "window_key": stream(key, "window")}
+            return outer_loss(learner, synthetic, states, real, **keys, train=train, labels=labels)
 
         (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.synthetic)
         norm = optax.tree.norm(grads)

@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import write_json
-from dd_al.distill.synthetic import Synthetic, as_batch, rates
+from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_full, fit_random, random_batches
 from dd_al.experiments.optimise import Distillation, default_items, known_inits, optimise
@@ -59,7 +59,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         stop.check()
 
     start = time.perf_counter()
-    trained, curve = _train_judges(task, distilled, states, known)
+    trained, curve = _train_judges(task, distilled, states, known, settings.distill.labels)
     params = {"full": full.params, "random": random.params, "distilled": trained.params}
     extra = {
         "full": {
@@ -71,7 +71,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     }
     methods = _judge(task, settings.evaluate.split, params, extra, known)
     artefact.save(workdir.distilled, make_artefact(task, settings, distilled))
-    write_json(workdir.distilled_meta, describe(task, distilled))
+    write_json(workdir.distilled_meta, describe(task, distilled, settings.distill.labels))
     record.finish(
         workdir,
         settings,
@@ -88,7 +88,9 @@ def run(settings: Settings, workdir: Workdir) -> None:
     )
 
 
-def _train_judges(task: Task, distilled: Distillation, states: LearnerState, known: bool) -> tuple[LearnerState, dict]:
+def _train_judges(
+    task: Task, distilled: Distillation, states: LearnerState, known: bool, labels: str
+) -> tuple[LearnerState, dict]:
     """Learners trained on the distilled sets from the judging initialisations, and their accuracy along the way."""
     model, synthetic = task.learner.model, distilled.synthetic
     if not known:  # one set for every initialisation; known ones have a set each
@@ -97,7 +99,7 @@ def _train_judges(task: Task, distilled: Distillation, states: LearnerState, kno
 
     def one_step(states: LearnerState, step: jax.Array):
         def train(state: LearnerState, one: Synthetic) -> LearnerState:
-            return task.learner.train_step(None, state, as_batch(one), rates(one)[step])
+            return task.learner.train_step(None, state, as_batch(one, labels), rates(one)[step])
 
         states = jax.vmap(train)(states, synthetic)
         return states, accuracy(model, states.params, task.validation, task.embed)
@@ -165,21 +167,22 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
             "model": asdict(settings.model),
             "learner": asdict(settings.learner),
             "init": settings.distill.init,
+            "targets": settings.distill.labels,
         },
     )
 
 
-def describe(task: Task, distilled: Distillation) -> dict:
+def describe(task: Task, distilled: Distillation, labels: str) -> dict:
     """The artefact for people: labels, rates, and the nearest words of every position."""
     synthetic = jax.tree.map(np.asarray, distilled.synthetic)
-    labels = np.asarray(jax.nn.softmax(synthetic.label_logits))
+    shown = np.asarray(targets(synthetic.label_logits, labels))
     names = sorted(task.dataset.label_map, key=task.dataset.label_map.get)
     words, table = task.vectors.vocabulary.words, task.vectors.table
     items = []
     for s, one_set in enumerate(synthetic.inputs):
         for i, vectors in enumerate(one_set):
             near = nearest_words(words, table, vectors, _NEIGHBOURS)
-            item = {"set": s, "label": labels[s, i].tolist(), "nearest_words": near}
+            item = {"set": s, "label": shown[s, i].tolist(), "nearest_words": near}
             if distilled.start_rows is not None:
                 item["start_text"] = task.dataset.train.texts[int(distilled.start_rows[s, i])]
             items.append(item)

@@ -28,6 +28,7 @@ from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine
+from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.predict import accuracy
 from dd_al.learner.unroll import unroll
@@ -78,9 +79,9 @@ def default_items(train: int, classes: int) -> int:
     return math.ceil(math.ceil(train / 1000) / classes) * classes
 
 
-def train_on(learner: Learner, synthetic: Synthetic, states: LearnerState, remat: str = "light") -> LearnerState:
-    """Trains stacked learners on one distilled set, by its own schedule."""
-    return jax.vmap(lambda s: unroll(learner, s, as_batch(synthetic), rates(synthetic), remat=remat))(states)
+def train_on(learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft") -> LearnerState:
+    """Trains stacked learners on one distilled set, by its own schedule; for ``labels`` see `targets`."""
+    return jax.vmap(lambda s: unroll(learner, s, as_batch(synthetic, labels), rates(synthetic)))(states)
 
 
 def known_inits(task: Task, sets: int) -> LearnerState:
@@ -123,7 +124,7 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
         steps=settings.steps,
         layers=len(layers(task.learner.model)),
         rate=settings.inner_rate,
-        label_scale=settings.label_scale,
+        label_scale=1.0 if settings.labels == "unrestricted" else settings.label_scale,
     )
 
 
@@ -138,7 +139,7 @@ def _candidate_losses(
     def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
         index, one = args
         states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
-        return outer_loss(task.learner, complete(task.table[one]), states, batch)[0]
+        return outer_loss(task.learner, complete(task.table[one]), states, batch, labels=settings.labels)[0]
 
     losses = np.asarray(jax.jit(lambda ids: jax.lax.map(loss, (jnp.arange(len(ids)), ids)))(ids))
     return np.where(np.isfinite(losses), losses, np.inf)
@@ -276,6 +277,7 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
     """``init(synthetic) -> LoopState`` and ``advance(state, until, look) -> (state, means, validation)``."""
     known = known_inits(task, sets) if settings.init == "known" else None
     optimizer, learner = make_outer_optimizer(settings), task.learner
+    train = differentiable_training(learner, settings.hypergradient, window=settings.window, segment=settings.segment)
 
     def initial_states(index: jax.Array, key: jax.Array) -> LearnerState:
         if known is not None:
@@ -284,7 +286,12 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
 
     def method(index: jax.Array):
         return unrolled(
-            learner, optimizer, partial(initial_states, index), average_decay=settings.average, remat=settings.remat
+            learner,
+            optimizer,
+            partial(initial_states, index),
+            average_decay=settings.average,
+            train=train,
+            labels=settings.labels,
         )
 
     def one_step(key: jax.Array, index: jax.Array, outer: OuterState):
@@ -298,7 +305,7 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
         else:
             keys = jax.random.split(stream(task.key, "selection", outer.step), select_inits)
             states = jax.vmap(learner.init)(keys)
-        trained = train_on(learner, outer.average, states)
+        trained = train_on(learner, outer.average, states, settings.labels)
         return accuracy(learner.model, trained.params, task.validation, task.embed)
 
     indices = jnp.arange(sets)

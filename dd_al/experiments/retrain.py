@@ -118,20 +118,21 @@ def retrain(artefact: Artefact, *, seed: int = 0, count: int | None = None) -> T
         keys = jax.random.split(stream(jax.random.key(seed), "evaluation"), count)
         states = jax.vmap(learner.init)(keys)
     synthetic = Synthetic(artefact.inputs, artefact.label_logits, artefact.log_rates)
-    trained = jax.jit(partial(train_sets, learner))(synthetic, states)
+    trained = jax.jit(partial(train_sets, learner, labels=artefact.spec.get("targets", "soft")))(synthetic, states)
     spec = artefact.spec
     params = jax.tree.map(np.asarray, trained.params)
     return TextLearners(spec["model"], spec["classes"], spec["length"], artefact.words, artefact.vectors, params)
 
 
-def train_sets(learner: Learner, synthetic: Synthetic, states: LearnerState) -> LearnerState:
+def train_sets(learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft") -> LearnerState:
     """Trains stacked learners on stacked sets: all on the only one, or learner ``i`` on set ``i`` (modulo sets)."""
+    train = partial(train_on, learner, labels=labels)
     sets, count = synthetic.inputs.shape[0], jax.tree.leaves(states)[0].shape[0]
     if sets == 1:
-        return train_on(learner, jax.tree.map(lambda x: x[0], synthetic), states)
+        return train(jax.tree.map(lambda x: x[0], synthetic), states)
     own = jax.tree.map(lambda x: jnp.asarray(x)[np.arange(count) % sets], synthetic)
     alone = jax.tree.map(lambda x: x[:, None], states)
-    return jax.tree.map(lambda x: x[:, 0], jax.vmap(partial(train_on, learner))(own, alone))
+    return jax.tree.map(lambda x: x[:, 0], jax.vmap(train)(own, alone))
 
 
 def nearest_words(

@@ -14,11 +14,22 @@ def _option(default, help, **limits):
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The TextCNN; `config.model`."""
+    """The network; `config.model`."""
 
-    windows: tuple[int, ...] = _option((1, 2, 3), "words per window, a group of filters each", min=1)
-    filters: int = _option(64, "filters per window size", min=1)
+    kind: str = _option(
+        "text_cnn", "the network", choices=("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
+    )
+    windows: tuple[int, ...] = _option((1, 2, 3), "words per window, a group of filters each (text_cnn)", min=1)
+    filters: int = _option(64, "filters per window size (text_cnn)", min=1)
+    width: int = _option(64, "size of states, of a transformer's stream, or of the hidden layer (the others)", min=1)
+    blocks: int = _option(1, "blocks (transformer)", min=1)
+    heads: int = _option(4, "attention heads in each block (transformer)", min=1)
     dropout: float = _option(0.5, "dropout in the head, when training on real data", min=0.0, max=0.99)
+
+    def __post_init__(self):
+        """Checks between keys."""
+        if self.kind == "transformer" and self.width % self.heads:
+            raise ValueError(f"width = {self.width} must be a multiple of heads = {self.heads}")
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,7 @@ class DistillSettings:
     length: int | None = _option(24, "words of a synthetic sentence; as the texts if unset", min=1)
     candidates: int = _option(64, "random real subsets of which the best is the start", min=1)
     init: str = _option("random", "initialisations the set must serve", choices=("random", "known"))
+    labels: str = _option("soft", "learned labels, or fixed ones", choices=("soft", "hard", "unrestricted"))
     start: str = _option("real", "what the items start from: real sentences or noise", choices=("real", "noise"))
     nets: int = _option(4, "fresh initialisations in an outer step (1 if known)", min=1)
     batch_size: int = _option(256, "real sentences in an outer step", min=1)
@@ -68,9 +80,25 @@ class DistillSettings:
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
     label_scale: float = _option(2.0, "first logit of an item's own class", min=0.0)
-    remat: str = _option("light", "what the reverse pass keeps", choices=("none", "light", "step", "sqrt"))
+    hypergradient: str = _option(
+        "full",
+        "how training is differentiated",
+        choices=("full", "checkpoint", "reverse", "truncated", "random_truncated"),
+    )
+    window: int | None = _option(None, "inner steps that a truncated hypergradient goes through", min=1)
+    segment: int | None = _option(
+        None, "inner steps between the states that checkpoint and reverse hold; √steps if unset", min=1
+    )
     log_every: int = _option(25, "outer steps between lines of metrics.jsonl", min=1)
     evaluate_every: int = _option(50, "outer steps between looks at validation (and checkpoints)", min=1)
+
+    def __post_init__(self):
+        """Checks between keys."""
+        if "truncated" in self.hypergradient and not 1 <= (self.window or 0) <= self.steps:
+            raise ValueError(
+                f"hypergradient = {self.hypergradient!r} needs window, the inner steps it goes through, between 1 and "
+                f"steps = {self.steps}, not {self.window}"
+            )
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,12 @@ from dd_al.experiments.settings import LearnerSettings, ModelSettings, Settings
 from dd_al.learner import optimizers
 from dd_al.learner.examples import Examples, make_examples
 from dd_al.learner.learner import Learner, make_learner
+from dd_al.models.averaging import averaging
 from dd_al.models.base import Model
 from dd_al.models.embedding import embed
+from dd_al.models.recurrent import recurrent
 from dd_al.models.text_cnn import text_cnn
+from dd_al.models.transformer import transformer
 
 _LOG = logging.getLogger(__name__)
 _PER_BUCKET = 512  # training examples below which a length bucket saves less than its compilation costs
@@ -86,8 +89,15 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def make_model(settings: ModelSettings, dim: int, classes: int) -> Model:
-    """The TextCNN of a config."""
-    return text_cnn(dim, classes, windows=settings.windows, filters=settings.filters, dropout=settings.dropout)
+    """The network of a config, over word vectors."""
+    width, dropout = settings.width, settings.dropout
+    if settings.kind == "text_cnn":
+        return text_cnn(dim, classes, windows=settings.windows, filters=settings.filters, dropout=dropout)
+    if settings.kind == "transformer":
+        return transformer(dim, classes, width=width, blocks=settings.blocks, heads=settings.heads, dropout=dropout)
+    if settings.kind == "averaging":
+        return averaging(dim, classes, width=width, dropout=dropout)
+    return recurrent(dim, classes, kind=settings.kind, width=width, dropout=dropout)
 
 
 def make_optimizer(settings: LearnerSettings):
@@ -117,7 +127,7 @@ def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.
     )  # fmt: skip
     encode = vectors.vocabulary.encode
     length = settings.data.length or choose_length([len(i) for i in vectors.vocabulary.ids(dataset.train.texts)])
-    if max(settings.model.windows) > length:
+    if settings.model.kind == "text_cnn" and max(settings.model.windows) > length:
         raise ConfigError(f"config.model.windows: {max(settings.model.windows)} words in a text of {length}")
     ids = {split: encode(getattr(dataset, split).texts, length) for split in ("train", "validation", "test")}
     model = make_model(settings.model, vectors.table.shape[1], dataset.num_classes)

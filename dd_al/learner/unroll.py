@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 
@@ -11,11 +9,19 @@ from dd_al.core.remat import KEPT
 from dd_al.core.types import Batch
 from dd_al.learner.learner import Learner, LearnerState
 
-REMAT = ("none", "light", "step", "sqrt")
+REMAT = ("none", "light", "step", "sqrt", "cbrt")
 
 
 def unroll(
-    learner: Learner, state: LearnerState, batch: Batch, rates: jax.Array, *, key=None, remat: str = "light"
+    learner: Learner,
+    state: LearnerState,
+    batch: Batch,
+    rates: jax.Array,
+    *,
+    key: jax.Array | None = None,
+    first: int | jax.Array = 0,
+    remat: str = "light",
+    segment: int | None = None,
 ) -> LearnerState:
     """Takes one inner step per row of ``rates`` on the same batch.
 
@@ -28,10 +34,12 @@ def unroll(
       batch: the synthetic examples, all of them in every step.
       rates: ``float[steps, layers]``.
       key: drives dropout, a fresh key per step; None for no dropout.
+      first: the number of the first of these steps, where others came before: it picks their keys.
       remat: what the reverse pass keeps. "none" keeps every activation; "light" keeps the results of products and
         what is marked with `dd_al.core.remat.keep`, and computes the cheap rest again, which is the fastest;
-        "step" keeps the state of every step; "sqrt" keeps √steps states, for one more forward pass
-        (Chen et al. 2016, arXiv 1604.06174). The gradients are the same.
+        "step" keeps the state of every step; "sqrt" keeps 2 √steps states, for one more forward pass, and "cbrt"
+        3 ∛steps, for two (Chen et al. 2016, arXiv 1604.06174). The gradients are the same.
+      segment: steps between the states that "sqrt" keeps first; √steps if None.
 
     Returns:
       The state after the last step.
@@ -39,14 +47,13 @@ def unroll(
     Raises:
       ValueError: for an unknown ``remat``.
     """
-    steps = rates.shape[0]
 
     def step(state: LearnerState, index_and_rates):
         index, step_rates = index_and_rates
         step_key = None if key is None else jax.random.fold_in(key, index)
         return learner.train_step(step_key, state, batch, step_rates), None
 
-    xs = (jnp.arange(steps), rates)
+    xs = (first + jnp.arange(len(rates)), rates)
     if remat == "none":
         return jax.lax.scan(step, state, xs)[0]
     policies = jax.checkpoint_policies
@@ -55,17 +62,28 @@ def unroll(
     step = jax.checkpoint(step, prevent_cse=False, policy=products if remat == "light" else None)
     if remat in ("light", "step"):
         return jax.lax.scan(step, state, xs)[0]
-    if remat != "sqrt":
+    if remat not in ("sqrt", "cbrt"):
         raise ValueError(f"unknown remat {remat!r}; allowed: {', '.join(REMAT)}")
 
-    @jax.checkpoint
-    def segment(state, xs):
-        return jax.lax.scan(step, state, xs)
+    def nested(state: LearnerState, xs: tuple[jax.Array, ...], levels: int, length: int | None):
+        """Steps in segments, whose states are kept, of steps in segments, …"""
+        if levels == 1:
+            return jax.lax.scan(step, state, xs)
 
-    length = max(1, math.isqrt(steps))
-    whole = steps // length * length
-    folded = jax.tree.map(lambda x: x[:whole].reshape(-1, length, *x.shape[1:]), xs)
-    state, _ = jax.lax.scan(segment, state, folded)
-    if whole < steps:
-        state, _ = segment(state, jax.tree.map(lambda x: x[whole:], xs))
-    return state
+        @jax.checkpoint
+        def inner(state, xs):
+            return nested(state, xs, levels - 1, None)
+
+        whole, rest = segments(xs, length or max(1, round(len(xs[0]) ** (1 - 1 / levels))))
+        state, _ = jax.lax.scan(inner, state, whole)
+        return (state, None) if rest is None else inner(state, rest)
+
+    return nested(state, xs, 2 if remat == "sqrt" else 3, segment)[0]
+
+
+def segments(xs: tuple[jax.Array, ...], length: int) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...] | None]:
+    """Arrays over steps, folded into stretches of ``length`` steps; what is left over, or None if nothing is."""
+    steps = len(xs[0])
+    whole = steps - steps % length
+    folded = tuple(x[:whole].reshape(-1, length, *x.shape[1:]) for x in xs)
+    return folded, tuple(x[whole:] for x in xs) if whole < steps else None

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from dd_al.core.types import TextInputs
-from dd_al.models.base import Model, Params
+from dd_al.models.base import Model
+from dd_al.models.linen import Classifier, as_model, example_text
 from dd_al.models.max_window import max_window
 
 
@@ -27,33 +28,21 @@ class _MaxWindow(nn.Module):
         return max_window(inputs.embedded, inputs.mask, kernel) + bias
 
 
-class TextCNN(nn.Module):
+class TextCNN(Classifier):
     """The network; see `text_cnn` for its pure functions."""
 
-    classes: int
     windows: tuple[int, ...]
     filters: int
-    dropout: float
 
-    def setup(self):
-        """Makes the layers; their names are those of the parameters."""
+    def layers(self):
+        """One per window size."""
         for window in self.windows:
             setattr(self, f"conv{window}", _MaxWindow(window, self.filters))
-        self.head_dropout = nn.Dropout(self.dropout)
-        self.output = nn.Dense(self.classes, kernel_init=nn.initializers.zeros)
 
     def features(self, inputs: TextInputs) -> jax.Array:
         """Pooled responses, ``float[batch, windows · filters]``."""
         responses = [getattr(self, f"conv{window}")(inputs) for window in self.windows]
         return nn.relu(jnp.concatenate(responses, axis=-1))
-
-    def head(self, h: jax.Array, deterministic: bool = True) -> jax.Array:
-        """Logits, ``float[batch, classes]``."""
-        return self.output(self.head_dropout(h, deterministic=deterministic))
-
-    def __call__(self, inputs: TextInputs) -> jax.Array:
-        """``head ∘ features``."""
-        return self.head(self.features(inputs))
 
 
 def text_cnn(
@@ -74,18 +63,5 @@ def text_cnn(
     Returns:
       A `Model` whose parameters have one top-level entry per window size and one for the output.
     """
-    network = TextCNN(classes, tuple(windows), filters, dropout)
-
-    def init(key: jax.Array) -> Params:
-        inputs = TextInputs(jnp.zeros((1, max(windows), dim)), jnp.ones((1, max(windows)), bool))
-        return network.init(key, inputs)["params"]
-
-    def features(params: Params, inputs: TextInputs, key: jax.Array | None = None) -> jax.Array:
-        del key  # no dropout in the trunk
-        return network.apply({"params": params}, inputs, method="features")
-
-    def head(params: Params, h: jax.Array, key: jax.Array | None = None) -> jax.Array:
-        rngs = None if key is None else {"dropout": key}
-        return network.apply({"params": params}, h, deterministic=key is None, rngs=rngs, method="head")
-
-    return Model(init, features, head)
+    network = TextCNN(classes, dropout, tuple(windows), filters)
+    return as_model(network, example_text(dim, max(windows)))

@@ -79,13 +79,14 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Fig
     """Draws the learned labels as a heat map, an item a row and a class a column.
 
     Args:
-        labels: float[items][classes], each row a distribution.
+        labels: float[items][classes], each row a distribution, or unrestricted numbers.
         names: one per class.
     """
     values = np.asarray(labels, dtype=float)
     items, classes = values.shape
     figure, axes = _figure(size=(_SIZE[0], min(9.0, max(2.4, 1.2 + 0.26 * items))), grid=False)
-    picture = axes.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    low, high = min(0.0, values.min()), max(1.0, values.max())
+    picture = axes.imshow(values, cmap="cividis", vmin=low, vmax=high, aspect="auto", interpolation="nearest")
     short = [_plain(name if len(name) <= 14 else name[:13] + "…") for name in names]
     crowded = sum(map(len, short)) > 36
     axes.set_xticks(range(classes), short, rotation=45 if crowded else 0, ha="right" if crowded else "center")
@@ -94,9 +95,9 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Fig
     axes.tick_params(length=0)
     if values.size <= _MOST_NUMBERS:
         for (row, column), value in np.ndenumerate(values):
-            ink = "white" if value < 0.5 else "black"
+            ink = "white" if value < (low + high) / 2 else "black"
             axes.text(column, row, f"{value:.2f}", color=ink, ha="center", va="center", fontsize=8)
-    figure.colorbar(picture, ax=axes, label="probability", pad=0.02)
+    figure.colorbar(picture, ax=axes, label="target", pad=0.02)
     return figure
 
 

@@ -163,7 +163,10 @@ def _level(results: Mapping) -> float:
 
 def _item(index: int, item: Mapping, names: Sequence[str]) -> Markup:
     label = sorted(zip(item["label"], names, strict=False), key=lambda pair: -(pair[0] or 0))[:5]
-    text = " · ".join(f"{name} {percent(share, 0)}\u00a0%" for share, name in label)
+    if all(0 <= (share or 0) <= 1 for share in item["label"]):
+        text = " · ".join(f"{name} {percent(share, 0)}\u00a0%" for share, name in label)
+    else:  # unrestricted labels
+        text = " · ".join(f"{name} {share:.2f}" for share, name in label)
     parts = [tag("b", f"Sentence {index}"), " ", tag("span", text, class_="soft")]
     positions = item.get("nearest_words", [])[: item.get("length")]  # what lies behind the length is padding
     if positions:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from dd_al.core.types import Batch, TextInputs
-from dd_al.distill.synthetic import Synthetic
+from dd_al.distill.synthetic import Synthetic, as_batch, rates
 from dd_al.distill.unrolled import outer_loss
 from dd_al.learner import optimizers
+from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import LearnerState, layers, make_learner
+from dd_al.learner.unroll import unroll
 from dd_al.models.text_cnn import text_cnn
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
@@ -31,28 +33,60 @@ def real_batch(rng):
     return Batch(tuple(parts), jnp.eye(CLASSES)[jnp.array([0, 1, 2, 0, 1])])
 
 
+def problem(name):
+    """A learner, two initial states, a synthetic set and a real batch."""
+    rng, optimizer = np.random.default_rng(0), optimizers.get(name, eps_root=1e-6)
+    learner, real = make_learner(MODEL, optimizer), real_batch(rng)
+    shapes = jax.eval_shape(MODEL.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=(INITS, *leaf.shape))), shapes)
+    states = LearnerState(params, jax.vmap(optimizer.init)(params))
+    synthetic = Synthetic(
+        inputs=jnp.asarray(rng.normal(size=(ITEMS, LENGTH, DIM))),
+        label_logits=jnp.asarray(rng.normal(size=(ITEMS, CLASSES))),
+        log_rates=jnp.asarray(np.log(rng.uniform(0.05, 0.3, (STEPS, len(layers(MODEL)))))),
+    )
+    return learner, states, synthetic, real
+
+
+def central_difference(loss, synthetic):
+    """Of every entry."""
+    flat, unflatten = jax.flatten_util.ravel_pytree(synthetic)
+    moved = flat + STEP * jnp.concatenate([jnp.eye(flat.size), -jnp.eye(flat.size)])
+    up, down = jnp.split(jax.jit(jax.vmap(lambda x: loss(unflatten(x))))(moved), 2)
+    return unflatten((up - down) / (2 * STEP))
+
+
+def assert_equal(gradient, difference, how):
+    for leaf in Synthetic._fields:
+        ours, theirs = np.asarray(getattr(gradient, leaf)), np.asarray(getattr(difference, leaf))
+        assert ours.dtype == np.float64 and np.abs(theirs).max() > 1e-4, leaf
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-8, err_msg=f"{how}: {leaf}")
+
+
 @pytest.mark.parametrize("name", optimizers.NAMES)
 def test_hypergradients_equal_finite_differences(name):
     with jax.enable_x64(True):
-        rng, optimizer = np.random.default_rng(0), optimizers.get(name, eps_root=1e-6)
-        learner, real = make_learner(MODEL, optimizer), real_batch(rng)
-        shapes = jax.eval_shape(MODEL.init, jax.random.key(0))
-        params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=(INITS, *leaf.shape))), shapes)
-        states = LearnerState(params, jax.vmap(optimizer.init)(params))
-        synthetic = Synthetic(
-            inputs=jnp.asarray(rng.normal(size=(ITEMS, LENGTH, DIM))),
-            label_logits=jnp.asarray(rng.normal(size=(ITEMS, CLASSES))),
-            log_rates=jnp.asarray(np.log(rng.uniform(0.05, 0.3, (STEPS, len(layers(MODEL)))))),
-        )
+        learner, states, synthetic, real = problem(name)
+        difference = central_difference(lambda s: outer_loss(learner, s, states, real)[0], synthetic)
+        for how in ("full", "checkpoint", "reverse"):
+            train = differentiable_training(learner, how)
+            gradient = jax.jit(jax.grad(lambda s, train=train: outer_loss(learner, s, states, real, train=train)[0]))
+            assert_equal(gradient(synthetic), difference, how)
 
-        def loss(synthetic):
-            return outer_loss(learner, synthetic, states, real)[0]
 
-        flat, unflatten = jax.flatten_util.ravel_pytree(synthetic)
-        moved = flat + STEP * jnp.concatenate([jnp.eye(flat.size), -jnp.eye(flat.size)])
-        up, down = jnp.split(jax.jit(jax.vmap(lambda x: loss(unflatten(x))))(moved), 2)
-        difference, gradient = unflatten((up - down) / (2 * STEP)), jax.jit(jax.grad(loss))(synthetic)
-        for leaf in Synthetic._fields:
-            ours, theirs = np.asarray(getattr(gradient, leaf)), np.asarray(getattr(difference, leaf))
-            assert ours.dtype == np.float64 and np.abs(theirs).max() > 1e-4, leaf
-            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-8, err_msg=leaf)
+@pytest.mark.parametrize("name", optimizers.NAMES)
+def test_a_truncated_hypergradient_is_that_of_its_last_steps(name):
+    with jax.enable_x64(True):
+        learner, states, synthetic, real = problem(name)
+        window = 2
+
+        def loss(moving):
+            """The first steps train on the set as it is, the others on one that moves."""
+            first = jax.vmap(lambda s: unroll(learner, s, as_batch(synthetic), rates(synthetic)[:-window]))(states)
+            last = moving._replace(log_rates=moving.log_rates[-window:])
+            return outer_loss(learner, last, first, real)[0]
+
+        train = differentiable_training(learner, "truncated", window=window)
+        gradient = jax.jit(jax.grad(lambda s: outer_loss(learner, s, states, real, train=train)[0]))(synthetic)
+        assert (gradient.log_rates[:-window] == 0).all()
+        assert_equal(gradient, central_difference(loss, synthetic), "truncated")

@@ -10,9 +10,10 @@ import pytest
 
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch, TextInputs
-from dd_al.distill.synthetic import as_batch, balanced_classes, rates, start
+from dd_al.distill.synthetic import LABELS, as_batch, balanced_classes, rates, start, targets
 from dd_al.distill.unrolled import outer_loss, unrolled
 from dd_al.learner import optimizers
+from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import layers, logits, make_learner
 from dd_al.learner.unroll import unroll
 from dd_al.models.base import Model
@@ -215,3 +216,31 @@ def test_a_step_is_a_function_of_its_key(inner_dropout):
 def test_inner_dropout_is_used_where_asked_for():
     (state, without, _), (_, dropped, _) = make(0.3, False), make(0.3, True)
     assert without(jax.random.key(0), state, REAL)[1].loss != dropped(jax.random.key(0), state, REAL)[1].loss
+
+
+def test_labels_are_what_was_asked_for():
+    raw = jnp.array([[2.0, -1.0, 0.5], [0.0, 0.1, 0.0]])
+    np.testing.assert_allclose(targets(raw), jax.nn.softmax(raw))
+    np.testing.assert_array_equal(targets(raw, "hard"), [[1, 0, 0], [0, 1, 0]])
+    np.testing.assert_array_equal(targets(raw, "unrestricted"), raw)
+    with pytest.raises(ValueError, match="'smooth'; allowed: soft, hard, unrestricted"):
+        targets(raw, "smooth")
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_every_kind_of_label_trains_and_only_hard_ones_stay(labels):
+    init, step = unrolled(LEARNER, optax.adam(0.05), initial_states, labels=labels)
+    state, _ = jax.jit(step)(jax.random.key(0), init(SYNTHETIC), REAL)
+    assert (state.synthetic.inputs != SYNTHETIC.inputs).any()
+    assert (state.synthetic.label_logits != SYNTHETIC.label_logits).any() == (labels != "hard")
+
+
+@pytest.mark.parametrize("how", ["checkpoint", "reverse", "truncated", "random_truncated"])
+def test_a_step_takes_any_hypergradient(how):
+    (loss, _), gradient = value_and_gradient(STATES)
+    train = differentiable_training(LEARNER, how, window=3)  # as many as there are steps
+
+    def objective(synthetic):
+        return outer_loss(LEARNER, synthetic, STATES, REAL, window_key=jax.random.key(0), train=train)[0]
+
+    assert_close(jax.jit(jax.value_and_grad(objective))(SYNTHETIC), (loss, gradient))

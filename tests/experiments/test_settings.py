@@ -2,12 +2,25 @@
 
 import dataclasses
 
-from dd_al.experiments.settings import DistillSettings, LearnerSettings
-from dd_al.learner.optimizers import NAMES
-from dd_al.learner.unroll import REMAT
+import pytest
+
+from dd_al.core.errors import ConfigError
+from dd_al.core.settings import from_config
+from dd_al.distill import synthetic
+from dd_al.experiments.settings import DistillSettings, LearnerSettings, Settings
+from dd_al.learner import hypergradient, optimizers
 
 
 def test_choices_are_those_of_the_code():
     fields = [*dataclasses.fields(DistillSettings), *dataclasses.fields(LearnerSettings)]
     choices = {field.name: field.metadata.get("choices") for field in fields}
-    assert choices["remat"] == REMAT and choices["optimizer"] == NAMES
+    assert choices["hypergradient"] == hypergradient.NAMES and choices["optimizer"] == optimizers.NAMES
+    assert choices["labels"] == synthetic.LABELS
+
+
+@pytest.mark.parametrize("window", [None, 11])
+def test_a_truncated_hypergradient_needs_a_window_within_its_steps(window):
+    config = {"distill": {"hypergradient": "random_truncated", "window": window, "steps": 10}}
+    with pytest.raises(ConfigError, match=f"config.distill: .*needs window.*between 1 and steps = 10, not {window}"):
+        from_config(Settings, config)
+    assert from_config(Settings, {"distill": {**config["distill"], "window": 10}}).distill.window == 10

@@ -1,0 +1,78 @@
+"""Flax Linen networks behind the model contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from dd_al.core.types import TextInputs
+from dd_al.models.base import Model, Params
+
+
+class Classifier(nn.Module):
+    """A head to inherit: dropout, then a linear layer that starts at zero, which makes hypergradients far calmer.
+
+    A network defines ``features(inputs) -> float[batch, width]``, and makes its layers in ``layers``.
+
+    Attributes:
+      classes: number of logits.
+      dropout: rate in the head, active where it is not deterministic.
+    """
+
+    classes: int
+    dropout: float
+
+    def setup(self):
+        """Makes the layers; their names are those of the parameters."""
+        self.head_dropout = nn.Dropout(self.dropout)
+        self.output = nn.Dense(self.classes, kernel_init=nn.initializers.zeros)
+        self.layers()
+
+    def head(self, h: jax.Array, deterministic: bool = True) -> jax.Array:
+        """Logits, ``float[batch, classes]``."""
+        return self.output(self.head_dropout(h, deterministic=deterministic))
+
+    def __call__(self, inputs: Any) -> jax.Array:
+        """``head ∘ features``."""
+        return self.head(self.features(inputs))
+
+
+def as_model(network: nn.Module, example: Any) -> Model:
+    """A `Model` of a module with the methods ``features(inputs)`` and ``head(h, deterministic)``.
+
+    Args:
+      network: its top-level parameters are the layers that rates belong to. All of its dropout lies in the head.
+      example: inputs of the right sizes, of which only the shapes are read.
+    """
+
+    def init(key: jax.Array) -> Params:
+        return network.init(key, example)["params"]
+
+    def features(params: Params, inputs: Any, key: jax.Array | None = None) -> jax.Array:
+        del key  # no dropout in the trunk
+        return network.apply({"params": params}, inputs, method="features")
+
+    def head(params: Params, h: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        rngs = None if key is None else {"dropout": key}
+        return network.apply({"params": params}, h, deterministic=key is None, rngs=rngs, method="head")
+
+    return Model(init, features, head)
+
+
+def example_text(dim: int, length: int = 1) -> TextInputs:
+    """A text for `as_model`."""
+    return TextInputs(jnp.zeros((1, length, dim)), jnp.ones((1, length), bool))
+
+
+def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
+    """The mean over words, ``float[batch, width]``; zero for a text without words.
+
+    Args:
+      values: ``float[batch, length, width]``.
+      mask: ``bool[batch, length]``.
+    """
+    counts = jnp.maximum(jnp.sum(mask, 1, keepdims=True), 1)
+    return jnp.sum(values * mask[..., None], 1) / counts

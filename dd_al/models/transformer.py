@@ -1,0 +1,80 @@
+"""A small transformer encoder (Vaswani et al. 2017, arXiv 1706.03762), normalised first (Xiong et al. 2020)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from dd_al.core.types import TextInputs
+from dd_al.models.base import Model
+from dd_al.models.linen import Classifier, as_model, example_text, masked_mean
+
+
+class _Block(nn.Module):
+    """Self-attention and a two-layer network, each added to what it reads."""
+
+    heads: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
+        width = x.shape[-1]
+        attention = nn.MultiHeadDotProductAttention(self.heads, deterministic=True, name="attention")
+        x = x + attention(nn.LayerNorm(name="norm1")(x), mask=mask[:, None, None, :])
+        h = nn.gelu(nn.Dense(4 * width, name="up")(nn.LayerNorm(name="norm2")(x)))
+        return x + nn.Dense(width, name="down")(h)
+
+
+class Transformer(Classifier):
+    """The network; see `transformer` for its pure functions."""
+
+    width: int
+    blocks: int
+    heads: int
+
+    def layers(self):
+        """A projection of the word vectors, the blocks, and a last normalisation."""
+        self.input = nn.Dense(self.width)
+        for i in range(self.blocks):
+            setattr(self, f"block{i}", _Block(self.heads))
+        self.norm = nn.LayerNorm()
+
+    def features(self, inputs: TextInputs) -> jax.Array:
+        """Mean outputs over the words, ``float[batch, width]``."""
+        # Word vectors have about unit length; the stream has about unit variance, as the positions do.
+        x = self.input(inputs.embedded * inputs.embedded.shape[-1] ** 0.5)
+        x = x + positions(inputs.mask.shape[1], self.width)
+        for i in range(self.blocks):
+            x = getattr(self, f"block{i}")(x, inputs.mask)
+        return masked_mean(self.norm(x), inputs.mask)
+
+
+def positions(length: int, width: int) -> jax.Array:
+    """Sines and cosines of falling frequency (Vaswani et al. 2017, section 3.5), ``float32[length, width]``."""
+    frequencies = 1e4 ** (-jnp.arange(0, width, 2) / width)
+    angles = jnp.arange(length)[:, None] * frequencies
+    return jnp.stack([jnp.sin(angles), jnp.cos(angles)], -1).reshape(length, -1)[:, :width]
+
+
+def transformer(
+    dim: int, classes: int, *, width: int = 64, blocks: int = 1, heads: int = 4, dropout: float = 0.5
+) -> Model:
+    """A transformer encoder over `TextInputs`, whose outputs are averaged over the words.
+
+    Args:
+      dim: size of a word vector, projected to ``width``.
+      classes: number of logits.
+      width: of the stream between blocks, a multiple of ``heads``.
+      blocks: how many.
+      heads: of attention, in each block.
+      dropout: rate in the head, active where a key is given.
+
+    Returns:
+      A `Model` with the layers "block0", …, "input", "norm" and "output" (which starts at zero).
+
+    Raises:
+      ValueError: a width that the heads cannot share.
+    """
+    if width % heads:
+        raise ValueError(f"{heads} attention heads cannot share a width of {width}")
+    return as_model(Transformer(classes, dropout, width, blocks, heads), example_text(dim))
