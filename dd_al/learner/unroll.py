@@ -66,7 +66,7 @@ def unroll(
         raise ValueError(f"unknown remat {remat!r}; allowed: {', '.join(REMAT)}")
 
     def nested(state: LearnerState, xs: tuple[jax.Array, ...], levels: int, length: int | None):
-        """Steps in segments, whose states are kept, of steps in segments, …"""
+        """Steps in segments whose first states are kept, and those in segments again, `levels` deep."""
         if levels == 1:
             return jax.lax.scan(step, state, xs)
 
