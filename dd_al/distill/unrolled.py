@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -49,6 +49,28 @@ class OuterInfo(NamedTuple):
     finite: jax.Array
 
 
+class Student(NamedTuple):
+    """A network that the set must train.
+
+    Attributes:
+      learner: the network and its inner optimizer.
+      initial_states: ``initial_states(key) -> LearnerState`` stacked over the nets of one outer step: fresh draws, or
+        the same known ones for every key.
+      train: from `dd_al.learner.hypergradient.differentiable_training`; in full if None.
+      columns: which columns of the set's rates are this student's.
+    """
+
+    learner: Learner
+    initial_states: Callable[[jax.Array], LearnerState]
+    train: Callable[..., LearnerState] | None = None
+    columns: slice = slice(None)
+
+
+def for_student(synthetic: Synthetic, student: Student) -> Synthetic:
+    """The set with this student's rates alone."""
+    return synthetic._replace(log_rates=synthetic.log_rates[..., student.columns])
+
+
 def outer_loss(
     learner: Learner,
     synthetic: Synthetic,
@@ -90,25 +112,20 @@ def outer_loss(
 
 
 def unrolled(
-    learner: Learner,
+    students: Sequence[Student],
     optimizer: optax.GradientTransformation,
-    initial_states: Callable[[jax.Array], LearnerState],
     *,
     average_decay: float = 0.0,
     inner_dropout: bool = False,
-    train: Callable[..., LearnerState] | None = None,
     labels: str = "soft",
 ) -> tuple[Callable, Callable]:
     """The distillation method as ``(init, step)``.
 
     Args:
-      learner: what the set is distilled for.
+      students: what the set is distilled for; the objective is their mean loss.
       optimizer: the outer optimizer, schedule and clipping included.
-      initial_states: ``initial_states(key) -> LearnerState`` stacked over the nets of one outer step:
-        fresh draws, or the same known ones for every key.
       average_decay: decay of the moving average that `OuterState.average` holds; 0 keeps the set itself.
-      inner_dropout: whether the learner's dropout is active in the inner steps.
-      train: from `dd_al.learner.hypergradient.differentiable_training`; in full if None.
+      inner_dropout: whether the learners' dropout is active in the inner steps.
       labels: see `dd_al.distill.synthetic.targets`.
 
     Returns:
@@ -120,12 +137,22 @@ def unrolled(
         return OuterState(synthetic, synthetic, optimizer.init(synthetic), jnp.zeros((), jnp.int32))
 
     def step(key: jax.Array, state: OuterState, real: Batch) -> tuple[OuterState, OuterInfo]:
-        states = initial_states(stream(key, "inner_init"))
-        dropout_key = stream(key, "inner_dropout") if inner_dropout else None
+        # The first student's numbers do not depend on there being others.
+        keys = [key, *(stream(key, "student", i) for i in range(1, len(students)))]
+        starts = [s.initial_states(stream(k, "inner_init")) for s, k in zip(students, keys)]
 
         def objective(synthetic: Synthetic):
-            keys = {"key": dropout_key, "window_key": stream(key, "window")}
-            return outer_loss(learner, synthetic, states, real, **keys, train=train, labels=labels)
+            losses, hits = zip(
+                *(
+                    outer_loss(
+                        student.learner, for_student(synthetic, student), states, real, train=student.train,
+                        key=stream(k, "inner_dropout") if inner_dropout else None,
+                        window_key=stream(k, "window"), labels=labels,
+                    )
+                    for student, states, k in zip(students, starts, keys)
+                )
+            )  # fmt: skip
+            return sum(losses) / len(students), sum(hits) / len(students)
 
         (loss, accuracy), grads = jax.value_and_grad(objective, has_aux=True)(state.synthetic)
         norm = optax.tree.norm(grads)

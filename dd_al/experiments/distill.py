@@ -16,7 +16,7 @@ from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_full, fit_random, random_batches
-from dd_al.experiments.optimise import Distillation, default_items, known_inits, optimise
+from dd_al.experiments.optimise import Distillation, columns, default_items, known_inits, optimise
 from dd_al.experiments.retrain import nearest_words
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
@@ -92,7 +92,7 @@ def _train_judges(
     task: Task, distilled: Distillation, states: LearnerState, known: bool, labels: str
 ) -> tuple[LearnerState, dict]:
     """Learners trained on the distilled sets from the judging initialisations, and their accuracy along the way."""
-    model, synthetic = task.learner.model, distilled.synthetic
+    model, synthetic = task.learner.model, own_rates(task, distilled.synthetic)
     if not known:  # one set for every initialisation; known ones have a set each
         count = jax.tree.leaves(states)[0].shape[0]
         synthetic = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape[1:])), synthetic)
@@ -168,8 +168,20 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
             "learner": asdict(settings.learner),
             "init": settings.distill.init,
             "targets": settings.distill.labels,
+            "also": {name: list(layers(learner.model)) for name, learner in task.others.items()},
         },
     )
+
+
+def own_rates(task: Task, synthetic: Synthetic) -> Synthetic:
+    """A set with the rates of the task's own learner, without those of `Task.others`."""
+    return synthetic._replace(log_rates=synthetic.log_rates[..., columns(task)[""]])
+
+
+def names_of_rates(task: Task) -> list[str]:
+    """Of every column: the layer, after the kind of network where it is not the task's own."""
+    others = [f"{kind}/{name}" for kind, learner in task.others.items() for name in layers(learner.model)]
+    return [*layers(task.learner.model), *others]
 
 
 def describe(task: Task, distilled: Distillation, labels: str) -> dict:
@@ -190,5 +202,5 @@ def describe(task: Task, distilled: Distillation, labels: str) -> dict:
         "items": items,
         "label_names": names if len(names) == task.classes else [str(c) for c in range(task.classes)],
         "inner_steps": synthetic.log_rates.shape[1],
-        "rates": {"names": list(layers(task.learner.model)), "values": np.exp(synthetic.log_rates[0]).tolist()},
+        "rates": {"names": names_of_rates(task), "values": np.exp(synthetic.log_rates[0]).tolist()},
     }

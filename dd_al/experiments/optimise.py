@@ -18,7 +18,7 @@ import optax
 from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, rates, start
-from dd_al.distill.unrolled import OuterState, outer_loss, unrolled
+from dd_al.distill.unrolled import OuterState, Student, for_student, outer_loss, unrolled
 from dd_al.experiments.settings import DistillSettings
 from dd_al.experiments.task import Task
 from dd_al.io import checkpoint
@@ -84,6 +84,16 @@ def train_on(learner: Learner, synthetic: Synthetic, states: LearnerState, label
     return jax.vmap(lambda s: unroll(learner, s, as_batch(synthetic, labels), rates(synthetic)))(states)
 
 
+def columns(task: Task) -> dict[str, slice]:
+    """Which columns of a set's rates belong to which learner: the task's own, "", and those of `Task.others`."""
+    found, first = {}, 0
+    for name, learner in {"": task.learner, **task.others}.items():
+        count = len(layers(learner.model))
+        found[name] = slice(first, first + count)
+        first += count
+    return found
+
+
 def known_inits(task: Task, sets: int) -> LearnerState:
     """The known initialisations, one per set: stacked learner states."""
     return task.inits("known_init", sets)
@@ -122,7 +132,7 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
         inputs=inputs,
         item_classes=classes,
         steps=settings.steps,
-        layers=len(layers(task.learner.model)),
+        layers=max(part.stop for part in columns(task).values()),
         rate=settings.inner_rate,
         label_scale=1.0 if settings.labels == "unrestricted" else settings.label_scale,
     )
@@ -139,7 +149,9 @@ def _candidate_losses(
     def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
         index, one = args
         states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
-        return outer_loss(task.learner, complete(task.table[one]), states, batch, labels=settings.labels)[0]
+        synthetic = complete(task.table[one])
+        synthetic = synthetic._replace(log_rates=synthetic.log_rates[:, columns(task)[""]])
+        return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels)[0]
 
     losses = np.asarray(jax.jit(lambda ids: jax.lax.map(loss, (jnp.arange(len(ids)), ids)))(ids))
     return np.where(np.isfinite(losses), losses, np.inf)
@@ -276,23 +288,29 @@ def make_outer_optimizer(settings: DistillSettings) -> optax.GradientTransformat
 def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
     """``init(synthetic) -> LoopState`` and ``advance(state, until, look) -> (state, means, validation)``."""
     known = known_inits(task, sets) if settings.init == "known" else None
-    optimizer, learner = make_outer_optimizer(settings), task.learner
-    train = differentiable_training(learner, settings.hypergradient, window=settings.window, segment=settings.segment)
+    optimizer = make_outer_optimizer(settings)
 
-    def initial_states(index: jax.Array, key: jax.Array) -> LearnerState:
-        if known is not None:
+    def students(index: jax.Array) -> list[Student]:
+        def fresh(learner: Learner, key: jax.Array) -> LearnerState:
+            return jax.vmap(learner.init)(jax.random.split(key, settings.nets))
+
+        def the_known_one(learner: Learner, key: jax.Array) -> LearnerState:
             return jax.tree.map(lambda x: x[index][None], known)
-        return jax.vmap(learner.init)(jax.random.split(key, settings.nets))
+
+        return [
+            Student(
+                learner,
+                partial(fresh if known is None else the_known_one, learner),
+                differentiable_training(
+                    learner, settings.hypergradient, window=settings.window, segment=settings.segment
+                ),
+                part,
+            )
+            for learner, part in zip((task.learner, *task.others.values()), columns(task).values())
+        ]
 
     def method(index: jax.Array):
-        return unrolled(
-            learner,
-            optimizer,
-            partial(initial_states, index),
-            average_decay=settings.average,
-            train=train,
-            labels=settings.labels,
-        )
+        return unrolled(students(index), optimizer, average_decay=settings.average, labels=settings.labels)
 
     def one_step(key: jax.Array, index: jax.Array, outer: OuterState):
         key = jax.random.fold_in(key, index)
@@ -300,13 +318,18 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
         return method(index)[1](stream(key, "outer", outer.step), outer, batch)
 
     def validate(index: jax.Array, outer: OuterState) -> jax.Array:
-        if known is not None:
-            states = initial_states(index, task.key)
-        else:
-            keys = jax.random.split(stream(task.key, "selection", outer.step), select_inits)
-            states = jax.vmap(learner.init)(keys)
-        trained = train_on(learner, outer.average, states, settings.labels)
-        return accuracy(learner.model, trained.params, task.validation, task.embed)
+        """The accuracy of every judge: `select_inits` fresh ones of every learner, or the known one."""
+        scores = []
+        for student in students(index):
+            if known is not None:
+                states = student.initial_states(task.key)
+            else:
+                keys = jax.random.split(stream(task.key, "selection", outer.step), select_inits)
+                states = jax.vmap(student.learner.init)(keys)
+            synthetic = for_student(outer.average, student)
+            trained = train_on(student.learner, synthetic, states, settings.labels)
+            scores.append(accuracy(student.learner.model, trained.params, task.validation, task.embed))
+        return jnp.concatenate(scores)
 
     indices = jnp.arange(sets)
 

@@ -117,7 +117,9 @@ def retrain(artefact: Artefact, *, seed: int = 0, count: int | None = None) -> T
     else:
         keys = jax.random.split(stream(jax.random.key(seed), "evaluation"), count)
         states = jax.vmap(learner.init)(keys)
-    synthetic = Synthetic(artefact.inputs, artefact.label_logits, artefact.log_rates)
+    # The rates of further networks that the set was distilled for come behind those of its own.
+    own = artefact.log_rates[..., : len(artefact.spec["layers"])]
+    synthetic = Synthetic(artefact.inputs, artefact.label_logits, own)
     trained = jax.jit(partial(train_sets, learner, labels=artefact.spec.get("targets", "soft")))(synthetic, states)
     spec = artefact.spec
     params = jax.tree.map(np.asarray, trained.params)

@@ -73,6 +73,11 @@ class DistillSettings:
     init: str = _option("random", "initialisations the set must serve", choices=("random", "known"))
     labels: str = _option("soft", "learned labels, or fixed ones", choices=("soft", "hard", "unrestricted"))
     start: str = _option("real", "what the items start from: real sentences or noise", choices=("real", "noise"))
+    also: tuple[str, ...] | None = _option(
+        None,
+        "further networks that the set must train, with rates of their own; their sizes are those of config.model",
+        choices=("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging"),
+    )
     nets: int = _option(4, "fresh initialisations in an outer step (1 if known)", min=1)
     batch_size: int = _option(256, "real sentences in an outer step", min=1)
     rate: float = _option(0.05, "first rate of the outer Adam, decayed along a half cosine", min=1e-8)
@@ -94,6 +99,8 @@ class DistillSettings:
 
     def __post_init__(self):
         """Checks between keys."""
+        if self.also and self.init == "known":
+            raise ValueError("also needs init = 'random': a known initialisation is one network's")
         if "truncated" in self.hypergradient and not 1 <= (self.window or 0) <= self.steps:
             raise ValueError(
                 f"hypergradient = {self.hypergradient!r} needs window, the inner steps it goes through, between 1 and "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -44,6 +45,7 @@ class Task:
       validation: see above.
       table: ``float32[words, dim]`` on the device.
       learner: model and inner optimizer, the same for every method.
+      others: further learners that a distilled set must train (`config.distill.also`), by the kind of their network.
       key: of the run.
       seconds: what loading and word vectors took.
     """
@@ -56,6 +58,7 @@ class Task:
     validation: Examples
     table: jax.Array
     learner: Learner
+    others: dict[str, Learner]
     key: jax.Array
     seconds: dict[str, float]
 
@@ -86,6 +89,13 @@ class Task:
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """Classes as distributions, ``float32[n, classes]``."""
     return np.eye(classes, dtype=np.float32)[labels]
+
+
+def make_learners(settings: Settings, kinds: Iterable[str], dim: int, classes: int) -> dict[str, Learner]:
+    """Learners with networks of several kinds, otherwise of the config's sizes."""
+    optimizer = make_optimizer(settings.learner)
+    networks = {kind: make_model(replace(settings.model, kind=kind), dim, classes) for kind in kinds}
+    return {kind: make_learner(model, optimizer) for kind, model in networks.items()}
 
 
 def make_model(settings: ModelSettings, dim: int, classes: int) -> Model:
@@ -130,7 +140,8 @@ def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.
     if settings.model.kind == "text_cnn" and max(settings.model.windows) > length:
         raise ConfigError(f"config.model.windows: {max(settings.model.windows)} words in a text of {length}")
     ids = {split: encode(getattr(dataset, split).texts, length) for split in ("train", "validation", "test")}
-    model = make_model(settings.model, vectors.table.shape[1], dataset.num_classes)
+    kinds = (settings.model.kind, *(settings.distill.also or ()))
+    learners = make_learners(settings, kinds, vectors.table.shape[1], dataset.num_classes)
     return Task(
         dataset=dataset,
         vectors=vectors,
@@ -143,7 +154,8 @@ def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.
         ),
         validation=make_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes), buckets=1),
         table=jnp.asarray(vectors.table),
-        learner=make_learner(model, make_optimizer(settings.learner)),
+        learner=learners.pop(settings.model.kind),
+        others=learners,
         key=jax.random.key(settings.seed),
         seconds=seconds,
     )

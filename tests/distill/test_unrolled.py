@@ -11,7 +11,7 @@ import pytest
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch, TextInputs
 from dd_al.distill.synthetic import LABELS, as_batch, balanced_classes, rates, start, targets
-from dd_al.distill.unrolled import outer_loss, unrolled
+from dd_al.distill.unrolled import Student, outer_loss, unrolled
 from dd_al.learner import optimizers
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import layers, logits, make_learner
@@ -127,7 +127,7 @@ def test_fewer_items_than_classes_still_teach_every_class():
 def make(average_decay, inner_dropout):
     """A first state, the jitted step and a count of its traces."""
     init, step = unrolled(
-        LEARNER, optax.adam(0.05), initial_states, average_decay=average_decay, inner_dropout=inner_dropout
+        [Student(LEARNER, initial_states)], optax.adam(0.05), average_decay=average_decay, inner_dropout=inner_dropout
     )
     traces = []
 
@@ -198,7 +198,8 @@ def test_a_loss_that_is_not_finite_leaves_the_set_unchanged(broken):
 def test_a_hypergradient_that_is_not_finite_is_skipped_too():
     # Without eps_root the gradients that vanish below a zero output layer have an infinite second derivative.
     learner = make_learner(MODEL, optax.scale_by_adam(eps_root=0.0))
-    init, step = unrolled(learner, optax.adam(0.05), lambda key: jax.vmap(learner.init)(jax.random.split(key, NETS)))
+    student = Student(learner, lambda key: jax.vmap(learner.init)(jax.random.split(key, NETS)))
+    init, step = unrolled([student], optax.adam(0.05))
     state = init(SYNTHETIC)
     after, info = jax.jit(step)(jax.random.key(0), state, REAL)
     assert np.isfinite(info.loss) and not np.isfinite(info.grad_norm) and not info.finite
@@ -229,7 +230,7 @@ def test_labels_are_what_was_asked_for():
 
 @pytest.mark.parametrize("labels", LABELS)
 def test_every_kind_of_label_trains_and_only_hard_ones_stay(labels):
-    init, step = unrolled(LEARNER, optax.adam(0.05), initial_states, labels=labels)
+    init, step = unrolled([Student(LEARNER, initial_states)], optax.adam(0.05), labels=labels)
     state, _ = jax.jit(step)(jax.random.key(0), init(SYNTHETIC), REAL)
     assert (state.synthetic.inputs != SYNTHETIC.inputs).any()
     assert (state.synthetic.label_logits != SYNTHETIC.label_logits).any() == (labels != "hard")
@@ -244,3 +245,32 @@ def test_a_step_takes_any_hypergradient(how):
         return outer_loss(LEARNER, synthetic, STATES, REAL, window_key=jax.random.key(0), train=train)[0]
 
     assert_close(jax.jit(jax.value_and_grad(objective))(SYNTHETIC), (loss, gradient))
+
+
+def test_several_students_share_the_set_and_have_rates_of_their_own():
+    wide = Model(
+        lambda key: {"hidden": jax.random.normal(key, (DIM, 2)), "output": jnp.zeros((2, CLASSES))}, features, head
+    )
+    other = make_learner(wide, optimizers.get("sgd"))
+    columns = len(layers(MODEL))
+    students = [
+        Student(LEARNER, initial_states, columns=slice(0, columns)),
+        Student(other, lambda key: jax.vmap(other.init)(jax.random.split(key, 2)), columns=slice(columns, None)),
+    ]
+    both = SYNTHETIC._replace(log_rates=jnp.concatenate([SYNTHETIC.log_rates, SYNTHETIC.log_rates - 1], axis=1))
+    key, optimizer = jax.random.key(2), optax.sgd(1.0)
+
+    def stepped(students, synthetic):
+        init, step = unrolled(students, optimizer)
+        state, info = jax.jit(step)(key, init(synthetic), REAL)
+        return jax.tree.map(jnp.subtract, synthetic, state.synthetic), info
+
+    moved, info = stepped(students, both)
+    first, first_info = stepped(students[:1], both)  # the first one's numbers do not depend on the second
+    states = jax.jit(students[1].initial_states)(stream(stream(key, "student", 1), "inner_init"))
+    alone = both._replace(log_rates=both.log_rates[:, columns:])
+    second_loss, second = jax.jit(jax.value_and_grad(lambda s: outer_loss(other, s, states, REAL)[0]))(alone)
+    np.testing.assert_allclose(info.loss, (first_info.loss + second_loss) / 2, rtol=1e-5)
+    np.testing.assert_allclose(moved.inputs, (first.inputs + second.inputs) / 2, atol=1e-5)
+    np.testing.assert_allclose(moved.log_rates[:, :columns], first.log_rates[:, :columns] / 2, atol=1e-5)
+    np.testing.assert_allclose(moved.log_rates[:, columns:], second.log_rates / 2, atol=1e-5)
