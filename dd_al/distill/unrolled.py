@@ -81,6 +81,7 @@ def outer_loss(
     window_key: jax.Array | None = None,
     train: Callable[..., LearnerState] | None = None,
     labels: str = "soft",
+    rate_noise: float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
     """The objective: min over (p̃, η̃) of E ℓ(p, θ_S) (Wang et al. 2018, eq. 5).
 
@@ -93,6 +94,8 @@ def outer_loss(
       window_key: draws the window of random truncation, the same for all inits.
       train: from `dd_al.learner.hypergradient.differentiable_training`; in full if None.
       labels: see `dd_al.distill.synthetic.targets`.
+      rate_noise: every net's rates are multiplied by log-normal numbers of this spread, drawn with `window_key`: one
+        for all of its rates, one for each layer and one for each step, so that the set does not depend on its schedule.
 
     Returns:
       The mean loss over inits and batch, ``float32[]``, and the accuracy, ``float32[]``.
@@ -102,7 +105,10 @@ def outer_loss(
 
     def one(state: LearnerState, index: jax.Array):
         dropout_key = None if key is None else jax.random.fold_in(key, index)
-        final = train(state, batch, step_rates, key=dropout_key, window_key=window_key)
+        own_rates = step_rates
+        if rate_noise:
+            own_rates = _disturbed(jax.random.fold_in(stream(window_key, "rates"), index), step_rates, rate_noise)
+        final = train(state, batch, own_rates, key=dropout_key, window_key=window_key)
         return logits(learner.model, final.params, real)
 
     count = jax.tree.leaves(states)[0].shape[0]
@@ -111,12 +117,20 @@ def outer_loss(
     return cross_entropy(z, jnp.broadcast_to(real.targets, z.shape)), jnp.mean(correct.astype(jnp.float32))
 
 
+def _disturbed(key: jax.Array, rates: jax.Array, spread: float) -> jax.Array:
+    steps, layers = rates.shape
+    for name, shape in (("all", (1, 1)), ("layers", (1, layers)), ("steps", (steps, 1))):
+        rates = rates * jnp.exp(spread * jax.random.normal(stream(key, name), shape))
+    return rates
+
+
 def unrolled(
     students: Sequence[Student],
     optimizer: optax.GradientTransformation,
     *,
     average_decay: float = 0.0,
     inner_dropout: bool = False,
+    rate_noise: float = 0.0,
     labels: str = "soft",
 ) -> tuple[Callable, Callable]:
     """The distillation method as ``(init, step)``.
@@ -125,6 +139,7 @@ def unrolled(
       students: what the set is distilled for; the objective is their mean loss.
       optimizer: the outer optimizer, schedule and clipping included.
       average_decay: decay of the moving average that `OuterState.average` holds; 0 keeps the set itself.
+      rate_noise: see `outer_loss`.
       inner_dropout: whether the learners' dropout is active in the inner steps.
       labels: see `dd_al.distill.synthetic.targets`.
 
@@ -147,7 +162,7 @@ def unrolled(
                     outer_loss(
                         student.learner, for_student(synthetic, student), states, real, train=student.train,
                         key=stream(k, "inner_dropout") if inner_dropout else None,
-                        window_key=stream(k, "window"), labels=labels,
+                        window_key=stream(k, "window"), labels=labels, rate_noise=rate_noise,
                     )
                     for student, states, k in zip(students, starts, keys)
                 )

@@ -3,4 +3,5 @@
 EXPERIMENTS = {
     "distill": "dd_al.experiments.distill",
     "train": "dd_al.experiments.train",
+    "transfer": "dd_al.experiments.transfer",
 }

@@ -131,15 +131,24 @@ def _balanced_draw(rng: np.random.Generator, by_class: list[np.ndarray], items: 
     return np.asarray(picks)
 
 
-def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: LearnerState, *, stop: Stop) -> Trained:
-    """Trains on random subsets with the best constant rate, length and dropout that validation finds for them.
+def fit_constant(
+    task: Task,
+    settings: RandomSettings,
+    batches: Batch,
+    states: LearnerState,
+    *,
+    stop: Stop,
+    title: str = "random subsets",
+) -> Trained:
+    """Trains on small sets with the best constant rate, length and dropout that validation finds for them.
 
     Args:
       task: the data and the learner.
       settings: the rates and steps to choose among.
-      batches: from `random_batches`; one subset per state.
+      batches: one set per state, as `random_batches` makes them.
       states: stacked initial states.
       stop: asked between schedules.
+      title: of the progress bar.
 
     Returns:
       The learners at the best (rate, steps, dropout) by mean validation accuracy, the curve at that rate and
@@ -148,7 +157,7 @@ def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: Lea
     steps = np.asarray(sorted(settings.steps))
     train = jax.jit(_random_training(task, jnp.asarray(steps)), static_argnums=3)
     best: tuple[float, Trained] | None = None
-    with Progress(len(settings.dropout) * len(settings.rates), "random subsets") as progress:
+    with Progress(len(settings.dropout) * len(settings.rates), title) as progress:
         for dropout in settings.dropout:
             for rate in settings.rates:
                 params, curve = train(batches, states, rate, dropout)  # [points, draws]
@@ -161,7 +170,7 @@ def fit_random(task: Task, settings: RandomSettings, batches: Batch, states: Lea
                         Trained(chosen, steps, np.asarray(curve), np.asarray([rate, steps[at], dropout], np.float32)),
                     )
                 progress.update(1, best=float(best[0]))
-                stop.check("the same command trains again: random subsets")
+                stop.check(f"the same command trains again: {title}")
     return best[1]
 
 

@@ -310,7 +310,13 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
         ]
 
     def method(index: jax.Array):
-        return unrolled(students(index), optimizer, average_decay=settings.average, labels=settings.labels)
+        return unrolled(
+            students(index),
+            optimizer,
+            average_decay=settings.average,
+            labels=settings.labels,
+            rate_noise=settings.rate_noise,
+        )
 
     def one_step(key: jax.Array, index: jax.Array, outer: OuterState):
         key = jax.random.fold_in(key, index)

@@ -35,10 +35,16 @@ _LOG = logging.getLogger(__name__)
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tokenizers", "datasets")
 
 
-def load_dataset(settings: Settings, workdir: Workdir) -> TextDataset:
-    """Loads the data of a config, says what a run must say about it, and takes the work directory for it."""
+def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> TextDataset:
+    """Loads the data of a config, says what a run must say about it, and takes the work directory for it.
+
+    Args:
+      settings: which data.
+      workdir: taken for these data; see `Workdir.begin`.
+      **found: what else the run depends on.
+    """
     dataset = sources.load(settings.data)
-    workdir.begin(data=f"{dataset.name} ({dataset.source}), content {dataset.sha256[:12]}")
+    workdir.begin(data=f"{dataset.name} ({dataset.source}), content {dataset.sha256[:12]}", **found)
     if workdir.resumed:
         _LOG.info("resuming the run in %s", workdir.path)
     for note in dataset.notes:

@@ -82,6 +82,9 @@ class DistillSettings:
     batch_size: int = _option(256, "real sentences in an outer step", min=1)
     rate: float = _option(0.05, "first rate of the outer Adam, decayed along a half cosine", min=1e-8)
     clip: float = _option(0.25, "largest norm of a hypergradient", min=1e-8)
+    rate_noise: float = _option(
+        0.0, "spread of log-normal factors on the rates of every net, so that the set serves other schedules", min=0.0
+    )
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
     label_scale: float = _option(2.0, "first logit of an item's own class", min=0.0)
@@ -109,6 +112,22 @@ class DistillSettings:
 
 
 @dataclass(frozen=True)
+class TransferSettings:
+    """A distilled set on other networks and in other ways; `config.transfer`."""
+
+    artefact: str | None = _option(None, "the distilled set: a work directory or a .safetensors file")
+    networks: tuple[str, ...] = _option(
+        ("text_cnn", "lstm", "transformer", "averaging"),
+        "networks to try, beside the set's own",
+        choices=("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging"),
+    )
+    init_scales: tuple[float, ...] = _option((0.5, 2.0), "factors of the set's own initial weights", min=1e-3)
+    steps: tuple[int, ...] = _option((5, 10, 20, 40, 80, 160), "steps at one rate to choose among", min=1)
+    rates: tuple[float, ...] = _option((1e-3, 3e-3, 1e-2, 3e-2, 1e-1), "rates of Adam to choose among", min=1e-8)
+    sgd_rates: tuple[float, ...] = _option((0.03, 0.1, 0.3, 1.0, 3.0), "rates of SGD to choose among", min=1e-8)
+
+
+@dataclass(frozen=True)
 class EvaluateSettings:
     """How methods are judged; `config.evaluate`."""
 
@@ -121,7 +140,7 @@ class EvaluateSettings:
 class Settings:
     """A whole config."""
 
-    experiment: str = _option("distill", "the question: distill or train")
+    experiment: str = _option("distill", "the question: distill, train or transfer")
     seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     data: DataSettings = field(default_factory=DataSettings)
     vectors: VectorSettings = field(default_factory=VectorSettings)
@@ -130,4 +149,5 @@ class Settings:
     full: FullSettings = field(default_factory=FullSettings)
     random: RandomSettings = field(default_factory=RandomSettings)
     distill: DistillSettings = field(default_factory=DistillSettings)
+    transfer: TransferSettings = field(default_factory=TransferSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)

@@ -115,13 +115,16 @@ def make_optimizer(settings: LearnerSettings):
     return optimizers.get(settings.optimizer, momentum=settings.momentum, b2=settings.b2, eps_root=settings.eps_root)
 
 
-def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.0) -> Task:
+def make_task(
+    settings: Settings, dataset: TextDataset, load_seconds: float = 0.0, *, vectors: WordVectors | None = None
+) -> Task:
     """Counts or reads word vectors, puts the splits into numbers, and builds the learner.
 
     Args:
       settings: the config.
       dataset: its data, loaded.
       load_seconds: what loading took, for the record.
+      vectors: to use instead of those that the settings describe.
 
     Raises:
       DataError: no usable word vectors.
@@ -129,11 +132,10 @@ def make_task(settings: Settings, dataset: TextDataset, load_seconds: float = 0.
     """
     start = time.perf_counter()
     held_out = dataset.validation.texts + dataset.test.texts
-    vectors = word_vectors(settings.vectors, dataset.train.texts, held_out)
+    vectors = vectors or word_vectors(settings.vectors, dataset.train.texts, held_out)
     seconds = {"data_s": load_seconds, "vectors_s": time.perf_counter() - start}
     _LOG.info(
-        "word vectors: %d words, %d dimensions, %.1f %% of the training tokens have one (%.1f s)",
-        vectors.report["words"], vectors.report["dim"], 100 * vectors.report["coverage"], seconds["vectors_s"],
+        "word vectors: %d words, %d dimensions (%.1f s)", *vectors.table.shape, seconds["vectors_s"]
     )  # fmt: skip
     encode = vectors.vocabulary.encode
     length = settings.data.length or choose_length([len(i) for i in vectors.vocabulary.ids(dataset.train.texts)])

@@ -85,6 +85,8 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
     """Returns name → (PNG, title, caption) of every picture that there is data for."""
     drawn = {}
     curves = {name: entry["curve"] for name, entry in results["methods"].items() if entry.get("curve", {}).get("steps")}
+    if "transfer" in results:  # there are dozens
+        curves = {}
     if curves:
         picture = figures.training_curves(curves, majority_rate=results["dataset"].get("validation_majority_rate"))
         caption = (
@@ -100,6 +102,13 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
         labels = [item["label"] for item in distilled["items"]]
         picture = figures.soft_labels(labels, sections.label_names(distilled))
         drawn["soft_labels"] = picture, "Learned labels", "The probability that each synthetic sentence teaches."
+    if transfer := results.get("transfer"):
+        picture = figures.transfer(transfer["networks"], transfer["ways"], transfer["retention"])
+        caption = (
+            "Accuracy on the distilled set over that of the same network on all data, in per cent. A dash: the set has "
+            "no rates for that network's layers."
+        )
+        drawn["transfer"] = picture, "Away from home", caption
     if distilled and distilled.get("rates", {}).get("values"):
         picture = figures.learned_rates(distilled["rates"]["values"], distilled["rates"]["names"])
         drawn["learned_rates"] = picture, "Learned rates", "By inner step and group of parameters, on a log axis."

@@ -101,6 +101,30 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Fig
     return figure
 
 
+def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[Sequence[float | None]]) -> "Figure":
+    """Draws how much of its own full-data accuracy each network reaches on the distilled set, as a heat map.
+
+    Args:
+        networks: a row each.
+        ways: to train, a column each.
+        retention: float[networks][ways], shares; None where a way does not exist for a network.
+    """
+    values = 100 * np.asarray([[np.nan if v is None else v for v in row] for row in retention], dtype=float)
+    figure, axes = _figure(size=(_SIZE[0] + 1.5, 1.8 + 0.34 * len(networks)), grid=False)
+    low = min(50.0, np.nanmin(values)) if np.isfinite(values).any() else 50.0
+    picture = axes.imshow(values, cmap="cividis", vmin=low, vmax=100, aspect="auto", interpolation="nearest")
+    axes.set_xticks(range(len(ways)), [_plain(way.replace(", ", ",\n")) for way in ways], fontsize=8)
+    axes.set_yticks(range(len(networks)), [_plain(name) for name in networks], fontsize=8)
+    axes.tick_params(length=0)
+    for (row, column), value in np.ndenumerate(values):
+        text, ink = (
+            ("–", _GREY) if np.isnan(value) else (f"{value:.1f}", "white" if value < (low + 100) / 2 else "black")
+        )
+        axes.text(column, row, text, color=ink, ha="center", va="center", fontsize=8)
+    figure.colorbar(picture, ax=axes, label="% of its accuracy on all data", pad=0.02)
+    return figure
+
+
 def learned_rates(values: Sequence[Sequence[float]], names: Sequence[str]) -> "Figure":
     """Draws the learned learning rates on a log axis, a line per group of parameters.
 

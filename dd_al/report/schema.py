@@ -59,6 +59,7 @@ _RESULTS = {
     "evaluate": {"split": frozenset({"test", "validation"}), "inits": _COUNT, "init": frozenset({"random", "known"})},
     "budget": {str: {"examples": _COUNT, "fraction": _NUMBER, "labels_used": _COUNT, "stored_floats": _COUNT}},
     "methods": {str: _METHOD},
+    "transfer?": {"networks": [_TEXT], "ways": [_TEXT], "retention": [[_NUMBER]]},
     "time": {str: _NUMBER},
     "memory?": {str: _NUMBER},
     "vectors?": {},
@@ -174,6 +175,10 @@ def validate(results: Any) -> None:
         curve = method.get("curve", {"steps": [], "accuracy": []})
         if len(curve["steps"]) != len(curve["accuracy"]) or len({len(row) for row in curve["accuracy"]}) > 1:
             raise ValueError(f"{where}.curve needs one row per step, and as many initialisations in every row")
+    if transfer := results.get("transfer"):
+        shape = [len(transfer["ways"])] * len(transfer["networks"])
+        if [len(row) for row in transfer["retention"]] != shape:
+            raise ValueError("results.transfer.retention needs a row per network, and in it a number per way")
 
 
 def validate_distilled(distilled: Any) -> None:

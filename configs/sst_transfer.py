@@ -1,0 +1,15 @@
+"""Try a set that was distilled from SST-2 (or SST-5) on other networks, optimizers and schedules.
+
+python -m dd_al.main --config=configs/sst_transfer.py --config.transfer.artefact=runs/sst2 --workdir=runs/transfer2
+"""
+
+from dd_al.core.settings import parse_variant, to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config(arg=None):
+    variant = parse_variant(arg, {"classes": (2, 5)})
+    config = to_config(Settings())
+    config.experiment = "transfer"
+    config.data.name = f"sst{variant.get('classes', 2)}"
+    return config
