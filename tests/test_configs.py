@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dd_al import main
@@ -14,6 +15,7 @@ VARIANTS = {
     "smoke.py": {},  # run below, and in test_end_to_end.py
     "sst_distill.py": {"": 2, "classes=5": 5, "init=known": 2, "classes=5,init=known": 5},
     "sst_full.py": {"": 2, "classes=5": 5},
+    "sst_transfer.py": {},  # needs a distilled set: run at the end
 }
 # What the other variants of the file cover between them; these are left to -m slow.
 CONTAINED = {("sst_distill.py", "classes=5"), ("sst_distill.py", "init=known"), ("sst_full.py", "")}
@@ -90,3 +92,37 @@ def test_development_never_sees_the_test_split(write_reviews, tmp_path, capsys):
     distilled = read_json(tmp_path / "w/distilled.json")
     assert [len(item["label"]) for item in distilled["items"]] == [3, 3] and distilled["label_names"] == names
     assert all("start_text" not in item for item in distilled["items"])
+
+
+def test_a_set_distilled_for_two_networks_is_tried_on_others(write_reviews, tmp_path, capsys):
+    data = write_reviews(tmp_path / "data", 2)
+    flags = "--config.distill.also=averaging", "--config.distill.rate_noise=0.3", "--config.model.width=4"
+    assert command("smoke.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
+    tried = (
+        f"--config.transfer.artefact={tmp_path / 'w'}", "--config.transfer.networks=averaging,rnn",
+        "--config.transfer.init_scales=2", "--config.transfer.rates=0.01", "--config.transfer.sgd_rates=0.1",
+        "--config.transfer.steps=1,2", "--config.evaluate.split=validation",
+    )  # fmt: skip
+    assert command("sst_transfer.py", "", data, tmp_path / "t", *tried) == 0, capsys.readouterr().err
+    results = read_json(tmp_path / "t/results.json")
+    schema.validate(results)
+    table = results["transfer"]
+    assert table["networks"] == [
+        "text_cnn", "text_cnn, half as wide", "text_cnn, twice as wide", "text_cnn, initial weights × 2", "averaging",
+        "rnn",
+    ]  # fmt: skip
+    # The set has rates for its own network's layers, of any size, and for those of the other that it was made for.
+    scheduled = [row[table["ways"].index("own schedule")] is not None for row in table["retention"]]
+    assert scheduled == [True, True, True, True, True, False]
+    assert all(row[table["ways"].index("Adam, one rate")] is not None for row in table["retention"])
+    # Trained as its own run trained them: the same networks, which give the same answers.
+    distilled = read_json(tmp_path / "w/results.json")["methods"]["distilled"]
+    home = results["methods"]["distilled"]["validation_accuracy"]["values"]
+    np.testing.assert_allclose(home, distilled["validation_accuracy"]["values"])
+    assert (tmp_path / "t/figures/transfer.png").exists()
+
+    other = write_reviews(tmp_path / "other", 3)
+    assert command("sst_transfer.py", "", other, tmp_path / "u", *tried) == 2
+    assert "was distilled for the labels" in capsys.readouterr().err
+    assert command("sst_transfer.py", "", data, tmp_path / "v", "--config.evaluate.inits=1") == 2
+    assert "config.transfer.artefact is not set" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from dd_al.core.errors import ConfigError
 from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record
-from dd_al.experiments.baselines import fit_full, fit_constant, random_batches
+from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
 from dd_al.experiments.optimise import Distillation, columns, default_items, known_inits, optimise
 from dd_al.experiments.retrain import nearest_words
 from dd_al.experiments.settings import Settings

@@ -20,7 +20,7 @@ from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
 from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained, fit_full, fit_constant
+from dd_al.experiments.baselines import Trained, fit_constant, fit_full
 from dd_al.experiments.optimise import train_on
 from dd_al.experiments.retrain import nearest_words
 from dd_al.experiments.settings import LearnerSettings, ModelSettings, RandomSettings, Settings

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from dd_al.experiments.baselines import fit_full, fit_constant, random_batches
+from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
 from dd_al.experiments.settings import FullSettings, RandomSettings
 from dd_al.io.signals import Stop
 
