@@ -12,41 +12,8 @@ import dd_al
 from dd_al.core.errors import DataError
 from dd_al.io import artefact as artefacts
 
-WORDS = ("[PAD]", "[UNK]", "a", "fine", "film", "dull", "n't", "do")
-WINDOWS, FILTERS, DIM, LENGTH = (3, 1, 2), 5, 4, 6
+DIM, LENGTH = 4, 6
 LEARNER = {"optimizer": "adam", "momentum": 0.8, "b2": 0.95, "eps_root": 1e-4}
-
-
-def make(sets=2, items=3, classes=3, steps=4, init="known", model=None, **spec):
-    """An artefact of random numbers; the known parameters are random everywhere, so that every layer is tested."""
-    rng = np.random.default_rng(0)
-
-    def normal(*shape):
-        return rng.standard_normal(shape).astype(np.float32)
-
-    layers = sorted(f"conv{w}" for w in WINDOWS) + ["output"]
-    sizes = {f"conv{w}": (FILTERS, w * DIM) for w in WINDOWS} | {"output": (len(WINDOWS) * FILTERS, classes)}
-    params = {f"{name}/kernel": normal(sets, *size) for name, size in sizes.items()}
-    params |= {f"{name}/bias": normal(sets, classes if name == "output" else FILTERS) for name in sizes}
-    return artefacts.Artefact(
-        inputs=normal(sets, items, 5, DIM),
-        label_logits=normal(sets, items, classes),
-        log_rates=0.5 * normal(sets, steps, len(layers)) - 2.5,
-        vectors=np.concatenate([np.zeros((2, DIM)), normal(6, DIM)]).astype(np.float16).astype(np.float32),
-        words=WORDS,
-        params=params if init == "known" else {},
-        spec={
-            "task": "toy",
-            "label_map": {"bad": 0, "poor": 0, "fair": 1, "good": 2},
-            "classes": classes,
-            "length": LENGTH,
-            "layers": layers,
-            "model": model or {"windows": list(WINDOWS), "filters": FILTERS},
-            "learner": LEARNER,
-            "init": init,
-            **spec,
-        },
-    )
 
 
 def saved(folder, artefact):
@@ -113,13 +80,13 @@ def train(kit):
 @pytest.mark.parametrize(
     ("optimizer", "targets"), [("sgd", "soft"), ("momentum", "unrestricted"), ("adam", "hard"), ("adam", None)]
 )
-def test_the_documented_schedule_is_the_packages_own(tmp_path, own_caches, optimizer, targets):
+def test_the_documented_schedule_is_the_packages_own(tmp_path, own_caches, optimizer, targets, toy_artefact):
     from flax.traverse_util import flatten_dict
 
     from dd_al.experiments.retrain import retrain
 
     labels = {} if targets is None else {"targets": targets}
-    folder = saved(tmp_path, make(learner={**LEARNER, "optimizer": optimizer}, **labels))
+    folder = saved(tmp_path, toy_artefact(learner={**LEARNER, "optimizer": optimizer}, **labels))
     learners = retrain(artefacts.load(folder))
     own = flatten_dict(learners.params, sep="/")
     texts = ["a fine film", "do n't", "", "dull dull dull film a a fine nothing", "unknown"]
@@ -151,8 +118,8 @@ def test_fresh_parameters_are_as_documented():
 
 
 @pytest.mark.parametrize("targets", ["soft", "hard", "unrestricted"])
-def test_it_is_what_load_shows(tmp_path, targets):
-    folder = saved(tmp_path, make(targets=targets))
+def test_it_is_what_load_shows(tmp_path, targets, toy_artefact):
+    folder = saved(tmp_path, toy_artefact(targets=targets))
     shown = dd_al.load(folder)
     for index, one in enumerate(shown.sets):
         kit = dd_al.load_distilled(folder / "distilled.safetensors", set=index)
@@ -165,21 +132,25 @@ def test_it_is_what_load_shows(tmp_path, targets):
     assert kit.labels == shown.labels == ["bad/poor", "fair", "good"]
     assert kit.layers == ("conv1", "conv2", "conv3", "output") and kit.length == LENGTH and kit.init == "known"
     assert kit.optimizer == ("adam", 0.8, 0.95, 1e-4) and kit.model["kind"] == "text_cnn"
-    assert kit.model["windows"] == list(WINDOWS) and kit.words == WORDS and np.array_equal(kit.vectors[0], [0] * DIM)
+    assert (
+        kit.model["windows"] == [3, 1, 2]
+        and kit.words[2:5] == ("a", "fine", "film")
+        and np.array_equal(kit.vectors[0], [0] * DIM)
+    )
     assert "3 items of 5 vectors of 4, 3 classes, 4 steps of adam, init='known'" in repr(kit)
     with pytest.raises(dataclasses.FrozenInstanceError):
         kit.inputs = None
 
 
-def test_labels_in_their_own_types(tmp_path):
-    kit = dd_al.load_distilled(saved(tmp_path, make(labels=[-1, 0.5, True], init="random")))
+def test_labels_in_their_own_types(tmp_path, toy_artefact):
+    kit = dd_al.load_distilled(saved(tmp_path, toy_artefact(labels=[-1, 0.5, True], init="random")))
     assert kit.labels == [-1, 0.5, True] and kit.params == {} and kit.init == "random"
 
 
-def test_texts_are_read_as_the_package_reads_them(tmp_path):
+def test_texts_are_read_as_the_package_reads_them(tmp_path, toy_artefact):
     from dd_al.models.embedding import embed
 
-    kit = dd_al.load_distilled(saved(tmp_path, make()))
+    kit = dd_al.load_distilled(saved(tmp_path, toy_artefact()))
     texts = ["A fine FILM", "don't", "", "zebra film a a a a a a"]
     embedded, mask = kit.embed(texts)
     assert embedded.dtype == np.float32 and embedded.shape == (4, LENGTH, DIM) and mask.dtype == bool
@@ -196,8 +167,8 @@ def test_texts_are_read_as_the_package_reads_them(tmp_path):
         kit.embed(["a", None])
 
 
-def test_jax_is_not_imported(tmp_path, commands):
-    saved(tmp_path, make())
+def test_jax_is_not_imported(tmp_path, commands, toy_artefact):
+    saved(tmp_path, toy_artefact())
     code = (
         "import sys, dd_al\n"
         f"kit = dd_al.load_distilled({str(tmp_path)!r})\n"
@@ -210,35 +181,31 @@ def test_jax_is_not_imported(tmp_path, commands):
 
 
 @pytest.mark.parametrize("index", [2, -1, 0.0, "0", None])
-def test_no_such_set(tmp_path, index):
+def test_no_such_set(tmp_path, index, toy_artefact):
     with pytest.raises(DataError, match=re.escape(f"{tmp_path}: set = {index!r}: must be an integer from 0 to 1")):
-        dd_al.load_distilled(saved(tmp_path, make()), set=index)
+        dd_al.load_distilled(saved(tmp_path, toy_artefact()), set=index)
 
 
-BAD_LEARNER = {**LEARNER, "optimizer": "lion"}
 DAMAGE = {
-    "another optimizer": (lambda: make(learner=BAD_LEARNER), "another version .*'lion'"),
-    "another kind of model": (lambda: make(model={"kind": "mlp"}), "another version .*'mlp'"),
-    "other targets": (lambda: make(targets="odd"), "another version .*'odd'"),
-    "other init": (lambda: make(init="cold"), "another version .*'cold'"),
-    "no settings": (lambda: make(learner=3), "distilled.safetensors: .*damaged|another version"),
-    "labels past the classes": (lambda: make(label_map={"a": 7}), "description is damaged"),
-    "more layers": (lambda: make(layers=["conv1"]), r"log_rates has the shape \(2, 4, 4\).*need \(2, 4, 1\)"),
-    "fewer labels": (lambda: make(labels=[1, 2]), "2 labels for 3 classes"),
-    "no length": (lambda: make(length=0), "length = 0: must be an integer of at least 1"),
-    "no items": (lambda: make(items=0), r"inputs has the shape \(2, 0, 5, 4\)"),
-    "parameters of another model": (
-        lambda: make(model={"windows": [1, 2, 3], "filters": 9}),
-        "output/kernel has the shape .*its model",
-    ),
-    "no parameters": (lambda: dataclasses.replace(make(), params={}), "known, but lacks output/bias"),
+    "another optimizer": ({"learner": {**LEARNER, "optimizer": "lion"}}, "another version .*'lion'"),
+    "another kind of model": ({"model": {"kind": "mlp"}}, "another version .*'mlp'"),
+    "other targets": ({"targets": "odd"}, "another version .*'odd'"),
+    "other init": ({"init": "cold"}, "another version .*'cold'"),
+    "no settings": ({"learner": 3}, "description is damaged|another version"),
+    "labels past the classes": ({"label_map": {"a": 7}}, "description is damaged"),
+    "more layers": ({"layers": ["conv1"]}, r"log_rates has the shape \(2, 4, 4\).*need \(2, 4, 1\)"),
+    "fewer labels": ({"labels": [1, 2]}, "2 labels for 3 classes"),
+    "no length": ({"length": 0}, "length = 0: must be an integer of at least 1"),
+    "no items": ({"items": 0}, r"inputs has the shape \(2, 0, 5, 4\)"),
+    "another model": ({"model": {"windows": [3, 1, 2], "filters": 9}}, "output/kernel has the shape .*its model needs"),
+    "no parameters": ({"params": {}}, "known, but lacks output/bias"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damaged_files_are_named(tmp_path, damage):
-    build, message = DAMAGE[damage]
-    saved(tmp_path, build())
+def test_damaged_files_are_named(tmp_path, toy_artefact, damage):
+    options, message = DAMAGE[damage]
+    saved(tmp_path, toy_artefact(**options))
     with pytest.raises(DataError, match=message) as caught:
         dd_al.load_distilled(tmp_path / "distilled.safetensors")
     assert str(tmp_path / "distilled.safetensors") in str(caught.value)
