@@ -152,7 +152,8 @@ class Distilled:
         """The synthetic sets: one, or one per known initialisation where the main command made several."""
         a = self.artefact
         labels = np.asarray(targets(a.label_logits, a.spec.get("targets", "soft")))
-        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, np.exp(a.log_rates)))
+        rates = np.exp(a.log_rates[..., : len(a.spec["layers"])])  # those of further networks come behind
+        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, rates))
 
     @property
     def synthetic(self) -> Synthetic:

@@ -46,6 +46,8 @@ class TrainingSet:
         "hard" labels), or any numbers ("unrestricted" ones).
       rates: ``float32[steps, layers]``, positive: the learning rate of each step and layer.
       layers: the name that each column of ``rates`` belongs to, a top-level entry of the parameters.
+      also: further networks that the set was distilled for, by kind: the name of each layer → ``float32[steps]``, its
+        rates. Their sizes are those in ``model``; {} where there are none.
       optimizer: its name and constants.
       model: the network that the set was distilled for: ``kind`` and its sizes.
       labels: the label of each class, as it was written in the data.
@@ -60,6 +62,7 @@ class TrainingSet:
     targets: np.ndarray
     rates: np.ndarray
     layers: tuple[str, ...]
+    also: dict[str, dict[str, np.ndarray]]
     optimizer: Optimizer
     model: dict[str, Any]
     labels: list[Label]
@@ -119,7 +122,7 @@ def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
 
     with m = v = 0 at first and μ, β₂, ε = ``optimizer.momentum, .b2, .eps_root``; ε lies under the root and nothing
     is added outside it (Kingma & Ba 2015, algorithm 1, but for that). The rates were learned for the layers of the
-    network in ``model``; another one needs rates of its own.
+    network in ``model``, and those in ``also`` for further ones; any other needs rates of its own.
 
     **TextCNN** (``model["kind"] == "text_cnn"``; Kim 2014, arXiv 1408.5882, eqs. 2–4). For every ``w`` in
     ``model["windows"]`` a layer ``conv{w}`` with ``kernel: [filters, w · dim]`` and ``bias: [filters]``. A row of the
@@ -167,13 +170,15 @@ def training_set(artefact: Artefact, set: int = 0, where: str = "the artefact") 
     sets = len(artefact.inputs)
     if not isinstance(set, (int, np.integer)) or not 0 <= set < sets:
         raise DataError(f"{where}: set = {set!r}: must be an integer from 0 to {sets - 1}, for it holds {sets}")
+    rates, layers = np.exp(artefact.log_rates[set]), tuple(spec["layers"])
     params = {name: value[set] for name, value in artefact.params.items()}
     _check_params(params, artefact, model, where)
     return TrainingSet(
         inputs=artefact.inputs[set],
         targets=_targets(artefact.label_logits[set], spec.get("targets", "soft")),
-        rates=np.exp(artefact.log_rates[set]),
-        layers=tuple(spec["layers"]),
+        rates=rates[:, : len(layers)],
+        layers=layers,
+        also=_further(rates[:, len(layers) :], spec.get("also", {})),
         optimizer=Optimizer(learner.optimizer, learner.momentum, learner.b2, learner.eps_root),
         model={**dataclasses.asdict(model), "windows": list(model.windows)},
         labels=labels,
@@ -225,6 +230,12 @@ def _targets(logits: np.ndarray, labels: str) -> np.ndarray:
     return weights / weights.sum(-1, keepdims=True)
 
 
+def _further(rates: np.ndarray, also: Mapping[str, Sequence[str]]) -> dict[str, dict[str, np.ndarray]]:
+    """The rates behind those of the set's own network, by the kind of the network and its layers."""
+    columns = iter(np.ascontiguousarray(rates.T))
+    return {kind: {name: next(columns) for name in layers} for kind, layers in also.items()}
+
+
 def _settings(spec: Mapping[str, Any], where: str) -> tuple[LearnerSettings, ModelSettings]:
     """The settings in a description; keys that an older version did not write have their defaults."""
     try:
@@ -239,9 +250,10 @@ def _check_shapes(artefact: Artefact, where: str) -> None:
     if inputs.ndim != 4 or not inputs.size:
         raise DataError(f"{where}: inputs has the shape {inputs.shape}; it must be [sets, items, length, dim]")
     sets, items, _, dim = inputs.shape
+    columns = len(spec["layers"]) + sum(map(len, spec.get("also", {}).values()))
     expected = {
         "label_logits": (sets, items, spec["classes"]),
-        "log_rates": (sets, *artefact.log_rates.shape[1:2], len(spec["layers"])),
+        "log_rates": (sets, *artefact.log_rates.shape[1:2], columns),
         "vectors": (len(artefact.words), dim),
     }
     for name, shape in expected.items():

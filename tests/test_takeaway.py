@@ -142,9 +142,22 @@ def test_it_is_what_load_shows(tmp_path, targets, toy_artefact):
         kit.inputs = None
 
 
+def test_further_networks_have_rates_of_their_own(tmp_path, toy_artefact):
+    """Their columns come behind those of the set's own network, as `config.distill.also` leaves them."""
+    whole = toy_artefact(sets=1, init="random", layers=["hidden", "output"], model={"kind": "averaging"})
+    also = {"gru": ["forward"], "rnn": ["output"]}
+    whole = dataclasses.replace(whole, spec={**whole.spec, "also": also})
+    kit = dd_al.load_distilled(saved(tmp_path, whole))
+    rates = np.exp(whole.log_rates[0])
+    assert kit.layers == ("hidden", "output") and np.array_equal(kit.rates, rates[:, :2])
+    assert list(kit.also) == ["gru", "rnn"] and np.array_equal(kit.also["gru"]["forward"], rates[:, 2])
+    assert np.array_equal(kit.also["rnn"]["output"], rates[:, 3])
+    np.testing.assert_allclose(dd_al.load(tmp_path).synthetic.rates, kit.rates, rtol=1e-6)
+
+
 def test_labels_in_their_own_types(tmp_path, toy_artefact):
     kit = dd_al.load_distilled(saved(tmp_path, toy_artefact(labels=[-1, 0.5, True], init="random")))
-    assert kit.labels == [-1, 0.5, True] and kit.params == {} and kit.init == "random"
+    assert kit.labels == [-1, 0.5, True] and kit.also == {} and kit.params == {} and kit.init == "random"
 
 
 def test_texts_are_read_as_the_package_reads_them(tmp_path, toy_artefact):
@@ -194,6 +207,7 @@ DAMAGE = {
     "no settings": ({"learner": 3}, "description is damaged|another version"),
     "labels past the classes": ({"label_map": {"a": 7}}, "description is damaged"),
     "more layers": ({"layers": ["conv1"]}, r"log_rates has the shape \(2, 4, 4\).*need \(2, 4, 1\)"),
+    "further layers": ({"also": {"gru": ["output"]}}, r"log_rates has the shape \(2, 4, 4\).*need \(2, 4, 5\)"),
     "fewer labels": ({"labels": [1, 2]}, "2 labels for 3 classes"),
     "no length": ({"length": 0}, "length = 0: must be an integer of at least 1"),
     "no items": ({"items": 0}, r"inputs has the shape \(2, 0, 5, 4\)"),

@@ -132,8 +132,9 @@ def _files(exported: Exported) -> str:
         *((f"`{exported.files[name]}`", f"`{name}`", "likewise") for name in others),
         (f"`{exported.files['vocabulary']}`", "`vocabulary`", f"`word`, `vector`: the {exported.vocabulary:,} words "
          "that real texts are read with; padding (zeros) and the unknown word come first"),
-        ("`schedule.json`", "", "learning rates by configuration, step and layer, the optimizer, the network, the "
-         "label of each class, the length that real texts are cut and padded to"),
+        ("`schedule.json`", "", "learning rates by configuration, step and layer, those of further networks that the "
+         "set was distilled for (`also`), the optimizer, the network, the label of each class, the length that real "
+         "texts are cut and padded to"),
     ]  # fmt: skip
     if parameters := exported.schedule["initial_parameters"]:
         rows.append((f"`{parameters}`", "", "first parameters of the known networks: the leading axis is the set"))
