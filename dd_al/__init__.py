@@ -15,15 +15,23 @@ from typing import Any
 from dd_al.core.version import VERSION
 
 __version__ = VERSION
-__all__ = ["Classifier", "Distilled", "Synthetic", "distill", "load"]
+_HOMES = {
+    "Classifier": "dd_al.api",
+    "Distilled": "dd_al.api",
+    "Synthetic": "dd_al.api",
+    "load": "dd_al.api",
+    "export_huggingface": "dd_al.export",
+    "load_distilled": "dd_al.takeaway",  # without JAX
+}
+__all__ = ["Classifier", "Distilled", "Synthetic", "distill", "export_huggingface", "load", "load_distilled"]
 
 
 def __getattr__(name: str) -> Any:
     """Imports what the package exports, on first use."""
     if name == "distill":  # the room, which can be called
         return importlib.import_module("dd_al.distill")
-    if name in __all__:
-        return getattr(importlib.import_module("dd_al.api"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -31,9 +31,9 @@ from dd_al.io.artefact import Artefact
 from dd_al.io.progress import hidden
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.report.statistics import accuracy, summary
+from dd_al.takeaway import Label, class_labels, strings
 
 _LOG = logging.getLogger(__name__)
-Label = str | int | float | bool
 _FORMAT = 1  # of a classifier's file
 _SECTIONS = ("vectors", "model", "learner", "distill", "evaluate")
 
@@ -152,7 +152,8 @@ class Distilled:
         """The synthetic sets: one, or one per known initialisation where the main command made several."""
         a = self.artefact
         labels = np.asarray(targets(a.label_logits, a.spec.get("targets", "soft")))
-        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, np.exp(a.log_rates)))
+        rates = np.exp(a.log_rates[..., : len(a.spec["layers"])])  # those of further networks come behind
+        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, rates))
 
     @property
     def synthetic(self) -> Synthetic:
@@ -162,14 +163,7 @@ class Distilled:
     @property
     def labels(self) -> list[Label]:
         """The label of each class, as it was written."""
-        spec = self.artefact.spec
-        if "labels" in spec:
-            return list(spec["labels"])
-        # A file's labels are text; a label map may give several of them one class.
-        spellings: list[list[str]] = [[] for _ in range(spec["classes"])]
-        for label, index in spec["label_map"].items():
-            spellings[index].append(label)
-        return ["/".join(labels) for labels in spellings]
+        return class_labels(self.artefact.spec)
 
     @property
     def scores(self) -> dict[str, float]:
@@ -246,11 +240,7 @@ class Classifier:
         Raises:
           DataError: a text that is no string.
         """
-        texts = _listed("texts", texts)
-        for index, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise DataError(f"texts[{index}] is {text!r} ({type(text).__name__}); it must be a string")
-        return np.asarray(jax.nn.softmax(self.learners.logits(texts)).mean(0))
+        return np.asarray(jax.nn.softmax(self.learners.logits(strings(texts))).mean(0))
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes one self-contained safetensors file."""

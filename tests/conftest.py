@@ -109,3 +109,49 @@ def write_reviews(reviews) -> Callable:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def toy_artefact() -> Callable:
+    """`toy_artefact(...)` gives an artefact of random numbers for a TextCNN, known parameters included.
+
+    They are random everywhere, so that every layer learns from the first step on; further keywords go into its `spec`.
+    """
+    from dd_al.io.artefact import Artefact
+
+    windows, filters, dim = (3, 1, 2), 5, 4
+
+    def make(
+        sets: int = 2, items: int = 3, classes: int = 3, init: str = "known", params: dict | None = None, **spec
+    ) -> Artefact:
+        rng = np.random.default_rng(0)
+
+        def normal(*shape: int) -> np.ndarray:
+            return rng.standard_normal(shape).astype(np.float32)
+
+        sizes = {f"conv{w}": (filters, w * dim) for w in sorted(windows)}
+        sizes["output"] = (len(windows) * filters, classes)
+        if params is None:
+            params = {f"{name}/kernel": normal(sets, *size) for name, size in sizes.items()}
+            params |= {f"{name}/bias": normal(sets, classes if name == "output" else filters) for name in sizes}
+        return Artefact(
+            inputs=normal(sets, items, 5, dim),
+            label_logits=normal(sets, items, classes),
+            log_rates=0.5 * normal(sets, 4, len(sizes)) - 2.5,
+            vectors=np.concatenate([np.zeros((2, dim)), normal(6, dim)]).astype(np.float16).astype(np.float32),
+            words=("[PAD]", "[UNK]", "a", "fine", "film", "dull", "n't", "do"),
+            params=params if init == "known" else {},
+            spec={
+                "task": "toy",
+                "label_map": {"bad": 0, "poor": 0, "fair": 1, "good": 2},
+                "classes": classes,
+                "length": 6,
+                "layers": list(sizes),
+                "model": {"windows": list(windows), "filters": filters},
+                "learner": {"optimizer": "adam", "momentum": 0.8, "b2": 0.95, "eps_root": 1e-4},
+                "init": init,
+                **spec,
+            },
+        )
+
+    return make

@@ -56,17 +56,21 @@ def save(path: str | os.PathLike, artefact: Artefact) -> None:
     write_safetensors(path, arrays)
 
 
+def locate(path: str | os.PathLike) -> Path:
+    """The file that `load` reads: an artefact itself, that of a work directory, or the one beside its description."""
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return path / "distilled.safetensors"
+    return path.with_suffix(".safetensors") if path.name == "distilled.json" else path
+
+
 def load(path: str | os.PathLike) -> Artefact:
     """Reads an artefact from its file, or from the work directory that holds it.
 
     Raises:
       DataError: no such file, a damaged one, or one that is not an artefact of this format.
     """
-    path = Path(path).expanduser()
-    if path.is_dir():
-        path = path / "distilled.safetensors"
-    if path.name == "distilled.json":
-        path = path.with_suffix(".safetensors")
+    path = locate(path)
     arrays = read_safetensors(path)
     missing = {*_ARRAYS, "words", "spec"} - set(arrays)
     if missing:

@@ -1,0 +1,253 @@
+"""Exports a distilled set as a data set for Hugging Face `datasets`: `python -m dd_al.export --help`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dd_al.command import Parser, exit_code
+from dd_al.core.errors import ConfigError, UserError
+from dd_al.core.files import atomic_write, jsonable, read_json, sha256_of
+from dd_al.core.version import VERSION
+from dd_al.io import artefact as artefacts
+from dd_al.io.artefact import Artefact
+from dd_al.io.tensors import write_safetensors
+from dd_al.takeaway import TrainingSet, training_set
+
+_FORMAT = 1  # of schedule.json
+_PARAMETERS = "initial_parameters.safetensors"
+_FILE = "train-00000-of-00001.parquet"
+_EXAMPLES = """
+examples:
+  python -m dd_al.export runs/sst2 sst2-distilled
+  python -c 'import datasets; print(datasets.load_dataset("sst2-distilled"))'
+
+Writes Parquet files, schedule.json and the dataset card README.md. Exit codes: 0 done, 1 a failure of the program, 2 a
+mistake in the command or the data, 130 interrupted and 143 terminated.
+"""
+
+
+def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
+    """Writes a distilled set as a folder that `datasets.load_dataset` reads and the Hugging Face hub shows.
+
+        dd_al.export_huggingface("runs/sst2", "sst2-distilled")
+        datasets.load_dataset("sst2-distilled")["train"]
+
+    ``data/train-00000-of-00001.parquet`` holds the first set: ``inputs`` (float32 lists of [length][dim]), ``target``
+    (float32 [classes]), ``label`` (the class of the largest target) and ``nearest_words``. Every further set, where
+    there is one per known initialisation, is a configuration "set1", "set2", … of its own, because no two sets are
+    meant to be mixed, with the initial parameters in ``initial_parameters.safetensors``. The configuration
+    "vocabulary" holds words with their vectors, ``schedule.json`` rates, optimizer and network, ``README.md`` the
+    dataset card, with the scores of the ``results.json`` beside the artefact if there is one. Paths and commands of
+    this machine are not written.
+
+    Args:
+      path: a ``distilled.safetensors`` or its work directory.
+      folder: made if it is not there. Each file is written whole or not at all, the card last.
+      overwrite: whether the folder may hold something: files of the same names are replaced, what an earlier export
+        left is removed, and anything else stays.
+
+    Returns:
+      The folder.
+
+    Raises:
+      DataError: no such artefact, or a damaged one.
+      UserError: the folder is not empty or cannot be written, or results.json is broken.
+    """
+    folder = Path(folder).expanduser()
+    _check_folder(folder, overwrite)
+    file = artefacts.locate(path)
+    artefact = artefacts.load(file)
+    sets = [training_set(artefact, index, str(file)) for index in range(max(1, len(artefact.inputs)))]
+    contents = _contents(sets, artefact, file)
+    try:
+        (folder / "README.md").unlink(missing_ok=True)  # half an export must not look whole
+        for name, content in contents.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Mapping):
+                write_safetensors(folder / name, content)
+            else:
+                atomic_write(folder / name, content)
+        for stale in {folder / _PARAMETERS, *folder.glob(f"set*/{_FILE}")} - {folder / name for name in contents}:
+            stale.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename or folder}: {error.strerror}") from error
+    return folder
+
+
+def main(argv: Sequence[str]) -> int:
+    """Exports an artefact.
+
+    Args:
+        argv: the command line; its first item is the program's name.
+
+    Returns:
+        The exit code; see `dd_al.command.exit_code`.
+    """
+    return exit_code(_run, argv[1:])
+
+
+def _run(args: Sequence[str]) -> None:
+    parser = _parser()
+    flags = parser.parse_args(list(args))
+    if flags.help:
+        parser.print_help()
+        return
+    if flags.artefact is None or flags.folder is None:
+        raise ConfigError("two arguments are needed, ARTEFACT and FOLDER; see --help")
+    folder = export_huggingface(flags.artefact, flags.folder, overwrite=flags.overwrite)
+    print(f"written: {folder}; load it with datasets.load_dataset({str(folder)!r})")
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m dd_al.export",
+        description="Exports a distilled artefact as a data set for Hugging Face datasets.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument(
+        "artefact", nargs="?", metavar="ARTEFACT", help="a distilled.safetensors, or its work directory"
+    )
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="where to write; made if it is not there")
+    parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of the user's mistakes, too")
+    parser.add_argument("--help", "-h", action="store_true", help="show this")
+    return parser
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; give the name of a folder")
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty; give another folder, or --overwrite (overwrite=True) to write into it")
+
+
+def _contents(sets: Sequence[TrainingSet], artefact: Artefact, file: Path) -> dict[str, Any]:
+    """Every file by its name in the folder, the card last: bytes, text or arrays."""
+    # matplotlib and JAX come with these: not before the arguments are known to be right.
+    from dd_al.experiments.retrain import nearest_words
+    from dd_al.report.card import Exported, card
+
+    first, names = sets[0], _class_names(sets[0].labels)
+    configs = ["default", *(f"set{index}" for index in range(1, len(sets)))]
+    files = {name: f"{'data' if name == 'default' else name}/{_FILE}" for name in configs}
+    files["vocabulary"] = f"vocabulary/{_FILE}"
+    words = [
+        [[near[0][0] if near else "" for near in nearest_words(one.words, one.vectors, x)] for x in one.inputs]
+        for one in sets
+    ]
+    schedule = _schedule(dict(zip(configs, sets)), artefact)
+    results = _results(file)
+    contents: dict[str, Any] = {files[c]: _examples(one, near, names) for c, one, near in zip(configs, sets, words)}
+    contents[files["vocabulary"]] = _vocabulary(first)
+    if first.params:
+        contents[_PARAMETERS] = artefact.params
+    contents["schedule.json"] = json.dumps(jsonable(schedule), indent=1, ensure_ascii=False) + "\n"
+    contents["README.md"] = card(
+        Exported(
+            task=artefact.spec["task"],
+            files=files,
+            labels=names,
+            shape=first.inputs.shape,
+            targets=first.targets.tolist(),
+            words=words[0],
+            schedule=schedule,
+            vocabulary=len(first.words),
+            provenance=_provenance(artefact, file, results),
+            results=results,
+            scores=artefact.spec.get("scores", {}),
+        )
+    )
+    return contents
+
+
+def _class_names(labels: Sequence) -> list[str]:
+    """Labels as text, each once, which is what `datasets.ClassLabel` takes."""
+    names = [str(label) for label in labels]
+    return names if len(set(names)) == len(names) else [f"{name} ({index})" for index, name in enumerate(names)]
+
+
+def _examples(one: TrainingSet, words: Sequence[Sequence[str]], names: Sequence[str]) -> bytes:
+    from datasets import ClassLabel, Features, List, Value
+
+    numbers = List(Value("float32"))
+    features = Features(
+        inputs=List(numbers), target=numbers, label=ClassLabel(names=list(names)), nearest_words=List(Value("string"))
+    )
+    label = one.targets.argmax(1).tolist()
+    columns = {"inputs": one.inputs.tolist(), "target": one.targets.tolist(), "label": label, "nearest_words": words}
+    return _parquet(columns, features)
+
+
+def _vocabulary(one: TrainingSet) -> bytes:
+    from datasets import Features, List, Value
+
+    features = Features(word=Value("string"), vector=List(Value("float32")))
+    return _parquet({"word": list(one.words), "vector": list(one.vectors)}, features)
+
+
+def _parquet(columns: Mapping[str, Any], features: Any) -> bytes:
+    """One Parquet file; the features travel in its schema, as `datasets` writes them."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    out = io.BytesIO()
+    pa.parquet.write_table(pa.table(columns, schema=features.arrow_schema), out, compression="zstd")
+    return out.getvalue()
+
+
+def _schedule(sets: Mapping[str, TrainingSet], artefact: Artefact) -> dict[str, Any]:
+    first = next(iter(sets.values()))
+    return {
+        "format": _FORMAT,
+        "task": artefact.spec["task"],
+        "labels": first.labels,
+        "layers": first.layers,
+        "rates": {name: one.rates for name, one in sets.items()},
+        "also": {name: one.also for name, one in sets.items()},
+        "optimizer": first.optimizer._asdict(),
+        "targets": artefact.spec.get("targets", "soft"),
+        "model": {**first.model, "dim": first.inputs.shape[2], "classes": len(first.labels)},
+        "length": first.length,
+        "init": first.init,
+        "initial_parameters": _PARAMETERS if first.params else None,
+    }
+
+
+def _results(file: Path) -> dict | None:
+    """The run's results, where the file lies as its run left it."""
+    from dd_al.report.schema import validate
+
+    path = file.with_name("results.json")
+    if file.name != "distilled.safetensors" or not path.is_file():
+        return None
+    results = read_json(path)
+    try:
+        validate(results)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; move it away to export without scores") from error
+    return results
+
+
+def _provenance(artefact: Artefact, file: Path, results: Mapping | None) -> dict[str, Any]:
+    """What can be published: the command and the notes of a run may hold paths, and are left out."""
+    made: dict[str, Any] = {"task": artefact.spec["task"]}
+    if results is not None:
+        dataset, environment = results["dataset"], results["environment"]
+        made |= {"data": f"{dataset['name']} ({dataset['source']})"}
+        if dataset["stand_in_for"]:
+            made["in place of"] = f"{dataset['stand_in_for']}, whose scores these are not"
+        made |= {"texts": ", ".join(f"{dataset[split]:,} {split}" for split in ("train", "validation", "test"))}
+        made |= {"SHA-256 of the data": dataset.get("sha256"), "seed": results["seed"], "finished": results["finished"]}
+        made |= {"device": environment.get("device"), "git commit": environment.get("git_commit")}
+    made |= {"exported by": f"dd_al {VERSION}", "SHA-256 of the artefact": sha256_of(file)}
+    return {name: value for name, value in made.items() if value is not None}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

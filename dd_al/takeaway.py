@@ -1,0 +1,281 @@
+"""A distilled set in plain NumPy arrays, with all that training on it elsewhere takes; nothing here imports JAX."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dd_al.core.errors import ConfigError, DataError
+from dd_al.core.settings import from_config
+from dd_al.data.text import Vocabulary
+from dd_al.experiments.settings import DistillSettings, LearnerSettings, ModelSettings
+from dd_al.io import artefact as artefacts
+from dd_al.io.artefact import Artefact
+
+Label = str | int | float | bool
+
+
+class Optimizer(NamedTuple):
+    """The inner optimizer; its rates are in `TrainingSet.rates`, and `load_distilled` gives the equations.
+
+    Attributes:
+      name: "sgd", "momentum" or "adam".
+      momentum: decay of the first moment (momentum, adam), μ.
+      b2: decay of the second moment (adam), β₂.
+      eps_root: added under adam's root, ε.
+    """
+
+    name: str
+    momentum: float
+    b2: float
+    eps_root: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """One synthetic training set, its schedule, and the words that real texts are read with.
+
+    Attributes:
+      inputs: ``float32[items, length, dim]``, a word vector at every position, all of which count as words.
+      targets: ``float32[items, classes]``, what cross-entropy is taken against. Rows are distributions ("soft" and
+        "hard" labels), or any numbers ("unrestricted" ones).
+      rates: ``float32[steps, layers]``, positive: the learning rate of each step and layer.
+      layers: the name that each column of ``rates`` belongs to, a top-level entry of the parameters.
+      also: further networks that the set was distilled for, by kind: the name of each layer → ``float32[steps]``, its
+        rates. Their sizes are those in ``model``; {} where there are none.
+      optimizer: its name and constants.
+      model: the network that the set was distilled for: ``kind`` and its sizes.
+      labels: the label of each class, as it was written in the data.
+      words: the vocabulary; padding and the unknown word come first.
+      vectors: ``float32[words, dim]``, the word vectors of real texts; padding's is zero.
+      length: words that a real text is cut and padded to, which synthetic ones need not be.
+      init: "random" where any fresh network may be trained, "known" for the one in ``params``.
+      params: that network's first parameters by flat name ("conv1/kernel"); {} where ``init`` is "random".
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    rates: np.ndarray
+    layers: tuple[str, ...]
+    also: dict[str, dict[str, np.ndarray]]
+    optimizer: Optimizer
+    model: dict[str, Any]
+    labels: list[Label]
+    words: tuple[str, ...]
+    vectors: np.ndarray
+    length: int
+    init: str
+    params: dict[str, np.ndarray]
+
+    def __repr__(self) -> str:
+        """The sizes."""
+        items, length, dim = self.inputs.shape
+        return (
+            f"TrainingSet({items} items of {length} vectors of {dim}, {len(self.labels)} classes, "
+            f"{len(self.rates)} steps of {self.optimizer.name}, init={self.init!r})"
+        )
+
+    def embed(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Real texts as networks read them; split into words as the package does.
+
+        Args:
+          texts: as they are. A thousand take about 4 kB · length · dim: give many in parts.
+
+        Returns:
+          ``float32[texts, length, dim]``, zero at padding and unknown words, and the mask ``bool[texts, length]``, true
+          on words (unknown ones too).
+
+        Raises:
+          DataError: texts that are no list of strings.
+        """
+        ids = self._vocabulary.encode(strings(texts), self.length)
+        return self.vectors[ids], ids != 0
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.words)
+
+
+def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
+    """Reads a distilled set as plain NumPy arrays, for training anything with anything; JAX is not imported.
+
+        kit = dd_al.load_distilled("runs/sst2")
+        embedded, mask = kit.embed(["a fine film"])
+
+    **Schedule.** Begin with the parameters in ``params``, or fresh ones (below) where that is empty. Take a step per
+    row of ``rates``, each on all items at once, without dropout. The loss is the mean over items of cross-entropy,
+
+        L = −1/items · Σᵢ Σ_c targets[i, c] · log softmax(logits[i])_c,   g = ∂L/∂θ,
+
+    and the parameters θ of the layer ``layers[j]`` move in step t = 1, 2, … by their own rate along a direction d:
+
+        θ ← θ − rates[t − 1, j] · d
+        sgd:       d = g
+        momentum:  m ← g + μ m;                                                  d = m
+        adam:      m ← μ m + (1 − μ) g;  v ← β₂ v + (1 − β₂) g²;
+                   d = m / (1 − μᵗ) / √(v / (1 − β₂ᵗ) + ε)
+
+    with m = v = 0 at first and μ, β₂, ε = ``optimizer.momentum, .b2, .eps_root``; ε lies under the root and nothing
+    is added outside it (Kingma & Ba 2015, algorithm 1, but for that). The rates were learned for the layers of the
+    network in ``model``, and those in ``also`` for further ones; any other needs rates of its own.
+
+    **TextCNN** (``model["kind"] == "text_cnn"``; Kim 2014, arXiv 1408.5882, eqs. 2–4). For every ``w`` in
+    ``model["windows"]`` a layer ``conv{w}`` with ``kernel: [filters, w · dim]`` and ``bias: [filters]``. A row of the
+    kernel is its filter's weights for the first word of the window, then the second, and so on. A window starts on a
+    word (where the mask is true) and may reach past the end of the text into zeros:
+
+        u[l] = (x[l], …, x[l + w − 1]);   h = relu(max_l kernel · u[l] + bias)
+
+    A text without words has h = 0, and of windows that tie the first takes the gradient. The h of all windows, in the
+    order of ``model["windows"]``, go into the layer ``output``, with ``kernel: [windows · filters, classes]``:
+    logits = h · kernel + bias. Dropout is for training on real data only.
+
+    **Averaging** (kind "averaging"): h = relu(mean over words · hidden/kernel + hidden/bias), with ``hidden/kernel:
+    [dim, width]``, then ``output`` as above. The other kinds are defined by `dd_al.models`.
+
+    **Fresh parameters.** The ``output`` layer begins at zero, kernel and bias, and so do all biases of these two. The
+    other kernels are drawn from a normal distribution cut at ±2 standard deviations and scaled to the variance
+    1/fan_in (LeCun), where fan_in is w · dim for ``conv{w}`` and dim for ``hidden``.
+
+    Args:
+      path: a ``distilled.safetensors`` or its work directory, as `dd_al.load` takes it.
+      set: which one, where there is one per known initialisation.
+
+    Raises:
+      DataError: no such file, a damaged one, or no such set in it; names the file.
+    """
+    return training_set(artefacts.load(path), set, str(path))
+
+
+def training_set(artefact: Artefact, set: int = 0, where: str = "the artefact") -> TrainingSet:
+    """One set of an artefact, as `load_distilled` gives it; ``where`` names the file in errors.
+
+    Raises:
+      DataError: there is no such set, or the artefact does not fit together.
+    """
+    spec = artefact.spec
+    try:
+        learner, model = _settings(spec, where)
+        labels = class_labels(spec)
+        _check_shapes(artefact, where)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise DataError(f"{where}: its description is damaged ({type(error).__name__}: {error})") from error
+    if len(labels) != spec["classes"]:
+        raise DataError(f"{where}: its description has {len(labels)} labels for {spec['classes']} classes")
+    sets = len(artefact.inputs)
+    if not isinstance(set, (int, np.integer)) or not 0 <= set < sets:
+        raise DataError(f"{where}: set = {set!r}: must be an integer from 0 to {sets - 1}, for it holds {sets}")
+    rates, layers = np.exp(artefact.log_rates[set]), tuple(spec["layers"])
+    params = {name: value[set] for name, value in artefact.params.items()}
+    _check_params(params, artefact, model, where)
+    return TrainingSet(
+        inputs=artefact.inputs[set],
+        targets=_targets(artefact.label_logits[set], spec.get("targets", "soft")),
+        rates=rates[:, : len(layers)],
+        layers=layers,
+        also=_further(rates[:, len(layers) :], spec.get("also", {})),
+        optimizer=Optimizer(learner.optimizer, learner.momentum, learner.b2, learner.eps_root),
+        model={**dataclasses.asdict(model), "windows": list(model.windows)},
+        labels=labels,
+        words=artefact.words,
+        vectors=artefact.vectors,
+        length=spec["length"],
+        init=spec["init"],
+        params=params,
+    )
+
+
+def class_labels(spec: Mapping[str, Any]) -> list[Label]:
+    """The label of each class, as it was written in the data that an artefact was distilled from.
+
+    Args:
+      spec: the artefact's description.
+    """
+    if "labels" in spec:
+        return list(spec["labels"])
+    # A file's labels are text; a label map may give several of them one class.
+    spellings: list[list[str]] = [[] for _ in range(spec["classes"])]
+    for label, index in spec["label_map"].items():
+        spellings[index].append(label)
+    return ["/".join(labels) for labels in spellings]
+
+
+def strings(texts: Any) -> list[str]:
+    """A list of texts.
+
+    Raises:
+      DataError: no list, or something in it that is no string; says which.
+    """
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        raise DataError(f"texts must be a list, not {type(texts).__name__}")
+    texts = list(texts)
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"texts[{index}] is {text!r} ({type(text).__name__}); it must be a string")
+    return texts
+
+
+def _targets(logits: np.ndarray, labels: str) -> np.ndarray:
+    """`dd_al.distill.synthetic.targets`, which is for tracing, in NumPy."""
+    if labels == "hard":
+        return np.eye(logits.shape[-1], dtype=np.float32)[logits.argmax(-1)]
+    if labels == "unrestricted":
+        return logits
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def _further(rates: np.ndarray, also: Mapping[str, Sequence[str]]) -> dict[str, dict[str, np.ndarray]]:
+    """The rates behind those of the set's own network, by the kind of the network and its layers."""
+    columns = iter(np.ascontiguousarray(rates.T))
+    return {kind: {name: next(columns) for name in layers} for kind, layers in also.items()}
+
+
+def _settings(spec: Mapping[str, Any], where: str) -> tuple[LearnerSettings, ModelSettings]:
+    """The settings in a description; keys that an older version did not write have their defaults."""
+    try:
+        from_config(DistillSettings, {"labels": spec.get("targets", "soft"), "init": spec["init"]})
+        return from_config(LearnerSettings, spec["learner"]), from_config(ModelSettings, spec["model"])
+    except ConfigError as error:
+        raise DataError(f"{where} comes from another version of dd_al: {error}") from error
+
+
+def _check_shapes(artefact: Artefact, where: str) -> None:
+    spec, inputs = artefact.spec, artefact.inputs
+    if inputs.ndim != 4 or not inputs.size:
+        raise DataError(f"{where}: inputs has the shape {inputs.shape}; it must be [sets, items, length, dim]")
+    sets, items, _, dim = inputs.shape
+    columns = len(spec["layers"]) + sum(map(len, spec.get("also", {}).values()))
+    expected = {
+        "label_logits": (sets, items, spec["classes"]),
+        "log_rates": (sets, *artefact.log_rates.shape[1:2], columns),
+        "vectors": (len(artefact.words), dim),
+    }
+    for name, shape in expected.items():
+        if (found := getattr(artefact, name).shape) != shape:
+            raise DataError(f"{where}: {name} has the shape {found}, but its inputs and description need {shape}")
+    if not isinstance(spec["length"], int) or spec["length"] < 1:
+        raise DataError(f"{where}: length = {spec['length']!r}: must be an integer of at least 1")
+
+
+def _check_params(params: Mapping[str, np.ndarray], artefact: Artefact, model: ModelSettings, where: str) -> None:
+    """Known parameters are there, and laid out as `load_distilled` says, which those of old versions are not."""
+    if artefact.spec["init"] != "known":
+        return
+    dim, classes = artefact.vectors.shape[1], artefact.spec["classes"]
+    expected: dict[str, Sequence[int]] = {"output/bias": (classes,)}
+    if model.kind == "text_cnn":
+        expected["output/kernel"] = (len(model.windows) * model.filters, classes)
+        for window in model.windows:
+            expected[f"conv{window}/kernel"] = (model.filters, window * dim)
+            expected[f"conv{window}/bias"] = (model.filters,)
+    for name, shape in expected.items():
+        if name not in params:
+            raise DataError(f"{where}: its initialisation is known, but lacks {name}")
+        if params[name].shape != shape:
+            raise DataError(f"{where}: {name} has the shape {params[name].shape}, its model needs {shape}")
