@@ -4,11 +4,12 @@
     pip install sentence-transformers  # the peer; left out where it is not installed
     python -m benchmarks.embed
 
-The texts are the first of SST-2's training split where $DD_AL_DATA has it, else words drawn at random, as many to a text
-as in SST. Both sides get strings and return vectors, with the same number of threads, in turn; neither reads a cache.
-The peer runs with batches of 32 (its default) and of 128, and the faster counts. The run fails unless the vectors agree.
+The texts are the first of SST-2's training split where $DD_AL_DATA has it, else words drawn at random, as many to a
+text as in SST. Both sides get strings and return vectors, with the same number of threads, in turn; neither reads a
+cache. The peer runs with batches of 32 (its default) and of 128, and the faster counts. The run fails unless the
+vectors agree.
 
-`dd_al_first_texts_per_s` is a first call, which compiles; the other rates are the fastest of `--repeats` calls after it.
+`dd_al_first_texts_per_s` is a first call, which compiles; the other rates are the fastest of `--repeats` later calls.
 """
 
 from __future__ import annotations

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +25,9 @@ from dd_al.models.minilm_weights import params_from
 
 _LOG = logging.getLogger(__name__)
 _VERSION = 1  # part of the cache's key: raise it with every change to what the vectors are
-# Padded lengths. Each is a program to compile (under a second), and half a step of each is arithmetic on padding.
-_WIDTHS = (*range(8, 64, 8), *range(64, 128, 16), *range(128, MAX_PIECES + 1, 32))
+# Short texts share rows of 64 word pieces: one program to compile, and next to no padding. Longer texts share rows of
+# 256, where attention costs more.
+_WIDTHS = (64, MAX_PIECES)
 # Word pieces in a batch. More are no faster on a CPU: this many stay in its caches.
 _PIECES = 1024
 
@@ -64,33 +67,71 @@ def compute(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
     pieces = files.word_pieces(texts)
     out = np.zeros((len(pieces), sizes.width), np.float32)
     with Progress(len(pieces), "embedding sentences") as progress:
-        for rows, ids, mask in batches(pieces):
-            out[rows] = _features(sizes, params, ids, mask)[: len(rows)]
-            progress.update(len(rows))
+        for batch in batches(pieces):
+            vectors = np.asarray(_features(sizes, params, batch.ids, batch.sentences, batch.texts.shape[1]))
+            filled = batch.texts >= 0
+            out[batch.texts[filled]] = vectors[filled]
+            progress.update(int(filled.sum()))
     return out
 
 
-def batches(pieces: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Texts of like length in batches of few shapes, the longest first.
+class Packed(NamedTuple):
+    """Several texts in each row.
+
+    Attributes:
+      ids: ``int32[rows, width]`` of word pieces, zero on padding.
+      sentences: ``int32[rows, width]``, the slot in the row from 1, zero on padding.
+      texts: ``int32[rows, slots]``, which text lies in a slot, -1 in none.
+    """
+
+    ids: np.ndarray
+    sentences: np.ndarray
+    texts: np.ndarray
+
+
+def batches(pieces: Sequence[np.ndarray]) -> Iterator[Packed]:
+    """Packs texts into batches of two shapes, the longest first.
 
     Args:
-      pieces: ids of each text, ``int32[length]``, of 1 to `MAX_PIECES`.
-
-    Yields:
-      rows: positions in ``pieces``, ``int64[n]``.
-      ids: ``int32[batch, width]``, ``n <= batch``; zero on padding, in the last batch in whole rows.
-      mask: ``bool[batch, width]``, true on word pieces.
+      pieces: ids of each text, ``int32[length]``, at most `MAX_PIECES`; a text without any is in no batch.
     """
-    lengths = np.array([len(p) for p in pieces], int)
-    order = np.argsort(-lengths, kind="stable")
-    while len(order):
-        width = next(w for w in _WIDTHS if w >= lengths[order[0]])
-        batch = max(1, _PIECES // width)
-        rows, order = order[:batch], order[batch:]
-        ids, mask = np.zeros((batch, width), np.int32), np.zeros((batch, width), bool)
-        mask[: len(rows)] = np.arange(width) < lengths[rows, None]
-        ids[mask] = np.concatenate([pieces[row] for row in rows])
-        yield rows, ids, mask
+    rows = _rows([len(p) for p in pieces])
+    for width, group in itertools.groupby(rows, key=lambda row: row[0]):
+        while chunk := [row for _, row in itertools.islice(group, _PIECES // width)]:
+            yield _packed(pieces, chunk, width)
+
+
+def _rows(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Fills rows with the longest text that is left and still fits; yields widths and positions of texts."""
+    waiting: list[list[int]] = [[] for _ in range(MAX_PIECES + 1)]
+    for text, length in reversed(list(enumerate(lengths))):
+        waiting[length].append(text)
+    longest = MAX_PIECES
+    while longest:
+        if not waiting[longest]:
+            longest -= 1
+            continue
+        width = next(width for width in _WIDTHS if width >= longest)
+        row, room, length = [], width, longest
+        while length and len(row) < width // 2:
+            if length <= room and waiting[length]:
+                row.append(waiting[length].pop())
+                room -= length
+            else:
+                length = min(length - 1, room)
+        yield width, row
+
+
+def _packed(pieces: Sequence[np.ndarray], rows: list[list[int]], width: int) -> Packed:
+    batch = _PIECES // width
+    ids, sentences = np.zeros((2, batch, width), np.int32)
+    texts = np.full((batch, width // 2), -1, np.int32)  # two word pieces at least, [CLS] and [SEP]
+    for i, row in enumerate(rows):
+        lengths = [len(pieces[text]) for text in row]
+        ids[i, : sum(lengths)] = np.concatenate([pieces[text] for text in row])
+        sentences[i, : sum(lengths)] = np.repeat(np.arange(1, len(row) + 1), lengths)
+        texts[i, : len(row)] = row
+    return Packed(ids, sentences, texts)
 
 
 def _sizes(files: EncoderFiles) -> EncoderSizes:
@@ -106,11 +147,11 @@ def _sizes(files: EncoderFiles) -> EncoderSizes:
     return sizes
 
 
-@partial(jax.jit, static_argnums=0)
-def _features(sizes: EncoderSizes, params: dict, ids: jax.Array, mask: jax.Array) -> jax.Array:
+@partial(jax.jit, static_argnums=(0, 4))
+def _features(sizes: EncoderSizes, params: dict, ids: jax.Array, sentences: jax.Array, slots: int) -> jax.Array:
     # Accelerators would round the factors of float32 products.
     with jax.default_matmul_precision("float32"):
-        return sentence_encoder(sizes).sentence_features(params, ids, mask)
+        return sentence_encoder(sizes).packed_features(params, ids, sentences, slots)
 
 
 def _load(path: Path, count: int) -> np.ndarray | None:
