@@ -83,7 +83,7 @@ def measure(sides: dict[str, Callable], texts: list[str], repeats: int) -> tuple
 def main(argv: list[str] | None = None) -> int:
     """Runs all sides and prints the result; 1 where their vectors disagree, 2 without weights."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--texts", type=int, default=2000, help="how many")
+    parser.add_argument("--texts", type=int, default=1000, help="how many")
     parser.add_argument("--repeats", type=int, default=3, help="timed calls of each side, after a first one")
     parser.add_argument("--dir", help="folder of the weights, as config.encoder.dir")
     options = parser.parse_args(argv)
