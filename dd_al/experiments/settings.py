@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.sources import DataSettings
 from dd_al.data.vectors import VectorSettings
 
@@ -21,13 +22,17 @@ class ModelSettings:
     )
     windows: tuple[int, ...] = _option((1, 2, 3), "words per window, a group of filters each (text_cnn)", min=1)
     filters: int = _option(64, "filters per window size (text_cnn)", min=1)
-    width: int = _option(64, "size of states, of a transformer's stream, or of the hidden layer (the others)", min=1)
+    width: int = _option(
+        64, "size of states, of a transformer's stream, or of averaging's hidden layer (0: none, a linear model)", min=0
+    )
     blocks: int = _option(1, "blocks (transformer)", min=1)
     heads: int = _option(4, "attention heads in each block (transformer)", min=1)
     dropout: float = _option(0.5, "dropout in the head, when training on real data", min=0.0, max=0.99)
 
     def __post_init__(self):
         """Checks between keys."""
+        if self.width == 0 and self.kind not in ("averaging", "text_cnn"):
+            raise ValueError(f"width = 0 is for kind = 'averaging', not {self.kind!r}")
         if self.kind == "transformer" and self.width % self.heads:
             raise ValueError(f"width = {self.width} must be a multiple of heads = {self.heads}")
 
@@ -142,7 +147,11 @@ class Settings:
 
     experiment: str = _option("distill", "the question: distill, train or transfer")
     seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
+    inputs: str = _option(
+        "words", "what networks read: word vectors, or one frozen MiniLM vector a text", choices=("words", "sentences")
+    )
     data: DataSettings = field(default_factory=DataSettings)
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
     vectors: VectorSettings = field(default_factory=VectorSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     learner: LearnerSettings = field(default_factory=LearnerSettings)

