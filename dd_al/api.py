@@ -35,7 +35,7 @@ from dd_al.takeaway import Label, class_labels, strings
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1  # of a classifier's file
-_SECTIONS = ("vectors", "model", "learner", "distill", "evaluate")
+_SECTIONS = ("encoder", "vectors", "model", "learner", "distill", "evaluate")
 
 
 def distill(
@@ -46,6 +46,7 @@ def distill(
     iterations: int | None = None,
     seed: int = 0,
     init: str = "random",
+    inputs: str = "words",
     validation: tuple[Iterable[str], Iterable[Label]] | None = None,
     test: tuple[Iterable[str], Iterable[Label]] | None = None,
     config: Mapping[str, Mapping[str, Any]] | None = None,
@@ -67,6 +68,8 @@ def distill(
       seed: of everything but the splits.
       init: "random" for a set that trains any fresh network, "known" for one that trains one network, whose
         initialisation is kept with the set, with fewer examples.
+      inputs: "words" for word vectors; "sentences" for one frozen vector of all-MiniLM-L6-v2 a text, which takes a
+        minute, and suits ``config={"model": {"kind": "averaging", "width": 0}}``, a linear classifier.
       validation: (texts, labels) that choose the best outer step; a seeded stratified tenth of the training texts
         if None.
       test: (texts, labels) for `Distilled.scores`, which choose nothing; likewise.
@@ -81,7 +84,7 @@ def distill(
       UserError: lists that are empty or of different lengths, texts that are no text, missing labels, one class only,
         classes that train lacks, unknown keys and values out of range; the message says where and what is allowed.
     """
-    settings = _settings(config or {}, items=items, iterations=iterations, seed=seed, init=init)
+    settings = _settings(config or {}, items=items, iterations=iterations, seed=seed, inputs=inputs, init=init)
     written = _listed("labels", labels)
     dataset = sources.from_lists(
         _listed("texts", texts),
@@ -250,6 +253,7 @@ class Classifier:
             "labels": self.labels,
             "length": own.length,
             "model": own.model,
+            "encoder": own.encoder,
         }
         arrays = {f"params/{name}": value for name, value in flatten_dict(own.params, sep="/").items()}
         arrays["vectors"] = own.vectors.astype(np.float16)  # what they were rounded to when they were made
@@ -277,13 +281,14 @@ class Classifier:
                 words=tuple(arrays["words"].tobytes().decode().split("\n")),
                 vectors=arrays["vectors"].astype(np.float32),
                 params=unflatten_dict(params, sep="/"),
+                encoder=spec.get("encoder"),
             )
         except (KeyError, ValueError, AttributeError) as error:
             raise DataError(f"{path} is no classifier: {type(error).__name__}: {error}") from error
         return cls(learners, spec["labels"])
 
 
-def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, **distill: Any) -> Settings:
+def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str, **distill: Any) -> Settings:
     """The settings of `config`, with the arguments on top; a section that is not used is a mistake."""
     if not isinstance(config, Mapping):
         raise ConfigError(f"config = {config!r}: must be a dict of sections, such as {{'model': {{'filters': 100}}}}")
@@ -292,7 +297,7 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, **distill: 
     given = {name: value for name, value in distill.items() if value is not None}
     section = config.get("distill", {})
     merged = {**section, **given} if isinstance(section, Mapping) else section
-    settings = from_config(Settings, {**config, "seed": seed, "distill": merged})
+    settings = from_config(Settings, {**config, "seed": seed, "inputs": inputs, "distill": merged})
     return settings
 
 

@@ -55,6 +55,7 @@ class TrainingSet:
       vectors: ``float32[words, dim]``, the word vectors of real texts; padding's is zero.
       length: words that a real text is cut and padded to, which synthetic ones need not be.
       init: "random" where any fresh network may be trained, "known" for the one in ``params``.
+      encoder: of a set of sentence vectors, the hash of the files of all-MiniLM-L6-v2; None for one of word vectors.
       params: that network's first parameters by flat name ("conv1/kernel"); {} where ``init`` is "random".
     """
 
@@ -71,6 +72,7 @@ class TrainingSet:
     length: int
     init: str
     params: dict[str, np.ndarray]
+    encoder: str | None = None
 
     def __repr__(self) -> str:
         """The sizes."""
@@ -91,8 +93,13 @@ class TrainingSet:
           on words (unknown ones too).
 
         Raises:
-          DataError: texts that are no list of strings.
+          DataError: texts that are no list of strings, or a set of sentence vectors.
         """
+        if self.encoder:
+            raise DataError(
+                "this set was distilled for sentence vectors: embed texts with all-MiniLM-L6-v2, scale the vectors by the "
+                f"square root of their size ({self.inputs.shape[2]}), and put a mask of ones of length 1 beside them"
+            )
         ids = self._vocabulary.encode(strings(texts), self.length)
         return self.vectors[ids], ids != 0
 
@@ -187,6 +194,7 @@ def training_set(artefact: Artefact, set: int = 0, where: str = "the artefact") 
         length=spec["length"],
         init=spec["init"],
         params=params,
+        encoder=spec.get("encoder"),
     )
 
 

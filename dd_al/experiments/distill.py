@@ -153,10 +153,17 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
     """Everything that training on the distilled sets takes."""
     known = settings.distill.init == "known"
     sets = distilled.synthetic.inputs.shape[0]
+    words, table = task.vectors.vocabulary.words, task.vectors.table
+    encoder = task.vectors.report["sha256"] if settings.inputs == "sentences" else None
+    if encoder:  # of the training sentences only those that show what the items are about
+        near = [nearest_words(words, table, np.asarray(x), _NEIGHBOURS) for s in distilled.synthetic.inputs for x in s]
+        shown = {sentence for item in near for position in item for sentence, _ in position}
+        rows = [0, 1, *(row for row, word in enumerate(words) if word in shown)]
+        words, table = tuple(words[row] for row in rows), table[rows]
     return artefact.Artefact(
         *(np.asarray(x) for x in distilled.synthetic),
-        vectors=task.vectors.table,
-        words=task.vectors.vocabulary.words,
+        vectors=table,
+        words=words,
         params=flatten_dict(jax.tree.map(np.asarray, known_inits(task, sets).params), sep="/") if known else {},
         spec={
             "task": task.dataset.name,
@@ -168,6 +175,7 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
             "learner": asdict(settings.learner),
             "init": settings.distill.init,
             "targets": settings.distill.labels,
+            "encoder": encoder,
             "also": {name: list(layers(learner.model)) for name, learner in task.others.items()},
         },
     )

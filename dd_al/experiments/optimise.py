@@ -99,13 +99,18 @@ def known_inits(task: Task, sets: int) -> LearnerState:
     return task.inits("known_init", sets)
 
 
+def item_length(task: Task, settings: DistillSettings) -> int:
+    """Words of a synthetic text; one where real texts are single sentence vectors."""
+    return 1 if task.length == 1 else settings.length or task.length
+
+
 def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) -> tuple[Synthetic, np.ndarray | None]:
     """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise).
 
     A set of real sentences is the best of ``settings.candidates`` random ones by the training loss of learners that
     train on them: from a poor start the outer loop can spend most of its steps on getting out of chaotic regions.
     """
-    key, length = stream(task.key, "start"), settings.length or task.length
+    key, length = stream(task.key, "start"), item_length(task, settings)
     classes = np.asarray(balanced_classes(items, task.classes))
     complete = partial(_start_one, task, settings, jnp.asarray(classes))
     if settings.start == "noise":

@@ -17,6 +17,7 @@ from dd_al.core.settings import from_config
 from dd_al.data.text import Vocabulary
 from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments.optimise import train_on
+from dd_al.experiments.sentences import encoder_of, sentence_table
 from dd_al.experiments.settings import LearnerSettings, ModelSettings
 from dd_al.experiments.task import make_model, make_optimizer
 from dd_al.io.artefact import Artefact
@@ -38,6 +39,7 @@ class TextLearners:
       words: the vocabulary, padding and the unknown word first.
       vectors: ``float32[words, dim]``.
       params: stacked over learners; NumPy arrays.
+      encoder: of texts that are read as sentence vectors, the hash of its files; None where words are looked up.
     """
 
     model: Mapping
@@ -46,6 +48,7 @@ class TextLearners:
     words: tuple[str, ...]
     vectors: np.ndarray
     params: Params
+    encoder: str | None = None
 
     def __len__(self) -> int:
         """The number of learners."""
@@ -61,17 +64,22 @@ class TextLearners:
           ``float32[learners, texts, classes]``.
         """
         answers = [np.zeros((len(self), 0, self.classes), np.float32)]
-        params, vectors = jax.device_put((self.params, self.vectors))
-        for ids in self._chunks(texts):
+        params = jax.device_put(self.params)
+        for vectors, ids in self._chunks(texts):
             # Rounded up to a power of two: one text costs little, and many texts of any number few compilations.
             rows = 1 << (len(ids) - 1).bit_length()
             padded = np.pad(ids, ((0, rows - len(ids)), (0, 0)))
             answers.append(np.asarray(self._answer(params, vectors, padded))[:, : len(ids)])
         return np.concatenate(answers, axis=1)
 
-    def _chunks(self, texts: Sequence[str]) -> Iterator[np.ndarray]:
-        for start in range(0, len(texts), _AT_ONCE):
-            yield self._vocabulary.encode(texts[start : start + _AT_ONCE], self.length)
+    def _chunks(self, texts: Sequence[str]) -> Iterator[tuple[jax.Array, np.ndarray]]:
+        """Vectors, and rows of them for some of the texts, ``int32[texts, length]``."""
+        if self.encoder is None:
+            vectors = jax.device_put(self.vectors)
+            for start in range(0, len(texts), _AT_ONCE):
+                yield vectors, self._vocabulary.encode(texts[start : start + _AT_ONCE], self.length)
+        elif len(texts):
+            yield sentence_table(texts, encoder_of({"encoder": self.encoder})), np.arange(2, 2 + len(texts))[:, None]
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
@@ -123,7 +131,15 @@ def retrain(artefact: Artefact, *, seed: int = 0, count: int | None = None) -> T
     trained = jax.jit(partial(train_sets, learner, labels=artefact.spec.get("targets", "soft")))(synthetic, states)
     spec = artefact.spec
     params = jax.tree.map(np.asarray, trained.params)
-    return TextLearners(spec["model"], spec["classes"], spec["length"], artefact.words, artefact.vectors, params)
+    return TextLearners(
+        spec["model"],
+        spec["classes"],
+        spec["length"],
+        artefact.words,
+        artefact.vectors,
+        params,
+        spec.get("encoder"),
+    )
 
 
 def train_sets(learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft") -> LearnerState:

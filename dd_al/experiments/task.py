@@ -17,6 +17,7 @@ from dd_al.core.keys import stream
 from dd_al.data.dataset import Split, TextDataset
 from dd_al.data.text import choose_length
 from dd_al.data.vectors import WordVectors, word_vectors
+from dd_al.experiments.sentences import sentence_vectors
 from dd_al.experiments.settings import LearnerSettings, ModelSettings, Settings
 from dd_al.learner import optimizers
 from dd_al.learner.examples import Examples, make_examples
@@ -38,12 +39,12 @@ class Task:
 
     Attributes:
       dataset: texts and classes.
-      vectors: vocabulary and table.
-      length: words that a text is cut and padded to.
+      vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words.
+      length: words that a text is cut and padded to; 1 where it is one sentence vector.
       ids: ``int32[n, length]`` of each split.
       train: the training split on the device, validation likewise; test stays off it until the end.
       validation: see above.
-      table: ``float32[words, dim]`` on the device.
+      table: ``float32[rows, dim]`` on the device; ``ids`` are rows of it.
       learner: model and inner optimizer, the same for every method.
       others: further learners that a distilled set must train (`config.distill.also`), by the kind of their network.
       key: of the run.
@@ -118,7 +119,7 @@ def make_optimizer(settings: LearnerSettings):
 def make_task(
     settings: Settings, dataset: TextDataset, load_seconds: float = 0.0, *, vectors: WordVectors | None = None
 ) -> Task:
-    """Counts or reads word vectors, puts the splits into numbers, and builds the learner.
+    """Makes word or sentence vectors, puts the splits into numbers, and builds the learner.
 
     Args:
       settings: the config.
@@ -127,23 +128,26 @@ def make_task(
       vectors: to use instead of those that the settings describe.
 
     Raises:
-      DataError: no usable word vectors.
+      DataError: no usable word vectors, or no sentence encoder.
       ConfigError: windows longer than the texts.
     """
     start = time.perf_counter()
-    held_out = dataset.validation.texts + dataset.test.texts
-    vectors = vectors or word_vectors(settings.vectors, dataset.train.texts, held_out)
+    if settings.inputs == "sentences":
+        vectors, table, ids = sentence_vectors(settings.encoder, dataset)
+        length = 1
+    else:
+        held_out = dataset.validation.texts + dataset.test.texts
+        vectors = vectors or word_vectors(settings.vectors, dataset.train.texts, held_out)
+        words = vectors.vocabulary
+        length = settings.data.length or choose_length([len(i) for i in words.ids(dataset.train.texts)])
+        ids = {s: words.encode(getattr(dataset, s).texts, length) for s in ("train", "validation", "test")}
+        table = vectors.table
     seconds = {"data_s": load_seconds, "vectors_s": time.perf_counter() - start}
-    _LOG.info(
-        "word vectors: %d words, %d dimensions (%.1f s)", *vectors.table.shape, seconds["vectors_s"]
-    )  # fmt: skip
-    encode = vectors.vocabulary.encode
-    length = settings.data.length or choose_length([len(i) for i in vectors.vocabulary.ids(dataset.train.texts)])
+    _LOG.info("%s vectors: %d of %d dimensions (%.1f s)", settings.inputs[:-1], *table.shape, seconds["vectors_s"])
     if settings.model.kind == "text_cnn" and max(settings.model.windows) > length:
         raise ConfigError(f"config.model.windows: {max(settings.model.windows)} words in a text of {length}")
-    ids = {split: encode(getattr(dataset, split).texts, length) for split in ("train", "validation", "test")}
     kinds = (settings.model.kind, *(settings.distill.also or ()))
-    learners = make_learners(settings, kinds, vectors.table.shape[1], dataset.num_classes)
+    learners = make_learners(settings, kinds, table.shape[1], dataset.num_classes)
     return Task(
         dataset=dataset,
         vectors=vectors,
@@ -155,7 +159,7 @@ def make_task(
             buckets=min(4, max(1, len(ids["train"]) // _PER_BUCKET)),
         ),
         validation=make_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes), buckets=1),
-        table=jnp.asarray(vectors.table),
+        table=jnp.asarray(table),
         learner=learners.pop(settings.model.kind),
         others=learners,
         key=jax.random.key(settings.seed),

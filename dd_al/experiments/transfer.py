@@ -58,6 +58,10 @@ def run(settings: Settings, workdir: Workdir) -> None:
     if settings.transfer.artefact is None:
         raise ConfigError("config.transfer.artefact is not set: the work directory or .safetensors file to try")
     artefact = artefacts.load(settings.transfer.artefact)
+    if artefact.spec.get("encoder"):
+        raise ConfigError(
+            f"{settings.transfer.artefact} holds sentence vectors; only sets of word vectors can be tried"
+        )
     settings = _as_distilled(settings, artefact)
     dataset = record.load_dataset(settings, workdir, artefact=_content(artefact))
     if dataset.label_map != artefact.spec["label_map"]:

