@@ -79,7 +79,7 @@ class _Layer(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, attended: jax.Array) -> tuple[jax.Array, None]:
         width = self.sizes.width
-        # One product for queries, keys and values: three narrow ones are slower.
+        # One wide product for queries, keys and values.
         h = self.attention(nn.Dense(3 * width, name="qkv")(x), attended)
         x = self.add_norm(x, nn.Dense(width, name="mix")(h), "norm1")
         h = nn.gelu(nn.Dense(self.sizes.hidden, name="up")(x), approximate=False)
