@@ -97,8 +97,8 @@ class TrainingSet:
         """
         if self.encoder:
             raise DataError(
-                "this set was distilled for sentence vectors: embed texts with all-MiniLM-L6-v2, scale the vectors by the "
-                f"square root of their size ({self.inputs.shape[2]}), and put a mask of ones of length 1 beside them"
+                "this set was distilled for sentence vectors: embed texts with all-MiniLM-L6-v2, scale the vectors "
+                f"by the square root of their size ({self.inputs.shape[2]}), and let the mask be one word of length 1"
             )
         ids = self._vocabulary.encode(strings(texts), self.length)
         return self.vectors[ids], ids != 0

