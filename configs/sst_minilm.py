@@ -16,5 +16,8 @@ def get_config(arg=None):
     config.data.name = f"sst{variant.get('classes', 2)}"
     config.model.kind = "averaging"
     config.model.width = 0
+    config.model.dropout = 0.3
+    config.full.epochs = 20
+    config.full.rate = 2e-3
     config.distill.items = variant.get("classes", 2)
     return config

@@ -1,0 +1,19 @@
+"""Distil 25,000 film reviews of IMDB, cut at 256 words, into one synthetic text per class (Sucholutsky & Schonlau 2019).
+
+python -m dd_al.main --config=configs/imdb_distill.py --workdir=runs/imdb
+"""
+
+from dd_al.core.settings import to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config():
+    config = to_config(Settings())
+    config.data.source = "packaged"
+    config.data.name = "imdb"
+    config.data.length = 256
+    config.full.epochs = 2
+    config.distill.items = 2
+    config.distill.batch_size = 128
+    config.distill.iterations = 800
+    return config
