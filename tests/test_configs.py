@@ -24,6 +24,7 @@ VARIANTS = {
 # What the other variants of the file cover between them; these are left to -m slow.
 CONTAINED = {("sst_distill.py", "classes=5"), ("sst_distill.py", "init=known"), ("sst_full.py", "")}
 SMALL = {
+    "data.source": "local",
     "data.max_train": 15,
     "vectors.corpus": "train",
     "vectors.dim": 8,
