@@ -1,4 +1,4 @@
-"""Distil 25,000 film reviews of IMDB, cut at 256 words, into one synthetic text per class (Sucholutsky & Schonlau 2019).
+"""Distil 25,000 film reviews of IMDB, cut at 256 words, into one synthetic text per class.
 
 python -m dd_al.main --config=configs/imdb_distill.py --workdir=runs/imdb
 """

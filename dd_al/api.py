@@ -105,7 +105,7 @@ def distill(
     made = make_artefact(task, settings, found)
     made = dataclasses.replace(made, spec={**made.spec, "labels": _names(dataset, written)})
     scores = {"validation_accuracy": float(found.best_accuracy[0]), **_test_scores(made, dataset, settings)}
-    return Distilled(dataclasses.replace(made, spec={**made.spec, "scores": scores}))
+    return Distilled(dataclasses.replace(made, spec={**made.spec, "scores": scores}), settings.encoder.dir)
 
 
 def load(path: str | os.PathLike) -> Distilled:
@@ -138,15 +138,17 @@ class Distilled:
 
     Attributes:
       artefact: everything, as it is in the file.
+      encoder_dir: the folder of a sentence encoder's files, where they are not installed and not in $DD_AL_ENCODER.
     """
 
     artefact: Artefact
+    encoder_dir: str | None = None
 
     def __repr__(self) -> str:
         """The size of the set."""
         inputs, rates = self.synthetic.inputs, self.synthetic.rates
         return (
-            f"Distilled({len(inputs)} items of {inputs.shape[1]} words for {len(self.labels)} classes, "
+            f"Distilled({len(inputs)} items of {_counted(inputs.shape[1], 'word')} for {len(self.labels)} classes, "
             f"{len(rates)} training steps, init={self.artefact.spec['init']!r})"
         )
 
@@ -206,7 +208,7 @@ class Distilled:
         """
         if ensemble < 1:
             raise ConfigError(f"ensemble = {ensemble}: must be at least 1")
-        return Classifier(retrain(self.artefact, seed=seed, count=ensemble), self.labels)
+        return Classifier(retrain(self.artefact, seed=seed, count=ensemble, encoder_dir=self.encoder_dir), self.labels)
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes one self-contained safetensors file, which `load` and `python -m dd_al.evaluate` read."""
@@ -304,13 +306,17 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str
 def _test_scores(artefact: Artefact, dataset: TextDataset, settings: Settings) -> dict[str, float]:
     """Reads the test split, once, with fresh networks."""
     count = None if settings.distill.init == "known" else settings.evaluate.inits
-    learners = retrain(artefact, seed=settings.seed, count=count)
+    learners = retrain(artefact, seed=settings.seed, count=count, encoder_dir=settings.encoder.dir)
     scores = accuracy(learners.logits(dataset.test.texts).argmax(-1), dataset.test.labels)
     return {
         "test_accuracy": float(scores.mean()),
         "test_accuracy_std": summary(scores)["std"],
         "test_majority_rate": dataset.majority_rate(),
     }
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _listed(name: str, values: Any) -> list:

@@ -61,7 +61,7 @@ def _run(args: Sequence[str]) -> None:
     start_jax()
     from dd_al.experiments.retrain import retrain
 
-    learners = retrain(artefact, seed=flags.seed or 0, count=flags.inits)
+    learners = retrain(artefact, seed=flags.seed or 0, count=flags.inits, encoder_dir=flags.encoder_dir)
     predicted = learners.logits(examples.texts).argmax(-1)
     scores = {
         "artefact": str(flags.artefact),
@@ -99,6 +99,7 @@ def _parser() -> Parser:
     parser.add_argument("--text_column", help=f"column that holds the texts ({known.text_column})")
     parser.add_argument("--label_column", help=f"column that holds the labels ({known.label_column})")
     parser.add_argument("--encoding", help=f"encoding of text files ({known.encoding})")
+    parser.add_argument("--encoder_dir", help="folder of the sentence encoder, for a set of sentence vectors")
     parser.add_argument("--debug", action="store_true", help="show the traceback of the user's mistakes, too")
     parser.add_argument("--help", "-h", action="store_true", help="show this")
     return parser

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dd_al.command import Parser, exit_code
-from dd_al.core.errors import ConfigError, UserError
+from dd_al.core.errors import ConfigError, DataError, UserError
 from dd_al.core.files import atomic_write, jsonable, read_json, sha256_of
 from dd_al.core.version import VERSION
 from dd_al.io import artefact as artefacts
@@ -56,13 +56,17 @@ def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, ov
       The folder.
 
     Raises:
-      DataError: no such artefact, or a damaged one.
+      DataError: no such artefact, a damaged one, or one of sentence vectors.
       UserError: the folder is not empty or cannot be written, or results.json is broken.
     """
     folder = Path(folder).expanduser()
     _check_folder(folder, overwrite)
     file = artefacts.locate(path)
     artefact = artefacts.load(file)
+    if artefact.spec.get("encoder"):
+        raise DataError(
+            f"{file} holds sentence vectors, which need their encoder; only sets of word vectors are exported"
+        )
     sets = [training_set(artefact, index, str(file)) for index in range(max(1, len(artefact.inputs)))]
     contents = _contents(sets, artefact, file)
     try:

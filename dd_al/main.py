@@ -62,6 +62,10 @@ def _run(args: Sequence[str]) -> None:
     settings = _settings(flags.config, overrides)
     if flags.workdir is None:
         raise ConfigError("--workdir=DIR is missing: where the run is to write; see --help")
+    if artefact := settings.transfer.artefact:
+        own, lies = Path(flags.workdir).expanduser().resolve(), Path(artefact).expanduser().resolve()
+        if own in (lies, lies.parent):
+            raise ConfigError(f"--workdir={flags.workdir} is where config.transfer.artefact lies: give another folder")
     with open_workdir(flags.workdir, dataclasses.asdict(settings), overwrite=flags.overwrite) as workdir:
         if workdir.finished:
             print(f"{workdir.path} holds a finished run of this config; --overwrite runs it again")

@@ -143,7 +143,8 @@ def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
     logits = h · kernel + bias. Dropout is for training on real data only.
 
     **Averaging** (kind "averaging"): h = relu(mean over words · hidden/kernel + hidden/bias), with ``hidden/kernel:
-    [dim, width]``, then ``output`` as above. The other kinds are defined by `dd_al.models`.
+    [dim, width]``, then ``output`` as above; at ``width`` 0 there is no hidden layer, and h is the mean itself. The
+    other kinds are defined by `dd_al.models`.
 
     **Fresh parameters.** The ``output`` layer begins at zero, kernel and bias, and so do all biases of these two. The
     other kernels are drawn from a normal distribution cut at ±2 standard deviations and scaled to the variance

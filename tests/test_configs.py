@@ -106,6 +106,7 @@ def test_a_set_distilled_for_two_networks_is_tried_on_others(write_reviews, tmp_
     tried = (
         f"--config.transfer.artefact={tmp_path / 'w'}", "--config.transfer.networks=averaging,rnn",
         "--config.transfer.init_scales=2", "--config.transfer.rates=0.01", "--config.transfer.sgd_rates=0.1",
+        "--config.transfer.full_rates=0.01,0.001",
         "--config.transfer.steps=1,2", "--config.evaluate.split=validation",
     )  # fmt: skip
     assert command("sst_transfer.py", "", data, tmp_path / "t", *tried) == 0, capsys.readouterr().err
@@ -131,6 +132,30 @@ def test_a_set_distilled_for_two_networks_is_tried_on_others(write_reviews, tmp_
     assert "was distilled for the labels" in capsys.readouterr().err
     assert command("sst_transfer.py", "", data, tmp_path / "v", "--config.evaluate.inits=1") == 2
     assert "config.transfer.artefact is not set" in capsys.readouterr().err
+    assert command("sst_transfer.py", "", data, tmp_path / "w", *tried, "--overwrite") == 2
+    assert "is where config.transfer.artefact lies" in capsys.readouterr().err
+    assert (tmp_path / "w/distilled.safetensors").exists()
+
+
+def test_adam_is_adam_whatever_a_known_set_was_distilled_with(write_reviews, tmp_path, capsys):
+    data = write_reviews(tmp_path / "data", 2)
+    flags = "--config.learner.optimizer=sgd", "--config.distill.init=known", "--config.distill.labels=unrestricted"
+    assert command("smoke.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
+    tried = (
+        f"--config.transfer.artefact={tmp_path / 'w'}", "--config.transfer.networks=averaging",
+        "--config.transfer.init_scales=2", "--config.transfer.rates=0.1", "--config.transfer.full_rates=0.01",
+        "--config.transfer.sgd_rates=0.1", "--config.transfer.steps=1,2",
+    )  # fmt: skip
+    assert command("sst_transfer.py", "", data, tmp_path / "t", *tried) == 0, capsys.readouterr().err
+    results = read_json(tmp_path / "t/results.json")
+    methods, made = results["methods"], read_json(tmp_path / "w/results.json")["methods"]
+    assert methods["Adam, one rate"]["curve"] != methods["SGD, one rate"]["curve"]
+    # The headline is that of the first known initialisation, which is one learner.
+    assert results["evaluate"] == {"split": "test", "inits": 1, "init": "known"}
+    assert results["transfer"]["networks"][:2] == ["text_cnn, the known initialisation", "text_cnn, fresh"]
+    assert methods["distilled"]["test_accuracy"]["n"] == 1
+    assert methods["full: text_cnn, fresh"]["test_accuracy"]["n"] == 2
+    assert methods["distilled"]["test_accuracy"]["values"][0] == made["distilled"]["test_accuracy"]["values"][0]
 
 
 def test_sentence_vectors_from_the_run_to_the_classifier(write_reviews, write_encoder, tmp_path, capsys, monkeypatch):

@@ -154,7 +154,7 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
     known = settings.distill.init == "known"
     sets = distilled.synthetic.inputs.shape[0]
     words, table = task.vectors.vocabulary.words, task.vectors.table
-    encoder = task.vectors.report["sha256"] if settings.inputs == "sentences" else None
+    encoder = task.vectors.report["sha256"] if task.inputs == "sentences" else None
     if encoder:  # of the training sentences only those that show what the items are about
         near = [nearest_words(words, table, np.asarray(x), _NEIGHBOURS) for s in distilled.synthetic.inputs for x in s]
         shown = {sentence for item in near for position in item for sentence, _ in position}
@@ -176,6 +176,7 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
             "init": settings.distill.init,
             "targets": settings.distill.labels,
             "encoder": encoder,
+            "data": task.dataset.sha256,
             "also": {name: list(layers(learner.model)) for name, learner in task.others.items()},
         },
     )

@@ -101,7 +101,7 @@ def known_inits(task: Task, sets: int) -> LearnerState:
 
 def item_length(task: Task, settings: DistillSettings) -> int:
     """Words of a synthetic text; one where real texts are single sentence vectors."""
-    return 1 if task.length == 1 else settings.length or task.length
+    return 1 if task.inputs == "sentences" else settings.length or task.length
 
 
 def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) -> tuple[Synthetic, np.ndarray | None]:

@@ -20,7 +20,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.core.files import write_json
 from dd_al.core.version import VERSION
-from dd_al.data import sources
+from dd_al.data import minilm_files, sources
 from dd_al.data.dataset import TextDataset
 from dd_al.experiments.baselines import Trained
 from dd_al.experiments.settings import Settings
@@ -44,6 +44,8 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> TextData
       **found: what else the run depends on.
     """
     dataset = sources.load(settings.data)
+    if settings.inputs == "sentences":
+        found["encoder"] = minilm_files.load(settings.encoder).sha256[:12]
     workdir.begin(data=f"{dataset.name} ({dataset.source}), content {dataset.sha256[:12]}", **found)
     if workdir.resumed:
         _LOG.info("resuming the run in %s", workdir.path)

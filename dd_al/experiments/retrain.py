@@ -14,10 +14,11 @@ from flax.traverse_util import unflatten_dict
 from dd_al.core.errors import ConfigError, DataError, UserError
 from dd_al.core.keys import stream
 from dd_al.core.settings import from_config
+from dd_al.data.minilm_files import EncoderFiles, EncoderSettings
 from dd_al.data.text import Vocabulary
 from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments.optimise import train_on
-from dd_al.experiments.sentences import encoder_of, sentence_table
+from dd_al.experiments.sentences import encoder_of, sentence_features
 from dd_al.experiments.settings import LearnerSettings, ModelSettings
 from dd_al.experiments.task import make_model, make_optimizer
 from dd_al.io.artefact import Artefact
@@ -40,6 +41,7 @@ class TextLearners:
       vectors: ``float32[words, dim]``.
       params: stacked over learners; NumPy arrays.
       encoder: of texts that are read as sentence vectors, the hash of its files; None where words are looked up.
+      encoder_dir: the folder of those files, where it is not a place that they are looked for in.
     """
 
     model: Mapping
@@ -49,6 +51,7 @@ class TextLearners:
     vectors: np.ndarray
     params: Params
     encoder: str | None = None
+    encoder_dir: str | None = None
 
     def __len__(self) -> int:
         """The number of learners."""
@@ -78,8 +81,17 @@ class TextLearners:
             vectors = jax.device_put(self.vectors)
             for start in range(0, len(texts), _AT_ONCE):
                 yield vectors, self._vocabulary.encode(texts[start : start + _AT_ONCE], self.length)
-        elif len(texts):
-            yield sentence_table(texts, encoder_of({"encoder": self.encoder})), np.arange(2, 2 + len(texts))[:, None]
+            return
+        features = sentence_features(texts, self._encoder) if len(texts) else ()
+        for start in range(0, len(texts), _AT_ONCE):
+            chunk = features[start : start + _AT_ONCE]
+            table = np.zeros((2 + (1 << (len(chunk) - 1).bit_length()), chunk.shape[1]), np.float32)
+            table[2 : 2 + len(chunk)] = chunk
+            yield jnp.asarray(table), np.arange(2, 2 + len(chunk), dtype=np.int32)[:, None]
+
+    @cached_property
+    def _encoder(self) -> EncoderFiles:
+        return encoder_of(self.encoder, EncoderSettings(self.encoder_dir))
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
@@ -97,7 +109,9 @@ class TextLearners:
         return answer
 
 
-def retrain(artefact: Artefact, *, seed: int = 0, count: int | None = None) -> TextLearners:
+def retrain(
+    artefact: Artefact, *, seed: int = 0, count: int | None = None, encoder_dir: str | None = None
+) -> TextLearners:
     """Trains learners on a distilled artefact, by its own schedule.
 
     Random initialisations are those that the main command judges with under the same seed: they serve no other
@@ -109,19 +123,20 @@ def retrain(artefact: Artefact, *, seed: int = 0, count: int | None = None) -> T
       seed: of random initialisations; known ones leave nothing to draw.
       count: learners; 10, or one per known initialisation, if None. Where there are several sets, learner ``i`` is
         trained on set ``i`` (modulo their number).
+      encoder_dir: where the files of a sentence encoder are, for sets that need one; see `minilm_files.load`.
 
     Raises:
       UserError: more learners than known initialisations.
       DataError: the artefact does not fit together, or comes from another version.
     """
-    learner = _learner(artefact)
+    learner = learner_of(artefact)
     sets = artefact.inputs.shape[0]
     known = artefact.spec["init"] == "known"
     count = count or (sets if known else 10)
     if known:
         if count > sets:
             raise UserError(f"this set was distilled for {sets} known initialisations, so {count} cannot be had")
-        states = _known_states(artefact, learner, count)
+        states = known_states(artefact, learner, count)
     else:
         keys = jax.random.split(stream(jax.random.key(seed), "evaluation"), count)
         states = jax.vmap(learner.init)(keys)
@@ -139,6 +154,7 @@ def retrain(artefact: Artefact, *, seed: int = 0, count: int | None = None) -> T
         artefact.vectors,
         params,
         spec.get("encoder"),
+        encoder_dir,
     )
 
 
@@ -174,7 +190,12 @@ def nearest_words(
     return [[(words[w], float(row[w])) for w in top] for row, top in zip(cosines, best)]
 
 
-def _known_states(artefact: Artefact, learner: Learner, count: int) -> LearnerState:
+def known_states(artefact: Artefact, learner: Learner, count: int) -> LearnerState:
+    """The first ``count`` known initialisations of an artefact.
+
+    Raises:
+      DataError: they do not fit the learner.
+    """
     params = unflatten_dict({name: value[:count] for name, value in artefact.params.items()}, sep="/")
     # The moments begin the same for every parameter value: those of a fresh state serve.
     fresh = jax.vmap(learner.init)(jax.random.split(jax.random.key(0), count))
@@ -184,7 +205,12 @@ def _known_states(artefact: Artefact, learner: Learner, count: int) -> LearnerSt
     return LearnerState(params, fresh.opt_state)
 
 
-def _learner(artefact: Artefact) -> Learner:
+def learner_of(artefact: Artefact) -> Learner:
+    """The network and the optimizer that an artefact's sets were distilled for.
+
+    Raises:
+      DataError: its rates do not fit them, or the file comes from another version.
+    """
     spec = artefact.spec
     model = _model(spec["model"], artefact.vectors.shape[1], spec["classes"])
     groups = list(layers(model))

@@ -13,17 +13,21 @@ from dd_al.data.dataset import TextDataset
 from dd_al.data.minilm_files import EncoderFiles, EncoderSettings
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
-from dd_al.experiments.encoder import embed
+from dd_al.experiments.encoder import compute, embed
 
 
-def sentence_table(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
-    """A row per text behind two rows of zeros, ``float32[2 + texts, width]``.
+def sentence_features(texts: Sequence[str], files: EncoderFiles, *, keep: bool = False) -> np.ndarray:
+    """A vector per text, ``float32[texts, width]``.
 
-    Rows are scaled to a mean square of 1, which suits the learners' first rates and the float16 of artefacts.
+    They are scaled to a mean square of 1, which suits the learners' first rates and the float16 of artefacts.
+
+    Args:
+      texts: any.
+      files: of the encoder.
+      keep: whether the vectors are kept in the user's cache folder, and looked for there.
     """
-    vectors = embed(texts, files)
-    scaled = (vectors * vectors.shape[1] ** 0.5).astype(np.float16).astype(np.float32)
-    return np.concatenate([np.zeros((2, vectors.shape[1]), np.float32), scaled])
+    vectors = (embed if keep else compute)(texts, files)
+    return (vectors * vectors.shape[1] ** 0.5).astype(np.float16).astype(np.float32)
 
 
 def sentence_vectors(
@@ -41,7 +45,8 @@ def sentence_vectors(
     start = time.perf_counter()
     files = minilm_files.load(settings)
     splits = {split: getattr(dataset, split).texts for split in ("train", "validation", "test")}
-    table = sentence_table([text for texts in splits.values() for text in texts], files)
+    features = sentence_features([text for texts in splits.values() for text in texts], files, keep=True)
+    table = np.concatenate([np.zeros((2, features.shape[1]), np.float32), features])  # padding and the unknown word
     ids, first = {}, 2
     for split, texts in splits.items():
         ids[split] = np.arange(first, first + len(texts), dtype=np.int32)[:, None]
@@ -57,16 +62,16 @@ def sentence_vectors(
     return WordVectors(Vocabulary(words), table[: len(words)], len(words), report), table, ids
 
 
-def encoder_of(spec: dict, settings: EncoderSettings | None = None) -> EncoderFiles:
-    """The encoder that an artefact's sets were distilled with.
+def encoder_of(sha256: str, settings: EncoderSettings | None = None) -> EncoderFiles:
+    """The encoder whose files have this hash.
 
     Raises:
       DataError: its files are not there, or they are other ones.
     """
     files = minilm_files.load(settings)
-    if files.sha256 != spec["encoder"]:
+    if files.sha256 != sha256:
         raise DataError(
-            f"this set was distilled with a sentence encoder whose files have the hash {spec['encoder'][:12]}…; "
-            f"those in {files.folder} have {files.sha256[:12]}…"
+            f"this set was distilled with a sentence encoder whose files have the hash {sha256[:12]}…; those in "
+            f"{files.folder} have {files.sha256[:12]}…: set DD_AL_ENCODER to the folder that it was made with"
         )
     return files

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.sources import DataSettings
 from dd_al.data.vectors import VectorSettings
+
+KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 
 
 def _option(default, help, **limits):
@@ -17,9 +19,7 @@ def _option(default, help, **limits):
 class ModelSettings:
     """The network; `config.model`."""
 
-    kind: str = _option(
-        "text_cnn", "the network", choices=("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
-    )
+    kind: str = _option("text_cnn", "the network", choices=KINDS)
     windows: tuple[int, ...] = _option((1, 2, 3), "words per window, a group of filters each (text_cnn)", min=1)
     filters: int = _option(64, "filters per window size (text_cnn)", min=1)
     width: int = _option(
@@ -73,7 +73,9 @@ class DistillSettings:
     items: int | None = _option(None, "synthetic examples; 0.1 % of train rounded up to whole classes if unset", min=1)
     steps: int = _option(10, "inner steps", min=1)
     iterations: int = _option(1500, "outer steps", min=1)
-    length: int | None = _option(24, "words of a synthetic sentence; as the texts if unset", min=1)
+    length: int | None = _option(
+        24, "words of a synthetic sentence (1 for sentence vectors); as the texts if unset", min=1
+    )
     candidates: int = _option(64, "random real subsets of which the best is the start", min=1)
     init: str = _option("random", "initialisations the set must serve", choices=("random", "known"))
     labels: str = _option("soft", "learned labels, or fixed ones", choices=("soft", "hard", "unrestricted"))
@@ -81,7 +83,7 @@ class DistillSettings:
     also: tuple[str, ...] | None = _option(
         None,
         "further networks that the set must train, with rates of their own; their sizes are those of config.model",
-        choices=("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging"),
+        choices=KINDS,
     )
     nets: int = _option(4, "fresh initialisations in an outer step (1 if known)", min=1)
     batch_size: int = _option(256, "real sentences in an outer step", min=1)
@@ -92,7 +94,7 @@ class DistillSettings:
     )
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
-    label_scale: float = _option(2.0, "first logit of an item's own class", min=0.0)
+    label_scale: float = _option(2.0, "first logit of an item's own class (1 for unrestricted labels)", min=0.0)
     hypergradient: str = _option(
         "full",
         "how training is differentiated",
@@ -109,6 +111,10 @@ class DistillSettings:
         """Checks between keys."""
         if self.also and self.init == "known":
             raise ValueError("also needs init = 'random': a known initialisation is one network's")
+        if self.window and "truncated" not in self.hypergradient:
+            raise ValueError(f"window = {self.window} is for a truncated hypergradient, not {self.hypergradient!r}")
+        if self.segment and self.hypergradient not in ("checkpoint", "reverse"):
+            raise ValueError(f"segment = {self.segment} is for 'checkpoint' and 'reverse', not {self.hypergradient!r}")
         if "truncated" in self.hypergradient and not 1 <= (self.window or 0) <= self.steps:
             raise ValueError(
                 f"hypergradient = {self.hypergradient!r} needs window, the inner steps it goes through, between 1 and "
@@ -124,9 +130,12 @@ class TransferSettings:
     networks: tuple[str, ...] = _option(
         ("text_cnn", "lstm", "transformer", "averaging"),
         "networks to try, beside the set's own",
-        choices=("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging"),
+        choices=KINDS,
     )
     init_scales: tuple[float, ...] = _option((0.5, 2.0), "factors of the set's own initial weights", min=1e-3)
+    full_rates: tuple[float, ...] = _option(
+        (1e-3, 4e-3, 1.6e-2), "first rates on all data to choose among, for each network", min=1e-8
+    )
     steps: tuple[int, ...] = _option((5, 10, 20, 40, 80, 160), "steps at one rate to choose among", min=1)
     rates: tuple[float, ...] = _option((1e-3, 3e-3, 1e-2, 3e-2, 1e-1), "rates of Adam to choose among", min=1e-8)
     sgd_rates: tuple[float, ...] = _option((0.03, 0.1, 0.3, 1.0, 3.0), "rates of SGD to choose among", min=1e-8)
@@ -160,3 +169,29 @@ class Settings:
     distill: DistillSettings = field(default_factory=DistillSettings)
     transfer: TransferSettings = field(default_factory=TransferSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
+
+    def __post_init__(self):
+        """Checks between sections."""
+        if self.model.kind in (self.distill.also or ()):
+            raise ValueError(f"distill.also = {self.distill.also}: {self.model.kind!r} is config.model.kind already")
+        for kind in self.distill.also or ():
+            try:
+                networks = replace(self.model, kind=kind)
+            except ValueError as error:
+                raise ValueError(f"distill.also has {kind!r}, and config.model: {error}") from error
+            self._check_sentences(networks)
+        self._check_sentences(self.model)
+
+    def _check_sentences(self, model: ModelSettings):
+        """A text that is one vector has one word."""
+        if self.inputs == "words":
+            return
+        if model.kind == "text_cnn" and max(model.windows) > 1:
+            raise ValueError(
+                f"inputs = 'sentences' is one vector a text: model.windows = {model.windows} must be 1, or model.kind "
+                "'averaging'"
+            )
+        if self.full.finetuned:
+            raise ValueError(
+                "full.finetuned = True tunes word vectors, and inputs = 'sentences' has none: set it to false"
+            )

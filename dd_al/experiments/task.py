@@ -40,6 +40,7 @@ class Task:
     Attributes:
       dataset: texts and classes.
       vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words.
+      inputs: "words" or "sentences": what the rows of ``table`` stand for.
       length: words that a text is cut and padded to; 1 where it is one sentence vector.
       ids: ``int32[n, length]`` of each split.
       train: the training split on the device, validation likewise; test stays off it until the end.
@@ -53,6 +54,7 @@ class Task:
 
     dataset: TextDataset
     vectors: WordVectors
+    inputs: str
     length: int
     ids: dict[str, np.ndarray]
     train: Examples
@@ -151,6 +153,7 @@ def make_task(
     return Task(
         dataset=dataset,
         vectors=vectors,
+        inputs=settings.inputs,
         length=length,
         ids=ids,
         train=make_examples(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import unflatten_dict
 
 from dd_al.core.errors import ConfigError, DataError
+from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
 from dd_al.core.settings import from_config
+from dd_al.data.dataset import TextDataset
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
 from dd_al.distill.synthetic import Synthetic, as_batch
@@ -24,118 +26,118 @@ from dd_al.experiments.baselines import Trained, fit_constant, fit_full
 from dd_al.experiments.optimise import train_on
 from dd_al.experiments.retrain import nearest_words
 from dd_al.experiments.settings import LearnerSettings, ModelSettings, RandomSettings, Settings
-from dd_al.experiments.task import Task, make_learners, make_model, make_optimizer, make_task
+from dd_al.experiments.task import Task, make_optimizer, make_task
+from dd_al.experiments.transfer_networks import Network, networks
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
+from dd_al.learner import optimizers
 from dd_al.learner.learner import Learner, LearnerState, make_learner
-from dd_al.models.base import Model, Params
 
-HOME = "own schedule"  # the way that a set was made for
-WAYS = (HOME, "rates shuffled", "Adam, one rate", "SGD, one rate", "nearest words, own schedule", "nearest words, Adam")
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network that a distilled set is tried on.
-
-    Attributes:
-      name: as the table shows it.
-      learner: with the optimizer that the set was distilled with.
-      columns: which of the set's rates were learned for networks of its layers; None where none were.
-    """
-
-    name: str
-    learner: Learner
-    columns: slice | None
+_LOG = logging.getLogger(__name__)
+_ALL, HOME, SHUFFLED = "all data", "own schedule", "rates shuffled"
+WAYS = (HOME, SHUFFLED, "Adam, one rate", "SGD, one rate", f"nearest words, {HOME}", "nearest words, Adam")
 
 
 def run(settings: Settings, workdir: Workdir) -> None:
     """Trains every network on all data and, in every way, on the distilled set; judges and reports."""
     began = time.perf_counter()
-    if settings.transfer.artefact is None:
-        raise ConfigError("config.transfer.artefact is not set: the work directory or .safetensors file to try")
-    artefact = artefacts.load(settings.transfer.artefact)
-    if artefact.spec.get("encoder"):
-        raise ConfigError(
-            f"{settings.transfer.artefact} holds sentence vectors; only sets of word vectors can be tried"
-        )
-    settings = _as_distilled(settings, artefact)
-    dataset = record.load_dataset(settings, workdir, artefact=_content(artefact))
-    if dataset.label_map != artefact.spec["label_map"]:
-        raise DataError(
-            f"{settings.transfer.artefact} was distilled for the labels {artefact.spec['label_map']}; "
-            f"{dataset.name} has {dataset.label_map}"
-        )
-    task = make_task(settings, dataset, time.perf_counter() - began, vectors=_vectors(artefact))
+    artefact, source = _artefact(settings)
+    dataset = record.load_dataset(settings, workdir, artefact=f"{source.name}, content {sha256_of(source)[:12]}")
+    dataset = _same_task(dataset, artefact, str(source))
+    home = replace(
+        settings,
+        model=from_config(ModelSettings, artefact.spec["model"]),
+        data=replace(settings.data, length=artefact.spec["length"]),
+    )
+    task = make_task(home, dataset, time.perf_counter() - began, vectors=_vectors(artefact))
     synthetic = Synthetic(*(jnp.asarray(x[0]) for x in (artefact.inputs, artefact.label_logits, artefact.log_rates)))
-    sets = {"": synthetic, "nearest words, ": synthetic._replace(inputs=_as_words(artefact, synthetic.inputs))}
-    networks, inits = _networks(task, settings, artefact), settings.evaluate.inits or 10
+    sets = {"": synthetic, "nearest words": synthetic._replace(inputs=_as_words(artefact, synthetic.inputs))}
+    tried = networks(artefact, home.model, settings.model, settings.transfer, settings.evaluate.inits or 10)
     if workdir.resumed:
         with MetricsWriter(workdir.metrics) as metrics:
             metrics.resume(0)
 
     methods, table, seconds = {}, [], {"baselines_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}
     with catch_stop() as stop:
-        for number, network in enumerate(networks):
+        for number, network in enumerate(tried):
             trained = {}
-            for way, compute in _ways(task, settings, network, sets, artefact.spec, inits, stop).items():
+            for way, compute in _ways(task, settings, network, sets, artefact, stop).items():
                 name = f"network{number}-{way.replace(' ', '_').replace(',', '')}"
                 trained[way], spent = record.stage(workdir, name, compute)
-                seconds["baselines_s" if way == "all data" else "optimise_s"] += spent
+                seconds["baselines_s" if way == _ALL else "optimise_s"] += spent
             start = time.perf_counter()
             entries = _judge(task, settings.evaluate.split, network, trained)
             methods |= {_title(number, network, way): entry for way, entry in entries.items()}
             table.append([entries.get(way, {}).get("retention") for way in WAYS])
             seconds["evaluate_s"] += time.perf_counter() - start
             stop.check("the same command goes on with the next network")
-    count, items = len(dataset.train), synthetic.inputs.shape[0]
     record.finish(
         workdir,
         settings,
         task,
-        evaluate={"inits": inits, "init": "random"},
-        budget={
-            name: {
-                "examples": given,
-                "fraction": given / count,
-                "labels_used": count,
-                "stored_floats": count * task.length if given == count else sum(x.size for x in synthetic),
-            }
-            for name, given in {name: count if name.startswith("full") else items for name in methods}.items()
-        },
+        evaluate={"inits": tried[0].count, "init": artefact.spec["init"]},
+        budget={name: _budget(task, synthetic, name) for name in methods},
         methods=methods,
-        transfer={"networks": [n.name for n in networks], "ways": list(WAYS), "retention": table},
+        transfer={"networks": [network.name for network in tried], "ways": list(WAYS), "retention": table},
         time=seconds,
     )
 
 
+def _artefact(settings: Settings) -> tuple[Artefact, Path]:
+    """The artefact of a config and its file, if they can be tried at all."""
+    given = settings.transfer.artefact
+    if given is None:
+        raise ConfigError("config.transfer.artefact is not set: the work directory or .safetensors file to try")
+    artefact = artefacts.load(given)
+    if artefact.spec.get("encoder") or settings.inputs != "words":
+        raise ConfigError(
+            f"config.transfer.artefact = {given!r}: only sets of word vectors can be tried, with inputs = 'words'"
+        )
+    if settings.data.length not in (None, artefact.spec["length"]):
+        raise ConfigError(
+            f"config.data.length = {settings.data.length}: {given} was distilled for texts of "
+            f"{artefact.spec['length']} words; leave it out"
+        )
+    return artefact, artefacts.locate(given)
+
+
+def _same_task(dataset: TextDataset, artefact: Artefact, source: str) -> TextDataset:
+    """The data, with a note where they are not those that the set was distilled from."""
+    if dataset.label_map != artefact.spec["label_map"]:
+        raise DataError(
+            f"{source} was distilled for the labels {artefact.spec['label_map']}; {dataset.name} has "
+            f"{dataset.label_map}"
+        )
+    if dataset.sha256 == artefact.spec.get("data"):
+        return dataset
+    note = f"{source} was distilled from other data or splits: these test texts may be among those it was made from"
+    _LOG.warning("%s", note)
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
 def _title(number: int, network: Network, way: str) -> str:
     """The name of a method: those of the home network go by the names that every report has."""
-    home = {"all data": "full", HOME: "distilled"}
+    home = {_ALL: "full", HOME: "distilled"}
     if number == 0:
         return home.get(way, way)
-    return f"full: {network.name}" if way == "all data" else f"{network.name}: {way}"
+    return f"full: {network.name}" if way == _ALL else f"{network.name}: {way}"
 
 
-def _as_distilled(settings: Settings, artefact: Artefact) -> Settings:
-    """The settings with the network, the optimizer and the lengths that the set was distilled for."""
-    spec = artefact.spec
-    return replace(
-        settings,
-        model=from_config(ModelSettings, spec["model"]),
-        learner=from_config(LearnerSettings, spec["learner"]),
-        data=replace(settings.data, length=spec["length"]),
-    )
-
-
-def _content(artefact: Artefact) -> str:
-    digest = hashlib.sha256()
-    for array in (artefact.inputs, artefact.label_logits, artefact.log_rates):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return f"of {artefact.spec['task']}, content {digest.hexdigest()[:12]}"
+def _budget(task: Task, synthetic: Synthetic, name: str) -> dict:
+    count, items = len(task.dataset.train), synthetic.inputs.shape[0]
+    given = count if name.startswith("full") else items
+    if name.startswith("full"):
+        stored = count * task.length
+    elif "nearest words" in name:
+        stored = items * synthetic.inputs.shape[1] + synthetic.label_logits.size
+    else:
+        stored = synthetic.inputs.size + synthetic.label_logits.size
+    if HOME in name or name in ("distilled", SHUFFLED):
+        stored += synthetic.log_rates.size
+    return {"examples": given, "fraction": given / count, "labels_used": count, "stored_floats": stored}
 
 
 def _vectors(artefact: Artefact) -> WordVectors:
@@ -153,58 +155,25 @@ def _as_words(artefact: Artefact, inputs: jax.Array) -> jax.Array:
     return jnp.asarray(artefact.vectors[np.asarray(rows)])
 
 
-def _networks(task: Task, settings: Settings, artefact: Artefact) -> list[Network]:
-    """The network that the set was distilled for, the same with other sizes and initialisations, and others."""
-    model, own = settings.model, slice(0, len(artefact.spec["layers"]))
-    dim, optimizer = task.table.shape[1], make_optimizer(settings.learner)
-
-    def variant(name: str, network: Model) -> Network:
-        return Network(name, make_learner(network, optimizer), own)
-
-    def resized(factor: float) -> Model:
-        sizes = {name: max(1, int(getattr(model, name) * factor)) for name in ("filters", "width")}
-        return make_model(replace(model, **sizes), dim, task.classes)
-
-    networks = [Network(model.kind, task.learner, own)]
-    if artefact.params:
-        networks.append(variant(f"{model.kind}, the known initialisation", _known(task.learner.model, artefact)))
-    networks += [variant(f"{model.kind}, {word} as wide", resized(f)) for word, f in (("half", 0.5), ("twice", 2.0))]
-    networks += [
-        variant(f"{model.kind}, initial weights × {factor:g}", _scaled(task.learner.model, factor))
-        for factor in settings.transfer.init_scales
-    ]
-    also, first = {}, own.stop
-    for kind, names in artefact.spec.get("also", {}).items():
-        also[kind] = slice(first, first + len(names))
-        first += len(names)
-    others = [kind for kind in settings.transfer.networks if kind != model.kind]
-    learners = make_learners(settings, others, dim, task.classes)
-    return networks + [Network(kind, learners[kind], also.get(kind)) for kind in others]
-
-
-def _known(model: Model, artefact: Artefact) -> Model:
-    params = unflatten_dict({name: jnp.asarray(value[0]) for name, value in artefact.params.items()}, sep="/")
-    return model._replace(init=lambda key: params)
-
-
-def _scaled(model: Model, factor: float) -> Model:
-    def init(key: jax.Array) -> Params:
-        return jax.tree.map(lambda x: factor * x, model.init(key))
-
-    return model._replace(init=init)
-
-
 def _ways(
-    task: Task, settings: Settings, network: Network, sets: dict[str, Synthetic], spec: dict, inits: int, stop: Stop
+    task: Task, settings: Settings, network: Network, sets: dict[str, Synthetic], artefact: Artefact, stop: Stop
 ) -> dict[str, Callable[[], Trained]]:
     """Every way to train one network: the name, and what does it."""
-    keys = jax.random.split(stream(task.key, "evaluation"), inits)
-    states = jax.vmap(network.learner.init)(keys)
-    labels, transfer = spec.get("targets", "soft"), settings.transfer
-    adam = replace(task, learner=network.learner)
-    # The moments of SGD are none, so its states are not those of Adam.
-    sgd = replace(task, learner=make_learner(network.learner.model, make_optimizer(LearnerSettings(optimizer="sgd"))))
-    sgd_states = jax.vmap(sgd.learner.init)(keys)
+    keys = jax.random.split(stream(task.key, "evaluation"), network.count)
+    labels, transfer = artefact.spec.get("targets", "soft"), settings.transfer
+    own = make_learner(network.model, make_optimizer(from_config(LearnerSettings, artefact.spec["learner"])))
+
+    def begun(learner: Learner) -> LearnerState:
+        return jax.vmap(learner.init)(keys)
+
+    def everything() -> Trained:
+        """On all data with Adam, at the best of a few rates."""
+        learner = make_learner(network.model, optimizers.get("adam"))
+        fits = [
+            fit_full(replace(task, learner=learner), replace(settings.full, rate=rate), begun(learner), stop=stop)
+            for rate in transfer.full_rates
+        ]
+        return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
 
     def scheduled(synthetic: Synthetic, shuffled: bool = False) -> Trained:
         mine = synthetic._replace(log_rates=synthetic.log_rates[:, network.columns])
@@ -212,47 +181,49 @@ def _ways(
         def train(state: LearnerState, key: jax.Array) -> LearnerState:
             rates = jax.random.permutation(key, mine.log_rates) if shuffled else mine.log_rates
             one = jax.tree.map(lambda x: x[None], state)
-            return train_on(network.learner, mine._replace(log_rates=rates), one, labels)
+            return train_on(own, mine._replace(log_rates=rates), one, labels)
 
-        order = jax.random.split(stream(task.key, "shuffled_rates"), inits)
-        trained = jax.jit(jax.vmap(train))(states, order)
+        order = jax.random.split(stream(task.key, "shuffled_rates"), network.count)
+        trained = jax.jit(jax.vmap(train))(begun(own), order)
         params = jax.tree.map(lambda x: x[:, 0], trained.params)
-        return Trained(params, np.zeros(0, np.int32), np.zeros((0, inits), np.float32), np.zeros(0, np.float32))
+        return Trained(params, np.zeros(0, np.int32), np.zeros((0, network.count), np.float32), np.zeros(0, np.float32))
 
-    def tuned(task: Task, states: LearnerState, synthetic: Synthetic, rates: tuple[float, ...]) -> Trained:
-        batch = jax.tree.map(lambda x: jnp.broadcast_to(x, (inits, *x.shape)), as_batch(synthetic, labels))
+    def tuned(optimizer: str, rates: tuple[float, ...], synthetic: Synthetic) -> Trained:
+        learner = make_learner(network.model, optimizers.get(optimizer))
+        batch = as_batch(synthetic, labels)
+        batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (network.count, *x.shape)), batch)
         grid = RandomSettings(steps=transfer.steps, dropout=(False,), rates=rates)
-        return fit_constant(task, grid, batch, states, stop=stop, title=f"{network.name}, one rate")
+        title = f"{network.name}, {optimizer} at one rate"
+        return fit_constant(replace(task, learner=learner), grid, batches, begun(learner), stop=stop, title=title)
 
-    ways = {"all data": partial(fit_full, adam, settings.full, states, stop=stop)}
-    for prefix, synthetic in sets.items():
-        if network.columns is not None:
-            ways[f"{prefix}{HOME}"] = partial(scheduled, synthetic)
-        if network.columns is not None and not prefix:
-            ways["rates shuffled"] = partial(scheduled, synthetic, shuffled=True)
-        ways[f"{prefix}Adam" if prefix else "Adam, one rate"] = partial(tuned, adam, states, synthetic, transfer.rates)
-        if not prefix:
-            ways["SGD, one rate"] = partial(tuned, sgd, sgd_states, synthetic, transfer.sgd_rates)
-    return ways
+    words = sets["nearest words"]
+    ways = {_ALL: everything}
+    if network.columns is not None:
+        ways |= {HOME: partial(scheduled, sets[""]), SHUFFLED: partial(scheduled, sets[""], shuffled=True)}
+        ways[f"nearest words, {HOME}"] = partial(scheduled, words)
+    return ways | {
+        "Adam, one rate": partial(tuned, "adam", transfer.rates, sets[""]),
+        "SGD, one rate": partial(tuned, "sgd", transfer.sgd_rates, sets[""]),
+        "nearest words, Adam": partial(tuned, "adam", transfer.rates, words),
+    }
 
 
 def _judge(task: Task, split: str, network: Network, trained: dict[str, Trained]) -> dict[str, dict]:
     """The entries of one network, whose learners answer together; retention is of its own training on all data."""
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.params for one in trained.values()))
+    learner = make_learner(network.model, optimizers.get("sgd"))
 
     def answers(split: str) -> dict[str, np.ndarray]:
-        parts = np.split(record.predictions(task, network.learner, together, split), len(trained))
+        parts = np.split(record.predictions(task, learner, together, split), len(trained))
         return dict(zip(trained, parts))
 
     validation = answers("validation")
     final = validation if split == "validation" else answers(split)
     entries = {}
     for way, one in trained.items():
-        extra = {}
-        if len(one.steps):
-            extra["curve"] = record.curve(one.steps, one.accuracy)
-        if way not in ("all data", HOME) and len(one.chosen) == 3:
+        extra = {"curve": record.curve(one.steps, one.accuracy)} if len(one.steps) else {}
+        if "one rate" in way or way == "nearest words, Adam":
             extra["hyperparameters"] = {"rate": float(one.chosen[0]), "steps": int(one.chosen[1])}
-        full = None if way == "all data" else final["all data"]
+        full = None if way == _ALL else final[_ALL]
         entries[way] = record.method_entry(task, split, final[way], validation[way], full, **extra)
     return entries

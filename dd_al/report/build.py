@@ -101,7 +101,11 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
     if distilled and distilled["items"] and distilled["items"][0]["label"]:
         labels = [item["label"] for item in distilled["items"]]
         picture = figures.soft_labels(labels, sections.label_names(distilled))
-        drawn["soft_labels"] = picture, "Learned labels", "The probability that each synthetic sentence teaches."
+        drawn["soft_labels"] = (
+            picture,
+            "Labels",
+            "What each synthetic sentence teaches: cross-entropy is taken against these numbers.",
+        )
     if transfer := results.get("transfer"):
         picture = figures.transfer(transfer["networks"], transfer["ways"], transfer["retention"])
         caption = (
