@@ -30,9 +30,9 @@ class Artefact:
       words: the vocabulary, one word per row of ``vectors``; padding and the unknown word come first.
       params: known initialisations, flat name → array with a leading axis of sets; empty for random ones.
       spec: plain values: ``format``, ``task``, ``label_map``, ``length`` of real texts, ``classes``, ``layers`` (names
-        of the rates), ``model`` and ``learner`` (their settings), ``init``; and what older files lack: ``targets`` (what
-        ``label_logits`` stand for), ``also`` (further networks by kind, whose rates are the columns behind), ``encoder``
-        and ``data`` (hashes).
+        of the rates), ``model`` and ``learner`` (their settings), ``init``; and what older files lack: ``targets``
+        (what ``label_logits`` stand for), ``also`` (further networks by kind, whose rates are the columns behind),
+        ``encoder`` and ``data`` (hashes).
     """
 
     inputs: np.ndarray
