@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,11 +62,9 @@ def _run(args: Sequence[str]) -> None:
     settings = _settings(flags.config, overrides)
     if flags.workdir is None:
         raise ConfigError("--workdir=DIR is missing: where the run is to write; see --help")
-    if artefact := settings.transfer.artefact:
-        own, lies = Path(flags.workdir).expanduser().resolve(), Path(artefact).expanduser().resolve()
-        if own in (lies, lies.parent):
-            raise ConfigError(f"--workdir={flags.workdir} is where config.transfer.artefact lies: give another folder")
-    with open_workdir(flags.workdir, dataclasses.asdict(settings), overwrite=flags.overwrite) as workdir:
+    plain = dataclasses.asdict(settings)
+    _check_inputs(plain, Path(flags.workdir).expanduser().resolve())
+    with open_workdir(flags.workdir, plain, overwrite=flags.overwrite) as workdir:
         if workdir.finished:
             print(f"{workdir.path} holds a finished run of this config; --overwrite runs it again")
             if not workdir.report.exists():  # the process was killed between the two
@@ -125,6 +123,17 @@ def _settings(config_flag: str | None, overrides: Sequence[tuple[str, str]]) -> 
         hint, known = nearest(settings.experiment, EXPERIMENTS), ", ".join(EXPERIMENTS)
         raise ConfigError(f"config.experiment = {settings.experiment!r}: must be one of {known}{hint}")
     return settings
+
+
+def _check_inputs(values: Mapping[str, Any], workdir: Path, path: str = "config") -> None:
+    """Refuses to write over what the run is to read: the work directory, or the distilled set in it."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            _check_inputs(value, workdir, f"{path}.{name}")
+        elif isinstance(value, str) and value:
+            read = Path(value).expanduser().resolve()
+            if read == workdir or (read.parent == workdir and read.stem == "distilled"):
+                raise ConfigError(f"{path}.{name} = {value!r} lies in --workdir, which is written: give another folder")
 
 
 def _load_config(flag: str) -> ConfigDict:

@@ -133,7 +133,7 @@ def test_a_set_distilled_for_two_networks_is_tried_on_others(write_reviews, tmp_
     assert command("sst_transfer.py", "", data, tmp_path / "v", "--config.evaluate.inits=1") == 2
     assert "config.transfer.artefact is not set" in capsys.readouterr().err
     assert command("sst_transfer.py", "", data, tmp_path / "w", *tried, "--overwrite") == 2
-    assert "is where config.transfer.artefact lies" in capsys.readouterr().err
+    assert "lies in --workdir" in capsys.readouterr().err
     assert (tmp_path / "w/distilled.safetensors").exists()
 
 
