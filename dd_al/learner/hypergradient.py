@@ -27,18 +27,17 @@ def differentiable_training(
 ) -> Callable[..., LearnerState]:
     """Training on a fixed batch as a function to be differentiated.
 
-    ===================  ==================================================================================
-    full                 backpropagation through every step (Wang et al. 2018, arXiv 1811.10959)
-    checkpoint           the same with 2 √steps states held, or 3 ∛steps where there are more than 256 (Chen et al.
-                         2016, arXiv 1604.06174)
-    reverse              an explicit loop of Hessian-vector products from the last step to the first
-                         (Wang et al. 2018, algorithm 2 of the supplement; Maclaurin et al. 2015, arXiv
-                         1502.03492), which holds the state of every ``segment``-th step and no activations
-    truncated            through the last ``window`` steps only (Williams & Peng 1990)
-    random_truncated     training ends after a random number of steps, from ``window`` to all of them, and
-                         the last ``window`` of those are differentiated (RaT-BPTT, Feng et al. 2023,
-                         arXiv 2311.07025, algorithm 1)
-    ===================  ==================================================================================
+    ================  =================================================================================================
+    full              backpropagation through every step (Wang et al. 2018, arXiv 1811.10959)
+    checkpoint        the same with 2 √steps states held, or 3 ∛steps where there are more than 256 (Chen et al. 2016,
+                      arXiv 1604.06174)
+    reverse           an explicit loop of Hessian-vector products from the last step to the first, which holds the state
+                      of every ``segment``-th step and no activations (Maclaurin et al. 2015, arXiv 1502.03492; the code
+                      of Wang et al.)
+    truncated         through the last ``window`` steps only (Williams & Peng 1990)
+    random_truncated  training ends after a random number of steps, from ``window`` to all of them, and the last
+                      ``window`` of those are differentiated (RaT-BPTT, Feng et al. 2023, arXiv 2311.07025)
+    ================  =================================================================================================
 
     Args:
       learner: whose step to take.
