@@ -16,7 +16,7 @@ from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
-from dd_al.experiments.optimise import Distillation, columns, default_items, known_inits, optimise
+from dd_al.experiments.optimise import Distillation, default_items, known_inits, optimise, own_rates
 from dd_al.experiments.retrain import nearest_words
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
@@ -115,19 +115,11 @@ def _schedule(chosen: np.ndarray) -> dict:
 
 
 def _judge(task: Task, split: str, params: dict, extra: dict, known: bool) -> dict:
-    """The methods' entries: the one place where the test split is read."""
-    names = list(params)
-    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *params.values())
-
-    def answers(split: str) -> dict[str, np.ndarray]:
-        parts = np.split(record.predictions(task, task.learner, together, split), len(names))
-        return dict(zip(names, parts))
-
-    answer = answers("validation")
-    final = answers("test") if split == "test" else answer
+    """The methods' entries."""
+    validation, final = record.answers(task, task.learner.model, params, split)
     return {
         name: record.method_entry(
-            task, split, final[name], answer[name], None if name == "full" else final["full"],
+            task, split, final[name], validation[name], None if name == "full" else final["full"],
             paired=known, **extra[name],
         )
         for name in params
@@ -180,11 +172,6 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
             "also": {name: list(layers(learner.model)) for name, learner in task.others.items()},
         },
     )
-
-
-def own_rates(task: Task, synthetic: Synthetic) -> Synthetic:
-    """A set with the rates of the task's own learner, without those of `Task.others`."""
-    return synthetic._replace(log_rates=synthetic.log_rates[..., columns(task)[""]])
 
 
 def names_of_rates(task: Task) -> list[str]:

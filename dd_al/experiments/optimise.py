@@ -94,6 +94,11 @@ def columns(task: Task) -> dict[str, slice]:
     return found
 
 
+def own_rates(task: Task, synthetic: Synthetic) -> Synthetic:
+    """A set with the rates of the task's own learner, without those of `Task.others`."""
+    return synthetic._replace(log_rates=synthetic.log_rates[..., columns(task)[""]])
+
+
 def known_inits(task: Task, sets: int) -> LearnerState:
     """The known initialisations, one per set: stacked learner states."""
     return task.inits("known_init", sets)
@@ -154,8 +159,7 @@ def _candidate_losses(
     def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
         index, one = args
         states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
-        synthetic = complete(task.table[one])
-        synthetic = synthetic._replace(log_rates=synthetic.log_rates[:, columns(task)[""]])
+        synthetic = own_rates(task, complete(task.table[one]))
         return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels)[0]
 
     losses = np.asarray(jax.jit(lambda ids: jax.lax.map(loss, (jnp.arange(len(ids)), ids)))(ids))

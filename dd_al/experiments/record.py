@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.io.workdir import Workdir
-from dd_al.learner.learner import Learner
 from dd_al.learner.predict import predict
+from dd_al.models.base import Model, Params
 from dd_al.report import build, schema
 
 _LOG = logging.getLogger(__name__)
@@ -77,13 +77,36 @@ def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> tuple[
     return trained, seconds
 
 
-def predictions(task: Task, learner: Learner, params: Any, split: str, *, embed: Callable | None = None) -> np.ndarray:
+def predictions(task: Task, model: Model, params: Any, split: str, *, embed: Callable | None = None) -> np.ndarray:
     """Classes that stacked learners predict on a split, ``int32[learners, n]``."""
     examples, embed = task.examples(split), embed or task.embed
     # The examples are an argument: as constants they would be folded into the program, and compiled again per split.
     buckets = examples.buckets
-    answer = jax.jit(lambda params, buckets: predict(learner.model, params, examples._replace(buckets=buckets), embed))
+    answer = jax.jit(lambda params, buckets: predict(model, params, examples._replace(buckets=buckets), embed))
     return np.argmax(np.asarray(answer(params, buckets)), -1).astype(np.int32)
+
+
+def answers(
+    task: Task, model: Model, params: Mapping[str, Params], split: str
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What the learners of several methods predict on validation and on the judged split: the place that reads test.
+
+    All of them answer in one program.
+
+    Args:
+      task: the data.
+      model: the network that they share.
+      params: each method's learners, stacked, by its name.
+      split: "test", or "validation" for both.
+    """
+    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *params.values())
+    ends = np.cumsum([jax.tree.leaves(one)[0].shape[0] for one in params.values()])[:-1]
+
+    def on(split: str) -> dict[str, np.ndarray]:
+        return dict(zip(params, np.split(predictions(task, model, together, split), ends)))
+
+    validation = on("validation")
+    return validation, on(split) if split != "validation" else validation
 
 
 def method_entry(

@@ -216,11 +216,20 @@ def learner_of(artefact: Artefact) -> Learner:
     groups = list(layers(model))
     if groups != spec["layers"]:
         raise DataError(f"the artefact's rates are for the layers {spec['layers']}, its model has {groups}")
-    return make_learner(model, make_optimizer(_plain(LearnerSettings, spec["learner"])))
+    return make_learner(model, make_optimizer(settings_of(artefact, "learner")))
 
 
 def _model(plain: Mapping, dim: int, classes: int) -> Model:
     return make_model(_plain(ModelSettings, plain), dim, classes)
+
+
+def settings_of(artefact: Artefact, section: str) -> ModelSettings | LearnerSettings:
+    """The settings "model" or "learner" that an artefact's sets were distilled with.
+
+    Raises:
+      DataError: the file comes from another version.
+    """
+    return _plain({"model": ModelSettings, "learner": LearnerSettings}[section], artefact.spec[section])
 
 
 def _plain(cls: type, values: Mapping):

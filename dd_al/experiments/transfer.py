@@ -16,7 +16,6 @@ import numpy as np
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
-from dd_al.core.settings import from_config
 from dd_al.data.dataset import TextDataset
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
@@ -24,8 +23,8 @@ from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained, fit_constant, fit_full
 from dd_al.experiments.optimise import train_on
-from dd_al.experiments.retrain import nearest_words
-from dd_al.experiments.settings import LearnerSettings, ModelSettings, RandomSettings, Settings
+from dd_al.experiments.retrain import nearest_words, settings_of
+from dd_al.experiments.settings import RandomSettings, Settings
 from dd_al.experiments.task import Task, make_optimizer, make_task
 from dd_al.experiments.transfer_networks import Network, networks
 from dd_al.io import artefact as artefacts
@@ -49,7 +48,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     dataset = _same_task(dataset, artefact, str(source))
     home = replace(
         settings,
-        model=from_config(ModelSettings, artefact.spec["model"]),
+        model=settings_of(artefact, "model"),
         data=replace(settings.data, length=artefact.spec["length"]),
     )
     task = make_task(home, dataset, time.perf_counter() - began, vectors=_vectors(artefact))
@@ -161,7 +160,7 @@ def _ways(
     """Every way to train one network: the name, and what does it."""
     keys = jax.random.split(stream(task.key, "evaluation"), network.count)
     labels, transfer = artefact.spec.get("targets", "soft"), settings.transfer
-    own = make_learner(network.model, make_optimizer(from_config(LearnerSettings, artefact.spec["learner"])))
+    own = make_learner(network.model, make_optimizer(settings_of(artefact, "learner")))
 
     def begun(learner: Learner) -> LearnerState:
         return jax.vmap(learner.init)(keys)
@@ -210,15 +209,8 @@ def _ways(
 
 def _judge(task: Task, split: str, network: Network, trained: dict[str, Trained]) -> dict[str, dict]:
     """The entries of one network, whose learners answer together; retention is of its own training on all data."""
-    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.params for one in trained.values()))
-    learner = make_learner(network.model, optimizers.get("sgd"))
-
-    def answers(split: str) -> dict[str, np.ndarray]:
-        parts = np.split(record.predictions(task, learner, together, split), len(trained))
-        return dict(zip(trained, parts))
-
-    validation = answers("validation")
-    final = validation if split == "validation" else answers(split)
+    params = {way: one.params for way, one in trained.items()}
+    validation, final = record.answers(task, network.model, params, split)
     entries = {}
     for way, one in trained.items():
         extra = {"curve": record.curve(one.steps, one.accuracy)} if len(one.steps) else {}

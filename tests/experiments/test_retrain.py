@@ -38,7 +38,9 @@ def test_the_seed_of_the_run_gives_the_judges_of_the_run(task, made, tmp_path):
     learners = retrain(artefacts.load(tmp_path / "a.safetensors"), seed=0, count=3)
     judges = train_on(task.learner, jax.tree.map(lambda x: x[0], found.synthetic), task.inits("evaluation", 3))
     texts = task.dataset.test.texts
-    assert np.array_equal(learners.logits(texts).argmax(-1), predictions(task, task.learner, judges.params, "test"))
+    assert np.array_equal(
+        learners.logits(texts).argmax(-1), predictions(task, task.learner.model, judges.params, "test")
+    )
     assert len(retrain(artefact, seed=1, count=2)) == 2 and len(retrain(artefact)) == 10
 
 
