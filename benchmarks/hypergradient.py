@@ -75,7 +75,7 @@ class TorchSide:
         output = problem.params["output"]
         self.params += [torch.tensor(output["kernel"]), torch.tensor(output["bias"])[:, None]]
         self.layer_of = [index // 2 for index in range(len(self.params))]
-        self.synthetic = [torch.tensor(leaf) for leaf in problem.synthetic]
+        self.synthetic = [torch.tensor(leaf) for leaf in jax.tree.leaves(problem.synthetic)]
         self.real = self.unfold(torch.tensor(problem.real))
         padding = np.arange(problem.real.shape[1]) >= problem.lengths[:, None]
         self.padding = torch.tensor(padding)[..., None]
@@ -172,7 +172,7 @@ class TorchSide:
 
 def disagreement(ours: Synthetic, theirs: Synthetic) -> float:
     """The largest difference between two hypergradients, relative to the largest entry of each part."""
-    pairs = zip(map(np.asarray, ours), map(np.asarray, theirs), strict=True)
+    pairs = zip(*(map(np.asarray, jax.tree.leaves(side)) for side in (ours, theirs)), strict=True)
     return float(np.max([np.abs(a - b).max() / np.abs(b).max() for a, b in pairs]))  # NaN where any is
 
 

@@ -125,11 +125,13 @@ class Synthetic(NamedTuple):
       labels: ``float32[items, classes]``, what cross-entropy is taken against. Each row sums to 1, unless the set was
         distilled with unrestricted labels.
       rates: ``float32[steps, layers]``, the learning rates of the training steps.
+      attention: ``float32[items, blocks, heads, length]``, the attention labels; None for a set without.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     rates: np.ndarray
+    attention: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -158,7 +160,10 @@ class Distilled:
         a = self.artefact
         labels = np.asarray(targets(a.label_logits, a.spec.get("targets", "soft")))
         rates = np.exp(a.log_rates[..., : len(a.spec["layers"])])  # those of further networks come behind
-        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, rates))
+        if a.attention_logits is None:
+            return tuple(Synthetic(*one) for one in zip(a.inputs, labels, rates))
+        attention = np.asarray(jax.nn.softmax(a.attention_logits))
+        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, rates, attention))
 
     @property
     def synthetic(self) -> Synthetic:

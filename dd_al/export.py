@@ -39,12 +39,12 @@ def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, ov
         datasets.load_dataset("sst2-distilled")["train"]
 
     ``data/train-00000-of-00001.parquet`` holds the first set: ``inputs`` (float32 lists of [length][dim]), ``target``
-    (float32 [classes]), ``label`` (the class of the largest target) and ``nearest_words``. Every further set, where
-    there is one per known initialisation, is a configuration "set1", "set2", … of its own, because no two sets are
-    meant to be mixed, with the initial parameters in ``initial_parameters.safetensors``. The configuration
-    "vocabulary" holds words with their vectors, ``schedule.json`` rates, optimizer and network, ``README.md`` the
-    dataset card, with the scores of the ``results.json`` beside the artefact if there is one. Paths and commands of
-    this machine are not written.
+    (float32 [classes]), ``label`` (the class of the largest target) and ``nearest_words``, and where there are
+    attention labels ``attention`` (float32 [blocks][heads][length]). Every further set, where there is one per known
+    initialisation, is a configuration "set1", "set2", … of its own, because no two sets are meant to be mixed, with the
+    initial parameters in ``initial_parameters.safetensors``. The configuration "vocabulary" holds words with their
+    vectors, ``schedule.json`` rates, optimizer and network, ``README.md`` the dataset card, with the scores of the
+    ``results.json`` beside the artefact if there is one. Paths and commands of this machine are not written.
 
     Args:
       path: a ``distilled.safetensors`` or its work directory.
@@ -185,6 +185,8 @@ def _examples(one: TrainingSet, words: Sequence[Sequence[str]], names: Sequence[
     )
     label = one.targets.argmax(1).tolist()
     columns = {"inputs": one.inputs.tolist(), "target": one.targets.tolist(), "label": label, "nearest_words": words}
+    if one.attention is not None:
+        features["attention"], columns["attention"] = List(List(numbers)), one.attention.tolist()
     return _parquet(columns, features)
 
 
@@ -216,6 +218,7 @@ def _schedule(sets: Mapping[str, TrainingSet], artefact: Artefact) -> dict[str, 
         "also": {name: one.also for name, one in sets.items()},
         "optimizer": first.optimizer._asdict(),
         "targets": artefact.spec.get("targets", "soft"),
+        "attention_weight": first.attention_weight,
         "model": {**first.model, "dim": first.inputs.shape[2], "classes": len(first.labels)},
         "length": first.length,
         "init": first.init,

@@ -56,6 +56,9 @@ class TrainingSet:
       length: words that a real text is cut and padded to, which synthetic ones need not be.
       init: "random" where any fresh network may be trained, "known" for the one in ``params``.
       encoder: of a set of sentence vectors, the hash of the files of all-MiniLM-L6-v2; None for one of word vectors.
+      attention: ``float32[items, blocks, heads, length]``, distributions over positions, what the attention of a
+        transformer is drawn to; None for a set without attention labels.
+      attention_weight: of that pull in the loss, λ; 0 for a set without.
       params: that network's first parameters by flat name ("conv1/kernel"); {} where ``init`` is "random".
     """
 
@@ -73,6 +76,8 @@ class TrainingSet:
     init: str
     params: dict[str, np.ndarray]
     encoder: str | None = None
+    attention: np.ndarray | None = None
+    attention_weight: float = 0.0
 
     def __repr__(self) -> str:
         """The sizes."""
@@ -131,6 +136,14 @@ def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
     is added outside it (Kingma & Ba 2015, algorithm 1, but for that). The rates were learned for the layers of the
     network in ``model``, and those in ``also`` for further ones; any other needs rates of its own.
 
+    Where there are ``attention`` labels, the loss of the transformer in ``model`` has a further term, the mean
+    divergence of its attention from them (after Maekawa et al. 2023, whose labels are for the attention of [CLS]),
+
+        L ← L + attention_weight/(items · blocks · heads) · Σ attention · log(attention / received)
+
+    over all indices [i, b, h, l], where received is what position l gets in head h of block b: the mean over the words
+    of item i of the attention, a softmax, that they pay to it. Other networks do without.
+
     **TextCNN** (``model["kind"] == "text_cnn"``; Kim 2014, arXiv 1408.5882, eqs. 2–4). For every ``w`` in
     ``model["windows"]`` a layer ``conv{w}`` with ``kernel: [filters, w · dim]`` and ``bias: [filters]``. A row of the
     kernel is its filter's weights for the first word of the window, then the second, and so on. A window starts on a
@@ -170,7 +183,7 @@ def training_set(artefact: Artefact, set: int = 0, where: str = "the artefact") 
     try:
         learner, model = _settings(spec, where)
         labels = class_labels(spec)
-        _check_shapes(artefact, where)
+        _check_shapes(artefact, model, where)
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise DataError(f"{where}: its description is damaged ({type(error).__name__}: {error})") from error
     if len(labels) != spec["classes"]:
@@ -196,6 +209,8 @@ def training_set(artefact: Artefact, set: int = 0, where: str = "the artefact") 
         init=spec["init"],
         params=params,
         encoder=spec.get("encoder"),
+        attention=None if artefact.attention_logits is None else _softmax(artefact.attention_logits[set]),
+        attention_weight=float(spec.get("attention", 0.0)),
     )
 
 
@@ -235,6 +250,10 @@ def _targets(logits: np.ndarray, labels: str) -> np.ndarray:
         return np.eye(logits.shape[-1], dtype=np.float32)[logits.argmax(-1)]
     if labels == "unrestricted":
         return logits
+    return _softmax(logits)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
     weights = np.exp(logits - logits.max(-1, keepdims=True))
     return weights / weights.sum(-1, keepdims=True)
 
@@ -248,23 +267,26 @@ def _further(rates: np.ndarray, also: Mapping[str, Sequence[str]]) -> dict[str, 
 def _settings(spec: Mapping[str, Any], where: str) -> tuple[LearnerSettings, ModelSettings]:
     """The settings in a description; keys that an older version did not write have their defaults."""
     try:
-        from_config(DistillSettings, {"labels": spec.get("targets", "soft"), "init": spec["init"]})
+        found = {"labels": spec.get("targets", "soft"), "init": spec["init"], "attention": spec.get("attention", 0.0)}
+        from_config(DistillSettings, found)
         return from_config(LearnerSettings, spec["learner"]), from_config(ModelSettings, spec["model"])
     except ConfigError as error:
         raise DataError(f"{where} comes from another version of dd_al: {error}") from error
 
 
-def _check_shapes(artefact: Artefact, where: str) -> None:
+def _check_shapes(artefact: Artefact, model: ModelSettings, where: str) -> None:
     spec, inputs = artefact.spec, artefact.inputs
     if inputs.ndim != 4 or not inputs.size:
         raise DataError(f"{where}: inputs has the shape {inputs.shape}; it must be [sets, items, length, dim]")
-    sets, items, _, dim = inputs.shape
+    sets, items, length, dim = inputs.shape
     columns = len(spec["layers"]) + sum(map(len, spec.get("also", {}).values()))
     expected = {
         "label_logits": (sets, items, spec["classes"]),
         "log_rates": (sets, *artefact.log_rates.shape[1:2], columns),
         "vectors": (len(artefact.words), dim),
     }
+    if artefact.attention_logits is not None:
+        expected["attention_logits"] = (sets, items, model.blocks, model.heads, length)
     for name, shape in expected.items():
         if (found := getattr(artefact, name).shape) != shape:
             raise DataError(f"{where}: {name} has the shape {found}, but its inputs and description need {shape}")

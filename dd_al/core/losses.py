@@ -17,3 +17,18 @@ def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
       ``float[]``, the mean over every leading axis.
     """
     return -jnp.mean(jnp.sum(targets * jax.nn.log_softmax(logits), axis=-1))
+
+
+def divergence(targets: jax.Array, probabilities: jax.Array) -> jax.Array:
+    """Mean Kullback-Leibler divergence KL(targets ‖ probabilities) in nats.
+
+    Args:
+      targets: ``float[..., n]``, distributions over the last axis.
+      probabilities: ``float[..., n]``, likewise. Those below 1e-9, padding's zeros among them, count as 1e-9 and take
+        no gradient.
+
+    Returns:
+      ``float[]``, the mean over every leading axis.
+    """
+    surprise = -targets * jnp.log(jnp.maximum(probabilities, 1e-9))
+    return jnp.mean(jnp.sum(surprise + jax.scipy.special.xlogy(targets, targets), axis=-1))

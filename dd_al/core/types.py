@@ -26,7 +26,10 @@ class Batch(NamedTuple):
       inputs: a tuple of model inputs, one per length bucket; their batch axes are concatenated
         in order. (One bucket is the common case; several spare the arithmetic on padding.)
       targets: ``float32[batch, classes]``, a distribution per example in the order of the buckets.
+      attention: ``float32[batch, blocks, heads, length]``, learned attention labels for synthetic examples (in one
+        bucket), distributions over positions; None for real ones.
     """
 
     inputs: tuple[Any, ...]
     targets: jax.Array
+    attention: jax.Array | None = None

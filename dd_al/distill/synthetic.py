@@ -20,11 +20,14 @@ class Synthetic(NamedTuple):
       inputs: ``float32[items, length, dim]``, matrices of word vectors.
       label_logits: ``float32[items, classes]``; what they stand for is a choice, see `targets`.
       log_rates: ``float32[steps, layers]``; the learning rates are their exponentials, so positive.
+      attention_logits: ``float32[items, blocks, heads, length]``, whose softmax are attention labels (Maekawa et al.
+        2023); None for a set without.
     """
 
     inputs: jax.Array
     label_logits: jax.Array
     log_rates: jax.Array
+    attention_logits: jax.Array | None = None
 
 
 def targets(label_logits: jax.Array, labels: str = "soft") -> jax.Array:
@@ -50,7 +53,8 @@ def targets(label_logits: jax.Array, labels: str = "soft") -> jax.Array:
 def as_batch(synthetic: Synthetic, labels: str = "soft") -> Batch:
     """The synthetic examples as one batch; every position counts as a word. For ``labels`` see `targets`."""
     inputs = TextInputs(synthetic.inputs, jnp.ones(synthetic.inputs.shape[:2], bool))
-    return Batch((inputs,), targets(synthetic.label_logits, labels))
+    attention = None if synthetic.attention_logits is None else jax.nn.softmax(synthetic.attention_logits)
+    return Batch((inputs,), targets(synthetic.label_logits, labels), attention)
 
 
 def rates(synthetic: Synthetic) -> jax.Array:

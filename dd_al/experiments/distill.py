@@ -129,7 +129,7 @@ def _judge(task: Task, split: str, params: dict, extra: dict, known: bool) -> di
 def _budget(task: Task, drawn: int, synthetic: Synthetic) -> dict:
     """What each method was given: examples, their share, labels looked at, numbers stored."""
     count, items = len(task.dataset.train), synthetic.inputs.shape[1]
-    stored = sum(int(np.prod(x.shape[1:])) for x in synthetic)
+    stored = sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(synthetic))
 
     def entry(examples: int, labels: int, floats: int) -> dict:
         return {"examples": examples, "fraction": examples / count, "labels_used": labels, "stored_floats": floats}
@@ -153,7 +153,7 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
         rows = [0, 1, *(row for row, word in enumerate(words) if word in shown)]
         words, table = tuple(words[row] for row in rows), table[rows]
     return artefact.Artefact(
-        *(np.asarray(x) for x in distilled.synthetic),
+        **jax.tree.map(np.asarray, distilled.synthetic)._asdict(),
         vectors=table,
         words=words,
         params=flatten_dict(jax.tree.map(np.asarray, known_inits(task, sets).params), sep="/") if known else {},
@@ -169,6 +169,7 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
             "targets": settings.distill.labels,
             "encoder": encoder,
             "data": task.dataset.sha256,
+            "attention": settings.distill.attention,
             "also": {name: list(layers(learner.model)) for name, learner in task.others.items()},
         },
     )
@@ -181,8 +182,9 @@ def names_of_rates(task: Task) -> list[str]:
 
 
 def describe(task: Task, distilled: Distillation, labels: str) -> dict:
-    """The artefact for people: labels, rates, and the nearest words of every position."""
+    """The artefact for people: labels, rates, and the nearest words of every position; attention labels as a mean."""
     synthetic = jax.tree.map(np.asarray, distilled.synthetic)
+    attention = None if synthetic.attention_logits is None else jax.nn.softmax(synthetic.attention_logits)
     shown = np.asarray(targets(synthetic.label_logits, labels))
     names = sorted(task.dataset.label_map, key=task.dataset.label_map.get)
     words, table = task.vectors.vocabulary.words, task.vectors.table
@@ -191,6 +193,8 @@ def describe(task: Task, distilled: Distillation, labels: str) -> dict:
         for i, vectors in enumerate(one_set):
             near = nearest_words(words, table, vectors, _NEIGHBOURS)
             item = {"set": s, "label": shown[s, i].tolist(), "nearest_words": near}
+            if attention is not None:  # of each position, over blocks and heads
+                item["attention"] = attention[s, i].mean((0, 1)).tolist()
             if distilled.start_rows is not None:
                 item["start_text"] = task.dataset.train.texts[int(distilled.start_rows[s, i])]
             items.append(item)

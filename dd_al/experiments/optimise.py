@@ -137,7 +137,7 @@ def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) 
 
 def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs: jax.Array) -> Synthetic:
     """Inputs with first labels and rates."""
-    return start(
+    synthetic = start(
         classes=task.classes,
         inputs=inputs,
         item_classes=classes,
@@ -146,6 +146,11 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
         rate=settings.inner_rate,
         label_scale=1.0 if settings.labels == "unrestricted" else settings.label_scale,
     )
+    if not settings.attention:
+        return synthetic
+    model, (text,) = task.learner.model, as_batch(synthetic).inputs
+    _, attention = jax.eval_shape(model.attention, jax.eval_shape(model.init, task.key), text)
+    return synthetic._replace(attention_logits=jnp.zeros(attention.shape))
 
 
 def _candidate_losses(

@@ -140,9 +140,9 @@ def retrain(
     else:
         keys = jax.random.split(stream(jax.random.key(seed), "evaluation"), count)
         states = jax.vmap(learner.init)(keys)
+    synthetic = synthetic_of(artefact)
     # The rates of further networks that the set was distilled for come behind those of its own.
-    own = artefact.log_rates[..., : len(artefact.spec["layers"])]
-    synthetic = Synthetic(artefact.inputs, artefact.label_logits, own)
+    synthetic = synthetic._replace(log_rates=synthetic.log_rates[..., : len(artefact.spec["layers"])])
     trained = jax.jit(partial(train_sets, learner, labels=artefact.spec.get("targets", "soft")))(synthetic, states)
     spec = artefact.spec
     params = jax.tree.map(np.asarray, trained.params)
@@ -167,6 +167,20 @@ def train_sets(learner: Learner, synthetic: Synthetic, states: LearnerState, lab
     own = jax.tree.map(lambda x: jnp.asarray(x)[np.arange(count) % sets], synthetic)
     alone = jax.tree.map(lambda x: x[:, None], states)
     return jax.tree.map(lambda x: x[:, 0], jax.vmap(train)(own, alone))
+
+
+def synthetic_of(artefact: Artefact) -> Synthetic:
+    """The sets of an artefact, stacked, with all of their rates; NumPy arrays.
+
+    Raises:
+      DataError: its attention labels do not fit its model, or the file comes from another version.
+    """
+    attention = artefact.attention_logits
+    if attention is not None:
+        model, (sets, items, length, _) = settings_of(artefact, "model"), artefact.inputs.shape
+        if attention.shape != (expected := (sets, items, model.blocks, model.heads, length)):
+            raise DataError(f"the artefact's attention_logits have the shape {attention.shape}, its model {expected}")
+    return Synthetic(artefact.inputs, artefact.label_logits, artefact.log_rates, attention)
 
 
 def nearest_words(
@@ -216,7 +230,8 @@ def learner_of(artefact: Artefact) -> Learner:
     groups = list(layers(model))
     if groups != spec["layers"]:
         raise DataError(f"the artefact's rates are for the layers {spec['layers']}, its model has {groups}")
-    return make_learner(model, make_optimizer(settings_of(artefact, "learner")))
+    optimizer = make_optimizer(settings_of(artefact, "learner"))
+    return make_learner(model, optimizer, attention_weight=spec.get("attention", 0.0))
 
 
 def _model(plain: Mapping, dim: int, classes: int) -> Model:

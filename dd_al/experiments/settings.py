@@ -94,6 +94,9 @@ class DistillSettings:
     )
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
+    attention: float = _option(
+        0.0, "weight of learned attention labels in the loss on synthetic items (transformer); 0 for none", min=0.0
+    )
     label_scale: float = _option(2.0, "first logit of an item's own class (1 for unrestricted labels)", min=0.0)
     hypergradient: str = _option(
         "full",
@@ -172,6 +175,11 @@ class Settings:
 
     def __post_init__(self):
         """Checks between sections."""
+        if self.distill.attention and (self.model.kind != "transformer" or self.inputs != "words"):
+            raise ValueError(
+                f"distill.attention = {self.distill.attention:g} needs model.kind = 'transformer' and inputs = "
+                f"'words', not {self.model.kind!r} and {self.inputs!r}"
+            )
         if self.model.kind in (self.distill.also or ()):
             raise ValueError(f"distill.also = {self.distill.also}: {self.model.kind!r} is config.model.kind already")
         for kind in self.distill.also or ():

@@ -96,9 +96,9 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 
 def make_learners(settings: Settings, kinds: Iterable[str], dim: int, classes: int) -> dict[str, Learner]:
     """Learners with networks of several kinds, otherwise of the config's sizes."""
-    optimizer = make_optimizer(settings.learner)
+    optimizer, weight = make_optimizer(settings.learner), settings.distill.attention
     networks = {kind: make_model(replace(settings.model, kind=kind), dim, classes) for kind in kinds}
-    return {kind: make_learner(model, optimizer) for kind, model in networks.items()}
+    return {kind: make_learner(model, optimizer, attention_weight=weight) for kind, model in networks.items()}
 
 
 def make_model(settings: ModelSettings, dim: int, classes: int) -> Model:

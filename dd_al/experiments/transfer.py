@@ -23,7 +23,7 @@ from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained, fit_constant, fit_full
 from dd_al.experiments.optimise import train_on
-from dd_al.experiments.retrain import nearest_words, settings_of
+from dd_al.experiments.retrain import nearest_words, settings_of, synthetic_of
 from dd_al.experiments.settings import RandomSettings, Settings
 from dd_al.experiments.task import Task, make_optimizer, make_task
 from dd_al.experiments.transfer_networks import Network, networks
@@ -52,14 +52,14 @@ def run(settings: Settings, workdir: Workdir) -> None:
         data=replace(settings.data, length=artefact.spec["length"]),
     )
     task = make_task(home, dataset, time.perf_counter() - began, vectors=_vectors(artefact))
-    synthetic = Synthetic(*(jnp.asarray(x[0]) for x in (artefact.inputs, artefact.label_logits, artefact.log_rates)))
+    synthetic = jax.tree.map(lambda x: jnp.asarray(x[0]), synthetic_of(artefact))
     sets = {"": synthetic, "nearest words": synthetic._replace(inputs=_as_words(artefact, synthetic.inputs))}
     tried = networks(artefact, home.model, settings.model, settings.transfer, settings.evaluate.inits or 10)
     if workdir.resumed:
         with MetricsWriter(workdir.metrics) as metrics:
             metrics.resume(0)
 
-    methods, table, seconds = {}, [], {"baselines_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}
+    methods, budget, table, seconds = {}, {}, [], {"baselines_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}
     with catch_stop() as stop:
         for number, network in enumerate(tried):
             trained = {}
@@ -69,7 +69,11 @@ def run(settings: Settings, workdir: Workdir) -> None:
                 seconds["baselines_s" if way == _ALL else "optimise_s"] += spent
             start = time.perf_counter()
             entries = _judge(task, settings.evaluate.split, network, trained)
-            methods |= {_title(number, network, way): entry for way, entry in entries.items()}
+            # Labels that a network passes over are not among what it was given.
+            given = synthetic if network.model.attention else synthetic._replace(attention_logits=None)
+            for way, entry in entries.items():
+                title = _title(number, network, way)
+                methods[title], budget[title] = entry, _budget(task, given, title)
             table.append([entries.get(way, {}).get("retention") for way in WAYS])
             seconds["evaluate_s"] += time.perf_counter() - start
             stop.check("the same command goes on with the next network")
@@ -78,7 +82,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         settings,
         task,
         evaluate={"inits": tried[0].count, "init": artefact.spec["init"]},
-        budget={name: _budget(task, synthetic, name) for name in methods},
+        budget=budget,
         methods=methods,
         transfer={"networks": [network.name for network in tried], "ways": list(WAYS), "retention": table},
         time=seconds,
@@ -134,6 +138,8 @@ def _budget(task: Task, synthetic: Synthetic, name: str) -> dict:
         stored = items * synthetic.inputs.shape[1] + synthetic.label_logits.size
     else:
         stored = synthetic.inputs.size + synthetic.label_logits.size
+    if synthetic.attention_logits is not None and not name.startswith("full"):
+        stored += synthetic.attention_logits.size
     if HOME in name or name in ("distilled", SHUFFLED):
         stored += synthetic.log_rates.size
     return {"examples": given, "fraction": given / count, "labels_used": count, "stored_floats": stored}
@@ -160,7 +166,9 @@ def _ways(
     """Every way to train one network: the name, and what does it."""
     keys = jax.random.split(stream(task.key, "evaluation"), network.count)
     labels, transfer = artefact.spec.get("targets", "soft"), settings.transfer
-    own = make_learner(network.model, make_optimizer(settings_of(artefact, "learner")))
+    # All transformers among the networks have the set's own blocks and heads, if it has attention labels.
+    weight = artefact.spec.get("attention", 0.0)
+    own = make_learner(network.model, make_optimizer(settings_of(artefact, "learner")), attention_weight=weight)
 
     def begun(learner: Learner) -> LearnerState:
         return jax.vmap(learner.init)(keys)
@@ -188,7 +196,7 @@ def _ways(
         return Trained(params, np.zeros(0, np.int32), np.zeros((0, network.count), np.float32), np.zeros(0, np.float32))
 
     def tuned(optimizer: str, rates: tuple[float, ...], synthetic: Synthetic) -> Trained:
-        learner = make_learner(network.model, optimizers.get(optimizer))
+        learner = make_learner(network.model, optimizers.get(optimizer), attention_weight=weight)
         batch = as_batch(synthetic, labels)
         batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (network.count, *x.shape)), batch)
         grid = RandomSettings(steps=transfer.steps, dropout=(False,), rates=rates)

@@ -32,7 +32,9 @@ class Artefact:
       spec: plain values: ``format``, ``task``, ``label_map``, ``length`` of real texts, ``classes``, ``layers`` (names
         of the rates), ``model`` and ``learner`` (their settings), ``init``; and what older files lack: ``targets``
         (what ``label_logits`` stand for), ``also`` (further networks by kind, whose rates are the columns behind),
-        ``encoder`` and ``data`` (hashes).
+        ``attention`` (the weight of attention labels in the loss), ``encoder`` and ``data`` (hashes).
+      attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels; None for
+        sets without.
     """
 
     inputs: np.ndarray
@@ -42,6 +44,7 @@ class Artefact:
     words: tuple[str, ...]
     params: dict[str, np.ndarray]
     spec: dict[str, Any]
+    attention_logits: np.ndarray | None = None
 
 
 def save(path: str | os.PathLike, artefact: Artefact) -> None:
@@ -54,6 +57,8 @@ def save(path: str | os.PathLike, artefact: Artefact) -> None:
     arrays["vectors"] = arrays["vectors"].astype(np.float16)
     arrays["words"] = np.frombuffer("\n".join(artefact.words).encode(), np.uint8)
     arrays["spec"] = np.frombuffer(json.dumps({"format": FORMAT, **artefact.spec}).encode(), np.uint8)
+    if artefact.attention_logits is not None:
+        arrays["attention_logits"] = np.asarray(artefact.attention_logits)
     arrays |= {f"init/{name}": np.asarray(value) for name, value in artefact.params.items()}
     write_safetensors(path, arrays)
 
@@ -89,8 +94,10 @@ def load(path: str | os.PathLike) -> Artefact:
         raise DataError(f"{path}: its description lacks {', '.join(sorted(absent))}")
     if len(words) != len(arrays["vectors"]):
         raise DataError(f"{path}: {len(words)} words, but {len(arrays['vectors'])} word vectors")
+    if bool(spec.get("attention")) != ("attention_logits" in arrays):
+        raise DataError(f"{path}: attention = {spec.get('attention')!r} in its description does not fit its arrays")
     return Artefact(
-        **{name: arrays[name].astype(np.float32) for name in _ARRAYS},
+        **{name: arrays[name].astype(np.float32) for name in (*_ARRAYS, "attention_logits") if name in arrays},
         words=words,
         params={name[5:]: value for name, value in arrays.items() if name.startswith("init/")},
         spec=spec,

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from dd_al.core.losses import cross_entropy
+from dd_al.core.losses import cross_entropy, divergence
 from dd_al.core.types import Batch
 from dd_al.models.base import Model, Params
 
@@ -48,8 +48,16 @@ def logits(model: Model, params: Params, batch: Batch, key: jax.Array | None = N
     return jnp.concatenate([model.apply(params, x, k) for x, k in zip(batch.inputs, keys)])
 
 
-def make_learner(model: Model, optimizer: optax.GradientTransformation) -> Learner:
-    """Joins a model and an optimizer's direction (see `dd_al.learner.optimizers`)."""
+def make_learner(model: Model, optimizer: optax.GradientTransformation, *, attention_weight: float = 0.0) -> Learner:
+    """Joins a model and an optimizer's direction (see `dd_al.learner.optimizers`).
+
+    Args:
+      model: the network.
+      optimizer: makes directions of gradients.
+      attention_weight: λ of the loss ℓ + λ KL(labels ‖ attention), the mean over blocks and heads, on batches that
+        have attention labels (Maekawa et al. 2023, ACL, "Dataset distillation with attention labels for fine-tuning
+        BERT"). A model without `Model.attention` passes over them.
+    """
 
     def init(key: jax.Array) -> LearnerState:
         params = model.init(key)
@@ -57,7 +65,11 @@ def make_learner(model: Model, optimizer: optax.GradientTransformation) -> Learn
 
     def train_step(key: jax.Array | None, state: LearnerState, batch: Batch, rates: jax.Array) -> LearnerState:
         def loss(params: Params) -> jax.Array:
-            return cross_entropy(logits(model, params, batch, key), batch.targets)
+            if batch.attention is None or model.attention is None or not attention_weight:
+                return cross_entropy(logits(model, params, batch, key), batch.targets)
+            (inputs,) = batch.inputs
+            z, attention = model.apply_attending(params, inputs, key)
+            return cross_entropy(z, batch.targets) + attention_weight * divergence(batch.attention, attention)
 
         direction, opt_state = optimizer.update(jax.grad(loss)(state.params), state.opt_state, state.params)
         # The sign goes with the rate, a scalar, so that no derivative negates whole arrays.

@@ -11,7 +11,7 @@ Params = dict[str, Any]
 
 
 class Model(NamedTuple):
-    """A network as three pure functions.
+    """A network as three pure functions, and a fourth where it has attention.
 
     Attributes:
       init: ``init(key) -> params``, a dict whose top-level entries are the layers; learned
@@ -19,11 +19,14 @@ class Model(NamedTuple):
       features: ``features(params, inputs, key=None) -> float[batch, width]``.
       head: ``head(params, h, key=None) -> float[batch, classes]``, the logits. Dropout is active
         exactly where a key is given.
+      attention: ``attention(params, inputs, key=None) -> (h, float[batch, blocks, heads, length])``: the features and,
+        from the same pass, the share of attention that every position received; None for a network without attention.
     """
 
     init: Callable[[jax.Array], Params]
     features: Callable[..., jax.Array]
     head: Callable[..., jax.Array]
+    attention: Callable[..., tuple[jax.Array, jax.Array]] | None = None
 
     def apply(self, params: Params, inputs: Any, key: jax.Array | None = None) -> jax.Array:
         """``head ∘ features``: the logits, ``float[batch, classes]``."""
@@ -31,3 +34,9 @@ class Model(NamedTuple):
             return self.head(params, self.features(params, inputs))
         feature_key, head_key = jax.random.split(key)
         return self.head(params, self.features(params, inputs, feature_key), head_key)
+
+    def apply_attending(self, params: Params, inputs: Any, key: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        """`apply` and, from the same pass, the attention; for networks that have `attention`."""
+        feature_key, head_key = (None, None) if key is None else jax.random.split(key)
+        h, attention = self.attention(params, inputs, feature_key)
+        return self.head(params, h, head_key), attention

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from dd_al.core.types import TextInputs
-from dd_al.models.base import Model
+from dd_al.models.base import Model, Params
 from dd_al.models.linen import Classifier, as_model, example_text, masked_mean
 
 
@@ -20,7 +20,8 @@ class _Block(nn.Module):
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
         width = x.shape[-1]
         attention = nn.MultiHeadDotProductAttention(self.heads, deterministic=True, name="attention")
-        x = x + attention(nn.LayerNorm(name="norm1")(x), mask=mask[:, None, None, :])
+        # Sown weights cost nothing where nobody asks for "intermediates".
+        x = x + attention(nn.LayerNorm(name="norm1")(x), mask=mask[:, None, None, :], sow_weights=True)
         h = nn.gelu(nn.Dense(4 * width, name="up")(nn.LayerNorm(name="norm2")(x)))
         return x + nn.Dense(width, name="down")(h)
 
@@ -56,6 +57,24 @@ def positions(length: int, width: int) -> jax.Array:
     return jnp.stack([jnp.sin(angles), jnp.cos(angles)], -1).reshape(length, -1)[:, :width]
 
 
+def received(weights: jax.Array, mask: jax.Array) -> jax.Array:
+    """How much attention every position gets from the words of its text, what attention labels are for.
+
+    The mean over the words that ask, so a distribution over positions, which is zero at padding (everywhere in a text
+    without words). Maekawa et al. 2023 take the attention of [CLS] alone, through which their classifier reads a text;
+    this network has no [CLS] and averages its outputs over all words.
+
+    Args:
+      weights: ``float[batch, blocks, heads, queries, length]``, distributions over the last axis.
+      mask: ``bool[batch, queries]``.
+
+    Returns:
+      ``float[batch, blocks, heads, length]``.
+    """
+    counts = jnp.maximum(jnp.sum(mask, 1), 1)[:, None, None, None]
+    return jnp.einsum("bnhqk,bq->bnhk", weights, mask.astype(weights.dtype)) / counts
+
+
 def transformer(
     dim: int, classes: int, *, width: int = 64, blocks: int = 1, heads: int = 4, dropout: float = 0.5
 ) -> Model:
@@ -70,11 +89,20 @@ def transformer(
       dropout: rate in the head, active where a key is given.
 
     Returns:
-      A `Model` with the layers "block0", …, "input", "norm" and "output" (which starts at zero).
+      A `Model` with the layers "block0", …, "input", "norm" and "output" (which starts at zero), and with `attention`,
+      which is what every position has `received`.
 
     Raises:
       ValueError: a width that the heads cannot share.
     """
     if width % heads:
         raise ValueError(f"{heads} attention heads cannot share a width of {width}")
-    return as_model(Transformer(classes, dropout, width, blocks, heads), example_text(dim))
+    network = Transformer(classes, dropout, width, blocks, heads)
+
+    def attention(params: Params, inputs: TextInputs, key: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        del key  # no dropout in the trunk
+        h, sown = network.apply({"params": params}, inputs, method="features", mutable=["intermediates"])
+        sown = [sown["intermediates"][f"block{i}"]["attention"]["attention_weights"][0] for i in range(blocks)]
+        return h, received(jnp.stack(sown, 1), inputs.mask)
+
+    return as_model(network, example_text(dim))._replace(attention=attention)

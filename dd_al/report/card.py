@@ -126,9 +126,11 @@ def _summary(exported: Exported) -> str:
 
 def _files(exported: Exported) -> str:
     first, *others = [name for name in exported.files if name != "vocabulary"]
+    attends = exported.schedule["attention_weight"]
     rows = [
         (f"`{exported.files[first]}`", f"`{first}`", "`inputs`, `target`, `label` (the largest target's class), "
-         "`nearest_words` (the known word nearest to each position, by cosine: to look at, not to train on)"),
+         "`nearest_words` (the known word nearest to each position, by cosine: to look at, not to train on)"
+         + (", `attention` (what its attention is drawn to, by block, head and position)" if attends else "")),
         *((f"`{exported.files[name]}`", f"`{name}`", "likewise") for name in others),
         (f"`{exported.files['vocabulary']}`", "`vocabulary`", f"`word`, `vector`: the {exported.vocabulary:,} words "
          "that real texts are read with; padding (zeros) and the unknown word come first"),
@@ -164,11 +166,18 @@ def _schedule(exported: Exported) -> str:
         if schedule["initial_parameters"]
         else "from fresh parameters, of which those of the output layer are zero"
     )
+    attention = (
+        f", and {schedule['attention_weight']:g} times the mean, over examples, blocks and heads, of Σ attention · "
+        "log(attention / received), where received is the attention that each position receives from the words of its "
+        "example, on average"
+        if schedule["attention_weight"]
+        else ""
+    )
     direction = _OPTIMIZERS[schedule["optimizer"]["name"]].format(**schedule["optimizer"])
     return (
         f"Train {start}. Take a step per row of the rates, t = 1, 2, …, each on all examples at once, without dropout, "
-        "on the mean over examples of −Σ target · log softmax(logits). With the gradient g of that loss, a layer "
-        f"moves by `θ ← θ − rate · d`, where {direction}"
+        f"on the mean over examples of −Σ target · log softmax(logits){attention}. With the gradient g of that loss, a "
+        f"layer moves by `θ ← θ − rate · d`, where {direction}"
         f"{', and m and v begin at zero' if schedule['optimizer']['name'] != 'sgd' else ''}. "
         "`help(dd_al.load_distilled)` says the same at length, with the network. Other networks can be trained on the "
         "examples too, at rates of their own, and with less success."

@@ -28,7 +28,7 @@ def test_start_prefers_the_own_class_and_gives_one_rate_everywhere(items):
     np.testing.assert_array_equal(np.argmax(synthetic.label_logits, 1), balanced_classes(items, CLASSES))
     assert synthetic.log_rates.shape == (4, 2)
     np.testing.assert_allclose(rates(synthetic), 0.02, rtol=1e-6)
-    assert all(leaf.dtype == jnp.float32 for leaf in synthetic)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(synthetic))
 
 
 def test_the_batch_has_soft_labels_and_every_position_is_a_word():

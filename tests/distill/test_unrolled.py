@@ -158,7 +158,7 @@ def test_steps_trace_once_and_lower_the_loss():
         losses.append(float(info.loss))
     assert len(traces) == 1 and int(state.step) == 30
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.1
-    for leaf, first in zip(state.synthetic, SYNTHETIC, strict=True):
+    for leaf, first in zip(*map(jax.tree.leaves, (state.synthetic, SYNTHETIC)), strict=True):
         assert leaf.shape == first.shape and leaf.dtype == first.dtype and (leaf != first).any()
 
 
