@@ -160,6 +160,32 @@ def test_adam_is_adam_whatever_a_known_set_was_distilled_with(write_reviews, tmp
     assert methods["distilled"]["test_accuracy"]["values"][0] == made["distilled"]["test_accuracy"]["values"][0]
 
 
+@pytest.mark.slow
+def test_attention_labels_stay_with_the_transformer(write_reviews, tmp_path, capsys):
+    data = write_reviews(tmp_path / "data", 2)
+    flags = (
+        "--config.model.kind=transformer", "--config.model.width=4", "--config.model.heads=2",
+        "--config.distill.attention=1", "--config.distill.also=averaging", "--config.distill.length=5",
+    )  # fmt: skip
+    assert command("smoke.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
+    tried = (
+        f"--config.transfer.artefact={tmp_path / 'w'}", "--config.transfer.networks=averaging",
+        "--config.transfer.init_scales=2", "--config.transfer.rates=0.01", "--config.transfer.sgd_rates=0.1",
+        "--config.transfer.full_rates=0.01", "--config.transfer.steps=1,2",
+    )  # fmt: skip
+    assert command("sst_transfer.py", "", data, tmp_path / "t", *tried) == 0, capsys.readouterr().err
+    made, results = (read_json(tmp_path / name / "results.json") for name in ("w", "t"))
+    home = results["methods"]["distilled"]["test_accuracy"]["values"]
+    np.testing.assert_allclose(home, made["methods"]["distilled"]["test_accuracy"]["values"])
+    stored = {name: budget["stored_floats"] for name, budget in results["budget"].items()}
+    assert stored["distilled"] == made["budget"]["distilled"]["stored_floats"]
+    labels = 2 * 1 * 2 * 5  # items, blocks, heads, length
+    assert stored["Adam, one rate"] == stored["averaging: Adam, one rate"] + labels
+    items = read_json(tmp_path / "w/distilled.json")["items"]
+    assert all(len(item["attention"]) == 5 and abs(sum(item["attention"]) - 1) < 1e-5 for item in items)
+    assert np.ptp(items[0]["attention"]) > 1e-4  # they have moved
+
+
 def test_sentence_vectors_from_the_run_to_the_classifier(write_reviews, write_encoder, tmp_path, capsys, monkeypatch):
     data, encoder = write_reviews(tmp_path / "data", 2), write_encoder(tmp_path / "encoder")
     given = f"--config.encoder.dir={encoder}"

@@ -72,6 +72,20 @@ def command(capsys, *args, code=0):
     return out if code == 0 else err
 
 
+def test_attention_labels_are_a_column(tmp_path, toy_artefact, load):
+    model = {"kind": "transformer", "blocks": 2, "heads": 1, "width": 4}
+    made = toy_artefact(sets=1, init="random", attention=0.5, model=model)
+    logits = np.random.default_rng(0).normal(size=(1, 3, 2, 1, 5)).astype(np.float32)
+    run = saved(tmp_path / "run", dataclasses.replace(made, attention_logits=logits))
+    folder = dd_al.export_huggingface(run, tmp_path / "folder")
+    found = np.array(load(folder)["train"]["attention"], np.float32)
+    assert np.array_equal(found, dd_al.load_distilled(run).attention)
+    np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-5)
+    assert json.loads((folder / "schedule.json").read_text())["attention_weight"] == 0.5
+    _, body = parts(folder)
+    assert "`attention` (what its attention is drawn to" in body and "and 0.5 times the mean" in body
+
+
 @pytest.mark.parametrize("targets", ["soft", "hard", "unrestricted"])
 def test_what_is_loaded_is_the_set(tmp_path, toy_artefact, load, targets):
     run = saved(tmp_path / "run", toy_artefact(sets=1, init="random", targets=targets))

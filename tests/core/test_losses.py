@@ -1,10 +1,10 @@
-"""Cross-entropy against the formula, and its value at both ends."""
+"""Cross-entropy and divergence against the formula, and their values at both ends."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.core.losses import cross_entropy
+from dd_al.core.losses import cross_entropy, divergence
 
 
 def test_matches_the_formula_over_every_leading_axis():
@@ -26,3 +26,22 @@ def test_large_logits_stay_finite():
     loss, gradient = jax.value_and_grad(cross_entropy)(logits, targets)
     assert loss == 2e4
     np.testing.assert_array_equal(gradient, [[1.0, -1.0]])
+
+
+def test_the_divergence_of_hand_made_distributions():
+    targets = jnp.array([[[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]])
+    probabilities = jnp.array([[[0.25, 0.75, 0.0], [0.5, 0.25, 0.25]]])
+    expected = (0.5 * np.log(2) + 0.5 * np.log(2 / 3) + np.log(2)) / 2
+    np.testing.assert_allclose(divergence(targets, probabilities), expected, rtol=1e-6)
+    assert abs(divergence(targets, targets)) < 1e-7 and divergence(probabilities, targets) > 1
+
+
+def test_padding_that_has_no_probability_takes_no_derivative():
+    targets = jnp.array([0.4, 0.6, 0.0])
+
+    def slope(targets, scores):
+        return jnp.sum(jax.grad(lambda s: divergence(targets, jax.nn.softmax(s)))(scores) ** 2)
+
+    scores = jnp.array([0.3, -0.2, -1e30])
+    gradients = jax.grad(slope, (0, 1))(targets, scores)
+    assert all(jnp.isfinite(g).all() for g in gradients) and jnp.abs(gradients[1][:2]).max() > 1e-3

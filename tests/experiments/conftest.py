@@ -27,23 +27,24 @@ TINY = {
 
 @pytest.fixture(scope="session")
 def tiny_settings() -> Callable:
-    """`tiny_settings(**distill)` gives the settings of a run that takes no time."""
+    """`tiny_settings(model=None, **distill)` gives the settings of a run that takes no time."""
 
-    def make(**distill) -> Settings:
-        return from_config(Settings, {**TINY, "distill": {**TINY["distill"], **distill}})
+    def make(model=None, **distill) -> Settings:
+        changed = {"model": {**TINY["model"], **(model or {})}, "distill": {**TINY["distill"], **distill}}
+        return from_config(Settings, {**TINY, **changed})
 
     return make
 
 
 @pytest.fixture(scope="session")
 def make_tiny_task(reviews, tiny_settings) -> Callable:
-    """`make_tiny_task(names, train=14)` gives a task with a class per name; so few texts make one bucket."""
+    """`make_tiny_task(names, train=14, settings=None)` gives a task with a class per name, in one bucket."""
 
-    def make(names=("bad", "good"), train=14):
+    def make(names=("bad", "good"), train=14, settings=None):
         from dd_al.experiments.task import make_task
 
         parts = [reviews(len(names), rows, seed, names) for seed, rows in enumerate((train, 14, 14))]
         dataset = from_lists(*parts[0], validation=parts[1], test=parts[2])
-        return make_task(tiny_settings(), dataset)
+        return make_task(settings or tiny_settings(), dataset)
 
     return make

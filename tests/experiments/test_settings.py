@@ -24,3 +24,13 @@ def test_a_truncated_hypergradient_needs_a_window_within_its_steps(window):
     with pytest.raises(ConfigError, match=f"config.distill: .*needs window.*between 1 and steps = 10, not {window}"):
         from_config(Settings, config)
     assert from_config(Settings, {"distill": {**config["distill"], "window": 10}}).distill.window == 10
+
+
+@pytest.mark.parametrize(("section", "found"), [({"inputs": "sentences"}, "sentences"), ({"model": {}}, "text_cnn")])
+def test_attention_labels_need_a_transformer_over_words(section, found):
+    config = {"model": {"kind": "transformer"}, "distill": {"attention": 0.5}}
+    assert from_config(Settings, config).distill.attention == 0.5
+    with pytest.raises(ConfigError, match=f"distill.attention = 0.5 needs model.kind = 'transformer'.*{found!r}"):
+        from_config(Settings, config | section)
+    with pytest.raises(ConfigError, match="config.distill.attention = -1: must be a number of at least 0"):
+        from_config(Settings, {"distill": {"attention": -1}})

@@ -125,6 +125,37 @@ def test_reverse_works_for_many_nets_at_once():
     assert_close(reverse, full)
 
 
+def test_attention_labels_have_the_same_hypergradient_in_every_way():
+    texts = jnp.asarray(RNG.normal(size=(4, 6, 3)), jnp.float32)
+
+    def attention(params, inputs, key=None):
+        """One head that asks one question."""
+        paid = jax.nn.softmax(jnp.tanh(inputs @ params["first"]) @ params["second"][:, 0])
+        return jnp.einsum("bl,bld->bd", paid, jnp.tanh(inputs @ params["first"])), paid[:, None, None]
+
+    model = MODEL._replace(features=lambda *args: attention(*args)[0], attention=attention)
+    learner = make_learner(model, optimizers.get("sgd"), attention_weight=2.0)
+    labels, state = jax.nn.softmax(texts[:, None, None, :, 0]), learner.init(jax.random.key(0))
+
+    def value(labels, rates, name, window):
+        train = differentiable_training(learner, name, window=window)
+        final = train(state, Batch((texts,), LABELS, labels), rates, window_key=jax.random.key(0))
+        return jnp.sum(model.apply(final.params, texts[::-1]) ** 2)
+
+    @jax.jit
+    def gradients(labels, rates):
+        return {n: jax.grad(value, (0, 1))(labels, rates, n, 3 if "truncated" in n else None) for n in NAMES}
+
+    found = gradients(labels, make_rates(4))
+    full, truncated, ended = (found[name] for name in ("full", "truncated", "random_truncated"))
+    assert jnp.abs(full[0]).max() > 1e-3
+    for name in ("checkpoint", "reverse"):
+        assert_close(found[name], full)
+    np.testing.assert_allclose(truncated[1][1:], full[1][1:], rtol=1e-3, atol=1e-5)
+    for to_labels, _ in (truncated, ended):
+        assert jnp.isfinite(to_labels).all() and 1e-3 < jnp.abs(to_labels - full[0]).max() < 10
+
+
 def held_bytes(name, steps):
     """What XLA sets aside for the gradient."""
     learner = make_learner(MODEL, optimizers.get("momentum"))

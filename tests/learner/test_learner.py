@@ -72,6 +72,30 @@ def test_the_hypergradient_of_one_step_matches_the_formula():
     np.testing.assert_allclose(to_targets, 0.4 * (seen - (p * seen).sum(1, keepdims=True)), rtol=1e-4, atol=1e-5)
 
 
+def test_attention_labels_add_their_weighted_divergence():
+    """A model whose attention is the softmax of one of its layers."""
+    received = jnp.asarray(RNG.normal(size=(5, 1, 2, 6)), jnp.float32)
+    labels = jnp.asarray(RNG.dirichlet(np.ones(6), size=(5, 1, 2)), jnp.float32)
+    attending = LINEAR._replace(
+        init=lambda key: {**LINEAR.init(key), "attention": received},
+        attention=lambda params, inputs, key=None: (inputs, jax.nn.softmax(params["attention"])),
+    )
+
+    def moved(model, **options):
+        learner = make_learner(model, optimizers.get("sgd"), **options)
+        state, rates = learner.init(jax.random.key(0)), jnp.ones(len(layers(model)))
+        return learner.train_step(None, state, BATCH._replace(attention=labels), rates).params
+
+    after = moved(attending, attention_weight=0.5)
+    # d KL / d scores = softmax − labels, in the mean over 5 examples, 1 block and 2 heads.
+    slope = (jax.nn.softmax(received) - labels) / 10
+    np.testing.assert_allclose(after["attention"], received - 0.5 * slope, rtol=1e-5, atol=1e-6)
+    plain, without = moved(LINEAR, attention_weight=0.5), moved(attending)
+    for name in ("bias", "weight"):
+        np.testing.assert_allclose(after[name], plain[name], rtol=1e-5, atol=1e-6)
+    assert (without["attention"] == received).all() and (without["weight"] == plain["weight"]).all()
+
+
 CNN = text_cnn(3, 2, windows=(1, 2), filters=8, dropout=0.5)
 TEXTS = TextInputs(jnp.asarray(RNG.normal(size=(6, 4, 3)), jnp.float32), jnp.ones((6, 4), bool))
 LABELS = jax.nn.one_hot(jnp.arange(6) % 2, 2)

@@ -142,6 +142,45 @@ def test_word_order_matters(name):
     assert np.abs(model.apply(params, turned) - model.apply(params, inputs)).max() > 1e-3
 
 
+def softmax(scores):
+    exps = np.exp(scores - scores.max(-1, keepdims=True))
+    return exps / exps.sum(-1, keepdims=True)
+
+
+def test_received_attention_is_a_distribution_over_words_and_comes_with_the_features():
+    model, inputs = MODELS["transformer"], texts([6, 4, 1, 0], 6)
+    params = random_params(model)
+    h, attention = jax.jit(model.attention)(params, inputs)
+    np.testing.assert_allclose(h, jax.jit(model.features)(params, inputs), rtol=1e-5, atol=1e-6)
+    assert attention.shape == (4, 2, 2, 6)
+    np.testing.assert_allclose(attention.sum(-1)[:3], 1, rtol=1e-5)
+    assert not attention[np.broadcast_to(~inputs.mask[:, None, None], attention.shape)].any()
+    for row, words in enumerate((6, 4)):
+        # The first block by hand: what it reads is the projected word and its position, normalised.
+        layer = jax.tree.map(lambda x: np.asarray(x, np.float64), params)
+        x = np.asarray(inputs.embedded[row, :words], np.float64) * DIM**0.5 @ layer["input"]["kernel"]
+        x += layer["input"]["bias"] + np.asarray(positions(words, WIDTH))
+        x = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-6)
+        x = x * layer["block0"]["norm1"]["scale"] + layer["block0"]["norm1"]["bias"]
+        own = layer["block0"]["attention"]
+        q, k = (np.einsum("ld,dhk->hlk", x, own[n]["kernel"]) + own[n]["bias"][:, None] for n in ("query", "key"))
+        paid = softmax(q @ k.transpose(0, 2, 1) / (WIDTH / 2) ** 0.5)
+        np.testing.assert_allclose(attention[row, 0, :, :words], paid.mean(1), rtol=1e-4, atol=1e-5)
+
+
+def test_logits_and_attention_take_one_pass():
+    model, params, inputs = MODELS["transformer"], random_params(MODELS["transformer"]), texts([3, 2], 3)
+    for key in (None, jax.random.key(0)):
+        z, _ = model.apply_attending(params, inputs, key)
+        np.testing.assert_allclose(z, model.apply(params, inputs, key), rtol=1e-5)
+    alone, both = (
+        str(jax.make_jaxpr(apply)(params, inputs)).count("dot_general")
+        for apply in (model.apply, model.apply_attending)
+    )
+    assert both == alone + 1  # the mean over the words that ask
+    assert all((model.attention is None) == (name != "transformer") for name, model in MODELS.items())
+
+
 def test_positions_are_sines_and_cosines():
     found = positions(7, 6)
     for p in range(7):
