@@ -101,7 +101,7 @@ ATTENDING = Model(
 )
 def test_the_hypergradient_of_attention_labels_equals_finite_differences(model):
     with jax.enable_x64(True):
-        learner, states, synthetic, real = problem("adam", model, (1, 2))
+        learner, states, synthetic, real = problem("sgd", model, (1, 2))
 
         def loss(synthetic):
             return outer_loss(learner, synthetic, states, real)[0]
