@@ -17,8 +17,9 @@ import optax
 
 from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
+from dd_al.distill.outer import OuterState, Student, for_student
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, rates, start
-from dd_al.distill.unrolled import OuterState, Student, for_student, outer_loss, unrolled
+from dd_al.distill.unrolled import outer_loss, unrolled
 from dd_al.experiments.settings import DistillSettings
 from dd_al.experiments.task import Task
 from dd_al.io import checkpoint
