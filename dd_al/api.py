@@ -36,7 +36,7 @@ from dd_al.takeaway import Label, class_labels, strings
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1  # of a classifier's file
-_SECTIONS = ("encoder", "vectors", "model", "learner", "distill", "evaluate")
+_SECTIONS = ("encoder", "vectors", "model", "learner", "full", "random", "distill", "evaluate")
 
 
 def distill(

@@ -111,7 +111,8 @@ def _train_judges(
         return (until, states), accuracy(model, states.params, task.validation, task.embed)
 
     last = synthetic.log_rates.shape[1]
-    points = np.unique(np.geomspace(1, last, 20).round().astype(int)) if last > 20 else np.arange(1, last + 1)
+    points = np.unique(np.geomspace(1, last, 20).round()) if last > 20 else np.arange(1, last + 1)
+    points = points.astype(np.int32)
     train = jax.jit(lambda states: jax.lax.scan(stretch, (jnp.zeros((), points.dtype), states), points))
     (_, trained), curve = train(states)
     return trained, record.curve(points, curve)

@@ -85,7 +85,7 @@ class DistillSettings:
     )
     init: str = _option(
         "random",
-        "what learners start from: fresh draws, a known one each, or a pool of partly trained ones (judged by fresh ones)",
+        "what learners start from: fresh draws, a known one, or a pool of partly trained ones (judged by fresh ones)",
         choices=("random", "known", "pool"),
     )
     pool: int = _option(10, "learners in the pool", min=1)
