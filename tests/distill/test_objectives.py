@@ -1,4 +1,4 @@
-"""Every method behind one contract, the closed forms of those without an unroll, and pools of partly trained learners."""
+"""Every method behind one contract, closed forms of those without an unroll, and pools of partly trained learners."""
 
 import jax
 import jax.numpy as jnp
@@ -120,10 +120,9 @@ def test_regression_is_ridge_regression_on_features():
     batch, ridge = as_batch(SYNTHETIC), 1e-2
     h_s, h_t = (np.asarray(features(PARAMS, b.inputs[0]), np.float64) for b in (batch, REAL))
     scale = np.mean(np.sum(h_s**2, 1))
+    y_s = np.asarray(batch.targets) - 1 / CLASSES
     # The primal form: ridge regression in the space of the features.
-    weights = np.linalg.solve(
-        h_s.T @ h_s + ridge * scale * np.eye(WIDTH), h_s.T @ (np.asarray(batch.targets) - 1 / CLASSES)
-    )
+    weights = np.linalg.solve(h_s.T @ h_s + ridge * scale * np.eye(WIDTH), h_s.T @ y_s)
     answer = regression(MODEL, PARAMS, batch, REAL, ridge=ridge)
     np.testing.assert_allclose(answer, h_t @ weights, rtol=1e-3, atol=1e-5)
 
