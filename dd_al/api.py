@@ -22,7 +22,8 @@ from dd_al.data import sources
 from dd_al.data.dataset import TextDataset
 from dd_al.distill.synthetic import targets
 from dd_al.experiments.distill import make_artefact
-from dd_al.experiments.optimise import default_items, optimise
+from dd_al.experiments.distilling import distil
+from dd_al.experiments.optimise import default_items
 from dd_al.experiments.retrain import TextLearners, nearest_words, retrain
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import make_task
@@ -35,7 +36,7 @@ from dd_al.takeaway import Label, class_labels, strings
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1  # of a classifier's file
-_SECTIONS = ("encoder", "vectors", "model", "learner", "distill", "evaluate")
+_SECTIONS = ("encoder", "vectors", "model", "learner", "full", "random", "distill", "evaluate")
 
 
 def distill(
@@ -96,12 +97,8 @@ def distill(
         _LOG.info("%s", note)
     with contextlib.nullcontext() if progress else hidden():
         task = make_task(settings, dataset)
-        found = optimise(
-            task,
-            settings.distill,
-            items=settings.distill.items or default_items(len(dataset.train), task.classes),
-            select_inits=settings.evaluate.select_inits,
-        )
+        items = settings.distill.items or default_items(len(dataset.train), task.classes)
+        found = distil(task, settings, items=items)
     made = make_artefact(task, settings, found)
     made = dataclasses.replace(made, spec={**made.spec, "labels": _names(dataset, written)})
     scores = {"validation_accuracy": float(found.best_accuracy[0]), **_test_scores(made, dataset, settings)}

@@ -19,10 +19,19 @@ VARIANTS = {
     "sst_full.py": {"": 2, "classes=5": 5},
     "imdb_distill.py": {"": 2},
     "sst_minilm.py": {},  # needs an encoder: run at the end
+    "sst_methods.py": {f"method={m}": 2 for m in ("kernel_regression", "gradient_matching", "distribution_matching")},
+    "sst_networks.py": {"": 2},
     "sst_transfer.py": {},  # needs a distilled set: run at the end
 }
 # What the other variants of the file cover between them; these are left to -m slow.
-CONTAINED = {("sst_distill.py", "classes=5"), ("sst_distill.py", "init=known"), ("sst_full.py", "")}
+CONTAINED = {
+    ("sst_distill.py", "classes=5"),
+    ("sst_distill.py", "init=known"),
+    ("sst_full.py", ""),
+    ("sst_methods.py", "method=gradient_matching"),
+    ("sst_methods.py", "method=distribution_matching"),
+    ("sst_networks.py", ""),
+}
 SMALL = {
     "data.source": "local",
     "data.max_train": 15,
@@ -36,6 +45,8 @@ SMALL = {
     "distill.steps": 2,
     "distill.iterations": 2,
     "distill.nets": 2,
+    "distill.pool": 3,
+    "model.width": 4,
     "distill.batch_size": 8,
     "distill.log_every": 1,
     "distill.evaluate_every": 1,

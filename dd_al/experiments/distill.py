@@ -16,7 +16,8 @@ from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
-from dd_al.experiments.optimise import Distillation, default_items, known_inits, optimise, own_rates
+from dd_al.experiments.distilling import distil
+from dd_al.experiments.optimise import Distillation, default_items, known_inits, own_rates
 from dd_al.experiments.retrain import nearest_words
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
@@ -47,12 +48,12 @@ def run(settings: Settings, workdir: Workdir) -> None:
         random, random_s = record.stage(
             workdir, "random", partial(fit_constant, task, settings.random, subsets, states, stop=stop)
         )
-        distilled = optimise(
+        distilled = distil(
             task,
-            settings.distill,
+            settings,
             items=items,
             sets=inits if known else 1,
-            select_inits=settings.evaluate.select_inits,
+            teachers=full.params,
             workdir=workdir,
             stop=stop,
         )
@@ -76,7 +77,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         workdir,
         settings,
         task,
-        evaluate={"inits": inits, "init": settings.distill.init},
+        evaluate={"inits": inits, "init": "known" if known else "random"},
         budget=_budget(task, subsets.targets.shape[1], distilled.synthetic),
         methods=methods,
         time={
@@ -97,16 +98,24 @@ def _train_judges(
         count = jax.tree.leaves(states)[0].shape[0]
         synthetic = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape[1:])), synthetic)
 
-    def one_step(states: LearnerState, step: jax.Array):
-        def train(state: LearnerState, one: Synthetic) -> LearnerState:
-            return task.learner.train_step(None, state, as_batch(one, labels), rates(one)[step])
+    def stretch(carry: tuple[jax.Array, LearnerState], until: jax.Array):
+        first, states = carry
 
-        states = jax.vmap(train)(states, synthetic)
-        return states, accuracy(model, states.params, task.validation, task.embed)
+        def one_step(step: jax.Array, states: LearnerState) -> LearnerState:
+            def train(state: LearnerState, one: Synthetic) -> LearnerState:
+                return task.learner.train_step(None, state, as_batch(one, labels), rates(one)[step])
 
-    steps = np.arange(synthetic.log_rates.shape[1])
-    trained, curve = jax.jit(lambda states: jax.lax.scan(one_step, states, steps))(states)
-    return trained, record.curve(steps + 1, curve)
+            return jax.vmap(train)(states, synthetic)
+
+        states = jax.lax.fori_loop(first, until, one_step, states)
+        return (until, states), accuracy(model, states.params, task.validation, task.embed)
+
+    last = synthetic.log_rates.shape[1]
+    points = np.unique(np.geomspace(1, last, 20).round()) if last > 20 else np.arange(1, last + 1)
+    points = points.astype(np.int32)
+    train = jax.jit(lambda states: jax.lax.scan(stretch, (jnp.zeros((), points.dtype), states), points))
+    (_, trained), curve = train(states)
+    return trained, record.curve(points, curve)
 
 
 def _schedule(chosen: np.ndarray) -> dict:
@@ -165,7 +174,7 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
             "layers": list(layers(task.learner.model)),
             "model": asdict(settings.model),
             "learner": asdict(settings.learner),
-            "init": settings.distill.init,
+            "init": "known" if known else "random",
             "targets": settings.distill.labels,
             "encoder": encoder,
             "data": task.dataset.sha256,

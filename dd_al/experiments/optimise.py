@@ -17,8 +17,12 @@ import optax
 
 from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
+from dd_al.distill.kernel import kernel_regression
+from dd_al.distill.matching import matching
+from dd_al.distill.outer import OuterState, Student, for_student
+from dd_al.distill.pool import Pool, make_pool
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, rates, start
-from dd_al.distill.unrolled import OuterState, Student, for_student, outer_loss, unrolled
+from dd_al.distill.unrolled import outer_loss, unrolled
 from dd_al.experiments.settings import DistillSettings
 from dd_al.experiments.task import Task
 from dd_al.io import checkpoint
@@ -32,6 +36,7 @@ from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.predict import accuracy
 from dd_al.learner.unroll import unroll
+from dd_al.models.embedding import drop_words
 
 _LOG = logging.getLogger(__name__)
 _CANDIDATE_BATCH = 512  # real sentences that candidates are judged on
@@ -304,6 +309,11 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
     known = known_inits(task, sets) if settings.init == "known" else None
     optimizer = make_outer_optimizer(settings)
 
+    def pool(learner: Learner) -> Pool | None:
+        if settings.init != "pool":
+            return None
+        return make_pool(learner, size=settings.pool, nets=settings.nets, last_age=settings.pool_age)
+
     def students(index: jax.Array) -> list[Student]:
         def fresh(learner: Learner, key: jax.Array) -> LearnerState:
             return jax.vmap(learner.init)(jax.random.split(key, settings.nets))
@@ -319,22 +329,33 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
                     learner, settings.hypergradient, window=settings.window, segment=settings.segment
                 ),
                 part,
+                pool(learner),
             )
             for learner, part in zip((task.learner, *task.others.values()), columns(task).values())
         ]
 
     def method(index: jax.Array):
+        common = {"average_decay": settings.average, "labels": settings.labels}
+        if settings.method == "kernel_regression":
+            return kernel_regression(students(index), optimizer, **common)
+        if settings.method != "unrolled":
+            return matching(students(index), optimizer, settings.method, **common)
         return unrolled(
             students(index),
             optimizer,
-            average_decay=settings.average,
-            labels=settings.labels,
+            inner_dropout=settings.inner_dropout,
             rate_noise=settings.rate_noise,
+            one_rate=settings.one_rate,
+            **common,
         )
 
     def one_step(key: jax.Array, index: jax.Array, outer: OuterState):
         key = jax.random.fold_in(key, index)
         batch = minibatch(task.train, task.embed, stream(key, "real_batch"), outer.step, settings.batch_size)
+        if settings.word_dropout:
+            keys = jax.random.split(stream(key, "word_dropout", outer.step), len(batch.inputs))
+            dropped = tuple(drop_words(k, x, settings.word_dropout) for k, x in zip(keys, batch.inputs))
+            batch = batch._replace(inputs=dropped)
         return method(index)[1](stream(key, "outer", outer.step), outer, batch)
 
     def validate(index: jax.Array, outer: OuterState) -> jax.Array:
@@ -354,7 +375,8 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
     indices = jnp.arange(sets)
 
     def init(synthetic: Synthetic) -> LoopState:
-        outer = jax.vmap(lambda i, s: method(i)[0](s))(indices, synthetic)
+        keys = jax.vmap(partial(jax.random.fold_in, task.key))(indices)
+        outer = jax.vmap(lambda i, s, key: method(i)[0](s, key))(indices, synthetic, keys)
         return LoopState(outer, synthetic, jnp.full(sets, -1.0, jnp.float32), jnp.zeros(sets, jnp.int32))
 
     def advance(state: LoopState, until: jax.Array, look: jax.Array):

@@ -8,6 +8,7 @@ from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.sources import DataSettings
 from dd_al.data.vectors import VectorSettings
 
+METHODS = ("unrolled", "kernel_regression", "gradient_matching", "distribution_matching")
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 
 
@@ -77,7 +78,18 @@ class DistillSettings:
         24, "words of a synthetic sentence (1 for sentence vectors); as the texts if unset", min=1
     )
     candidates: int = _option(64, "random real subsets of which the best is the start", min=1)
-    init: str = _option("random", "initialisations the set must serve", choices=("random", "known"))
+    method: str = _option(
+        "unrolled",
+        "what is minimised: the loss after unrolled training, or a distance without an unroll",
+        choices=METHODS,
+    )
+    init: str = _option(
+        "random",
+        "what learners start from: fresh draws, a known one, or a pool of partly trained ones (judged by fresh ones)",
+        choices=("random", "known", "pool"),
+    )
+    pool: int = _option(10, "learners in the pool", min=1)
+    pool_age: int = _option(20, "steps of training after which a learner of the pool is replaced", min=1)
     labels: str = _option("soft", "learned labels, or fixed ones", choices=("soft", "hard", "unrestricted"))
     start: str = _option("real", "what the items start from: real sentences or noise", choices=("real", "noise"))
     also: tuple[str, ...] | None = _option(
@@ -89,6 +101,14 @@ class DistillSettings:
     batch_size: int = _option(256, "real sentences in an outer step", min=1)
     rate: float = _option(0.05, "first rate of the outer Adam, decayed along a half cosine", min=1e-8)
     clip: float = _option(0.25, "largest norm of a hypergradient", min=1e-8)
+    word_dropout: float = _option(
+        0.0, "share of words left out of the real sentences of an outer step", min=0.0, max=0.9
+    )
+    inner_dropout: bool = _option(False, "whether the learners' dropout is active in the inner steps")
+    teacher: float = _option(
+        0.0, "weight of the full-data learners' soft predictions in the labels of real sentences", min=0.0, max=1.0
+    )
+    one_rate: bool = _option(False, "one learned rate for all inner steps and layers, which any Adam can follow")
     rate_noise: float = _option(
         0.0, "spread of log-normal factors on the rates of every net, so that the set serves other schedules", min=0.0
     )
@@ -112,6 +132,17 @@ class DistillSettings:
 
     def __post_init__(self):
         """Checks between keys."""
+        if self.init == "pool" and self.nets > self.pool:
+            raise ValueError(f"nets = {self.nets} learners cannot be drawn from a pool of pool = {self.pool}")
+        unrolled = {
+            "hypergradient": self.hypergradient != "full", "rate_noise": self.rate_noise > 0,
+            "inner_dropout": self.inner_dropout, "one_rate": self.one_rate, "attention": self.attention > 0,
+        }  # fmt: skip
+        if self.method != "unrolled" and any(unrolled.values()):
+            key = next(name for name, given in unrolled.items() if given)
+            raise ValueError(f"{key} = {getattr(self, key)!r} is for method = 'unrolled', not {self.method!r}")
+        if self.method != "unrolled" and self.init == "known":
+            raise ValueError(f"method = {self.method!r} matches networks in general: init must be 'random' or 'pool'")
         if self.also and self.init == "known":
             raise ValueError("also needs init = 'random': a known initialisation is one network's")
         if self.window and "truncated" not in self.hypergradient:
@@ -194,6 +225,8 @@ class Settings:
         """A text that is one vector has one word."""
         if self.inputs == "words":
             return
+        if self.distill.word_dropout:
+            raise ValueError("distill.word_dropout leaves words out, and inputs = 'sentences' has none: set it to 0")
         if model.kind == "text_cnn" and max(model.windows) > 1:
             raise ValueError(
                 f"inputs = 'sentences' is one vector a text: model.windows = {model.windows} must be 1, or model.kind "

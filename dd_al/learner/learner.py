@@ -48,6 +48,11 @@ def logits(model: Model, params: Params, batch: Batch, key: jax.Array | None = N
     return jnp.concatenate([model.apply(params, x, k) for x, k in zip(batch.inputs, keys)])
 
 
+def features(model: Model, params: Params, batch: Batch) -> jax.Array:
+    """Features of a batch, ``float[batch, width]``, its length buckets one after the other."""
+    return jnp.concatenate([model.features(params, x) for x in batch.inputs])
+
+
 def make_learner(model: Model, optimizer: optax.GradientTransformation, *, attention_weight: float = 0.0) -> Learner:
     """Joins a model and an optimizer's direction (see `dd_al.learner.optimizers`).
 

@@ -21,6 +21,18 @@ def embed(vectors: jax.Array, ids: jax.Array) -> TextInputs:
     return TextInputs(vectors[ids], ids != PAD)
 
 
+def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
+    """Makes some words unknown: their vectors become zero, their positions stay.
+
+    Args:
+      key: draws them.
+      inputs: embedded texts.
+      rate: the share of words.
+    """
+    kept = jax.random.bernoulli(key, 1 - rate, inputs.mask.shape)
+    return inputs._replace(embedded=inputs.embedded * kept[..., None])
+
+
 def tuned_embedding(model: Model, vectors: jax.Array, trainable: int) -> Model:
     """A model over token ids that also trains its word vectors (Kim 2014, "CNN-non-static").
 

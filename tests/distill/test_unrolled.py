@@ -10,8 +10,9 @@ import pytest
 
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch, TextInputs
+from dd_al.distill.outer import Student
 from dd_al.distill.synthetic import LABELS, as_batch, balanced_classes, rates, start, targets
-from dd_al.distill.unrolled import Student, outer_loss, unrolled
+from dd_al.distill.unrolled import outer_loss, unrolled
 from dd_al.learner import optimizers
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import layers, logits, make_learner

@@ -48,9 +48,10 @@ def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_se
     assert labels.tolist() == [0, 1]
 
 
-def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, monkeypatch):
-    settings = tiny_settings(init="known")
-    whole = distilled(task, settings, sets=2)
+@pytest.mark.parametrize(("init", "sets"), [("known", 2), ("pool", 1)])
+def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, monkeypatch, init, sets):
+    settings = tiny_settings(init=init, word_dropout=0.2, inner_dropout=True, pool=3)
+    whole = distilled(task, settings, sets=sets)
     stop = Stop()
     write = metrics.MetricsWriter.write
 
@@ -61,10 +62,10 @@ def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, mon
     monkeypatch.setattr(metrics.MetricsWriter, "write", write_and_ask)
     with open_workdir(tmp_path / "w", {}) as workdir, pytest.raises(Interrupted):
         workdir.begin()
-        distilled(task, settings, sets=2, workdir=workdir, stop=stop)
+        distilled(task, settings, sets=sets, workdir=workdir, stop=stop)
     stop.signum = None
     with open_workdir(tmp_path / "w", {}) as workdir:
-        again = distilled(task, settings, sets=2, workdir=workdir, stop=stop)
+        again = distilled(task, settings, sets=sets, workdir=workdir, stop=stop)
         lines = metrics.read(workdir.metrics)
     assert [line.get("event", line["step"]) for line in lines] == [2, "resume", 4, 6, 7]
     assert equal((again.synthetic, again.best_step), (whole.synthetic, whole.best_step))

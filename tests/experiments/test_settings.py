@@ -6,7 +6,7 @@ import pytest
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.settings import from_config
-from dd_al.distill import synthetic
+from dd_al.distill import matching, synthetic
 from dd_al.experiments.settings import DistillSettings, LearnerSettings, Settings
 from dd_al.learner import hypergradient, optimizers
 
@@ -16,6 +16,27 @@ def test_choices_are_those_of_the_code():
     choices = {field.name: field.metadata.get("choices") for field in fields}
     assert choices["hypergradient"] == hypergradient.NAMES and choices["optimizer"] == optimizers.NAMES
     assert choices["labels"] == synthetic.LABELS
+    assert choices["method"] == ("unrolled", "kernel_regression", *matching.OBJECTIVES)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"method": "kernel_regression", "rate_noise": 0.1}, r"rate_noise = 0.1 is for method = 'unrolled'"),
+        ({"method": "gradient_matching", "attention": 0.1}, r"attention = 0.1 is for method = 'unrolled'"),
+        ({"method": "kernel_regression", "init": "known"}, r"init must be 'random' or 'pool'"),
+        ({"init": "pool", "nets": 4, "pool": 3}, r"nets = 4 learners cannot be drawn from a pool of pool = 3"),
+    ],
+)
+def test_keys_that_do_not_go_together(keys, message):
+    with pytest.raises(ConfigError, match=f"config.distill: .*{message}"):
+        from_config(Settings, {"distill": keys})
+
+
+def test_sentences_have_no_words_to_drop():
+    config = {"inputs": "sentences", "model": {"kind": "averaging"}, "distill": {"word_dropout": 0.1}}
+    with pytest.raises(ConfigError, match="word_dropout leaves words out, and inputs = 'sentences' has none"):
+        from_config(Settings, config)
 
 
 @pytest.mark.parametrize("window", [None, 11])

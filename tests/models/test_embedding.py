@@ -8,7 +8,7 @@ import pytest
 from dd_al.core.types import Batch
 from dd_al.learner import optimizers
 from dd_al.learner.learner import layers, make_learner
-from dd_al.models.embedding import PAD, embed, tuned_embedding
+from dd_al.models.embedding import PAD, drop_words, embed, tuned_embedding
 from dd_al.models.text_cnn import text_cnn
 
 WORDS, DIM, TRAINABLE = 9, 4, 6
@@ -64,3 +64,12 @@ def test_words_outside_the_trained_rows_are_read_but_not_moved(params):
     np.testing.assert_array_equal(np.flatnonzero(moved), [2, 5])
     other = IDS.at[0, 2].set(6)
     assert (APPLY(params, other)[0] != APPLY(params, IDS)[0]).any()
+
+
+def test_dropped_words_are_zero_and_the_others_as_they_were():
+    whole = embed(VECTORS, jnp.full((50, 20), 2))
+    dropped = drop_words(jax.random.key(0), whole, 0.3)
+    gone = np.asarray((dropped.embedded == 0).all(-1))
+    assert abs(gone.mean() - 0.3) < 0.05
+    np.testing.assert_array_equal(dropped.embedded[~gone], whole.embedded[~gone])
+    np.testing.assert_array_equal(dropped.mask, whole.mask)

@@ -1,0 +1,26 @@
+"""Distil SST-2 (or SST-5) by an objective that needs no unroll.
+
+python -m dd_al.main --config=configs/sst_methods.py:method=kernel_regression --workdir=runs/kernel2
+python -m dd_al.main --config=configs/sst_methods.py:method=gradient_matching --workdir=runs/gradients2
+python -m dd_al.main --config=configs/sst_methods.py:method=distribution_matching --workdir=runs/features2
+python -m dd_al.main --config=configs/sst_methods.py:method=kernel_regression,classes=5 --workdir=runs/kernel5
+"""
+
+from dd_al.core.settings import parse_variant, to_config
+from dd_al.experiments.settings import METHODS, Settings
+
+
+def get_config(arg=None):
+    variant = parse_variant(arg, {"method": METHODS[1:], "classes": (2, 5)})
+    config = to_config(Settings())
+    config.data.name = f"sst{variant.get('classes', 2)}"
+    config.distill.method = variant.get("method", METHODS[1])
+    # What validation looks at, and what pools take: networks that train longer and more slowly than unrolled ones.
+    config.distill.steps, config.distill.inner_rate = 80, 1e-2
+    config.distill.pool_age = 80
+    config.distill.rate = 0.02
+    if config.distill.method != "distribution_matching":
+        config.distill.init = "pool"
+    if config.distill.method != "kernel_regression":
+        config.distill.labels = "hard"  # only regression teaches labels
+    return config

@@ -1,0 +1,18 @@
+"""Distil SST-2 (or SST-5) for a TextCNN, a bidirectional LSTM and a transformer at once.
+
+python -m dd_al.main --config=configs/sst_networks.py --workdir=runs/networks2
+python -m dd_al.main --config=configs/sst_transfer.py --config.transfer.artefact=runs/networks2 --workdir=runs/transfer_networks2
+"""
+
+from dd_al.core.settings import parse_variant, to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config(arg=None):
+    variant = parse_variant(arg, {"classes": (2, 5)})
+    config = to_config(Settings())
+    config.data.name = f"sst{variant.get('classes', 2)}"
+    config.distill.also = ("lstm", "transformer")
+    config.distill.nets = 2
+    config.distill.iterations = 500
+    return config

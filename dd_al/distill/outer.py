@@ -1,0 +1,158 @@
+"""The outer loop's step, which every objective shares: gradient, clipping, averaging, and what it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dd_al.core.keys import stream
+from dd_al.core.types import Batch
+from dd_al.distill.pool import Pool, PoolState
+from dd_al.distill.synthetic import Synthetic, as_batch, rates
+from dd_al.learner.learner import Learner, LearnerState
+
+
+class OuterState(NamedTuple):
+    """The outer loop's state; all arrays.
+
+    Attributes:
+      synthetic: the set being optimised.
+      average: its exponential moving average, which is what gets evaluated and kept.
+      opt_state: the outer optimizer's moments.
+      step: ``int32[]``, outer steps taken.
+      pools: of each student the learners that it starts from; empty where it has no `Pool`.
+    """
+
+    synthetic: Synthetic
+    average: Synthetic
+    opt_state: Any
+    step: jax.Array
+    pools: tuple[PoolState | tuple, ...] = ()
+
+
+class OuterInfo(NamedTuple):
+    """Diagnostics of one outer step.
+
+    Attributes:
+      loss: ``float32[]``, the objective: of unrolled training the cross-entropy on the real batch, in nats.
+      accuracy: ``float32[]``, of what the objective trains, on the real batch.
+      grad_norm: ``float32[]``, of the hypergradient before clipping.
+      finite: ``bool[]``, false where loss or hypergradient is not; the step is then skipped.
+    """
+
+    loss: jax.Array
+    accuracy: jax.Array
+    grad_norm: jax.Array
+    finite: jax.Array
+
+
+class Student(NamedTuple):
+    """A network that the set must train.
+
+    Attributes:
+      learner: the network and its inner optimizer.
+      initial_states: ``initial_states(key) -> LearnerState`` stacked over the nets of one outer step: fresh draws, or
+        the same known ones for every key.
+      train: from `dd_al.learner.hypergradient.differentiable_training`; in full if None.
+      columns: which columns of the set's rates are this student's.
+      pool: where it starts from instead of ``initial_states``, if not None.
+    """
+
+    learner: Learner
+    initial_states: Callable[[jax.Array], LearnerState]
+    train: Callable[..., LearnerState] | None = None
+    columns: slice = slice(None)
+    pool: Pool | None = None
+
+
+# objective(student, synthetic, states, real, key) -> (loss, accuracy): the set has the student's rates alone.
+Objective = Callable[[Student, Synthetic, LearnerState, Batch, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+def for_student(synthetic: Synthetic, student: Student) -> Synthetic:
+    """The set with this student's rates alone."""
+    return synthetic._replace(log_rates=synthetic.log_rates[..., student.columns])
+
+
+def outer_method(
+    students: Sequence[Student],
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    *,
+    average_decay: float = 0.0,
+    one_rate: bool = False,
+    labels: str = "soft",
+) -> tuple[Callable, Callable]:
+    """A distillation method as ``(init, step)``.
+
+    Args:
+      students: what the set is distilled for; the mean of the objective over them is minimised.
+      objective: what is minimised.
+      optimizer: the outer optimizer, schedule and clipping included.
+      average_decay: decay of the moving average that `OuterState.average` holds; 0 keeps the set itself.
+      one_rate: whether each student has one learned rate for all of its steps and layers.
+      labels: see `dd_al.distill.synthetic.targets`; what learners of pools train on.
+
+    Returns:
+      ``init(synthetic, key=None) -> OuterState``, where pools need the key, and ``step(key, state, real) ->
+      (OuterState, OuterInfo)``. A step whose loss or gradient is not finite leaves all but its number unchanged.
+    """
+
+    def init(synthetic: Synthetic, key: jax.Array | None = None) -> OuterState:
+        pools = tuple(() if s.pool is None else s.pool.init(stream(key, "pool", i)) for i, s in enumerate(students))
+        return OuterState(synthetic, synthetic, optimizer.init(synthetic), jnp.zeros((), jnp.int32), pools)
+
+    def step(key: jax.Array, state: OuterState, real: Batch) -> tuple[OuterState, OuterInfo]:
+        # The first student's numbers do not depend on there being others.
+        keys = [key, *(stream(key, "student", i) for i in range(1, len(students)))]
+        drawn = [_draw(student, k, pool) for student, k, pool in zip(students, keys, state.pools)]
+
+        def mean_objective(synthetic: Synthetic):
+            results = [
+                objective(student, for_student(synthetic, student), states, real, k)
+                for student, (_, states), k in zip(students, drawn, keys)
+            ]
+            losses, hits = zip(*results)
+            return sum(losses) / len(students), sum(hits) / len(students)
+
+        (loss, accuracy), grads = jax.value_and_grad(mean_objective, has_aux=True)(state.synthetic)
+        if one_rate:
+            grads = grads._replace(log_rates=_shared(grads.log_rates, students))
+        norm = optax.tree.norm(grads)
+        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.synthetic)
+        synthetic = optax.apply_updates(state.synthetic, updates)
+        # Bias-corrected like Adam's moments, so that early averages are not dragged to the start.
+        decay = jnp.minimum(average_decay, state.step / (state.step + 10.0))
+        average = jax.tree.map(lambda a, s: decay * a + (1 - decay) * s, state.average, synthetic)
+        pools = tuple(
+            ()
+            if student.pool is None
+            else student.pool.refresh(
+                k, pool, rows, as_batch(synthetic, labels), rates(for_student(synthetic, student))
+            )
+            for student, k, pool, (rows, _) in zip(students, keys, state.pools, drawn)
+        )
+        moved = OuterState(synthetic, average, opt_state, state.step, pools)
+        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
+        return kept._replace(step=state.step + 1), OuterInfo(loss, accuracy, norm, finite)
+
+    return init, step
+
+
+def _draw(student: Student, key: jax.Array, pool: PoolState | tuple) -> tuple[jax.Array | None, LearnerState]:
+    if student.pool is None:
+        return None, student.initial_states(stream(key, "inner_init"))
+    return student.pool.draw(stream(key, "pool"), pool)
+
+
+def _shared(gradient: jax.Array, students: Sequence[Student]) -> jax.Array:
+    """The mean over the steps and layers of each student, in all of them: what starts equal stays equal."""
+    for student in students:
+        own = gradient[:, student.columns]
+        gradient = gradient.at[:, student.columns].set(jnp.broadcast_to(jnp.mean(own), own.shape))
+    return gradient

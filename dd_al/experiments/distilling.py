@@ -1,0 +1,82 @@
+"""A whole distillation: labels from teachers, the outer loop, and a schedule where the objective teaches none."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.distill.synthetic import as_batch
+from dd_al.experiments.baselines import fit_constant, fit_full
+from dd_al.experiments.optimise import Distillation, optimise, own_rates
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.task import Task
+from dd_al.experiments.teacher import taught
+from dd_al.io.signals import Stop
+from dd_al.io.workdir import Workdir
+from dd_al.models.base import Params
+
+_LOG = logging.getLogger(__name__)
+
+
+def distil(
+    task: Task,
+    settings: Settings,
+    *,
+    items: int,
+    sets: int = 1,
+    teachers: Params | None = None,
+    workdir: Workdir | None = None,
+    stop: Stop | None = None,
+) -> Distillation:
+    """Distils by any method of `config.distill.method`.
+
+    Args:
+      task: data and learner.
+      settings: of the run.
+      items: synthetic examples in a set.
+      sets: how many; with known initialisations each set has its own.
+      teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None.
+      workdir: see `optimise`.
+      stop: see `optimise`.
+
+    Raises:
+      UserError: see `optimise`.
+      Interrupted: from ``stop``.
+    """
+    stop = stop or Stop()
+    if weight := settings.distill.teacher:
+        if teachers is None:
+            teachers = fit_full(task, settings.full, task.inits("teachers", 3), stop=stop).params
+        taught_task = taught(task, teachers, weight)
+    found = optimise(
+        taught_task if weight else task,
+        settings.distill,
+        items=items,
+        sets=sets,
+        select_inits=settings.evaluate.select_inits,
+        workdir=workdir,
+        stop=stop,
+    )
+    return found if settings.distill.method == "unrolled" else with_schedule(task, settings, found, stop)
+
+
+def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Stop) -> Distillation:
+    """The set with the one rate and the number of steps, out of those of `config.random`, that validation prefers.
+
+    Objectives without an unroll say nothing of how to train on the set.
+    """
+    inits = settings.evaluate.select_inits
+    batch = as_batch(jax.tree.map(lambda x: x[0], own_rates(task, found.synthetic)), settings.distill.labels)
+    batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (inits, *x.shape)), batch)
+    grid, states = replace(settings.random, dropout=(False,)), task.inits("schedule", inits)
+    trained = fit_constant(task, grid, batches, states, stop=stop, title="schedule of the distilled set")
+    rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
+    accuracy = trained.accuracy[list(trained.steps).index(steps)].mean()
+    _LOG.info("schedule of the distilled set: %d steps of %s, validation accuracy %.3f", steps, rate, accuracy)
+    shape = (1, steps, found.synthetic.log_rates.shape[-1])
+    synthetic = found.synthetic._replace(log_rates=jnp.full(shape, np.log(rate), jnp.float32))
+    return replace(found, synthetic=synthetic, best_accuracy=np.asarray([accuracy]))
