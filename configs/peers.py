@@ -40,6 +40,11 @@ _PUBLISHED = {
         "TREC-6 BiLSTM, random, 20 per class": "",
     },
 }
+# A recurrent network takes seconds for a step on so many sentences: fewer starts and schedules to choose among.
+_MANY = (
+    "; distill.candidates=4; distill.nets=2; distill.batch_size=128; random.dropout=false; "
+    "random.steps=10,20,40; random.rates=1e-3,3e-3,1e-2"
+)
 _CLASSES = {"sst5": 5, "imdb": 2, "trec6": 6}
 _NETWORK = {"sst5": "rnn", "imdb": "text_cnn", "trec6": "lstm"}
 
@@ -65,4 +70,5 @@ def get_config(arg=None):
 def _changes(name, classes):
     """What a row's name says, as keys: "DATA NETWORK, init, n per class"."""
     _, init, per_class = name.split(", ")
-    return f"distill.init={init}; distill.items={classes * int(per_class.split()[0])}"
+    items = classes * int(per_class.split()[0])
+    return f"distill.init={init}; distill.items={items}" + (_MANY if items >= 100 else "")
