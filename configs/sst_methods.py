@@ -7,14 +7,14 @@ python -m dd_al.main --config=configs/sst_methods.py:method=kernel_regression,cl
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import METHODS, Settings
+from dd_al.experiments.settings import OBJECTIVES, Settings
 
 
 def get_config(arg=None):
-    variant = parse_variant(arg, {"method": METHODS[1:], "classes": (2, 5)})
+    variant = parse_variant(arg, {"method": OBJECTIVES[1:], "classes": (2, 5)})
     config = to_config(Settings())
     config.data.name = f"sst{variant.get('classes', 2)}"
-    config.distill.method = variant.get("method", METHODS[1])
+    config.distill.method = variant.get("method", OBJECTIVES[1])
     # What validation looks at, and what pools take: networks that train longer and more slowly than unrolled ones.
     config.distill.steps, config.distill.inner_rate = 80, 1e-2
     config.distill.pool_age = 80

@@ -1,7 +1,7 @@
 """Distil SST-2 (or SST-5) for a TextCNN, a bidirectional LSTM and a transformer at once.
 
 python -m dd_al.main --config=configs/sst_networks.py --workdir=runs/networks2
-python -m dd_al.main --config=configs/sst_transfer.py --config.transfer.artefact=runs/networks2 --workdir=runs/transfer_networks2
+python -m dd_al.main --config=configs/sst_transfer.py --config.transfer.artefact=runs/networks2 --workdir=runs/transfer3
 """
 
 from dd_al.core.settings import parse_variant, to_config

@@ -25,7 +25,7 @@ from dd_al.core.settings import from_config, keys_help, override
 from dd_al.experiments import EXPERIMENTS
 from dd_al.experiments.settings import Settings
 from dd_al.io.workdir import Workdir, open_workdir
-from dd_al.report import build
+from dd_al.report import build, table
 
 logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" under `python -m`
 
@@ -179,8 +179,12 @@ def _line(error: Exception, path: Path) -> str:
 
 
 def _print_headline(workdir: Workdir) -> None:
-    """Prints what results.json records of each method, and where the report lies."""
-    methods: dict[str, Any] = read_json(workdir.results).get("methods", {}) if workdir.results.exists() else {}
+    """Prints what results.json records of each method, or the table of several runs, and where the report lies."""
+    results: dict[str, Any] = read_json(workdir.results) if workdir.results.exists() else {}
+    methods = results.get("methods", {})
+    if "table" in results:
+        print(table.text(results))
+        methods = {}
     for name, scores in methods.items():
         for split in ("test", "validation"):
             score = scores.get(f"{split}_accuracy")

@@ -9,6 +9,7 @@ import dd_al
 from dd_al import main
 from dd_al.core.errors import UserError
 from dd_al.core.files import read_json
+from dd_al.experiments.settings import table_rows
 from dd_al.report import schema
 
 pytestmark = pytest.mark.usefixtures("own_caches")
@@ -22,6 +23,8 @@ VARIANTS = {
     "sst_methods.py": {f"method={m}": 2 for m in ("kernel_regression", "gradient_matching", "distribution_matching")},
     "sst_networks.py": {"": 2},
     "sst_transfer.py": {},  # needs a distilled set: run at the end
+    "paper_table2.py": {},  # tables of several runs: run at the end
+    "peers.py": {},
 }
 # What the other variants of the file cover between them; these are left to -m slow.
 CONTAINED = {
@@ -222,3 +225,64 @@ def test_sentence_vectors_from_the_run_to_the_classifier(write_reviews, write_en
     monkeypatch.setenv("DD_AL_ENCODER", str(write_encoder(tmp_path / "other", seed=1)))
     with pytest.raises(UserError, match="sentence encoder whose files have the hash"):
         distilled.train().predict(["a film"])
+
+
+def test_a_table_of_one_run(write_reviews, tmp_path, capsys):
+    data = write_reviews(tmp_path / "data", 2)
+    flags = ("--config.experiment=table", "--config.table.rows=one:distill.items=2;seed=1", "--config.table.seeds=3",
+             "--config.distill.candidates=1", "--config.random.dropout=false")  # fmt: skip
+    assert command("sst_distill.py", "", data, tmp_path / "w", *flags) == 2
+    assert "config.table.rows, 'one': config.seed = '1': is the same for all rows" in capsys.readouterr().err
+    flags = flags[0], flags[1].partition(";")[0], *flags[2:], "--config.table.published=one:full=50;distilled=40"
+    assert command("sst_distill.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
+    out = capsys.readouterr().out.splitlines()
+    assert out[2].split() == ["published", "50", "40", "–", "80.0", "–"] and out[-1].startswith("report: ")
+    schema.validate(results := read_json(tmp_path / "w/results.json"))
+    ours = read_json(tmp_path / "w/runs/one-seed3/results.json")
+    assert (ours["experiment"], ours["seed"], ours["budget"]["distilled"]["examples"]) == ("distill", 3, 2)
+    accuracy = ours["methods"]["distilled"]["test_accuracy"]["mean"]
+    assert results["methods"]["one: distilled"]["test_accuracy"]["values"] == [accuracy]
+    assert command("sst_distill.py", "", data, tmp_path / "w", *flags) == 0
+    assert "holds a finished run" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_paper_table(write_reviews, tmp_path, capsys):
+    data = write_reviews(tmp_path / "data", 2)
+    flags = ("--config.table.seeds=0,1", "--config.evaluate.split=validation", "--config.distill.candidates=1",
+             "--config.random.dropout=false")  # fmt: skip
+    assert command("paper_table2.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("SST-2 ") and lines[3].startswith("SST-5 ")
+    assert lines[2].split() == lines[4].split() == ["published", "98.59", "87.99", "62.90", "89.2", "63.8"]
+    results = read_json(tmp_path / "w/results.json")
+    schema.validate(results)
+    assert not any(key.startswith("test_") for method in results["methods"].values() for key in method)
+    ours = [read_json(tmp_path / f"w/runs/sst-5-seed{seed}/results.json") for seed in (0, 1)]
+    assert [one["budget"]["distilled"]["examples"] for one in ours] == [10, 10]
+    accuracies = [one["methods"]["distilled"]["validation_accuracy"]["mean"] for one in ours]
+    assert results["methods"]["SST-5: distilled"]["validation_accuracy"]["values"] == accuracies
+    assert (tmp_path / "w/runs/sst-5-seed0/report.html").exists()
+    assert "0.9859" in (tmp_path / "w/report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "rows", "items"), [("sst5", 4, [5, 100, 5, 100]), ("imdb", 3, [2, 2, 20]), ("trec6", 4, [6, 120, 6, 120])]
+)
+def test_the_peers_rows_are_their_settings(data, rows, items):
+    settings = main._settings(f"{CONFIGS / 'peers.py'}:data={data}", [])
+    runs = table_rows(settings)
+    assert len(runs) == rows and [run.distill.items for run in runs.values()] == items
+    assert all(run.distill.init in name and run.data.name == data for name, run in runs.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["data=sst5", "data=imdb", "data=trec6"])
+def test_two_steps_of_the_peers(variant, write_reviews, tmp_path, capsys):
+    classes = {"data=sst5": 5, "data=imdb": 2, "data=trec6": 6}[variant]
+    data = write_reviews(tmp_path / "data", classes)
+    flags = "--config.table.seeds=0,1", "--config.model.width=4", "--config.data.max_train=none"
+    assert command("peers.py", variant, data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
+    results = read_json(tmp_path / "w/results.json")
+    schema.validate(results)
+    assert all(entry["test_accuracy"]["n"] == 2 for entry in results["methods"].values())

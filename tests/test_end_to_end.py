@@ -114,6 +114,41 @@ def test_a_run_that_was_stopped_in_every_way_ends_like_one_that_was_not(commands
     assert read_json(workdir / "results.json")["methods"] == read_json(finished / "results.json")["methods"]
 
 
+@pytest.mark.slow
+def test_a_table_that_was_stopped_in_its_second_run_goes_on_in_it(commands, tmp_path):
+    workdir = tmp_path / "w"
+    rows = "two:distill.items=2,four:distill.items=4"
+    table = (*SMOKE, "--config.experiment=table", f"--config.table.rows={rows}", "--config.table.seeds=0,1")
+    process = commands.start(MAIN, *table, f"--workdir={workdir}")
+    try:
+        deadline = time.monotonic() + 300
+        while not steps(workdir / "runs/four-seed0"):
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 143 and "the state is saved" in err and "Traceback" not in err
+    assert "four, seed 0: full data:" in err and "two, seed 0: run 1 of 4" in err
+    assert not (workdir / "results.json").exists() and not (workdir / "runs/four-seed0/results.json").exists()
+    first, last = (workdir / "runs/two-seed0/results.json").read_bytes(), steps(workdir / "runs/four-seed0")[-1]
+
+    out, err = commands.run(MAIN, *table, f"--workdir={workdir}")
+    assert "finished before" in err and "two, seed 0: distilling" not in err
+    assert out.splitlines()[1].startswith("two ") and "report:" in out
+    assert (workdir / "runs/two-seed0/results.json").read_bytes() == first
+    assert {"event": "resume", "step": last} in metrics(workdir / "runs/four-seed0")
+    results = read_json(workdir / "results.json")
+    schema.validate(results)
+    for name in ("two", "four"):
+        runs = [read_json(workdir / f"runs/{name}-seed{seed}/results.json")["methods"] for seed in (0, 1)]
+        means = [one["distilled"]["test_accuracy"]["mean"] for one in runs]
+        assert results["methods"][f"{name}: distilled"]["test_accuracy"]["values"] == means
+    assert "stands in for" in (workdir / "report.html").read_text()
+    assert "could not be had, so this run used rotten_tomatoes" in (workdir / "report.html").read_text()
+
+
 def test_a_workdir_that_cannot_be_is_the_users_mistake(commands, tmp_path):
     (tmp_path / "file").touch()
     _, err = commands.run(MAIN, *SMOKE, f"--workdir={tmp_path}/file/w", code=2)

@@ -2,7 +2,7 @@
 
 A settings class is a frozen dataclass whose fields are `bool`, `int`, `float`, `str`, `tuple[X, ...]`, `dict[str, X]`,
 `X | None` or another settings class. A field's metadata may hold `min`, `max` (both allowed values), `choices` (of a
-tuple: of each item) and `help`:
+tuple: of each item), `example` (of a dict) and `help`:
 
     @dataclass(frozen=True)
     class DistillSettings:
@@ -63,7 +63,7 @@ class _Field:
             int: "an integer",
             float: "a number",
             str: "a string",
-            dict: "like bad:0,good:1",
+            dict: f"like {self.metadata.get('example', 'bad:0,good:1')}",
         }
         low, high, choices = (self.metadata.get(name) for name in ("min", "max", "choices"))
         if self.origin is tuple:

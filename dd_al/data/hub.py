@@ -19,7 +19,9 @@ IDS = {
     "sst5": "SetFit/sst5",
     "rotten_tomatoes": "cornell-movie-review-data/rotten_tomatoes",
     "imdb": "stanfordnlp/imdb",
+    "trec6": "CogComp/trec",
 }
+_LABEL_COLUMNS = {"trec6": "coarse_label"}  # where it is not called "label"
 _PROBE_SECONDS = 2.0
 
 
@@ -33,7 +35,7 @@ def read(name: str, text_column: str = "text", label_column: str = "label") -> d
     Args:
         name: a key of `IDS`, or "owner/name".
         text_column: the column that holds the texts.
-        label_column: the column that holds the labels.
+        label_column: the column that holds the labels; "label" stands for that of a key of `IDS`, whatever its name.
 
     Returns:
         dict of "train", "validation" and "test", as far as they exist; one split alone is called "train".
@@ -43,6 +45,8 @@ def read(name: str, text_column: str = "text", label_column: str = "label") -> d
         DataError: a column is missing, or an example is bad.
     """
     repository = IDS.get(name, name)
+    if label_column == "label":
+        label_column = _LABEL_COLUMNS.get(name, label_column)
     if repository.count("/") != 1:
         raise HubError(f"hub: {name!r} is no data set of the hub; write owner/name, or one of {', '.join(IDS)}")
     reason = unreachable(repository)

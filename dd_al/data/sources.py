@@ -25,7 +25,7 @@ class DataSettings:
     """What to read, and how; `config.data`."""
 
     source: str = _option("auto", "auto tries dir, $DD_AL_DATA/NAME, the hub, then a stand-in", choices=SOURCES)
-    name: str = _option("sst2", "sst2, sst5, rotten_tomatoes, imdb, owner/name on the hub, or a name of your own")
+    name: str = _option("sst2", "sst2, sst5, rotten_tomatoes, imdb, trec6, owner/name on the hub, or one of your own")
     dir: str | None = _option(None, "the data set's own file or folder")
     text_column: str = _option("text", "column that holds the texts")
     label_column: str = _option("label", "column that holds the labels")

@@ -3,5 +3,6 @@
 EXPERIMENTS = {
     "distill": "dd_al.experiments.distill",
     "train": "dd_al.experiments.train",
+    "table": "dd_al.experiments.table",
     "transfer": "dd_al.experiments.transfer",
 }

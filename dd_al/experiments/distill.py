@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict
 
-from dd_al.core.errors import ConfigError
 from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record
@@ -33,8 +32,6 @@ _NEIGHBOURS = 5
 def run(settings: Settings, workdir: Workdir) -> None:
     """Trains the baselines, distils, judges all three from the same unseen initialisations, and reports."""
     began = time.perf_counter()
-    if settings.full.finetuned:
-        raise ConfigError("config.full.finetuned = True: only configs/sst_full.py compares tuned word vectors")
     dataset = record.load_dataset(settings, workdir)
     task = make_task(settings, dataset, time.perf_counter() - began)
     known = settings.distill.init == "known"

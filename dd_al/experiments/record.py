@@ -46,7 +46,7 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> TextData
     dataset = sources.load(settings.data)
     if settings.inputs == "sentences":
         found["encoder"] = minilm_files.load(settings.encoder).sha256[:12]
-    workdir.begin(data=f"{dataset.name} ({dataset.source}), content {dataset.sha256[:12]}", **found)
+    workdir.begin(data=identity(dataset), **found)
     if workdir.resumed:
         _LOG.info("resuming the run in %s", workdir.path)
     for note in dataset.notes:
@@ -56,6 +56,11 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> TextData
         len(dataset.train), len(dataset.validation), len(dataset.test), dataset.num_classes,
     )  # fmt: skip
     return dataset
+
+
+def identity(dataset: TextDataset) -> str:
+    """What a work directory records of its data, and compares."""
+    return f"{dataset.name} ({dataset.source}), content {dataset.sha256[:12]}"
 
 
 def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> tuple[Trained, float]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
+from dd_al.core.errors import ConfigError, nearest
+from dd_al.core.settings import from_config, override, to_config
 from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.sources import DataSettings
 from dd_al.data.vectors import VectorSettings
 
-METHODS = ("unrolled", "kernel_regression", "gradient_matching", "distribution_matching")
+OBJECTIVES = ("unrolled", "kernel_regression", "gradient_matching", "distribution_matching")
+METHODS = ("full", "distilled", "random")
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 
 
@@ -81,7 +85,7 @@ class DistillSettings:
     method: str = _option(
         "unrolled",
         "what is minimised: the loss after unrolled training, or a distance without an unroll",
-        choices=METHODS,
+        choices=OBJECTIVES,
     )
     init: str = _option(
         "random",
@@ -176,6 +180,24 @@ class TransferSettings:
 
 
 @dataclass(frozen=True)
+class TableSettings:
+    """Several distillations side by side; `config.table`."""
+
+    rows: dict[str, str] | None = _option(
+        None,
+        "a name for each row, and the keys that its runs change, such as {'SST-5': 'data.name=sst5; distill.items=10'}",
+        example="SST-2:data.name=sst2;distill.items=8,SST-5:data.name=sst5",
+    )
+    seeds: tuple[int, ...] = _option((0, 1, 2), "a run of every row for each", min=0, max=2**32 - 1)
+    published: dict[str, str] | None = _option(
+        None,
+        "accuracies to show beside a row, in per cent, such as {'SST-5': 'full=45.5; distilled=38.0 ± 1.2'}",
+        example="SST-2:full=98.59;distilled=87.99;random=62.90",
+    )
+    source: str | None = _option(None, "where the published numbers are from, and how to read them")
+
+
+@dataclass(frozen=True)
 class EvaluateSettings:
     """How methods are judged; `config.evaluate`."""
 
@@ -188,7 +210,7 @@ class EvaluateSettings:
 class Settings:
     """A whole config."""
 
-    experiment: str = _option("distill", "the question: distill, train or transfer")
+    experiment: str = _option("distill", "the question: distill, train, transfer or table")
     seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     inputs: str = _option(
         "words", "what networks read: word vectors, or one frozen MiniLM vector a text", choices=("words", "sentences")
@@ -202,6 +224,7 @@ class Settings:
     random: RandomSettings = field(default_factory=RandomSettings)
     distill: DistillSettings = field(default_factory=DistillSettings)
     transfer: TransferSettings = field(default_factory=TransferSettings)
+    table: TableSettings = field(default_factory=TableSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
 
     def __post_init__(self):
@@ -220,6 +243,11 @@ class Settings:
                 raise ValueError(f"distill.also has {kind!r}, and config.model: {error}") from error
             self._check_sentences(networks)
         self._check_sentences(self.model)
+        if self.experiment == "distill" and self.full.finetuned:
+            raise ValueError("full.finetuned = True: only configs/sst_full.py compares tuned word vectors")
+        if self.experiment == "table":
+            table_rows(self)
+            published(self.table)
 
     def _check_sentences(self, model: ModelSettings):
         """A text that is one vector has one word."""
@@ -236,3 +264,66 @@ class Settings:
             raise ValueError(
                 "full.finetuned = True tunes word vectors, and inputs = 'sentences' has none: set it to false"
             )
+
+
+def table_rows(settings: Settings) -> dict[str, Settings]:
+    """Returns the config of each row of a table by its name: a distillation, to be run with each of the seeds.
+
+    Raises:
+        ConfigError: there are no rows, one cannot have the keys it asks for, or two would share a folder.
+    """
+    if not settings.table.rows:
+        raise ConfigError("config.table.rows is not set: a name for each row, and the keys that its runs change")
+    if settings.seed:
+        raise ConfigError(f"config.seed = {settings.seed}: the seeds of a table are config.table.seeds")
+    common = replace(settings, experiment="distill", table=TableSettings())
+    found, folders = {}, {}
+    for name, text in settings.table.rows.items():
+        where = f"config.table.rows, {name!r}"
+        config = to_config(common)
+        try:
+            for key, value in _pairs(text):
+                if key.split(".")[0] in ("experiment", "seed", "table") or key == "evaluate.split":
+                    raise ConfigError(f"config.{key} = {value!r}: is the same for all rows")
+                override(Settings, config, key, value)
+            found[name] = from_config(Settings, config)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        folder = row_folder(name)
+        if not folder or folder in folders:
+            why = f"its folder would be that of {folders[folder]!r}" if folder else "a name needs letters or digits"
+            raise ConfigError(f"{where}: {why}")
+        folders[folder] = name
+    return found
+
+
+def row_folder(name: str) -> str:
+    """Returns what the folders of a row's runs are called, before the seed."""
+    return re.sub(r"[^\w.]+", "-", name.lower()).strip("-.")
+
+
+def published(table: TableSettings) -> dict[str, dict[str, str]]:
+    """Returns the published accuracies of each row that has some: method → text.
+
+    Raises:
+        ConfigError: no such row, or no such method.
+    """
+    found = {}
+    for name, text in (table.published or {}).items():
+        if name not in (table.rows or {}):
+            raise ConfigError(f"config.table.published, {name!r}: no such row{nearest(name, table.rows or {})}")
+        found[name] = dict(_pairs(text))
+        for method in found[name]:
+            if method not in METHODS:
+                hint, known = nearest(method, METHODS), ", ".join(METHODS)
+                raise ConfigError(f"config.table.published, {name!r}: {method!r} must be one of {known}{hint}")
+    return found
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """`"key=value; key=value"` as pairs."""
+    parts = [part.partition("=") for part in text.split(";") if part.strip()]
+    for key, equals, _ in parts:
+        if not equals:
+            raise ConfigError(f"{key.strip()!r}: write key=value; key=value")
+    return [(key.strip(), value.strip()) for key, _, value in parts]

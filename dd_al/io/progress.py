@@ -16,6 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 logger = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
 _HIDDEN = ContextVar("hidden", default=False)
+_OF = ContextVar("of", default="")
 
 
 @contextlib.contextmanager
@@ -26,6 +27,16 @@ def hidden() -> Iterator[None]:
         yield
     finally:
         _HIDDEN.reset(token)
+
+
+@contextlib.contextmanager
+def progress_of(name: str) -> Iterator[None]:
+    """Within this context progress is said to be that of `name`, one of several runs."""
+    token = _OF.set(f"{name}: ")
+    try:
+        yield
+    finally:
+        _OF.reset(token)
 
 
 class Progress:
@@ -42,7 +53,7 @@ class Progress:
     """
 
     def __init__(self, total: int, description: str, done: int = 0):
-        self._total, self._description = total, description
+        self._total, self._description = total, _OF.get() + description
         self._done = self._logged = done
         self._began = self._last = time.monotonic()
         self._steady: tuple[int, float] | None = None  # steps done and time after the first update

@@ -28,6 +28,7 @@ _WRITTEN = (
     "config.json",
 )
 _ABSENT = "(absent)"
+_PART = ".part"  # marks a folder of `Workdir.part`: a run of the user's own in `runs/` has none
 
 
 class Workdir:
@@ -95,6 +96,23 @@ class Workdir:
                 + "\nmake it as it was and run the same command again, or start over with --overwrite"
             )
         write_json(self._resolved, {**recorded, **found})
+
+    def part(self, name: str, config: Mapping[str, Any]) -> Workdir:
+        """Opens `runs/NAME`, the work directory of a run that this one is made of; resumable and finished on its own.
+
+        Overwriting this folder deletes what its parts wrote, too; but not a run that somebody else had put there.
+
+        Args:
+            name: of the folder.
+            config: of that run, as `open_workdir` takes it.
+
+        Raises:
+            WorkdirError: as from `open_workdir`.
+        """
+        part = open_workdir(self.path / "runs" / name, config)
+        if not part.resumed:
+            (part.path / _PART).touch()
+        return part
 
     def close(self) -> None:
         """Lets go of the lock."""
@@ -192,13 +210,21 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _delete_written(folder: Path) -> None:
+    (folder / "results.json").unlink(missing_ok=True)
+    for mark in sorted(folder.glob(f"runs/*/{_PART}")):
+        open_workdir(mark.parent, {}, overwrite=True).close()
+        mark.unlink()
+        (mark.parent / ".lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            mark.parent.rmdir()
     for path in _written(folder):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # not there, or with files of the user's
-        (folder / "figures").rmdir()
+    for emptied in ("figures", "runs"):
+        with contextlib.suppress(OSError):  # not there, or with files of the user's
+            (folder / emptied).rmdir()
 
 
 def _written(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
-from dd_al.report import figures, html, schema, sections
+from dd_al.report import figures, html, schema, sections, table
 from dd_al.report.verdict import known, verdict
 
 
@@ -84,16 +84,23 @@ def _read(path: Path, validate=None) -> Any:
 def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> dict[str, tuple[bytes, str, str]]:
     """Returns name → (PNG, title, caption) of every picture that there is data for."""
     drawn = {}
-    curves = {name: entry["curve"] for name, entry in results["methods"].items() if entry.get("curve", {}).get("steps")}
-    if "transfer" in results:  # there are dozens
-        curves = {}
-    if curves:
-        picture = figures.training_curves(curves, majority_rate=results["dataset"].get("validation_majority_rate"))
+    curves, majority_rate = _curves(results)
+    if curves and "transfer" not in results and "table" not in results:  # there are dozens
+        picture = figures.training_curves(curves, majority_rate=majority_rate)
         caption = (
             "Mean over initialisations; the band is one standard deviation. Log axis (the paper's figure 3). On "
             "validation: the test split is read once, by learners that are done."
         )
         drawn["training_curves"] = picture, "Accuracy against training steps", caption
+    if "table" in results:
+        panels = {row["name"]: table.as_run(results, row) for row in results["table"]["rows"]}
+        drawn["table_curves"] = (
+            figures.table_curves({name: _curves(run) for name, run in panels.items()}),
+            "Accuracy against training steps",
+            "Mean over runs with other seeds, each the mean of its initialisations; the band is one standard deviation "
+            "over seeds. Log axis (the paper's figure 3). On validation: the test split is read once, by learners that "
+            "are done.",
+        )
     if any(known(line.get("loss")) or known(line.get("validation_accuracy")) for line in metrics):
         picture = figures.outer_curve(metrics, selected_step=_selected_step(results, metrics))
         caption = "Loss on real minibatches with its running mean, and validation accuracy, which picks the step."
@@ -119,6 +126,12 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
     return {name: (figures.png(picture), title, caption) for name, (picture, title, caption) in drawn.items()}
 
 
+def _curves(run: Mapping) -> tuple[dict[str, Mapping], float | None]:
+    """Returns the curves of a run's methods, and the accuracy of a constant answer beside them."""
+    curves = {name: entry["curve"] for name, entry in run["methods"].items() if entry.get("curve", {}).get("steps")}
+    return curves, run["dataset"].get("validation_majority_rate")
+
+
 def _selected_step(results: Mapping, metrics: list[dict]) -> int | None:
     """Returns the step that was kept: as the results say, else the first of the best on validation."""
     if (step := results["methods"].get("distilled", {}).get("selected_step")) is not None:
@@ -128,19 +141,22 @@ def _selected_step(results: Mapping, metrics: list[dict]) -> int | None:
 
 
 def _page(results: Mapping, distilled: Mapping | None, config: Any, resumed: list[int], pictures: Mapping) -> str:
-    title = f"{results['dataset']['name']}: {results['experiment']}, seed {results['seed']}"
-    body = [
-        html.tag("h1", title),
-        sections.banners(results),
-        html.tag("p", verdict(results), class_="verdict"),
-        html.tag("h2", "Results"),
-        sections.headline(results),
-    ]
+    seeds = results["table"]["seeds"] if "table" in results else [results["seed"]]
+    title = f"{results['dataset']['name']}: {results['experiment']}, seed {', '.join(map(str, seeds))}"
+    body = [html.tag("h1", title), sections.banners(results)]
+    if "table" in results:
+        body += [table.verdicts(results), html.tag("h2", "Results"), table.headline(results)]
+    else:
+        body += [html.tag("p", verdict(results), class_="verdict")]
+        body += [html.tag("h2", "Results"), sections.headline(results)]
     if pictures:
         drawn = [html.picture(*picture) for picture in pictures.values()]
         body += [html.tag("h2", "Figures"), html.tag("div", drawn, class_="figures")]
     if distilled and any(item.get("nearest_words") for item in distilled["items"]):
         body += [html.tag("h2", "The synthetic sentences"), sections.words(distilled)]
-    body += [html.tag("h2", "What each method was given"), sections.methods(results)]
+    if "table" in results:
+        body += [html.tag("h2", "What the rows are made of"), table.rows(results)]
+    else:
+        body += [html.tag("h2", "What each method was given"), sections.methods(results)]
     body += [html.tag("h2", "Provenance"), sections.provenance(results, config, resumed)]
     return html.page(title, *body)

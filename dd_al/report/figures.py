@@ -35,6 +35,35 @@ def training_curves(curves: Mapping[str, Mapping], *, majority_rate: float | Non
         majority_rate: accuracy of a constant answer, drawn as a floor.
     """
     figure, axes = _figure()
+    _draw_curves(axes, curves, majority_rate)
+    axes.set(xlabel="training steps", ylabel="validation accuracy (%)")
+    figure.legend(frameon=False, loc="outside upper center", ncols=3, fontsize=8.5)
+    return figure
+
+
+def table_curves(panels: Mapping[str, tuple[Mapping[str, Mapping], float | None]]) -> "Figure":
+    """Draws `training_curves` of several rows of a table, a panel each.
+
+    Args:
+        panels: name of the row → its curves, `[s][seeds]`, and its majority rate, as `training_curves` takes them.
+    """
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = _figure(rows=rows, columns=columns, size=(3.9 * columns + 1.3 * (columns == 1), 2.7 * rows + 0.5))
+    axes = np.atleast_1d(axes).ravel()
+    for panel, (name, (curves, majority_rate)) in zip(axes, panels.items(), strict=False):
+        _draw_curves(panel, curves, majority_rate)
+        panel.set_title(_plain(name), fontsize=9)
+        panel.set(xlabel="training steps", ylabel="validation accuracy (%)")
+    for panel in axes[len(panels) :]:
+        panel.set_axis_off()
+    lines = {line.get_label(): line for panel in axes for line in panel.get_lines()}
+    figure.legend(lines.values(), lines.keys(), frameon=False, loc="outside upper center", ncols=4, fontsize=8.5)
+    return figure
+
+
+def _draw_curves(axes: "Axes", curves: Mapping[str, Mapping], majority_rate: float | None) -> None:
+    """Draws means with bands of one standard deviation over the last axis of the accuracies."""
     for index, (name, curve) in enumerate(curves.items()):
         colour, line = _STYLES.get(name, (_MORE[index % len(_MORE)], ":"))
         steps = np.asarray(curve["steps"], dtype=float)
@@ -46,9 +75,6 @@ def training_curves(curves: Mapping[str, Mapping], *, majority_rate: float | Non
     if majority_rate is not None:
         axes.axhline(100 * majority_rate, color=_GREY, linestyle=":", linewidth=1, label="Majority class")
     _log_steps(axes, [step for curve in curves.values() for step in curve["steps"]])
-    axes.set(xlabel="training steps", ylabel="validation accuracy (%)")
-    figure.legend(frameon=False, loc="outside upper center", ncols=3, fontsize=8.5)
-    return figure
 
 
 def outer_curve(metrics: Sequence[Mapping], *, selected_step: int | None = None) -> "Figure":
@@ -168,15 +194,17 @@ def png(figure: "Figure") -> bytes:
     return buffer.getvalue()
 
 
-def _figure(*, rows: int = 1, size: tuple[float, float] = _SIZE, grid: bool = True) -> tuple["Figure", "Axes"]:
-    """Returns a figure of `rows` panels that share their x axis, and its axes (an array of them for several rows)."""
+def _figure(
+    *, rows: int = 1, columns: int = 1, size: tuple[float, float] = _SIZE, grid: bool = True
+) -> tuple["Figure", "Axes"]:
+    """Returns a figure and its axes: an array of them for several panels, which share their x axis in one column."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(rows, 1, sharex=True)
-    for panel in np.atleast_1d(axes):
+        axes = figure.subplots(rows, columns, sharex=columns == 1)
+    for panel in np.atleast_1d(axes).ravel():
         if grid:
             panel.grid(color="#DDDDDD", linewidth=0.6)
             panel.set_axisbelow(True)

@@ -30,36 +30,58 @@ _METHOD = {
     "validation_accuracy?": _SUMMARY,
     "validation_macro_f1?": _SUMMARY,
     "retention?": _NUMBER,
+    "retention_over_seeds?": _SUMMARY,
     "interval?": {"accuracy?": [_NUMBER], "retention?": [_NUMBER], "level": _NUMBER, "resamples": _COUNT},
     "curve?": {"steps": [_NUMBER], "accuracy": [[_NUMBER]]},
     "selected_step?": _COUNT,
     "note?": _TEXT,
     "hyperparameters?": {},
 }
+_DATASET = {
+    "name": _TEXT,
+    "source": _TEXT,
+    "stand_in_for": (str, type(None)),
+    "num_classes": (int, type(None)),  # None: several data sets of different numbers of classes
+    "label_map": {},
+    "majority_rate": _NUMBER,
+    "validation_majority_rate?": _NUMBER,
+    "train": _COUNT,
+    "validation": _COUNT,
+    "test": _COUNT,
+    "dropped_duplicates": _COUNT,
+    "sha256?": (str, type(None)),
+    "notes?": [_TEXT],
+}
+_EVALUATE = {
+    "split": frozenset({"test", "validation"}),
+    "inits": _COUNT,
+    "init": frozenset({"random", "known", "random, known"}),  # both: of different rows of a table
+}
+_TABLE = {
+    "rows": [
+        {
+            "name": _TEXT,
+            "changes": _TEXT,
+            "runs": [_TEXT],
+            "dataset": _DATASET,
+            "evaluate": _EVALUATE,
+            "published": {str: _TEXT},
+        }
+    ],
+    "seeds": [_COUNT],
+    "source": (str, type(None)),
+}
 _RESULTS = {
     "schema": frozenset({SCHEMA}),
     "experiment": _TEXT,
     "seed": _COUNT,
     "finished": _TEXT,
-    "dataset": {
-        "name": _TEXT,
-        "source": _TEXT,
-        "stand_in_for": (str, type(None)),
-        "num_classes": _COUNT,
-        "label_map": {},
-        "majority_rate": _NUMBER,
-        "validation_majority_rate?": _NUMBER,
-        "train": _COUNT,
-        "validation": _COUNT,
-        "test": _COUNT,
-        "dropped_duplicates": _COUNT,
-        "sha256?": (str, type(None)),
-        "notes?": [_TEXT],
-    },
-    "evaluate": {"split": frozenset({"test", "validation"}), "inits": _COUNT, "init": frozenset({"random", "known"})},
+    "dataset": _DATASET,
+    "evaluate": _EVALUATE,
     "budget": {str: {"examples": _COUNT, "fraction": _NUMBER, "labels_used": _COUNT, "stored_floats": _COUNT}},
     "methods": {str: _METHOD},
     "transfer?": {"networks": [_TEXT], "ways": [_TEXT], "retention": [[_NUMBER]]},
+    "table?": _TABLE,
     "time": {str: _NUMBER},
     "memory?": {str: _NUMBER},
     "vectors?": {},
@@ -79,6 +101,11 @@ _DISTILLED = {
     "label_names?": [(str, int)],
     "inner_steps?": _COUNT,
 }
+
+
+def method_name(row: str, method: str) -> str:
+    """Returns what a method of one row of a table is called in `results["methods"]` and `results["budget"]`."""
+    return f"{row}: {method}"
 
 
 def method_results(
@@ -179,6 +206,11 @@ def validate(results: Any) -> None:
         shape = [len(transfer["ways"])] * len(transfer["networks"])
         if [len(row) for row in transfer["retention"]] != shape:
             raise ValueError("results.transfer.retention needs a row per network, and in it a number per way")
+    for row in results.get("table", {"rows": []})["rows"]:
+        for method in ("full", "distilled", "random"):
+            for part in ("methods", "budget"):
+                if (name := method_name(row["name"], method)) not in results[part]:
+                    raise ValueError(f"results.{part}.{name} is missing, and results.table has this row")
 
 
 def validate_distilled(distilled: Any) -> None:

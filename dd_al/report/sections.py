@@ -10,7 +10,7 @@ from dd_al.report.verdict import budget, fraction, interval, known, percent, sco
 
 # Table 2 of the seed paper, as shares of its accuracy on the original data.
 PAPER_RATIOS = {"full": 1.0, "distilled": 0.892, "random": 0.638}
-_PAPER = (
+PAPER = (
     "The paper reports test accuracies of 0.9859 (original data), 0.8799 (distilled) and 0.6290 (random) on five-class "
     "SST. Those absolute numbers cannot be five-class SST, on which BERT-base trained on all of the data reaches about "
     "53 %: the ratios are the claim, and they are what the table sets beside ours."
@@ -21,9 +21,12 @@ _ITEMS_SHOWN = 40
 
 def banners(results: Mapping) -> Markup:
     """Returns the warnings that a reader must not miss, if there are any."""
-    dataset, lines = results["dataset"], []
-    if dataset["stand_in_for"]:
-        wanted, used = dataset["stand_in_for"], f"{dataset['name']} ({dataset['source']})"
+    lines = []
+    datasets = [row["dataset"] for row in results["table"]["rows"]] if "table" in results else [results["dataset"]]
+    used_for = {data["stand_in_for"]: f"{data['name']} ({data['source']})" for data in datasets}
+    for wanted, used in used_for.items():
+        if not wanted:
+            continue
         text = f"{wanted} could not be had, so this run used {used}. These are not results on {wanted}."
         lines.append([tag("b", "Stand-in data. "), text])
     if results["evaluate"]["split"] == "validation":
@@ -56,7 +59,7 @@ def headline(results: Mapping) -> Markup:
         "kept is the same ratio of what each method adds to the majority rate."
     )
     rows.append(_majority_row(results)[: len(head)])
-    texts = (notes, _PAPER) if paper else (notes,)
+    texts = (notes, PAPER) if paper else (notes,)
     return markup([table(head, rows, class_="numbers"), [tag("p", text, class_="soft") for text in texts]])
 
 
@@ -105,8 +108,11 @@ def provenance(results: Mapping, config: Any, resumed: Sequence[int]) -> Markup:
     times |= {key: f"{value:,.0f}" for key, value in results.get("memory", {}).items() if known(value)}
     if resumed:
         times["resumed after step"] = ", ".join(f"{step:,}" for step in resumed)
+    run = {key: results[key] for key in ("experiment", "seed", "finished", "evaluate")}
+    if "table" in results:
+        run["seed"] = results["table"]["seeds"]
     tables = {
-        "Run": {key: results[key] for key in ("experiment", "seed", "finished", "evaluate")},
+        "Run": run,
         "Data": dataset,
         "Word vectors": results.get("vectors", {}),
         "Time and memory": times,

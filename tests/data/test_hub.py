@@ -92,14 +92,14 @@ def _rows(split, count):
 FILES = {"train.jsonl": _rows("train", 40), "validation.jsonl": _rows("dev", 10), "test.jsonl": _rows("test", 20)}
 
 
-def _load_elsewhere(home, endpoint, source="auto", **environment):
+def _load_elsewhere(home, endpoint, source="auto", name="sst2", **environment):
     """Loads in a process of its own, as the hub's client reads its environment once; returns what it printed."""
     code = f"""
 import json
 from dd_al.core.errors import DataError
 from dd_al.data.sources import DataSettings, load
 try:
-    print(json.dumps(load(DataSettings(source={source!r})).provenance()))
+    print(json.dumps(load(DataSettings(source={source!r}, name={name!r})).provenance()))
 except DataError as error:
     print(json.dumps({{"error": str(error)}}))
 """
@@ -123,6 +123,15 @@ def test_reads_a_repository_and_its_cached_copy_without_a_network(tmp_path):
     assert (online["train"], online["validation"], online["test"]) == (40, 10, 20)
     # The server is gone: the endpoint refuses, the cache answers.
     assert _load_elsewhere(tmp_path, endpoint) == online
+
+
+def test_trec_names_its_labels_otherwise(tmp_path):
+    files = {name: body.replace(b'"label"', b'"coarse_label"') for name, body in FILES.items()}
+    del files["validation.jsonl"]  # TREC has none
+    with serve("CogComp/trec", files) as endpoint:
+        found = _load_elsewhere(tmp_path, endpoint, source="hub", name="trec6")
+    assert (found["name"], found["source"], found["num_classes"]) == ("trec6", "hub", 2)
+    assert (found["train"], found["validation"], found["test"]) == (36, 4, 20)
 
 
 def test_offline_variable_is_respected(tmp_path):

@@ -80,3 +80,13 @@ def test_a_terminal_gets_a_bar_that_log_lines_do_not_break(monkeypatch):
         bar.update(1, loss=0.25)
     text = terminal.getvalue()
     assert "distilling: 100%" in text and "3/3" in text and "loss=0.25" in text
+
+
+def test_progress_of_one_of_several_runs_says_which(caplog):
+    caplog.set_level(logging.INFO, "dd_al")
+    with progress.progress_of("SST-2, seed 1"), Progress(1, "distilling") as bar:
+        bar.update()
+    with Progress(1, "distilling") as bar:
+        bar.update()
+    assert [line.partition(", ")[0] for line in lines_of(caplog)] == ["SST-2", "distilling: 1/1"]
+    assert lines_of(caplog)[0].startswith("SST-2, seed 1: distilling: 1/1")

@@ -152,3 +152,22 @@ def test_temporaries_of_a_killed_writer_are_cleaned_up(tmp_path):
     (tmp_path / ".results.json.0123456789ab.tmp").touch()
     open_workdir(tmp_path, CONFIG).close()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock"]
+
+
+def test_parts_are_runs_of_their_own_that_overwriting_deletes(tmp_path):
+    begin(tmp_path / "runs" / "mine")
+    with open_workdir(tmp_path, CONFIG) as workdir:
+        with workdir.part("a-seed0", {"seed": 3}) as part:
+            part.begin()
+            part.checkpoints.mkdir()
+            write_json(part.results, {"finished": True})
+        with workdir.part("mine", CONFIG) as part:
+            assert part.resumed
+        workdir.begin()
+        with workdir.part("a-seed0", {"seed": 3}) as part:
+            assert part.finished and part.resumed
+        with pytest.raises(WorkdirError, match=r"config\.seed: 3 -> 4"):
+            workdir.part("a-seed0", {"seed": 4})
+    open_workdir(tmp_path, CONFIG, overwrite=True).close()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["mine"]
+    assert (tmp_path / "runs" / "mine" / "config.json").exists()
