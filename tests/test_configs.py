@@ -18,6 +18,7 @@ VARIANTS = {
     "sst_distill.py": {"": 2, "classes=5": 5, "init=known": 2, "classes=5,init=known": 5},
     "sst_full.py": {"": 2, "classes=5": 5},
     "imdb_distill.py": {"": 2},
+    "any.py": {"": 2},
     "sst_minilm.py": {},  # needs an encoder: run at the end
     "sst_transfer.py": {},  # needs a distilled set: run at the end
 }
