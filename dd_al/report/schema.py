@@ -33,6 +33,7 @@ _METHOD = {
     "interval?": {"accuracy?": [_NUMBER], "retention?": [_NUMBER], "level": _NUMBER, "resamples": _COUNT},
     "curve?": {"steps": [_NUMBER], "accuracy": [[_NUMBER]]},
     "selected_step?": _COUNT,
+    "outer?": {name: [_NUMBER] for name in ("steps", "loss", "accuracy", "validation_accuracy")},
     "note?": _TEXT,
     "hyperparameters?": {},
 }
@@ -53,6 +54,7 @@ _RESULTS = {
         "validation": _COUNT,
         "test": _COUNT,
         "dropped_duplicates": _COUNT,
+        "train_counts?": [_COUNT],
         "sha256?": (str, type(None)),
         "notes?": [_TEXT],
     },
