@@ -79,6 +79,8 @@ def test_two_steps(name, variant, write_reviews, tmp_path, capsys):
     assert list(results["methods"]) == ["full", "random", "distilled"]
     assert results["evaluate"] == {"split": "test", "inits": 2, "init": "known" if known else "random"}
     assert results["methods"]["distilled"]["selected_step"] in (1, 2)
+    course = results["methods"]["distilled"]["outer"]
+    assert course["steps"] == [1, 2] and {len(values) for values in course.values()} == {2}
     # One item for each class: of 15 rows 0.1 % is less, and so it says for known initialisations.
     assert results["budget"]["distilled"]["examples"] == classes
     items = read_json(tmp_path / "w/distilled.json")["items"]
