@@ -19,6 +19,7 @@ VARIANTS = {
     "sst_distill.py": {"": 2, "classes=5": 5, "init=known": 2, "classes=5,init=known": 5},
     "sst_full.py": {"": 2, "classes=5": 5},
     "imdb_distill.py": {"": 2},
+    "any.py": {"": 2},
     "sst_minilm.py": {},  # needs an encoder: run at the end
     "sst_methods.py": {f"method={m}": 2 for m in ("kernel_regression", "gradient_matching", "distribution_matching")},
     "sst_networks.py": {"": 2},
@@ -92,6 +93,8 @@ def test_two_steps(name, variant, write_reviews, tmp_path, capsys):
     assert list(results["methods"]) == ["full", "random", "distilled"]
     assert results["evaluate"] == {"split": "test", "inits": 2, "init": "known" if known else "random"}
     assert results["methods"]["distilled"]["selected_step"] in (1, 2)
+    course = results["methods"]["distilled"]["outer"]
+    assert course["steps"] == [1, 2] and {len(values) for values in course.values()} == {2}
     # One item for each class: of 15 rows 0.1 % is less, and so it says for known initialisations.
     assert results["budget"]["distilled"]["examples"] == classes
     items = read_json(tmp_path / "w/distilled.json")["items"]

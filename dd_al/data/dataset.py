@@ -86,6 +86,7 @@ class TextDataset:
             "validation": len(self.validation),
             "test": len(self.test),
             "dropped_duplicates": self.dropped_duplicates,
+            "train_counts": np.bincount(self.train.labels, minlength=self.num_classes).tolist(),
             "sha256": self.sha256,
             "notes": list(self.notes),
         }

@@ -27,7 +27,7 @@ class Arranged:
 def arrange(splits: dict[str, Split], seed: int) -> Arranged:
     """Completes and cleans the splits that a source gave.
 
-    Validation or test that the source does not give are a seeded stratified tenth of its train. Texts with
+    Validation or test that the source does not give are a seeded stratified tenth of the texts of its train. Texts with
     conflicting labels are dropped before that; texts that occur in more than one split then stay where they were
     published (test before a carved validation before train).
 
@@ -41,10 +41,10 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
     train, conflicts = drop_conflicts(splits["train"])
     if not len(train):
         raise DataError(f"all {conflicts} rows of train hold texts that occur in it with different labels")
-    notes, parts, tenth = [], dict(splits), round(len(train) / 10)
+    notes, parts, tenth = [], dict(splits), round(len(set(train.texts)) / 10)
     carved = [name for name in ("test", "validation") if name not in splits]
     for name in carved:
-        train, parts[name] = carve(train, tenth, seed, name)
+        train, parts[name] = carve_texts(train, tenth, seed, name)
     if len(carved) == 2:
         sizes = f"{len(train)}/{len(parts['validation'])}/{len(parts['test'])}"
         notes.append(f"no splits given: a seeded stratified 80/10/10 made them ({sizes} rows)")
@@ -81,6 +81,22 @@ def carve(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Spli
     part = np.zeros(len(split), bool)
     part[chosen] = True
     return split.take(~part), split.take(part)
+
+
+def carve_texts(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Split]:
+    """Returns (rest, part) like `carve`, where `size` counts texts and all copies of one are in the same part.
+
+    Drawn row by row, a text with many copies would be in the part almost surely, and be lost to the rest.
+    """
+    _, drawn = carve(split.take(_first_copies(split)), size, seed, purpose)
+    held = set(drawn.texts)
+    part = np.array([text in held for text in split.texts], bool)
+    return split.take(~part), split.take(part)
+
+
+def _first_copies(split: Split) -> np.ndarray:
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(text, i) == i for i, text in enumerate(split.texts)], bool)
 
 
 def stratified(labels: np.ndarray, size: int, seed: int, purpose: str) -> np.ndarray:

@@ -65,7 +65,11 @@ def run(settings: Settings, workdir: Workdir) -> None:
             "hyperparameters": {"best_steps": full.chosen.tolist()},
         },
         "random": {"curve": record.curve(random.steps, random.accuracy), "hyperparameters": _schedule(random.chosen)},
-        "distilled": {"curve": curve, "selected_step": int(distilled.best_step.max())},
+        "distilled": {
+            "curve": curve,
+            "selected_step": int(distilled.best_step.max()),
+            "outer": record.outer_course(workdir.metrics),
+        },
     }
     methods = _judge(task, settings.evaluate.split, params, extra, known)
     artefact.save(workdir.distilled, make_artefact(task, settings, distilled))

@@ -30,6 +30,7 @@ from dd_al.io.workdir import Workdir
 from dd_al.learner.predict import predict
 from dd_al.models.base import Model, Params
 from dd_al.report import build, schema
+from dd_al.report.build import read_metrics
 
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tokenizers", "datasets")
@@ -132,6 +133,21 @@ def method_entry(
 def curve(steps: np.ndarray, accuracy: np.ndarray) -> dict:
     """Validation accuracy along training: ``[points]`` and ``[points, learners]``."""
     return {"steps": np.asarray(steps).tolist(), "accuracy": np.asarray(accuracy, np.float64).round(6).tolist()}
+
+
+def outer_course(metrics: Path) -> dict:
+    """Validation accuracy at every look of the outer loop, and training loss and accuracy since the look before."""
+    course: dict[str, list] = {"steps": [], "loss": [], "accuracy": [], "validation_accuracy": []}
+    since: list[dict] = []
+    for line in read_metrics(metrics)[0]:
+        since.append(line)
+        if "validation_accuracy" in line:
+            course["steps"].append(line["step"])
+            course["validation_accuracy"].append(line["validation_accuracy"])
+            for name in ("loss", "accuracy"):
+                course[name].append(float(np.mean([one[name] for one in since])))
+            since = []
+    return course
 
 
 def finish(workdir: Workdir, settings: Settings, task: Task, **parts: Any) -> None:

@@ -34,6 +34,7 @@ _METHOD = {
     "interval?": {"accuracy?": [_NUMBER], "retention?": [_NUMBER], "level": _NUMBER, "resamples": _COUNT},
     "curve?": {"steps": [_NUMBER], "accuracy": [[_NUMBER]]},
     "selected_step?": _COUNT,
+    "outer?": {name: [_NUMBER] for name in ("steps", "loss", "accuracy", "validation_accuracy")},
     "note?": _TEXT,
     "hyperparameters?": {},
 }
@@ -49,6 +50,7 @@ _DATASET = {
     "validation": _COUNT,
     "test": _COUNT,
     "dropped_duplicates": _COUNT,
+    "train_counts?": [_COUNT],
     "sha256?": (str, type(None)),
     "notes?": [_TEXT],
 }

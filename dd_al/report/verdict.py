@@ -3,6 +3,11 @@
 import math
 from collections.abc import Mapping
 
+KEPT = 0.9  # of what all of the data add to a constant answer: below this share a reader is told why
+_FEW_TEXTS = 20  # in a class
+_FEW_STEPS = 150  # of training on all of the data
+_FEW_JUDGES = 200  # validation texts
+
 
 def known(value: float | None) -> bool:
     """Returns whether a measured number is there: JSON has null for what was not finite."""
@@ -86,11 +91,11 @@ def _baselines(results: Mapping) -> str:
 
 
 def _warnings(results: Mapping) -> list[str]:
-    """Returns what a reader must be told where the headline alone would flatter."""
+    """Returns what a reader must be told where the headline alone would flatter, and why where little is kept."""
     distilled, random = score(results, "distilled"), score(results, "random")
     if not distilled or not known(distilled["mean"]):
         return []
-    lines, rate, full = [], results["dataset"]["majority_rate"], score(results, "full")
+    lines, rate, full = _untrained(results), results["dataset"]["majority_rate"], score(results, "full")
     if known(rate) and full and known(full["mean"]) and full["mean"] <= rate:
         lines.append(
             "All of the data teach the learner no more than that constant answer, so retention means nothing here: "
@@ -100,7 +105,117 @@ def _warnings(results: Mapping) -> list[str]:
         lines.append("The distilled set does no better than that constant answer.")
     if random and known(random["mean"]) and distilled["mean"] <= random["mean"]:
         lines.append("Distillation does not beat random sentences here.")
-    return lines
+    return lines + _shortfall(results)
+
+
+def _untrained(results: Mapping) -> list[str]:
+    """Returns a warning where the learner on all of the data, which all else is measured by, was trained too little."""
+    curve = results["methods"].get("full", {}).get("curve")
+    if not curve or len(curve["steps"]) < 2:
+        return []
+    before, last = (_mean(accuracies) for accuracies in curve["accuracy"][-2:])
+    if known(before) and known(last) and last - before > 0.01:
+        found = f"was still improving when it ended (validation {percent(before)} to {percent(last)} %)"
+    elif curve["steps"][-1] < _FEW_STEPS:
+        found = f"took {curve['steps'][-1]:,} steps only"
+    else:
+        return []
+    return [
+        f"Training on all of the data {found}, so its score may be too low and what is kept of it too high: raise "
+        "config.full.epochs."
+    ]
+
+
+def _shortfall(results: Mapping) -> list[str]:
+    """Returns why the distilled set keeps less than `KEPT` of what all of the data add, where it does."""
+    full, distilled, rate = score(results, "full"), score(results, "distilled"), results["dataset"]["majority_rate"]
+    if not full or not known(full["mean"]) or not known(rate) or full["mean"] <= rate:
+        return []
+    kept = {"accuracy": (distilled["mean"] - rate) / (full["mean"] - rate)}
+    full_f1, f1 = score(results, "full", "macro_f1"), score(results, "distilled", "macro_f1")
+    constant = 2 * rate / (1 + rate) / results["dataset"]["num_classes"]  # the F1 of its one class, and of others 0
+    if full_f1 and f1 and known(full_f1["mean"]) and known(f1["mean"]) and full_f1["mean"] > constant:
+        kept["macro-F1"] = (f1["mean"] - constant) / (full_f1["mean"] - constant)
+    if min(kept.values()) >= KEPT:
+        return []
+    shares = " and ".join(f"{percent(share)} % in {name}" for name, share in kept.items())
+    reasons = [*_noise(results, kept["accuracy"]), *_outer(results), *_classes(results, kept)]
+    reasons = reasons or [f"no number of this run says; try twice the items (config.distill.items={_twice(results)})"]
+    return [
+        f"Of what all of the data add to that constant answer, the distilled set keeps {shares}, less than "
+        f"{percent(KEPT, 0)} %. Why, as far as the numbers tell: {'; '.join(reasons)}."
+    ]
+
+
+def _noise(results: Mapping, kept: float) -> list[str]:
+    """Returns what small splits and small gains say against reading much into the share that is kept."""
+    dataset, split = results["dataset"], results["evaluate"]["split"]
+    rate, full, distilled = (
+        dataset["majority_rate"],
+        score(results, "full")["mean"],
+        score(results, "distilled")["mean"],
+    )
+    reasons, error = [], 2 * math.sqrt(max(full * (1 - full), distilled * (1 - distilled)) / dataset[split])
+    if kept < KEPT and rate + KEPT * (full - rate) - distilled < error:
+        reasons.append(f"{dataset[split]:,} {split} texts tell accuracies ± {percent(error)} points apart, no finer")
+    if full - rate < 0.05:
+        reasons.append(f"all of the data add {percent(full - rate)} points only, so that little is a large share")
+    if dataset["validation"] < _FEW_JUDGES:
+        reasons.append(f"{dataset['validation']:,} validation texts chose the set, which leaves much to chance")
+    return reasons
+
+
+def _outer(results: Mapping) -> list[str]:
+    """Returns what the course of the distillation says: too short, too few items, or learnt by heart."""
+    outer = results["methods"]["distilled"].get("outer", {})
+    judged = [value for value in outer.get("validation_accuracy", []) if known(value)]
+    taught = [value for value in outer.get("accuracy", []) if known(value)]
+    fifth = len(judged) // 5
+    if not fifth or len(taught) != len(judged):
+        return []
+    reasons, last = [], outer["steps"][-1]
+    late, before = _mean(judged[-fifth:]), _mean(judged[-2 * fifth : -fifth])
+    seen, given = _mean(taught[-fifth:]), results["budget"]["distilled"]["examples"]
+    if late - before > 0.005:
+        reasons.append(
+            f"validation was still rising when distillation ended ({percent(before)} to {percent(late)} %): more "
+            f"config.distill.iterations than {last:,}"
+        )
+    if seen < score(results, "full")["mean"]:
+        reasons.append(
+            f"the set teaches its own training texts no better than {percent(seen)} %, less than all of the data teach "
+            f"new ones: {given:,} {_agree(results, 'distilled', 'item', 'items')} for "
+            f"{results['dataset']['num_classes']} classes are few, try config.distill.items={_twice(results)}"
+        )
+    elif seen - late > 0.05:
+        best = max(judged)
+        fell = f", which fell {percent(best - late)} points after step {outer['steps'][judged.index(best)]:,}"
+        reasons.append(
+            f"the set learns the training texts by heart (at the end {percent(seen)} % of them are right, and "
+            f"{percent(late)} % on validation{fell if best - late > 0.01 else ''}): more texts would help"
+        )
+    return reasons
+
+
+def _classes(results: Mapping, kept: Mapping[str, float]) -> list[str]:
+    """Returns what rare classes explain."""
+    counts, reasons = results["dataset"].get("train_counts", []), []
+    rare = sum(count < _FEW_TEXTS for count in counts)
+    if rare:
+        reasons.append(
+            f"{rare} of {len(counts)} classes {'has' if rare == 1 else 'have'} fewer than {_FEW_TEXTS} training texts"
+        )
+    elif counts and kept.get("macro-F1", KEPT) < min(KEPT, kept["accuracy"]):
+        reasons.append(f"rare classes suffer most: they go from {min(counts):,} to {max(counts):,} training texts")
+    return reasons
+
+
+def _twice(results: Mapping) -> int:
+    return 2 * results["budget"]["distilled"]["examples"]
+
+
+def _mean(values: list) -> float:
+    return sum(values) / len(values) if values and all(map(known, values)) else math.nan
 
 
 def _examples(results: Mapping, method: str) -> str:

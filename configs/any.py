@@ -1,0 +1,14 @@
+"""Distil your own labelled texts: the defaults, on the file or folder that --config.data.dir names.
+
+python -m dd_al.main --config=configs/any.py --workdir=runs/mine --config.data.dir=reviews.csv
+"""
+
+from dd_al.core.settings import to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config():
+    config = to_config(Settings())
+    config.data.source = "local"
+    config.data.name = "mine"
+    return config
