@@ -4,9 +4,9 @@ python -m dd_al.main --config=configs/peers.py:data=sst5 --workdir=runs/peers_ss
 python -m dd_al.main --config=configs/peers.py:data=imdb --workdir=runs/peers_imdb
 DD_AL_DATA=my_data python -m dd_al.main --config=configs/peers.py:data=trec6 --workdir=runs/peers_trec6
 
-Three seeds of three or four rows are nine or twelve whole runs, of five to twenty minutes each on two cores: leave it
-over night, or take one seed with `--config.table.seeds=0`. The same command goes on with a
-table that was stopped.
+Three seeds of three or four rows are nine or twelve whole runs, of five to twenty minutes each on two cores (an
+estimate): leave it over night, or take one seed with `--config.table.seeds=0`. The same command goes on with a table
+that was stopped.
 
 TREC-6 is read from the user's own copy (`my_data/trec6`, or `--config.data.dir`), else from the hub.
 """
