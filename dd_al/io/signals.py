@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 from dd_al.core.errors import Interrupted
 
@@ -70,12 +72,24 @@ def catch_stop() -> Iterator[Stop]:
 @contextlib.contextmanager
 def sigterm_interrupts() -> Iterator[None]:
     """Within this context SIGTERM raises `Interrupted` where the program stands, unless `catch_stop` notes it."""
+    hook = sys.unraisablehook
 
     def interrupt(signum: int, _: FrameType | None) -> None:
         raise Interrupted("stopped by SIGTERM; the same command goes on from what was saved", 128 + signum)
 
+    def again(unraisable: Any) -> None:
+        """Python drops what is raised in a destructor or, as JAX has one, a callback of the garbage collector."""
+        if issubclass(unraisable.exc_type, Interrupted):
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        else:
+            hook(unraisable)
+
     with _handlers({signal.SIGTERM: interrupt}):
-        yield
+        sys.unraisablehook = again
+        try:
+            yield
+        finally:
+            sys.unraisablehook = hook
 
 
 @contextlib.contextmanager

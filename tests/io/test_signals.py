@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import threading
+import time
 
 import pytest
 
@@ -77,3 +79,17 @@ def test_a_library_that_catches_every_exception_does_not_swallow_a_stop():
             os.kill(os.getpid(), signal.SIGTERM)
         except Exception:
             pass
+
+
+def test_a_stop_that_a_destructor_loses_is_asked_for_again():
+    class Dying:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)  # the handler runs here, and Python drops what it raises
+
+    hook = sys.unraisablehook
+    with sigterm_interrupts(), pytest.raises(Interrupted):
+        dying = Dying()
+        del dying
+        time.sleep(10)
+    assert sys.unraisablehook is hook
