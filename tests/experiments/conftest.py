@@ -21,6 +21,7 @@ TINY = {
         "inner_rate": 0.05,
         "length": None,
         "candidates": 3,
+        "teacher": 0.0,
     },
 }
 
