@@ -17,4 +17,5 @@ def get_config(arg=None):
     if config.distill.init == "known":
         config.distill.items = variant.get("classes", 2)
         config.distill.iterations = 3000  # one net an outer step: cheap, and validation rises for longer
+        config.distill.teacher = 0.5  # two items for one network learn single labels by heart
     return config

@@ -58,9 +58,8 @@ def distill(
         distilled = dd_al.distill(texts, labels)
         distilled.classifier.predict(["what a lovely film"])
 
-    It does what ``configs/sst_distill.py`` does, without the baselines, the work directory and the report; of the
-    networks on all of the data it trains three, whose predictions teach the set. The result is a function of the
-    arguments.
+    It does what ``configs/sst_distill.py`` does, without the baselines, the work directory and the report. The result
+    is a function of the arguments.
 
     Args:
       texts: training texts.

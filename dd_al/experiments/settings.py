@@ -110,7 +110,7 @@ class DistillSettings:
     )
     inner_dropout: bool = _option(False, "whether the learners' dropout is active in the inner steps")
     teacher: float = _option(
-        0.5, "weight of the full-data learners' soft predictions in the labels of real sentences", min=0.0, max=1.0
+        0.0, "weight of the full-data learners' soft predictions in the labels of real sentences", min=0.0, max=1.0
     )
     one_rate: bool = _option(False, "one learned rate for all inner steps and layers, which any Adam can follow")
     rate_noise: float = _option(

@@ -21,7 +21,6 @@ TINY = {
         "inner_rate": 0.05,
         "length": None,
         "candidates": 3,
-        "teacher": 0.0,
     },
 }
 
