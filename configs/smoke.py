@@ -15,6 +15,7 @@ def get_config():
     config.model.windows = (2,)
     config.model.filters = 8
     config.full.epochs = 2
+    config.full.min_steps = 0
     config.random.rates = (1e-2,)
     config.random.dropout = (False,)
     config.random.steps = (5, 10)

@@ -44,6 +44,7 @@ SMALL = {
     "model.windows": 2,
     "model.filters": 4,
     "full.epochs": 1,
+    "full.min_steps": 0,
     "random.rates": 0.01,
     "random.steps": 2,
     "distill.steps": 2,

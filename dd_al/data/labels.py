@@ -50,7 +50,7 @@ def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
     Two spellings of one number ("1" and "1.0") are one class.
 
     Raises:
-        DataError: one class only, or more classes than a tenth of the rows.
+        DataError: one class only, or more classes than a fifth of the rows.
     """
     parts = list(parts)
     written = sorted({label for rows in parts for label in rows.labels})
@@ -62,10 +62,10 @@ def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
     if len(order) == 1:
         raise DataError(f"{origin}: one class only ({written[0]!r}); at least two are needed")
     # Two classes can hardly be free text, and a handful of examples is a fair thing to try.
-    if len(order) > max(2, count / 10) and not all(rows.graded for rows in parts):
+    if len(order) > max(2, count / 5) and not all(rows.graded for rows in parts):
         shown = ", ".join(repr(label[:30]) for label in written[:3])
         raise DataError(
-            f"{origin}: {len(order)} different labels ({shown}, …) in {count} rows; there may be at most one for ten "
+            f"{origin}: {len(order)} different labels ({shown}, …) in {count} rows; there may be at most one for five "
             "rows. Is config.data.label_column the right column? Name the labels in config.data.label_map if they are "
             "meant"
         )

@@ -43,8 +43,10 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
         raise DataError(f"all {conflicts} rows of train hold texts that occur in it with different labels")
     notes, parts, tenth = [], dict(splits), round(len(set(train.texts)) / 10)
     carved = [name for name in ("test", "validation") if name not in splits]
+    copies = len(train)
     for name in carved:
         train, parts[name] = carve_texts(train, tenth, seed, name)
+    copies -= len(train) + sum(len(parts[name]) for name in carved)
     if len(carved) == 2:
         sizes = f"{len(train)}/{len(parts['validation'])}/{len(parts['test'])}"
         notes.append(f"no splits given: a seeded stratified 80/10/10 made them ({sizes} rows)")
@@ -55,13 +57,15 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
     if carved:
         validation, repeated = _drop(validation, set(test.texts))
     train, shared = _drop(train, {*validation.texts, *test.texts})
+    if copies:
+        notes.append(f"{copies} further copies of texts in {' and '.join(carved)} were removed")
     if shared:
         notes.append(f"{shared} rows whose text is in another split too were removed from train")
     if repeated:
         notes.append(f"{repeated} rows whose text is in test too were removed from validation")
     if conflicts:
         notes.append(f"{conflicts} rows of texts that occur with different labels were removed from train")
-    return Arranged(train, validation, test, shared + repeated + conflicts, tuple(notes))
+    return Arranged(train, validation, test, shared + repeated + conflicts + copies, tuple(notes))
 
 
 def carve(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Split]:
@@ -84,14 +88,14 @@ def carve(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Spli
 
 
 def carve_texts(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Split]:
-    """Returns (rest, part) like `carve`, where `size` counts texts and all copies of one are in the same part.
+    """Returns (rest, part) like `carve`, but `part` has texts once, and `rest` none of their copies.
 
-    Drawn row by row, a text with many copies would be in the part almost surely, and be lost to the rest.
+    Drawn row by row, a text with many copies would be in the part almost surely, be lost to the rest, and be most of
+    what the part measures.
     """
-    _, drawn = carve(split.take(_first_copies(split)), size, seed, purpose)
-    held = set(drawn.texts)
-    part = np.array([text in held for text in split.texts], bool)
-    return split.take(~part), split.take(part)
+    _, part = carve(split.take(_first_copies(split)), size, seed, purpose)
+    held = set(part.texts)
+    return split.take(np.array([text not in held for text in split.texts], bool)), part
 
 
 def _first_copies(split: Split) -> np.ndarray:

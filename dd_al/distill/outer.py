@@ -84,7 +84,6 @@ def outer_method(
     optimizer: optax.GradientTransformation,
     *,
     average_decay: float = 0.0,
-    one_rate: bool = False,
     labels: str = "soft",
 ) -> tuple[Callable, Callable]:
     """A distillation method as ``(init, step)``.
@@ -94,7 +93,6 @@ def outer_method(
       objective: what is minimised.
       optimizer: the outer optimizer, schedule and clipping included.
       average_decay: decay of the moving average that `OuterState.average` holds; 0 keeps the set itself.
-      one_rate: whether each student has one learned rate for all of its steps and layers.
       labels: see `dd_al.distill.synthetic.targets`; what learners of pools train on.
 
     Returns:
@@ -120,8 +118,6 @@ def outer_method(
             return sum(losses) / len(students), sum(hits) / len(students)
 
         (loss, accuracy), grads = jax.value_and_grad(mean_objective, has_aux=True)(state.synthetic)
-        if one_rate:
-            grads = grads._replace(log_rates=_shared(grads.log_rates, students))
         norm = optax.tree.norm(grads)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.synthetic)
@@ -148,11 +144,3 @@ def _draw(student: Student, key: jax.Array, pool: PoolState | tuple) -> tuple[ja
     if student.pool is None:
         return None, student.initial_states(stream(key, "inner_init"))
     return student.pool.draw(stream(key, "pool"), pool)
-
-
-def _shared(gradient: jax.Array, students: Sequence[Student]) -> jax.Array:
-    """The mean over the steps and layers of each student, in all of them: what starts equal stays equal."""
-    for student in students:
-        own = gradient[:, student.columns]
-        gradient = gradient.at[:, student.columns].set(jnp.broadcast_to(jnp.mean(own), own.shape))
-    return gradient

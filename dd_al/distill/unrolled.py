@@ -77,7 +77,6 @@ def unrolled(
     average_decay: float = 0.0,
     inner_dropout: bool = False,
     rate_noise: float = 0.0,
-    one_rate: bool = False,
     labels: str = "soft",
 ) -> tuple[Callable, Callable]:
     """Distillation through unrolled training as ``(init, step)``; see `dd_al.distill.outer.outer_method`.
@@ -88,7 +87,6 @@ def unrolled(
       average_decay: decay of the moving average of the set; 0 keeps the set itself.
       inner_dropout: whether the learners' dropout is active in the inner steps.
       rate_noise: see `outer_loss`.
-      one_rate: whether each student has one learned rate for all of its steps and layers.
       labels: see `dd_al.distill.synthetic.targets`.
     """
 
@@ -99,4 +97,4 @@ def unrolled(
             window_key=stream(key, "window"), labels=labels, rate_noise=rate_noise,
         )  # fmt: skip
 
-    return outer_method(students, objective, optimizer, average_decay=average_decay, one_rate=one_rate, labels=labels)
+    return outer_method(students, objective, optimizer, average_decay=average_decay, labels=labels)

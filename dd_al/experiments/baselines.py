@@ -81,7 +81,8 @@ def fit_finetuned(
 
 def _fit(task, learner, embed_fn, settings: FullSettings, states: LearnerState, title: str, stop: Stop) -> Trained:
     per_epoch = steps_per_epoch(task.train, settings.batch_size)
-    total = per_epoch * settings.epochs
+    epochs = max(settings.epochs, -(-settings.min_steps // per_epoch))
+    total = per_epoch * epochs
     init, advance = fitting(
         learner,
         task.train,
@@ -95,7 +96,7 @@ def _fit(task, learner, embed_fn, settings: FullSettings, states: LearnerState, 
     keys = jax.random.split(stream(task.key, "full_training"), jax.tree.leaves(states)[0].shape[0])
     # Powers of two within the first epoch show how training begins; then every epoch is looked at.
     early = [2**i for i in range(per_epoch.bit_length()) if 2**i < per_epoch]
-    points = early + [per_epoch * (i + 1) for i in range(settings.epochs)]
+    points = early + [per_epoch * (i + 1) for i in range(epochs)]
     curve = []
     with Progress(total, title) as progress:
         for before, until in zip([0, *points], points):

@@ -149,7 +149,8 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
         steps=settings.steps,
         layers=max(part.stop for part in columns(task).values()),
         rate=settings.inner_rate,
-        label_scale=1.0 if settings.labels == "unrestricted" else settings.label_scale,
+        # Of softmaxed labels the first probability of the own class does not depend on the number of classes.
+        label_scale=1.0 if settings.labels == "unrestricted" else settings.label_scale + math.log(task.classes - 1),
     )
     if not settings.attention:
         return synthetic
@@ -345,7 +346,6 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
             optimizer,
             inner_dropout=settings.inner_dropout,
             rate_noise=settings.rate_noise,
-            one_rate=settings.one_rate,
             **common,
         )
 

@@ -57,6 +57,7 @@ class FullSettings:
     """Training on all of the data; `config.full`."""
 
     epochs: int = _option(5, "passes over the training data", min=1)
+    min_steps: int = _option(270, "more epochs than that where they have fewer steps than this in all", min=0)
     batch_size: int = _option(128, "sentences in a minibatch", min=1)
     rate: float = _option(4e-3, "first learning rate, decayed along a half cosine", min=1e-8)
     finetuned: bool = _option(False, "also train learners that tune their word vectors")
@@ -112,7 +113,6 @@ class DistillSettings:
     teacher: float = _option(
         0.0, "weight of the full-data learners' soft predictions in the labels of real sentences", min=0.0, max=1.0
     )
-    one_rate: bool = _option(False, "one learned rate for all inner steps and layers, which any Adam can follow")
     rate_noise: float = _option(
         0.0, "spread of log-normal factors on the rates of every net, so that the set serves other schedules", min=0.0
     )
@@ -121,7 +121,9 @@ class DistillSettings:
     attention: float = _option(
         0.0, "weight of learned attention labels in the loss on synthetic items (transformer); 0 for none", min=0.0
     )
-    label_scale: float = _option(2.0, "first logit of an item's own class (1 for unrestricted labels)", min=0.0)
+    label_scale: float = _option(
+        2.0, "first log-odds of an item's own class against all others (1 for unrestricted labels)", min=0.0
+    )
     hypergradient: str = _option(
         "full",
         "how training is differentiated",
@@ -140,7 +142,7 @@ class DistillSettings:
             raise ValueError(f"nets = {self.nets} learners cannot be drawn from a pool of pool = {self.pool}")
         unrolled = {
             "hypergradient": self.hypergradient != "full", "rate_noise": self.rate_noise > 0,
-            "inner_dropout": self.inner_dropout, "one_rate": self.one_rate, "attention": self.attention > 0,
+            "inner_dropout": self.inner_dropout, "attention": self.attention > 0,
         }  # fmt: skip
         if self.method != "unrolled" and any(unrolled.values()):
             key = next(name for name, given in unrolled.items() if given)

@@ -109,13 +109,6 @@ def test_every_method_keeps_the_contract(name, pool):
         np.testing.assert_array_equal(old, new)
 
 
-def test_one_rate_stays_one_rate_and_moves():
-    init, step = unrolled([Student(LEARNER, fresh)], optax.adam(0.1), one_rate=True)
-    state, _ = jax.jit(step)(jax.random.key(0), init(SYNTHETIC), REAL)
-    learned = np.asarray(rates(state.synthetic))
-    assert len(np.unique(learned)) == 1 and abs(learned[0, 0] - 0.1) > 1e-3
-
-
 def test_regression_is_ridge_regression_on_features():
     batch, ridge = as_batch(SYNTHETIC), 1e-2
     h_s, h_t = (np.asarray(features(PARAMS, b.inputs[0]), np.float64) for b in (batch, REAL))

@@ -20,7 +20,7 @@ def task(make_tiny_task):
 
 
 def test_the_fit_is_compiled_once_and_keeps_the_best_step(task, caplog):
-    settings = FullSettings(epochs=8, batch_size=8, rate=0.02)
+    settings = FullSettings(epochs=2, min_steps=33, batch_size=8, rate=0.02)
     with jax.log_compiles(), caplog.at_level(logging.WARNING, logger="jax"):
         full = fit_full(task, settings, task.inits("evaluation", 2), stop=Stop())
     compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling jit(advance)")]

@@ -24,7 +24,7 @@ def task(make_tiny_task):
 
 @pytest.fixture(scope="module")
 def teachers(task):
-    settings = FullSettings(epochs=3, batch_size=8, rate=0.02)
+    settings = FullSettings(epochs=3, min_steps=0, batch_size=8, rate=0.02)
     return fit_full(task, settings, task.inits("evaluation", 2), stop=Stop()).params
 
 
