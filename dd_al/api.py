@@ -122,13 +122,11 @@ class Synthetic(NamedTuple):
       labels: ``float32[items, classes]``, what cross-entropy is taken against. Each row sums to 1, unless the set was
         distilled with unrestricted labels.
       rates: ``float32[steps, layers]``, the learning rates of the training steps.
-      attention: ``float32[items, blocks, heads, length]``, the attention labels; None for a set without.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     rates: np.ndarray
-    attention: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,15 +155,18 @@ class Distilled:
         a = self.artefact
         labels = np.asarray(targets(a.label_logits, a.spec.get("targets", "soft")))
         rates = np.exp(a.log_rates[..., : len(a.spec["layers"])])  # those of further networks come behind
-        if a.attention_logits is None:
-            return tuple(Synthetic(*one) for one in zip(a.inputs, labels, rates))
-        attention = np.asarray(jax.nn.softmax(a.attention_logits))
-        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, rates, attention))
+        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, rates))
 
     @property
     def synthetic(self) -> Synthetic:
         """The (first) synthetic set."""
         return self.sets[0]
+
+    @property
+    def attention(self) -> np.ndarray | None:
+        """The attention labels of the (first) set, ``float32[items, blocks, heads, length]``; None without."""
+        logits = self.artefact.attention_logits
+        return None if logits is None else np.asarray(jax.nn.softmax(logits[0]))
 
     @property
     def labels(self) -> list[Label]:

@@ -63,7 +63,7 @@ def test_retraining_follows_them_as_documented(made, saved):
     np.testing.assert_array_equal(again.attention_logits, artefact.attention_logits)
     kit, model = dd_al.load_distilled(saved), task.learner.model
     assert kit.attention_weight == WEIGHT and kit.attention.shape == (2, BLOCKS, HEADS, LENGTH)
-    np.testing.assert_allclose(dd_al.load(saved).synthetic.attention, kit.attention, atol=1e-7)
+    np.testing.assert_allclose(dd_al.load(saved).attention, kit.attention, atol=1e-7)
     inputs = as_batch(jax.tree.map(lambda x: x[0], found.synthetic)).inputs[0]
 
     @jax.jit
@@ -93,7 +93,7 @@ def test_files_that_do_not_fit_together(made, tmp_path):
     artefacts.save(path, dataclasses.replace(artefact, spec=spec, attention_logits=None))  # as older versions wrote it
     assert artefacts.load(path).attention_logits is None
     kit = dd_al.load_distilled(path)
-    assert kit.attention is None and kit.attention_weight == 0 and dd_al.load(path).synthetic.attention is None
+    assert kit.attention is None and kit.attention_weight == 0 and dd_al.load(path).attention is None
     artefacts.save(path, dataclasses.replace(artefact, spec=spec))
     with pytest.raises(DataError, match="attention = None in its description does not fit"):
         artefacts.load(path)
