@@ -57,7 +57,7 @@ class FullSettings:
     """Training on all of the data; `config.full`."""
 
     epochs: int = _option(5, "passes over the training data", min=1)
-    min_steps: int = _option(270, "more epochs than that where they have fewer steps than this in all", min=0)
+    min_steps: int = _option(250, "more epochs than that where they have fewer steps than this in all", min=0)
     batch_size: int = _option(128, "sentences in a minibatch", min=1)
     rate: float = _option(4e-3, "first learning rate, decayed along a half cosine", min=1e-8)
     finetuned: bool = _option(False, "also train learners that tune their word vectors")
