@@ -117,6 +117,7 @@ def test_development_never_sees_the_test_split(write_reviews, tmp_path, capsys):
     assert all("start_text" not in item for item in distilled["items"])
 
 
+@pytest.mark.slow
 def test_a_set_distilled_for_two_networks_is_tried_on_others(write_reviews, tmp_path, capsys):
     data = write_reviews(tmp_path / "data", 2)
     flags = "--config.distill.also=averaging", "--config.distill.rate_noise=0.3", "--config.model.width=4"

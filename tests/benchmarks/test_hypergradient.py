@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -24,8 +25,8 @@ def test_every_side_finds_the_same_hypergradient(name):
     case = CASES[name]
     problem = benchmark.make_problem(case)
     ours = benchmark.dd_al_side(case, problem)()
-    assert all(np.abs(leaf).max() > 0 for leaf in ours)
-    assert [leaf.shape for leaf in ours] == [leaf.shape for leaf in problem.synthetic]
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(ours))
+    assert jax.tree.map(np.shape, ours) == jax.tree.map(np.shape, problem.synthetic)
     for convolve in ("matmul", "conv1d"):
         side = benchmark.TorchSide(case, problem, convolve)
         for _ in range(2):  # a second call finds the same numbers
