@@ -61,7 +61,7 @@ def measure(case: Case, steps: tuple[int, ...], repeats: int = 3) -> dict:
             line = f"  {count:4d} steps  {way:17s} {seconds[way][count]:8.3f} s {megabytes[way][count]:8.1f} MB"
             exact = result if exact is None else exact
             if "truncated" not in way:
-                far = max(_difference(a, b) for a, b in zip(result, exact, strict=True))
+                far = max(jax.tree.leaves(jax.tree.map(_difference, result, exact)))
                 worst = max(worst, far)
                 line += f"   differs by {far:.1e}"
             print(line, flush=True)

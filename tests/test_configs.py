@@ -66,6 +66,15 @@ def command(name, variant, data, workdir, *flags):
     return main.main(["main", config, f"--workdir={workdir}", f"--config.data.dir={data}", *small, *flags])
 
 
+def tried_on_averaging(artefact, rates, full_rates="0.01"):
+    """The flags of a small transfer of one distilled set."""
+    return (
+        f"--config.transfer.artefact={artefact}", "--config.transfer.networks=averaging",
+        "--config.transfer.init_scales=2", f"--config.transfer.rates={rates}", "--config.transfer.sgd_rates=0.1",
+        f"--config.transfer.full_rates={full_rates}", "--config.transfer.steps=1,2",
+    )  # fmt: skip
+
+
 def test_every_config_is_here():
     assert VARIANTS.keys() == {path.name for path in CONFIGS.glob("*.py")}
 
@@ -122,12 +131,7 @@ def test_a_set_distilled_for_two_networks_is_tried_on_others(write_reviews, tmp_
     data = write_reviews(tmp_path / "data", 2)
     flags = "--config.distill.also=averaging", "--config.distill.rate_noise=0.3", "--config.model.width=4"
     assert command("smoke.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
-    tried = (
-        f"--config.transfer.artefact={tmp_path / 'w'}", "--config.transfer.networks=averaging",
-        "--config.transfer.init_scales=2", "--config.transfer.rates=0.01", "--config.transfer.sgd_rates=0.1",
-        "--config.transfer.full_rates=0.01,0.001",
-        "--config.transfer.steps=1,2", "--config.evaluate.split=validation",
-    )  # fmt: skip
+    tried = *tried_on_averaging(tmp_path / "w", "0.01", "0.01,0.001"), "--config.evaluate.split=validation"
     assert command("sst_transfer.py", "", data, tmp_path / "t", *tried) == 0, capsys.readouterr().err
     results = read_json(tmp_path / "t/results.json")
     schema.validate(results)
@@ -160,11 +164,7 @@ def test_adam_is_adam_whatever_a_known_set_was_distilled_with(write_reviews, tmp
     data = write_reviews(tmp_path / "data", 2)
     flags = "--config.learner.optimizer=sgd", "--config.distill.init=known", "--config.distill.labels=unrestricted"
     assert command("smoke.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
-    tried = (
-        f"--config.transfer.artefact={tmp_path / 'w'}", "--config.transfer.networks=averaging",
-        "--config.transfer.init_scales=2", "--config.transfer.rates=0.1", "--config.transfer.full_rates=0.01",
-        "--config.transfer.sgd_rates=0.1", "--config.transfer.steps=1,2",
-    )  # fmt: skip
+    tried = tried_on_averaging(tmp_path / "w", "0.1")
     assert command("sst_transfer.py", "", data, tmp_path / "t", *tried) == 0, capsys.readouterr().err
     results = read_json(tmp_path / "t/results.json")
     methods, made = results["methods"], read_json(tmp_path / "w/results.json")["methods"]
@@ -187,11 +187,7 @@ def test_attention_labels_stay_with_the_transformer(write_reviews, tmp_path, cap
         "--config.distill.attention=1", "--config.distill.also=averaging", "--config.distill.length=5",
     )  # fmt: skip
     assert command("smoke.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
-    tried = (
-        f"--config.transfer.artefact={tmp_path / 'w'}", "--config.transfer.networks=averaging",
-        "--config.transfer.init_scales=2", "--config.transfer.rates=0.01", "--config.transfer.sgd_rates=0.1",
-        "--config.transfer.full_rates=0.01", "--config.transfer.steps=1,2",
-    )  # fmt: skip
+    tried = tried_on_averaging(tmp_path / "w", "0.01")
     assert command("sst_transfer.py", "", data, tmp_path / "t", *tried) == 0, capsys.readouterr().err
     made, results = (read_json(tmp_path / name / "results.json") for name in ("w", "t"))
     home = results["methods"]["distilled"]["test_accuracy"]["values"]

@@ -32,3 +32,16 @@ def divergence(targets: jax.Array, probabilities: jax.Array) -> jax.Array:
     """
     surprise = -targets * jnp.log(jnp.maximum(probabilities, 1e-9))
     return jnp.mean(jnp.sum(surprise + jax.scipy.special.xlogy(targets, targets), axis=-1))
+
+
+def hit_rate(answers: jax.Array, targets: jax.Array) -> jax.Array:
+    """The share of examples whose largest answer is the class of their largest target.
+
+    Args:
+      answers: ``float[..., classes]``.
+      targets: ``float[..., classes]``; leading axes broadcast against those of ``answers``.
+
+    Returns:
+      ``float32[]``, the mean over every leading axis.
+    """
+    return jnp.mean((jnp.argmax(answers, -1) == jnp.argmax(targets, -1)).astype(jnp.float32))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from dd_al.core.losses import hit_rate
 from dd_al.core.types import Batch
 from dd_al.distill.outer import Student, outer_method
 from dd_al.distill.synthetic import Synthetic, as_batch
@@ -64,7 +65,7 @@ def kernel_loss(
     batch = as_batch(synthetic, labels)
     answers = jax.vmap(lambda p: regression(student.learner.model, p, batch, real, ridge=ridge))(states.params)
     loss = 0.5 * jnp.mean(jnp.sum((answers - _centred(real.targets)) ** 2, -1))
-    return loss, jnp.mean((jnp.argmax(answers, -1) == jnp.argmax(real.targets, -1)).astype(jnp.float32))
+    return loss, hit_rate(answers, real.targets)
 
 
 def kernel_regression(

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from dd_al.core.losses import hit_rate
 from dd_al.core.types import Batch
 from dd_al.distill.outer import Student, outer_method
 from dd_al.distill.synthetic import Synthetic, as_batch
@@ -75,7 +76,7 @@ def gradient_distance(model: Model, params: Params, synthetic: Batch, real: Batc
     both = _present(real.targets) & _present(synthetic.targets)
     distances = jax.tree.map(jax.vmap(_cosine_distance), ours, jax.lax.stop_gradient(theirs))
     distance = jnp.sum(jnp.where(both, sum(jax.tree.leaves(distances)), 0.0))
-    return distance, jnp.mean((jnp.argmax(z, -1) == jnp.argmax(real.targets, -1)).astype(jnp.float32))
+    return distance, hit_rate(z, real.targets)
 
 
 def feature_distance(model: Model, params: Params, synthetic: Batch, real: Batch) -> tuple[jax.Array, jax.Array]:
@@ -92,7 +93,7 @@ def feature_distance(model: Model, params: Params, synthetic: Batch, real: Batch
     both = _present(real.targets) & _present(synthetic.targets)
     distance = jnp.sum(jnp.where(both[:, None], (ours - jax.lax.stop_gradient(theirs)) ** 2, 0.0))
     far = jnp.sum((h[:, None] - ours) ** 2, -1) + jnp.where(_present(synthetic.targets), 0.0, jnp.inf)
-    return distance, jnp.mean((jnp.argmin(far, -1) == jnp.argmax(real.targets, -1)).astype(jnp.float32))
+    return distance, hit_rate(-far, real.targets)
 
 
 def _class_means(model: Model, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:

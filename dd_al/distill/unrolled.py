@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from dd_al.core.keys import stream
-from dd_al.core.losses import cross_entropy
+from dd_al.core.losses import cross_entropy, hit_rate
 from dd_al.core.types import Batch
 from dd_al.distill.outer import Student, outer_method
 from dd_al.distill.synthetic import Synthetic, as_batch, rates
@@ -59,8 +59,7 @@ def outer_loss(
 
     count = jax.tree.leaves(states)[0].shape[0]
     z = jax.vmap(one)(states, jnp.arange(count))  # [inits, batch, classes]
-    correct = jnp.argmax(z, -1) == jnp.argmax(real.targets, -1)
-    return cross_entropy(z, jnp.broadcast_to(real.targets, z.shape)), jnp.mean(correct.astype(jnp.float32))
+    return cross_entropy(z, jnp.broadcast_to(real.targets, z.shape)), hit_rate(z, real.targets)
 
 
 def _disturbed(key: jax.Array, rates: jax.Array, spread: float) -> jax.Array:

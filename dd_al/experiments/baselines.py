@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from dd_al.experiments.task import Task, one_hot
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.learner.examples import steps_per_epoch
-from dd_al.learner.fit import cosine, fitting
+from dd_al.learner.fit import along, cosine, fitting
 from dd_al.learner.learner import Learner, LearnerState, make_learner
 from dd_al.learner.predict import accuracy
 from dd_al.models.base import Params
@@ -175,6 +176,24 @@ def fit_constant(
     return best[1]
 
 
+def fit_set(
+    task: Task, settings: RandomSettings, batch: Batch, states: LearnerState, *, stop: Stop, title: str
+) -> Trained:
+    """`fit_constant` of every learner on the same small set, without dropout.
+
+    Args:
+      task: the data and the learner.
+      settings: the rates and steps to choose among.
+      batch: the set.
+      states: stacked initial states.
+      stop: asked between schedules.
+      title: of the progress bar.
+    """
+    count = jax.tree.leaves(states)[0].shape[0]
+    batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), batch)
+    return fit_constant(task, replace(settings, dropout=(False,)), batches, states, stop=stop, title=title)
+
+
 def _random_training(task: Task, steps: jax.Array) -> Callable:
     """``(batches, states, rate, dropout) -> (params, accuracy)`` at every number of steps in ``steps``."""
 
@@ -183,20 +202,14 @@ def _random_training(task: Task, steps: jax.Array) -> Callable:
             key = stream(jax.random.fold_in(task.key, draw), "random_dropout", step) if dropout else None
             return task.learner.train_step(key, state, batch, jnp.full(len(state.params), rate))
 
-        def stretch(carry, until):
-            step, state = carry
-            draws = jnp.arange(batches.targets.shape[0])
+        draws = jnp.arange(batches.targets.shape[0])
 
-            def body(i: jax.Array, state: LearnerState) -> LearnerState:
-                return jax.vmap(one_step, (None, 0, 0, 0))(i, state, batches, draws)
+        def body(i: jax.Array, state: LearnerState) -> LearnerState:
+            return jax.vmap(one_step, (None, 0, 0, 0))(i, state, batches, draws)
 
-            state = jax.lax.fori_loop(step, until, body, state)
-            return (until, state), (
-                state.params,
-                accuracy(task.learner.model, state.params, task.validation, task.embed),
-            )
+        def look(state: LearnerState) -> tuple[Params, jax.Array]:
+            return state.params, accuracy(task.learner.model, state.params, task.validation, task.embed)
 
-        _, (params, curve) = jax.lax.scan(stretch, (jnp.zeros((), steps.dtype), states), steps)
-        return params, curve
+        return along(body, states, steps, look)[1]
 
     return train

@@ -16,13 +16,15 @@ from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
 from dd_al.experiments.distilling import distil
-from dd_al.experiments.optimise import Distillation, default_items, known_inits, own_rates
+from dd_al.experiments.optimise import Distillation
 from dd_al.experiments.retrain import nearest_words
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task, make_task
+from dd_al.experiments.starts import default_items
+from dd_al.experiments.task import Task, known_inits, make_task, own_rates
 from dd_al.io import artefact
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
+from dd_al.learner.fit import along
 from dd_al.learner.learner import LearnerState, layers
 from dd_al.learner.predict import accuracy
 
@@ -99,23 +101,19 @@ def _train_judges(
         count = jax.tree.leaves(states)[0].shape[0]
         synthetic = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape[1:])), synthetic)
 
-    def stretch(carry: tuple[jax.Array, LearnerState], until: jax.Array):
-        first, states = carry
+    def one_step(step: jax.Array, states: LearnerState) -> LearnerState:
+        def train(state: LearnerState, one: Synthetic) -> LearnerState:
+            return task.learner.train_step(None, state, as_batch(one, labels), rates(one)[step])
 
-        def one_step(step: jax.Array, states: LearnerState) -> LearnerState:
-            def train(state: LearnerState, one: Synthetic) -> LearnerState:
-                return task.learner.train_step(None, state, as_batch(one, labels), rates(one)[step])
+        return jax.vmap(train)(states, synthetic)
 
-            return jax.vmap(train)(states, synthetic)
-
-        states = jax.lax.fori_loop(first, until, one_step, states)
-        return (until, states), accuracy(model, states.params, task.validation, task.embed)
+    def look(states: LearnerState) -> jax.Array:
+        return accuracy(model, states.params, task.validation, task.embed)
 
     last = synthetic.log_rates.shape[1]
     points = np.unique(np.geomspace(1, last, 20).round()) if last > 20 else np.arange(1, last + 1)
     points = points.astype(np.int32)
-    train = jax.jit(lambda states: jax.lax.scan(stretch, (jnp.zeros((), points.dtype), states), points))
-    (_, trained), curve = train(states)
+    trained, curve = jax.jit(lambda states: along(one_step, states, points, look))(states)
     return trained, record.curve(points, curve)
 
 

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.distill.synthetic import as_batch
-from dd_al.experiments.baselines import fit_constant, fit_full
-from dd_al.experiments.optimise import Distillation, optimise, own_rates
+from dd_al.experiments.baselines import fit_full, fit_set
+from dd_al.experiments.optimise import Distillation, optimise
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task
+from dd_al.experiments.task import Task, own_rates
 from dd_al.experiments.teacher import taught
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
@@ -48,12 +48,13 @@ def distil(
       Interrupted: from ``stop``.
     """
     stop = stop or Stop()
+    outer_task = task
     if weight := settings.distill.teacher:
         if teachers is None:
             teachers = fit_full(task, settings.full, task.inits("teachers", 3), stop=stop).params
-        taught_task = taught(task, teachers, weight)
+        outer_task = taught(task, teachers, weight)
     found = optimise(
-        taught_task if weight else task,
+        outer_task,
         settings.distill,
         items=items,
         sets=sets,
@@ -69,11 +70,9 @@ def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Sto
 
     Objectives without an unroll say nothing of how to train on the set.
     """
-    inits = settings.evaluate.select_inits
     batch = as_batch(jax.tree.map(lambda x: x[0], own_rates(task, found.synthetic)), settings.distill.labels)
-    batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (inits, *x.shape)), batch)
-    grid, states = replace(settings.random, dropout=(False,)), task.inits("schedule", inits)
-    trained = fit_constant(task, grid, batches, states, stop=stop, title="schedule of the distilled set")
+    states = task.inits("schedule", settings.evaluate.select_inits)
+    trained = fit_set(task, settings.random, batch, states, stop=stop, title="schedule of the distilled set")
     rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
     accuracy = trained.accuracy[list(trained.steps).index(steps)].mean()
     _LOG.info("schedule of the distilled set: %d steps of %s, validation accuracy %.3f", steps, rate, accuracy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,11 +17,12 @@ from dd_al.core.keys import stream
 from dd_al.data.dataset import Split, TextDataset
 from dd_al.data.text import choose_length
 from dd_al.data.vectors import WordVectors, word_vectors
+from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments.sentences import sentence_vectors
 from dd_al.experiments.settings import LearnerSettings, ModelSettings, Settings
 from dd_al.learner import optimizers
 from dd_al.learner.examples import Examples, make_examples
-from dd_al.learner.learner import Learner, make_learner
+from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
 from dd_al.models.averaging import averaging
 from dd_al.models.base import Model
 from dd_al.models.embedding import embed
@@ -168,3 +169,24 @@ def make_task(
         key=jax.random.key(settings.seed),
         seconds=seconds,
     )
+
+
+def columns(task: Task) -> dict[str, slice]:
+    """Which columns of a set's rates belong to which learner: the task's own, "", and those of `Task.others`."""
+    return rate_columns({name: layers(one.model) for name, one in {"": task.learner, **task.others}.items()})
+
+
+def rate_columns(groups: Mapping[str, Sequence[str]]) -> dict[str, slice]:
+    """Which columns of a set's rates belong to which network, given the layers of each in their order."""
+    ends = np.cumsum([len(names) for names in groups.values()]).tolist()
+    return {name: slice(end - len(groups[name]), end) for name, end in zip(groups, ends)}
+
+
+def own_rates(task: Task, synthetic: Synthetic) -> Synthetic:
+    """A set with the rates of the task's own learner, without those of `Task.others`."""
+    return synthetic._replace(log_rates=synthetic.log_rates[..., columns(task)[""]])
+
+
+def known_inits(task: Task, sets: int) -> LearnerState:
+    """The known initialisations, one per set: stacked learner states."""
+    return task.inits("known_init", sets)

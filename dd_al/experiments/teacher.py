@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dd_al.experiments.task import Task
 from dd_al.learner.predict import predict
@@ -30,8 +31,8 @@ def taught(task: Task, params: Params, weight: float) -> Task:
         return jnp.mean(jax.nn.softmax(logits), 0)
 
     soft = probabilities(params, task.train.buckets)[task.train.order]
-    ends = jnp.cumsum(jnp.asarray([len(bucket.targets) for bucket in task.train.buckets]))[:-1]
-    parts = jnp.split(soft, ends.tolist())
+    ends = np.cumsum([len(bucket.targets) for bucket in task.train.buckets])[:-1]
+    parts = jnp.split(soft, ends)
     buckets = tuple(
         bucket._replace(targets=weight * part + (1 - weight) * bucket.targets)
         for bucket, part in zip(task.train.buckets, parts)

@@ -21,7 +21,7 @@ from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
 from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained, fit_constant, fit_full
+from dd_al.experiments.baselines import Trained, fit_full, fit_set
 from dd_al.experiments.optimise import train_on
 from dd_al.experiments.retrain import nearest_words, settings_of, synthetic_of
 from dd_al.experiments.settings import RandomSettings, Settings
@@ -197,11 +197,9 @@ def _ways(
 
     def tuned(optimizer: str, rates: tuple[float, ...], synthetic: Synthetic) -> Trained:
         learner = make_learner(network.model, optimizers.get(optimizer), attention_weight=weight)
+        grid, title = RandomSettings(steps=transfer.steps, rates=rates), f"{network.name}, {optimizer} at one rate"
         batch = as_batch(synthetic, labels)
-        batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (network.count, *x.shape)), batch)
-        grid = RandomSettings(steps=transfer.steps, dropout=(False,), rates=rates)
-        title = f"{network.name}, {optimizer} at one rate"
-        return fit_constant(replace(task, learner=learner), grid, batches, begun(learner), stop=stop, title=title)
+        return fit_set(replace(task, learner=learner), grid, batch, begun(learner), stop=stop, title=title)
 
     words = sets["nearest words"]
     ways = {_ALL: everything}

@@ -10,7 +10,7 @@ import jax
 from dd_al.core.errors import ConfigError
 from dd_al.experiments.retrain import known_states, learner_of
 from dd_al.experiments.settings import ModelSettings, TransferSettings
-from dd_al.experiments.task import make_model
+from dd_al.experiments.task import make_model, rate_columns
 from dd_al.io.artefact import Artefact
 from dd_al.models.base import Model, Params
 
@@ -48,7 +48,8 @@ def networks(
       ConfigError: sizes that a kind of network cannot have.
     """
     home, dim, classes = learner_of(artefact).model, artefact.vectors.shape[1], artefact.spec["classes"]
-    columns = slice(0, len(artefact.spec["layers"]))
+    learned = rate_columns({"": artefact.spec["layers"], **artefact.spec.get("also", {})})
+    columns = learned[""]
     found = []
     if artefact.params:
         found.append(Network(f"{own.kind}, the known initialisation", _known(artefact), columns, 1))
@@ -57,14 +58,10 @@ def networks(
         found.append(Network(f"{own.kind}, {name}", make_model(sizes, dim, classes), columns, inits))
     for factor in settings.init_scales:
         found.append(Network(f"{own.kind}, initial weights × {factor:g}", _scaled(home, factor), columns, inits))
-    also, first = {}, columns.stop
-    for kind, names in artefact.spec.get("also", {}).items():
-        also[kind] = slice(first, first + len(names))
-        first += len(names)
     for kind in settings.networks:
         if kind != own.kind:
             # Rates belong to layers, so networks of other sizes can follow them, too.
-            found.append(Network(kind, make_model(_of_kind(others, kind), dim, classes), also.get(kind), inits))
+            found.append(Network(kind, make_model(_of_kind(others, kind), dim, classes), learned.get(kind), inits))
     return found
 
 

@@ -1,12 +1,12 @@
 """From a finished work directory to its `figures/` and its `report.html`, and from nothing else."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
+from dd_al.io.metrics import read as read_lines
 from dd_al.report import figures, html, schema, sections, table
 from dd_al.report.verdict import known, verdict
 
@@ -53,13 +53,8 @@ def read_metrics(path: Path) -> tuple[list[dict], list[int]]:
     """
     lines: dict[int, dict] = {}
     resumed = []
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    for row in text.splitlines():
-        try:
-            line = json.loads(row)
-        except json.JSONDecodeError:
-            continue
-        if not isinstance(line, dict) or not isinstance(line.get("step"), int):
+    for line in read_lines(path):
+        if not isinstance(line.get("step"), int):
             continue
         if line.get("event") == "resume":
             resumed.append(line["step"])

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from dd_al.core.errors import Interrupted, UserError
-from dd_al.experiments.optimise import default_items, known_inits, optimise, starting_sets, train_on
+from dd_al.experiments.optimise import optimise, train_on
+from dd_al.experiments.starts import default_items, starting_sets
+from dd_al.experiments.task import known_inits
 from dd_al.io import metrics
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import open_workdir

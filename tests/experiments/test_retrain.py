@@ -8,9 +8,10 @@ import pytest
 
 from dd_al.core.errors import DataError, UserError
 from dd_al.experiments.distill import make_artefact
-from dd_al.experiments.optimise import known_inits, optimise, train_on
+from dd_al.experiments.optimise import optimise, train_on
 from dd_al.experiments.record import predictions
 from dd_al.experiments.retrain import nearest_words, retrain
+from dd_al.experiments.task import known_inits
 from dd_al.io import artefact as artefacts
 
 pytestmark = pytest.mark.usefixtures("own_caches")
