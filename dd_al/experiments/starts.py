@@ -1,0 +1,114 @@
+"""What distillation starts from: how many items, and the sets themselves."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.core.keys import stream
+from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, start
+from dd_al.distill.unrolled import outer_loss
+from dd_al.experiments.settings import DistillSettings
+from dd_al.experiments.task import Task, columns, known_inits, own_rates
+from dd_al.learner.examples import minibatch
+from dd_al.learner.learner import LearnerState
+
+_LOG = logging.getLogger(__name__)
+_CANDIDATE_BATCH = 512  # real sentences that candidates are judged on
+
+
+def default_items(train: int, classes: int) -> int:
+    """0.1 % of the training data, rounded up to a multiple of the classes."""
+    return math.ceil(math.ceil(train / 1000) / classes) * classes
+
+
+def item_length(task: Task, settings: DistillSettings) -> int:
+    """Words of a synthetic text; one where real texts are single sentence vectors."""
+    return 1 if task.inputs == "sentences" else settings.length or task.length
+
+
+def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) -> tuple[Synthetic, np.ndarray | None]:
+    """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise).
+
+    A set of real sentences is the best of ``settings.candidates`` random ones by the training loss of learners that
+    train on them: from a poor start the outer loop can spend most of its steps on getting out of chaotic regions.
+    """
+    key, length = stream(task.key, "start"), item_length(task, settings)
+    classes = np.asarray(balanced_classes(items, task.classes))
+    complete = partial(_start_one, task, settings, jnp.asarray(classes))
+    if settings.start == "noise":
+        scale = float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
+        keys = [jax.random.fold_in(key, i) for i in range(sets)]
+        noise = [noise_inputs(k, items, length, task.table.shape[1], scale) for k in keys]
+        return jax.vmap(complete)(jnp.stack(noise)), None
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
+    ids = np.stack([[_repeated(task.ids["train"][row], length) for row in one] for one in rows])
+    if settings.candidates > 1:
+        _LOG.info("choosing the start among %d random subsets", len(ids))
+        states = known_inits(task, sets) if settings.init == "known" else None
+        losses = _candidate_losses(task, settings, complete, jnp.asarray(ids), states)
+        best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
+        rows, ids = rows[best], ids[best]
+    return jax.vmap(complete)(task.table[jnp.asarray(ids)]), rows
+
+
+def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs: jax.Array) -> Synthetic:
+    """Inputs with first labels and rates."""
+    synthetic = start(
+        classes=task.classes,
+        inputs=inputs,
+        item_classes=classes,
+        steps=settings.steps,
+        layers=max(part.stop for part in columns(task).values()),
+        rate=settings.inner_rate,
+        # Of softmaxed labels the first probability of the own class does not depend on the number of classes.
+        label_scale=1.0 if settings.labels == "unrestricted" else settings.label_scale + math.log(task.classes - 1),
+    )
+    if not settings.attention:
+        return synthetic
+    model, (text,) = task.learner.model, as_batch(synthetic).inputs
+    _, attention = jax.eval_shape(model.attention, jax.eval_shape(model.init, task.key), text)
+    return synthetic._replace(attention_logits=jnp.zeros(attention.shape))
+
+
+def _candidate_losses(
+    task: Task, settings: DistillSettings, complete: Callable, ids: jax.Array, known: LearnerState | None
+) -> np.ndarray:
+    """The loss, on real training sentences, of two learners trained on each candidate: ``float32[candidates]``."""
+    key = stream(task.key, "candidates")
+    batch = minibatch(task.train, task.embed, stream(key, "batch"), jnp.zeros((), jnp.int32), _CANDIDATE_BATCH)
+    fresh = jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
+
+    def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
+        index, one = args
+        states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
+        synthetic = own_rates(task, complete(task.table[one]))
+        return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels)[0]
+
+    losses = np.asarray(jax.jit(lambda ids: jax.lax.map(loss, (jnp.arange(len(ids)), ids)))(ids))
+    return np.where(np.isfinite(losses), losses, np.inf)
+
+
+def _start_rows(rng: np.random.Generator, task: Task, classes: np.ndarray) -> np.ndarray:
+    """A sentence of each item's class, none twice where there are enough; the shorter half is passed over."""
+    labels, lengths = task.labels("train"), (task.ids["train"] > 0).sum(1)
+    rows = np.zeros(len(classes), np.int32)
+    for c in np.unique(classes):
+        candidates = np.flatnonzero(labels == c)
+        candidates = candidates[lengths[candidates] >= np.median(lengths[candidates])]
+        wanted = classes == c
+        rows[wanted] = rng.choice(candidates, wanted.sum(), replace=wanted.sum() > len(candidates))
+    return rows
+
+
+def _repeated(ids: np.ndarray, length: int) -> np.ndarray:
+    """A sentence said again until it fills ``length`` words: every position of an item is a word."""
+    words = ids[ids > 0]
+    return np.resize(words if len(words) else np.ones(1, np.int32), length)
