@@ -23,6 +23,8 @@ setup(
     ],
     packages=find_packages(include=["dd_al", "dd_al.*"]),
     python_requires=">=3.11",
+    # Python that starts beside the clone would else take its folder for the package, and find nothing in it.
+    options={"editable_wheel": {"mode": "compat"}},
     install_requires=[
         # jaxlib before 0.10.2 fills the terminal when it reads its own compilation cache on CPU.
         "jax>=0.10.2",

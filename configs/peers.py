@@ -12,7 +12,7 @@ TREC-6 is read from the user's own copy (`my_data/trec6`, or `--config.data.dir`
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.experiments.settings import KNOWN, Settings
 
 _SOURCE = (
     "Published: Sucholutsky & Schonlau 2019, arXiv 1910.02551, and the logs beside their code, with GloVe vectors of "
@@ -75,4 +75,5 @@ def _changes(name, classes):
     """What a row's name says, as keys: "DATA NETWORK, init, n per class"."""
     _, init, per_class = name.split(", ")
     items = classes * int(per_class.split()[0])
-    return f"distill.init={init}; distill.items={items}" + (_MANY if items >= 100 else "")
+    teacher = f"; distill.teacher={KNOWN['teacher']}" if init == "known" else ""
+    return f"distill.init={init}; distill.items={items}{teacher}" + (_MANY if items >= 100 else "")

@@ -6,16 +6,13 @@ python -m dd_al.main --config=configs/sst_distill.py:init=known --workdir=runs/s
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.experiments.settings import KNOWN, Settings
 
 
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5), "init": ("random", "known")})
     config = to_config(Settings())
     config.data.name = f"sst{variant.get('classes', 2)}"
-    config.distill.init = variant.get("init", "random")
-    if config.distill.init == "known":
-        config.distill.items = variant.get("classes", 2)
-        config.distill.iterations = 3000  # one net an outer step: cheap, and validation rises for longer
-        config.distill.teacher = 0.5  # two items for one network learn single labels by heart
+    if variant.get("init") == "known":
+        config.distill.update(KNOWN)
     return config

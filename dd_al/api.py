@@ -7,7 +7,7 @@ import dataclasses
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,8 +24,8 @@ from dd_al.distill.synthetic import targets
 from dd_al.experiments.distill import make_artefact
 from dd_al.experiments.distilling import distil
 from dd_al.experiments.retrain import TextLearners, nearest_words, retrain
-from dd_al.experiments.settings import Settings
-from dd_al.experiments.starts import default_items
+from dd_al.experiments.settings import KNOWN, Settings
+from dd_al.experiments.starts import number_of_items
 from dd_al.experiments.task import make_task
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
@@ -64,7 +64,8 @@ def distill(
     Args:
       texts: training texts.
       labels: their labels, strings or numbers; predictions come back as they were written here.
-      items: synthetic examples in all; 0.1 % of train, rounded up to a multiple of the classes, if None.
+      items: synthetic examples in all; if None 0.1 % of train, rounded up to a multiple of the classes, or one per
+        class for a known initialisation.
       iterations: outer steps; as many as the main job takes if None.
       seed: of everything but the splits.
       init: "random" for a set that trains any fresh network, "known" for one that trains one network, whose
@@ -76,7 +77,8 @@ def distill(
       test: (texts, labels) for `Distilled.scores`, which choose nothing; likewise.
       config: any other key by section, as ``{"model": {"filters": 100}, "distill": {"steps": 40}}``: those of
         `dd_al.experiments.settings.Settings` that `python -m dd_al.main --config=… --help` lists.
-      progress: whether to show a bar (on a terminal) or log lines (to the logger "dd_al", elsewhere).
+      progress: whether to show a bar (on a terminal) or lines (elsewhere: by the logger "dd_al", or on stderr where
+        nothing listens to it).
 
     Returns:
       The synthetic set, with a classifier.
@@ -93,15 +95,17 @@ def distill(
         validation=_pair("validation", validation),
         test=_pair("test", test),
     )
-    for note in dataset.notes:
-        _LOG.info("%s", note)
-    with contextlib.nullcontext() if progress else hidden():
+    with _shown() if progress else hidden():
+        for note in dataset.notes:
+            _LOG.info("%s", note)
         task = make_task(settings, dataset)
-        items = settings.distill.items or default_items(len(dataset.train), task.classes)
+        items = number_of_items(settings.distill, len(dataset.train), task.classes)
         found = distil(task, settings, items=items)
     made = make_artefact(task, settings, found)
     made = dataclasses.replace(made, spec={**made.spec, "labels": _names(dataset, written)})
-    scores = {"validation_accuracy": float(found.best_accuracy[0]), **_test_scores(made, dataset, settings)}
+    scores = {"validation_accuracy": float(found.best_accuracy[0])}
+    if settings.evaluate.split == "test":
+        scores |= _test_scores(made, dataset, settings)
     return Distilled(dataclasses.replace(made, spec={**made.spec, "scores": scores}), settings.encoder.dir)
 
 
@@ -178,7 +182,8 @@ class Distilled:
         """How good the set was found to be when it was made here; {} for the main command's, see its results.json.
 
         ``validation_accuracy`` (which chose the best step), ``test_accuracy``, ``test_accuracy_std`` (both over fresh
-        networks, which no step saw), ``test_majority_rate``.
+        networks, which no step saw), ``test_majority_rate``; the first alone under
+        ``config={"evaluate": {"split": "validation"}}``.
         """
         return dict(self.artefact.spec.get("scores", {}))
 
@@ -293,6 +298,24 @@ class Classifier:
         return cls(learners, spec["labels"])
 
 
+@contextlib.contextmanager
+def _shown() -> Iterator[None]:
+    """Lines of the log go to stderr where nobody has set up logging, as in most notebooks."""
+    if _LOG.hasHandlers():
+        yield
+        return
+    log, handler = logging.getLogger("dd_al"), logging.StreamHandler()
+    before = log.level
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+
+
 def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str, **distill: Any) -> Settings:
     """The settings of `config`, with the arguments on top; a section that is not used is a mistake."""
     if not isinstance(config, Mapping):
@@ -301,7 +324,8 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str
         raise ConfigError(f"config: no section {unused[0]!r} here; there are {', '.join(_SECTIONS)}")
     given = {name: value for name, value in distill.items() if value is not None}
     section = config.get("distill", {})
-    merged = {**section, **given} if isinstance(section, Mapping) else section
+    defaults = KNOWN if given.get("init") == "known" else {}
+    merged = {**defaults, **section, **given} if isinstance(section, Mapping) else section
     settings = from_config(Settings, {**config, "seed": seed, "inputs": inputs, "distill": merged})
     return settings
 

@@ -183,7 +183,6 @@ def training_set(artefact: Artefact, set: int = 0, where: str = "the artefact") 
     try:
         learner, model = _settings(spec, where)
         labels = class_labels(spec)
-        _check_shapes(artefact, model, where)
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise DataError(f"{where}: its description is damaged ({type(error).__name__}: {error})") from error
     if len(labels) != spec["classes"]:
@@ -272,26 +271,6 @@ def _settings(spec: Mapping[str, Any], where: str) -> tuple[LearnerSettings, Mod
         return from_config(LearnerSettings, spec["learner"]), from_config(ModelSettings, spec["model"])
     except ConfigError as error:
         raise DataError(f"{where} comes from another version of dd_al: {error}") from error
-
-
-def _check_shapes(artefact: Artefact, model: ModelSettings, where: str) -> None:
-    spec, inputs = artefact.spec, artefact.inputs
-    if inputs.ndim != 4 or not inputs.size:
-        raise DataError(f"{where}: inputs has the shape {inputs.shape}; it must be [sets, items, length, dim]")
-    sets, items, length, dim = inputs.shape
-    columns = len(spec["layers"]) + sum(map(len, spec.get("also", {}).values()))
-    expected = {
-        "label_logits": (sets, items, spec["classes"]),
-        "log_rates": (sets, *artefact.log_rates.shape[1:2], columns),
-        "vectors": (len(artefact.words), dim),
-    }
-    if artefact.attention_logits is not None:
-        expected["attention_logits"] = (sets, items, model.blocks, model.heads, length)
-    for name, shape in expected.items():
-        if (found := getattr(artefact, name).shape) != shape:
-            raise DataError(f"{where}: {name} has the shape {found}, but its inputs and description need {shape}")
-    if not isinstance(spec["length"], int) or spec["length"] < 1:
-        raise DataError(f"{where}: length = {spec['length']!r}: must be an integer of at least 1")
 
 
 def _check_params(params: Mapping[str, np.ndarray], artefact: Artefact, model: ModelSettings, where: str) -> None:

@@ -1,6 +1,7 @@
 """`dd_al.distill` on plain lists, and what it returns."""
 
 import inspect
+import logging
 import subprocess
 import sys
 
@@ -110,6 +111,22 @@ def test_known_initialisation_and_number_labels(reviews, capsys):
         distilled.train(ensemble=2)
 
 
+def test_lines_are_shown_where_nobody_listens(reviews, capsys, monkeypatch):
+    texts, labels = reviews(2, 40)
+    log = logging.getLogger("dd_al")
+    monkeypatch.setattr(log, "propagate", False)  # pytest listens at the root
+    monkeypatch.setattr(log, "handlers", [])
+    dd_al.distill(texts, labels, items=2, iterations=1, config=TINY)
+    assert "compiling the outer loop" in capsys.readouterr().err and log.handlers == []
+
+
+def test_the_test_split_is_left_alone_on_request(reviews):
+    texts, labels = reviews(2, 40)
+    config = {**TINY, "evaluate": {"split": "validation"}}
+    distilled = dd_al.distill(texts, labels, items=2, iterations=1, config=config, progress=False)
+    assert distilled.scores.keys() == {"validation_accuracy"}
+
+
 @pytest.mark.parametrize(
     ("args", "options", "message"),
     [
@@ -124,6 +141,11 @@ def test_known_initialisation_and_number_labels(reviews, capsys):
         ((["a b"], 1), {}, "labels must be a list, not int"),
         (BAD_LISTS, {"validation": ["a b"]}, r"validation must be a pair \(texts, labels\)"),
         (BAD_LISTS, {"test": (["a"], [2, 3])}, "lists test: 1 texts, but 2 labels"),
+        (
+            BAD_LISTS,
+            {"items": 1, "config": {"distill": {"labels": "hard"}}},
+            "items = 1: .* an item of each of the 2 cl",
+        ),
         (BAD_LISTS, {"items": 0}, "config.distill.items = 0: must be an integer of at least 1"),
         (BAD_LISTS, {"init": "knwon"}, "config.distill.init = 'knwon': .*did you mean 'known'"),
         (BAD_LISTS, {"config": {"model": {"filtres": 3}}}, "config.model.filtres = 3: no such key .*'filters'"),

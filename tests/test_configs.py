@@ -70,8 +70,9 @@ def tried_on_averaging(artefact, rates, full_rates="0.01"):
     """The flags of a small transfer of one distilled set."""
     return (
         f"--config.transfer.artefact={artefact}", "--config.transfer.networks=averaging",
-        "--config.transfer.init_scales=2", f"--config.transfer.rates={rates}", "--config.transfer.sgd_rates=0.1",
-        f"--config.transfer.full_rates={full_rates}", "--config.transfer.steps=1,2",
+        "--config.transfer.widths=none", "--config.transfer.init_scales=2",
+        f"--config.transfer.rates={rates}", "--config.transfer.sgd_rates=0.1", "--config.transfer.steps=1,2",
+        f"--config.transfer.full_rates={full_rates}",
     )  # fmt: skip
 
 
@@ -131,14 +132,19 @@ def test_a_set_distilled_for_two_networks_is_tried_on_others(write_reviews, tmp_
     data = write_reviews(tmp_path / "data", 2)
     flags = "--config.distill.also=averaging", "--config.distill.rate_noise=0.3", "--config.model.width=4"
     assert command("smoke.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
-    tried = *tried_on_averaging(tmp_path / "w", "0.01", "0.01,0.001"), "--config.evaluate.split=validation"
+    tried = *tried_on_averaging(tmp_path / "w", "0.01", "0.01,0.001"), "--config.transfer.widths=0.5,2"
+    tried = *tried, "--config.evaluate.split=validation"
     assert command("sst_transfer.py", "", data, tmp_path / "t", *tried) == 0, capsys.readouterr().err
     results = read_json(tmp_path / "t/results.json")
     schema.validate(results)
     table = results["transfer"]
     assert table["networks"] == [
-        "text_cnn", "text_cnn, half as wide", "text_cnn, twice as wide", "text_cnn, initial weights × 2", "averaging",
+        "text_cnn", "text_cnn, width × 0.5", "text_cnn, width × 2", "text_cnn, initial weights × 2", "averaging",
     ]  # fmt: skip
+    # Floats are stored of the rates that a network follows, not of those of the others.
+    stored = {name: entry["stored_floats"] for name, entry in results["budget"].items()}
+    assert stored["distilled"] == stored["rates shuffled"] == stored["text_cnn, width × 2: rates shuffled"]
+    assert stored["distilled"] > stored["Adam, one rate"] == stored["averaging: SGD, one rate"]
     # The set has rates for its own network's layers, of any size, and for those of the other that it was made for.
     scheduled = [row[table["ways"].index("own schedule")] is not None for row in table["retention"]]
     assert scheduled == [True] * 5
@@ -157,6 +163,18 @@ def test_a_set_distilled_for_two_networks_is_tried_on_others(write_reviews, tmp_
     assert command("sst_transfer.py", "", data, tmp_path / "w", *tried, "--overwrite") == 2
     assert "lies in --workdir" in capsys.readouterr().err
     assert (tmp_path / "w/distilled.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_judges_teach_nothing(write_reviews, tmp_path, capsys):
+    data, sets = write_reviews(tmp_path / "data", 2), []
+    for judges in (2, 3):
+        workdir = tmp_path / str(judges)
+        flags = "--config.distill.teacher=0.5", f"--config.evaluate.inits={judges}"
+        assert command("smoke.py", "", data, workdir, *flags) == 0, capsys.readouterr().err
+        sets.append(dd_al.load(workdir).synthetic)
+    for one, other in zip(*sets, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow
@@ -282,8 +300,13 @@ def test_the_peers_rows_are_their_settings(data, rows, items):
 def test_two_steps_of_the_peers(variant, write_reviews, tmp_path, capsys):
     classes = {"data=sst5": 5, "data=imdb": 2, "data=trec6": 6}[variant]
     data = write_reviews(tmp_path / "data", classes)
-    flags = "--config.table.seeds=0,1", "--config.model.width=4", "--config.data.max_train=none"
+    table = main._settings(f"{CONFIGS / 'peers.py'}:{variant}", []).table
+    few = {name: text for name, text in table.rows.items() if "batch_size" not in text}  # the others are as they are
+    flags = (
+        "--config.table.seeds=1", "--config.data.max_train=none", f"--config.table.rows={few}",
+        f"--config.table.published={ {name: table.published[name] for name in few} }",
+    )  # fmt: skip
     assert command("peers.py", variant, data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
     results = read_json(tmp_path / "w/results.json")
     schema.validate(results)
-    assert all(entry["test_accuracy"]["n"] == 2 for entry in results["methods"].values())
+    assert [row["name"] for row in results["table"]["rows"]] == list(few) and len(few) >= 2

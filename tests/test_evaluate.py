@@ -117,9 +117,9 @@ def test_mistakes(runs, data, capsys, args, message):
 
 def test_labels_of_another_task(runs, tmp_path, capsys):
     (tmp_path / "x.csv").write_text("text,label\na b,good\nc d,ugly\n")
-    assert "x.csv, line 3: the label 'ugly' is not one of" in command(
-        capsys, runs["random"], tmp_path / "x.csv", code=2
-    )
+    err = command(capsys, runs["random"], tmp_path / "x.csv", code=2)
+    assert "x.csv, line 3: the label 'ugly' is not one of" in err
+    assert f"{tmp_path / 'x.csv'}: write the labels as they were in training" in err and "--config" not in err
 
 
 def test_help(capsys):

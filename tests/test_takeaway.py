@@ -202,10 +202,12 @@ def test_no_such_set(tmp_path, index, toy_artefact):
 DAMAGE = {
     "another optimizer": ({"learner": {**LEARNER, "optimizer": "lion"}}, "another version .*'lion'"),
     "another kind of model": ({"model": {"kind": "mlp"}}, "another version .*'mlp'"),
-    "other targets": ({"targets": "odd"}, "another version .*'odd'"),
+    "other targets": ({"targets": "odd"}, "targets = 'odd': must be one of soft, hard, unrestricted"),
     "other init": ({"init": "cold"}, "another version .*'cold'"),
     "no settings": ({"learner": 3}, "description is damaged|another version"),
-    "labels past the classes": ({"label_map": {"a": 7}}, "description is damaged"),
+    "labels past the classes": ({"label_map": {"a": 7}}, "label_map has classes that are not below 3"),
+    "labels without classes": ({"label_map": [1, 2]}, "description is damaged"),
+    "more classes": ({"classes": 4}, r"label_logits has the shape \(2, 3, 3\).*need \(2, 3, 4\)"),
     "more layers": ({"layers": ["conv1"]}, r"log_rates has the shape \(2, 4, 4\).*need \(2, 4, 1\)"),
     "further layers": ({"also": {"gru": ["output"]}}, r"log_rates has the shape \(2, 4, 4\).*need \(2, 4, 5\)"),
     "fewer labels": ({"labels": [1, 2]}, "2 labels for 3 classes"),
@@ -223,6 +225,23 @@ def test_damaged_files_are_named(tmp_path, toy_artefact, damage):
     with pytest.raises(DataError, match=message) as caught:
         dd_al.load_distilled(tmp_path / "distilled.safetensors")
     assert str(tmp_path / "distilled.safetensors") in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["inputs", "label_logits", "log_rates", "vectors"])
+def test_numbers_that_are_none_are_refused_by_every_reader(tmp_path, toy_artefact, name):
+    artefact = toy_artefact()
+    getattr(artefact, name).flat[3] = np.nan
+    saved(tmp_path, artefact)
+    for read in (dd_al.load, dd_al.load_distilled):
+        with pytest.raises(DataError, match=f"distilled.safetensors: {name} holds numbers that are not finite"):
+            read(tmp_path)
+
+
+def test_a_table_of_runs_holds_no_set_itself(tmp_path, toy_artefact):
+    (tmp_path / "runs/a-seed0").mkdir(parents=True)
+    saved(tmp_path / "runs/a-seed0", toy_artefact())
+    with pytest.raises(DataError, match="is a table of several runs; name one, such as .*a-seed0"):
+        dd_al.load(tmp_path)
 
 
 def test_no_file(tmp_path):

@@ -116,7 +116,10 @@ class _Field:
             return tuple(self.item.read(item) for item in items if item)
         if self.origin is dict and ":" in text and not text.strip().startswith("{"):
             pairs = [entry.rpartition(":") for entry in text.split(",")]
-            return {key.strip(): self.item.read(value) for key, _, value in pairs}
+            keys = [key.strip() for key, _, _ in pairs]
+            if not all(keys) or len(set(keys)) < len(keys):
+                return text
+            return {key: self.item.read(value) for key, (_, _, value) in zip(keys, pairs, strict=True)}
         try:
             return ast.literal_eval(text.strip())
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):

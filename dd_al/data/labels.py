@@ -72,7 +72,10 @@ def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
     return {label: order[keys[label]] for label in sorted(written, key=lambda label: (order[keys[label]], label))}
 
 
-def encode(rows: Rows, label_map: Mapping[str, int]) -> Split:
+_GIVE_CLASS = "Give every label a class, as in --config.data.label_map=bad:0,good:1"
+
+
+def encode(rows: Rows, label_map: Mapping[str, int], remedy: str = _GIVE_CLASS) -> Split:
     """Returns `rows` with classes for labels; a number matches however it is spelled (1, 1.0, "1 star").
 
     Raises:
@@ -87,8 +90,7 @@ def encode(rows: Rows, label_map: Mapping[str, int]) -> Split:
         if value is None:
             known = ", ".join(map(repr, label_map))
             raise DataError(
-                f"{rows.where(i)}: the label {label!r} is not one of {known}{nearest(label, label_map)}. "
-                "Give every label a class, as in --config.data.label_map=bad:0,good:1"
+                f"{rows.where(i)}: the label {label!r} is not one of {known}{nearest(label, label_map)}. {remedy}"
             )
         labels[i] = value
     return Split(rows.texts, labels, rows.rows)

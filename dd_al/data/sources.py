@@ -117,7 +117,8 @@ def read_examples(
         if split != "all" and split not in parts:
             raise DataError(f"{path}: no {split} split in this folder; it has {', '.join(parts)}")
         parts = parts if split == "all" else {split: parts[split]}
-    return splits.pool([labels.encode(rows, label_map) for rows in parts.values()])
+    remedy = f"{path}: write the labels as they were in training, or leave such rows out"
+    return splits.pool([labels.encode(rows, label_map, remedy) for rows in parts.values()])
 
 
 def _find(settings: DataSettings) -> _Found:

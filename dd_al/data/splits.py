@@ -28,8 +28,8 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
     """Completes and cleans the splits that a source gave.
 
     Validation or test that the source does not give are a seeded stratified tenth of the texts of its train. Texts with
-    conflicting labels are dropped before that; texts that occur in more than one split then stay where they were
-    published (test before a carved validation before train).
+    conflicting labels are dropped before that; texts that occur in more than one split then stay in test, else in
+    validation.
 
     Args:
         splits: "train", and "validation" and "test" where the source has them.
@@ -53,9 +53,8 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
     elif carved:
         name = carved[0]
         notes.append(f"no {name} split given: a seeded stratified tenth of train ({len(parts[name])} rows) became it")
-    validation, test, repeated = parts["validation"], parts["test"], 0
-    if carved:
-        validation, repeated = _drop(validation, set(test.texts))
+    validation, test = parts["validation"], parts["test"]
+    validation, repeated = _drop(validation, set(test.texts))
     train, shared = _drop(train, {*validation.texts, *test.texts})
     if copies:
         notes.append(f"{copies} further copies of texts in {' and '.join(carved)} were removed")

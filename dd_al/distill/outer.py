@@ -97,7 +97,8 @@ def outer_method(
 
     Returns:
       ``init(synthetic, key=None) -> OuterState``, where pools need the key, and ``step(key, state, real) ->
-      (OuterState, OuterInfo)``. A step whose loss or gradient is not finite leaves all but its number unchanged.
+      (OuterState, OuterInfo)``. A step whose loss or gradient is not finite leaves all but its number and the pools
+      unchanged.
     """
 
     def init(synthetic: Synthetic, key: jax.Array | None = None) -> OuterState:
@@ -125,17 +126,17 @@ def outer_method(
         # Bias-corrected like Adam's moments, so that early averages are not dragged to the start.
         decay = jnp.minimum(average_decay, state.step / (state.step + 10.0))
         average = jax.tree.map(lambda a, s: decay * a + (1 - decay) * s, state.average, synthetic)
+        moved = OuterState(synthetic, average, opt_state, state.step, state.pools)
+        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
+        # Pools move on in every step: a learner that made the loss infinite has to be replaced.
+        batch = as_batch(kept.synthetic, labels)
         pools = tuple(
             ()
             if student.pool is None
-            else student.pool.refresh(
-                k, pool, rows, as_batch(synthetic, labels), rates(for_student(synthetic, student))
-            )
+            else student.pool.refresh(k, pool, rows, batch, rates(for_student(kept.synthetic, student)))
             for student, k, pool, (rows, _) in zip(students, keys, state.pools, drawn)
         )
-        moved = OuterState(synthetic, average, opt_state, state.step, pools)
-        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
-        return kept._replace(step=state.step + 1), OuterInfo(loss, accuracy, norm, finite)
+        return kept._replace(step=state.step + 1, pools=pools), OuterInfo(loss, accuracy, norm, finite)
 
     return init, step
 

@@ -18,7 +18,8 @@ class PoolState(NamedTuple):
 
     Attributes:
       states: stacked, ``[size]``.
-      ages: ``int32[size]``, steps that each has been trained.
+      ages: ``int32[size]``, how far each is on its way to the last age: steps that it has been trained, but for the
+        first ones, which begin spread over all ages.
     """
 
     states: LearnerState
@@ -32,11 +33,11 @@ class Pool(NamedTuple):
     long.
 
     Attributes:
-      init: ``init(key) -> PoolState`` of fresh learners, the first due for replacement at once, the last not for long.
+      init: ``init(key) -> PoolState`` of fresh learners, whose ages are spread, so that they are not replaced at once.
       draw: ``draw(key, pool) -> (rows, states)``, some learners, none twice: ``int32[nets]`` and their states.
       refresh: ``refresh(key, pool, rows, batch, rates) -> PoolState`` trains those rows one step on a batch, by the row
         of ``rates`` (``float[steps, layers]``) of their age, or of their age modulo its length, and replaces those that
-        have reached the last age.
+        have reached the last age, or are not finite.
     """
 
     init: Callable[..., PoolState]
@@ -72,7 +73,8 @@ def make_pool(learner: Learner, *, size: int, nets: int, last_age: int) -> Pool:
     def refresh(key: jax.Array, pool: PoolState, rows: jax.Array, batch: Batch, rates: jax.Array) -> PoolState:
         def one(key: jax.Array, state: LearnerState, age: jax.Array) -> tuple[LearnerState, jax.Array]:
             older = learner.train_step(None, state, batch, rates[age % rates.shape[0]])
-            done = age + 1 >= last_age
+            finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(older.params)]))
+            done = (age + 1 >= last_age) | ~finite
             kept = jax.tree.map(lambda new, old: jnp.where(done, new, old), learner.init(key), older)
             return kept, jnp.where(done, 0, age + 1)
 

@@ -28,6 +28,7 @@ def outer_loss(
     train: Callable[..., LearnerState] | None = None,
     labels: str = "soft",
     rate_noise: float = 0.0,
+    flat_rates: float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
     """The objective: min over (p̃, η̃) of E ℓ(p, θ_S) (Wang et al. 2018, eq. 5).
 
@@ -42,6 +43,8 @@ def outer_loss(
       labels: see `dd_al.distill.synthetic.targets`.
       rate_noise: every net's rates are multiplied by log-normal numbers of this spread, drawn with `window_key`: one
         for all of its rates, one for each layer and one for each step, so that the set does not depend on its schedule.
+      flat_rates: share of the nets that train at one rate for all layers and steps, the geometric mean of the rates;
+        which ones is drawn with `window_key`, too.
 
     Returns:
       The mean loss over inits and batch, ``float32[]``, and the accuracy, ``float32[]``.
@@ -52,8 +55,11 @@ def outer_loss(
     def one(state: LearnerState, index: jax.Array):
         dropout_key = None if key is None else jax.random.fold_in(key, index)
         own_rates = step_rates
+        if flat_rates:
+            flat = jax.random.bernoulli(jax.random.fold_in(stream(window_key, "flat_rates"), index), flat_rates)
+            own_rates = jnp.where(flat, jnp.exp(jnp.mean(jnp.log(own_rates))), own_rates)
         if rate_noise:
-            own_rates = _disturbed(jax.random.fold_in(stream(window_key, "rates"), index), step_rates, rate_noise)
+            own_rates = _disturbed(jax.random.fold_in(stream(window_key, "rates"), index), own_rates, rate_noise)
         final = train(state, batch, own_rates, key=dropout_key, window_key=window_key)
         return logits(learner.model, final.params, real)
 
@@ -76,6 +82,7 @@ def unrolled(
     average_decay: float = 0.0,
     inner_dropout: bool = False,
     rate_noise: float = 0.0,
+    flat_rates: float = 0.0,
     labels: str = "soft",
 ) -> tuple[Callable, Callable]:
     """Distillation through unrolled training as ``(init, step)``; see `dd_al.distill.outer.outer_method`.
@@ -86,6 +93,7 @@ def unrolled(
       average_decay: decay of the moving average of the set; 0 keeps the set itself.
       inner_dropout: whether the learners' dropout is active in the inner steps.
       rate_noise: see `outer_loss`.
+      flat_rates: see `outer_loss`.
       labels: see `dd_al.distill.synthetic.targets`.
     """
 
@@ -93,7 +101,7 @@ def unrolled(
         return outer_loss(
             student.learner, synthetic, states, real, train=student.train,
             key=stream(key, "inner_dropout") if inner_dropout else None,
-            window_key=stream(key, "window"), labels=labels, rate_noise=rate_noise,
+            window_key=stream(key, "window"), labels=labels, rate_noise=rate_noise, flat_rates=flat_rates,
         )  # fmt: skip
 
     return outer_method(students, objective, optimizer, average_decay=average_decay, labels=labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import asdict
 from functools import partial
@@ -19,7 +20,7 @@ from dd_al.experiments.distilling import distil
 from dd_al.experiments.optimise import Distillation
 from dd_al.experiments.retrain import nearest_words
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.starts import default_items
+from dd_al.experiments.starts import number_of_items
 from dd_al.experiments.task import Task, known_inits, make_task, own_rates
 from dd_al.io import artefact
 from dd_al.io.signals import catch_stop
@@ -28,6 +29,7 @@ from dd_al.learner.fit import along
 from dd_al.learner.learner import LearnerState, layers
 from dd_al.learner.predict import accuracy
 
+_LOG = logging.getLogger(__name__)
 _NEIGHBOURS = 5
 
 
@@ -38,7 +40,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     task = make_task(settings, dataset, time.perf_counter() - began)
     known = settings.distill.init == "known"
     inits = settings.evaluate.inits or (3 if known else 10)
-    items = settings.distill.items or default_items(len(dataset.train), task.classes)
+    items = number_of_items(settings.distill, len(dataset.train), task.classes)
     states = known_inits(task, inits) if known else task.inits("evaluation", inits)
 
     with catch_stop() as stop:
@@ -52,12 +54,14 @@ def run(settings: Settings, workdir: Workdir) -> None:
             settings,
             items=items,
             sets=inits if known else 1,
-            teachers=full.params,
+            # Teachers that began where the judges do would tell the set of initialisations that it may not see.
+            teachers=full.params if known else None,
             workdir=workdir,
             stop=stop,
         )
         stop.check()
 
+    _LOG.info("training %d networks on the distilled set, and testing", inits)
     start = time.perf_counter()
     trained, curve = _train_judges(task, distilled, states, known, settings.distill.labels)
     params = {"full": full.params, "random": random.params, "distilled": trained.params}

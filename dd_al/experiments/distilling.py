@@ -13,7 +13,7 @@ from dd_al.distill.synthetic import as_batch
 from dd_al.experiments.baselines import fit_full, fit_set
 from dd_al.experiments.optimise import Distillation, optimise
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task, own_rates
+from dd_al.experiments.task import Task, columns, own_rates
 from dd_al.experiments.teacher import taught
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
@@ -66,16 +66,23 @@ def distil(
 
 
 def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Stop) -> Distillation:
-    """The set with the one rate and the number of steps, out of those of `config.random`, that validation prefers.
+    """The set with the number of steps, and a rate for each network, out of those of `config.random`, by validation.
 
-    Objectives without an unroll say nothing of how to train on the set.
+    Objectives without an unroll say nothing of how to train on the set. The task's own learner chooses the steps.
     """
-    batch = as_batch(jax.tree.map(lambda x: x[0], own_rates(task, found.synthetic)), settings.distill.labels)
-    states = task.inits("schedule", settings.evaluate.select_inits)
-    trained = fit_set(task, settings.random, batch, states, stop=stop, title="schedule of the distilled set")
-    rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
-    accuracy = trained.accuracy[list(trained.steps).index(steps)].mean()
-    _LOG.info("schedule of the distilled set: %d steps of %s, validation accuracy %.3f", steps, rate, accuracy)
-    shape = (1, steps, found.synthetic.log_rates.shape[-1])
-    synthetic = found.synthetic._replace(log_rates=jnp.full(shape, np.log(rate), jnp.float32))
+    grid, log_rates = settings.random, []
+    own = own_rates(task, found.synthetic)
+    batch = as_batch(jax.tree.map(lambda x: x[0], own), settings.distill.labels)
+    for number, (name, columns_of) in enumerate(columns(task).items()):
+        one = replace(task, learner=task.others[name]) if name else task
+        title = f"schedule of the distilled set{name and ', '}{name}"
+        states = one.inits("schedule", settings.evaluate.select_inits)
+        trained = fit_set(one, grid, batch, states, stop=stop, title=title)
+        rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
+        reached = trained.accuracy[list(trained.steps).index(steps)].mean()
+        _LOG.info("%s: %d steps of %s, validation accuracy %.3f", title, steps, rate, reached)
+        log_rates.append(np.full((1, steps, columns_of.stop - columns_of.start), np.log(rate), np.float32))
+        if not number:
+            accuracy, grid = reached, replace(grid, steps=(steps,))
+    synthetic = found.synthetic._replace(log_rates=jnp.asarray(np.concatenate(log_rates, axis=-1)))
     return replace(found, synthetic=synthetic, best_accuracy=np.asarray([accuracy]))

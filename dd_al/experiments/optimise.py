@@ -180,7 +180,9 @@ def _look(settings: DistillSettings, step: int) -> bool:
 
 def _compile(advance: Callable, state: LoopState) -> tuple[Callable, float]:
     start = time.perf_counter()
-    compiled = jax.jit(advance).lower(state, 0, False).compile()
+    # From shapes: a state out of a checkpoint is laid out otherwise, and would be compiled for a second time.
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
+    compiled = jax.jit(advance).lower(shapes, 0, False).compile()
     return compiled, time.perf_counter() - start
 
 
@@ -234,6 +236,7 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
             optimizer,
             inner_dropout=settings.inner_dropout,
             rate_noise=settings.rate_noise,
+            flat_rates=settings.flat_rates,
             **common,
         )
 

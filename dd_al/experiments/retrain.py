@@ -23,7 +23,7 @@ from dd_al.experiments.settings import LearnerSettings, ModelSettings
 from dd_al.experiments.task import make_model, make_optimizer
 from dd_al.io.artefact import Artefact
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
-from dd_al.models.base import Model, Params
+from dd_al.models.base import Params
 from dd_al.models.embedding import embed
 
 _AT_ONCE = 256  # texts held embedded at a time
@@ -99,7 +99,7 @@ class TextLearners:
 
     @cached_property
     def _answer(self):
-        model = _model(self.model, self.vectors.shape[1], self.classes)
+        model = make_model(_plain(ModelSettings, self.model, "the classifier"), self.vectors.shape[1], self.classes)
 
         @jax.jit
         def answer(params: Params, vectors: jax.Array, ids: jax.Array) -> jax.Array:
@@ -170,17 +170,8 @@ def train_sets(learner: Learner, synthetic: Synthetic, states: LearnerState, lab
 
 
 def synthetic_of(artefact: Artefact) -> Synthetic:
-    """The sets of an artefact, stacked, with all of their rates; NumPy arrays.
-
-    Raises:
-      DataError: its attention labels do not fit its model, or the file comes from another version.
-    """
-    attention = artefact.attention_logits
-    if attention is not None:
-        model, (sets, items, length, _) = settings_of(artefact, "model"), artefact.inputs.shape
-        if attention.shape != (expected := (sets, items, model.blocks, model.heads, length)):
-            raise DataError(f"the artefact's attention_logits have the shape {attention.shape}, its model {expected}")
-    return Synthetic(artefact.inputs, artefact.label_logits, artefact.log_rates, attention)
+    """The sets of an artefact, stacked, with all of their rates; NumPy arrays."""
+    return Synthetic(artefact.inputs, artefact.label_logits, artefact.log_rates, artefact.attention_logits)
 
 
 def nearest_words(
@@ -215,7 +206,7 @@ def known_states(artefact: Artefact, learner: Learner, count: int) -> LearnerSta
     fresh = jax.vmap(learner.init)(jax.random.split(jax.random.key(0), count))
     expected = jax.tree.map(np.shape, fresh.params)
     if jax.tree.map(np.shape, params) != expected:
-        raise DataError(f"the artefact's initial parameters do not fit its model: {expected} are needed")
+        raise DataError(f"{artefact.source}: its initial parameters do not fit its model: {expected} are needed")
     return LearnerState(params, fresh.opt_state)
 
 
@@ -226,16 +217,12 @@ def learner_of(artefact: Artefact) -> Learner:
       DataError: its rates do not fit them, or the file comes from another version.
     """
     spec = artefact.spec
-    model = _model(spec["model"], artefact.vectors.shape[1], spec["classes"])
+    model = make_model(settings_of(artefact, "model"), artefact.vectors.shape[1], spec["classes"])
     groups = list(layers(model))
     if groups != spec["layers"]:
-        raise DataError(f"the artefact's rates are for the layers {spec['layers']}, its model has {groups}")
+        raise DataError(f"{artefact.source}: its rates are for the layers {spec['layers']}, its model has {groups}")
     optimizer = make_optimizer(settings_of(artefact, "learner"))
     return make_learner(model, optimizer, attention_weight=spec.get("attention", 0.0))
-
-
-def _model(plain: Mapping, dim: int, classes: int) -> Model:
-    return make_model(_plain(ModelSettings, plain), dim, classes)
 
 
 def settings_of(artefact: Artefact, section: str) -> ModelSettings | LearnerSettings:
@@ -244,11 +231,12 @@ def settings_of(artefact: Artefact, section: str) -> ModelSettings | LearnerSett
     Raises:
       DataError: the file comes from another version.
     """
-    return _plain({"model": ModelSettings, "learner": LearnerSettings}[section], artefact.spec[section])
+    cls = {"model": ModelSettings, "learner": LearnerSettings}[section]
+    return _plain(cls, artefact.spec[section], artefact.source)
 
 
-def _plain(cls: type, values: Mapping):
+def _plain(cls: type, values: Mapping, source: str):
     try:
         return from_config(cls, values)
     except ConfigError as error:
-        raise DataError(f"the file comes from another version of dd_al: {error}") from error
+        raise DataError(f"{source} comes from another version of dd_al: {error}") from error

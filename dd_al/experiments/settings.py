@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.settings import from_config, override, to_config
 from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.sources import DataSettings
 from dd_al.data.vectors import VectorSettings
+from dd_al.io.artefact import LABELS
 
 OBJECTIVES = ("unrolled", "kernel_regression", "gradient_matching", "distribution_matching")
 METHODS = ("full", "distilled", "random")
@@ -76,7 +79,11 @@ class RandomSettings:
 class DistillSettings:
     """Distillation; `config.distill`."""
 
-    items: int | None = _option(None, "synthetic examples; 0.1 % of train rounded up to whole classes if unset", min=1)
+    items: int | None = _option(
+        None,
+        "synthetic examples; 0.1 % of train rounded up to whole classes, or one per class for a known init, if unset",
+        min=1,
+    )
     steps: int = _option(10, "inner steps", min=1)
     iterations: int = _option(1500, "outer steps", min=1)
     length: int | None = _option(
@@ -95,7 +102,7 @@ class DistillSettings:
     )
     pool: int = _option(10, "learners in the pool", min=1)
     pool_age: int = _option(20, "steps of training after which a learner of the pool is replaced", min=1)
-    labels: str = _option("soft", "learned labels, or fixed ones", choices=("soft", "hard", "unrestricted"))
+    labels: str = _option("soft", "learned labels, or fixed ones", choices=LABELS)
     start: str = _option("real", "what the items start from: real sentences or noise", choices=("real", "noise"))
     also: tuple[str, ...] | None = _option(
         None,
@@ -116,13 +123,19 @@ class DistillSettings:
     rate_noise: float = _option(
         0.0, "spread of log-normal factors on the rates of every net, so that the set serves other schedules", min=0.0
     )
+    flat_rates: float = _option(
+        0.0,
+        "share of nets that train at one rate for all layers and steps, so that the set serves that, too",
+        min=0.0,
+        max=1.0,
+    )
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
     attention: float = _option(
         0.0, "weight of learned attention labels in the loss on synthetic items (transformer); 0 for none", min=0.0
     )
     label_scale: float = _option(
-        2.0, "first log-odds of an item's own class against all others (1 for unrestricted labels)", min=0.0
+        2.0, "first log-odds of an item's own class against all others (1 for unrestricted labels)", min=1e-3
     )
     hypergradient: str = _option(
         "full",
@@ -142,11 +155,18 @@ class DistillSettings:
             raise ValueError(f"nets = {self.nets} learners cannot be drawn from a pool of pool = {self.pool}")
         unrolled = {
             "hypergradient": self.hypergradient != "full", "rate_noise": self.rate_noise > 0,
-            "inner_dropout": self.inner_dropout, "attention": self.attention > 0,
+            "flat_rates": self.flat_rates > 0, "inner_dropout": self.inner_dropout, "attention": self.attention > 0,
         }  # fmt: skip
         if self.method != "unrolled" and any(unrolled.values()):
             key = next(name for name, given in unrolled.items() if given)
             raise ValueError(f"{key} = {getattr(self, key)!r} is for method = 'unrolled', not {self.method!r}")
+        if self.method == "gradient_matching" and self.init != "pool":
+            raise ValueError(
+                "method = 'gradient_matching' needs init = 'pool': the output layer of a fresh learner is zero, and so "
+                "are the gradients of all layers below"
+            )
+        if self.method in ("gradient_matching", "distribution_matching") and self.labels == "unrestricted":
+            raise ValueError(f"method = {self.method!r} needs labels that are shares of classes: 'soft' or 'hard'")
         if self.method != "unrolled" and self.init == "known":
             raise ValueError(f"method = {self.method!r} matches networks in general: init must be 'random' or 'pool'")
         if self.also and self.init == "known":
@@ -162,22 +182,30 @@ class DistillSettings:
             )
 
 
+# What suits one known initialisation: a net in each outer step is cheap, validation rises for longer, and so few items
+# learn single labels by heart.
+KNOWN = {"init": "known", "iterations": 3000, "teacher": 0.5}
+
+
 @dataclass(frozen=True)
 class TransferSettings:
     """A distilled set on other networks and in other ways; `config.transfer`."""
 
     artefact: str | None = _option(None, "the distilled set: a work directory or a .safetensors file")
-    networks: tuple[str, ...] = _option(
+    networks: tuple[str, ...] | None = _option(
         ("text_cnn", "lstm", "transformer", "averaging"),
         "networks to try, beside the set's own",
         choices=KINDS,
     )
-    init_scales: tuple[float, ...] = _option((0.5, 2.0), "factors of the set's own initial weights", min=1e-3)
+    widths: tuple[float, ...] | None = _option((0.5, 2.0), "factors of the set's own network's width", min=1e-3)
+    init_scales: tuple[float, ...] | None = _option((0.5, 2.0), "factors of the set's own initial weights", min=1e-3)
     full_rates: tuple[float, ...] = _option(
         (1e-3, 4e-3, 1.6e-2), "first rates on all data to choose among, for each network", min=1e-8
     )
-    steps: tuple[int, ...] = _option((5, 10, 20, 40, 80, 160), "steps at one rate to choose among", min=1)
-    rates: tuple[float, ...] = _option((1e-3, 3e-3, 1e-2, 3e-2, 1e-1), "rates of Adam to choose among", min=1e-8)
+    steps: tuple[int, ...] = _option((5, 10, 20, 40, 80, 160, 320), "steps at one rate to choose among", min=1)
+    rates: tuple[float, ...] = _option(
+        (1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1), "rates of Adam to choose among", min=1e-8
+    )
     sgd_rates: tuple[float, ...] = _option((0.03, 0.1, 0.3, 1.0, 3.0), "rates of SGD to choose among", min=1e-8)
 
 
@@ -279,7 +307,7 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
     if settings.seed:
         raise ConfigError(f"config.seed = {settings.seed}: the seeds of a table are config.table.seeds")
     common = replace(settings, experiment="distill", table=TableSettings())
-    found, folders = {}, {}
+    found, folders, untouched = {}, {}, to_config(Settings())
     for name, text in settings.table.rows.items():
         where = f"config.table.rows, {name!r}"
         config = to_config(common)
@@ -287,7 +315,10 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
             for key, value in _pairs(text):
                 if key.split(".")[0] in ("experiment", "seed", "table") or key == "evaluate.split":
                     raise ConfigError(f"config.{key} = {value!r}: is the same for all rows")
+                before = _at(config, key)
                 override(Settings, config, key, value)
+                if before not in (_at(config, key), _at(untouched, key)):
+                    raise ConfigError(f"config.{key} = {before!r} has no effect, for this row has {key}={value}")
             found[name] = from_config(Settings, config)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
@@ -297,6 +328,13 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
             raise ConfigError(f"{where}: {why}")
         folders[folder] = name
     return found
+
+
+def _at(config: Mapping, key: str) -> Any:
+    """The value at a dotted key, None where there is no such key."""
+    for part in key.split("."):
+        config = config.get(part) if isinstance(config, Mapping) else None
+    return config
 
 
 def row_folder(name: str) -> str:
@@ -328,4 +366,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     for key, equals, _ in parts:
         if not equals:
             raise ConfigError(f"{key.strip()!r}: write key=value; key=value")
-    return [(key.strip(), value.strip()) for key, _, value in parts]
+    pairs = [(key.strip(), value.strip()) for key, _, value in parts]
+    if len(dict(pairs)) < len(pairs):
+        raise ConfigError(f"{text!r} gives a key twice")
+    return pairs

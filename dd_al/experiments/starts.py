@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, start
 from dd_al.distill.unrolled import outer_loss
@@ -23,9 +24,23 @@ _LOG = logging.getLogger(__name__)
 _CANDIDATE_BATCH = 512  # real sentences that candidates are judged on
 
 
-def default_items(train: int, classes: int) -> int:
-    """0.1 % of the training data, rounded up to a multiple of the classes."""
-    return math.ceil(math.ceil(train / 1000) / classes) * classes
+def number_of_items(settings: DistillSettings, train: int, classes: int) -> int:
+    """Items of a set: as asked for, else 0.1 % of the training data, rounded up to a multiple of the classes.
+
+    For a known initialisation one per class is the default.
+
+    Raises:
+      ConfigError: labels that are no mixture of classes need an item of each.
+    """
+    per_class = 1 if settings.init == "known" else math.ceil(math.ceil(train / 1000) / classes)
+    items = settings.items or per_class * classes
+    if items < classes and (settings.labels == "hard" or settings.method == "distribution_matching"):
+        given = "labels = 'hard'" if settings.labels == "hard" else f"method = {settings.method!r}"
+        raise ConfigError(
+            f"config.distill.items = {items}: {given} needs an item of each of the {classes} classes; fewer will do "
+            "for labels = 'soft' with method = 'unrolled'"
+        )
+    return items
 
 
 def item_length(task: Task, settings: DistillSettings) -> int:

@@ -69,11 +69,9 @@ def run(settings: Settings, workdir: Workdir) -> None:
                 seconds["baselines_s" if way == _ALL else "optimise_s"] += spent
             start = time.perf_counter()
             entries = _judge(task, settings.evaluate.split, network, trained)
-            # Labels that a network passes over are not among what it was given.
-            given = synthetic if network.model.attention else synthetic._replace(attention_logits=None)
             for way, entry in entries.items():
                 title = _title(number, network, way)
-                methods[title], budget[title] = entry, _budget(task, given, title)
+                methods[title], budget[title] = entry, _budget(task, synthetic, network, way)
             table.append([entries.get(way, {}).get("retention") for way in WAYS])
             seconds["evaluate_s"] += time.perf_counter() - start
             stop.check("the same command goes on with the next network")
@@ -129,20 +127,18 @@ def _title(number: int, network: Network, way: str) -> str:
     return f"full: {network.name}" if way == _ALL else f"{network.name}: {way}"
 
 
-def _budget(task: Task, synthetic: Synthetic, name: str) -> dict:
+def _budget(task: Task, synthetic: Synthetic, network: Network, way: str) -> dict:
+    """What a network was given: labels of attention and rates that it passes over are not among that."""
     count, items = len(task.dataset.train), synthetic.inputs.shape[0]
-    given = count if name.startswith("full") else items
-    if name.startswith("full"):
-        stored = count * task.length
-    elif "nearest words" in name:
-        stored = items * synthetic.inputs.shape[1] + synthetic.label_logits.size
-    else:
-        stored = synthetic.inputs.size + synthetic.label_logits.size
-    if synthetic.attention_logits is not None and not name.startswith("full"):
+    if way == _ALL:
+        return {"examples": count, "fraction": 1.0, "labels_used": count, "stored_floats": count * task.length}
+    stored = items * synthetic.inputs.shape[1] if "nearest words" in way else synthetic.inputs.size
+    stored += synthetic.label_logits.size
+    if synthetic.attention_logits is not None and network.model.attention:
         stored += synthetic.attention_logits.size
-    if HOME in name or name in ("distilled", SHUFFLED):
-        stored += synthetic.log_rates.size
-    return {"examples": given, "fraction": given / count, "labels_used": count, "stored_floats": stored}
+    if way == SHUFFLED or HOME in way:
+        stored += synthetic.log_rates[:, network.columns].size
+    return {"examples": items, "fraction": items / count, "labels_used": count, "stored_floats": stored}
 
 
 def _vectors(artefact: Artefact) -> WordVectors:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -12,7 +13,10 @@ from dd_al.experiments.retrain import known_states, learner_of
 from dd_al.experiments.settings import ModelSettings, TransferSettings
 from dd_al.experiments.task import make_model, rate_columns
 from dd_al.io.artefact import Artefact
+from dd_al.learner.learner import layers
 from dd_al.models.base import Model, Params
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def networks(
       artefact: the set; where it was distilled for known initialisations, the first of them is its own network.
       own: sizes of its own network.
       others: sizes of those of other kinds.
-      settings: which kinds, and which scales of the initial weights.
+      settings: which kinds, widths and scales of the initial weights.
       inits: fresh initialisations of each.
 
     Raises:
@@ -54,25 +58,33 @@ def networks(
     if artefact.params:
         found.append(Network(f"{own.kind}, the known initialisation", _known(artefact), columns, 1))
     found.append(Network(own.kind if not found else f"{own.kind}, fresh", home, columns, inits))
-    for name, sizes in _resized(own):
-        found.append(Network(f"{own.kind}, {name}", make_model(sizes, dim, classes), columns, inits))
-    for factor in settings.init_scales:
+    for factor, sizes in _resized(own, settings.widths or ()):
+        found.append(Network(f"{own.kind}, width × {factor:g}", make_model(sizes, dim, classes), columns, inits))
+    for factor in settings.init_scales or ():
         found.append(Network(f"{own.kind}, initial weights × {factor:g}", _scaled(home, factor), columns, inits))
-    for kind in settings.networks:
+    for kind in settings.networks or ():
         if kind != own.kind:
-            # Rates belong to layers, so networks of other sizes can follow them, too.
-            found.append(Network(kind, make_model(_of_kind(others, kind), dim, classes), learned.get(kind), inits))
+            # Rates belong to layers, so networks of other sizes can follow them, too, but not those of other layers.
+            model = make_model(_of_kind(others, kind), dim, classes)
+            names = artefact.spec.get("also", {}).get(kind)
+            if names and names != list(layers(model)):
+                _LOG.warning(
+                    "%s: the set has rates for the layers %s; that of config.model has %s, and only tries one rate",
+                    kind, ", ".join(names), ", ".join(layers(model)),
+                )  # fmt: skip
+            own_rates = learned[kind] if names == list(layers(model)) else None
+            found.append(Network(kind, model, own_rates, inits))
     return found
 
 
-def _resized(own: ModelSettings) -> Iterator[tuple[str, ModelSettings]]:
-    """Half and twice the size, where there is such a network."""
-    for name, factor in (("half as wide", 0.5), ("twice as wide", 2.0)):
+def _resized(own: ModelSettings, factors: Sequence[float]) -> Iterator[tuple[float, ModelSettings]]:
+    """Other sizes, where there is such a network."""
+    for factor in factors:
         sizes = {"filters": int(own.filters * factor), "width": int(own.width * factor)}
         size = sizes["filters" if own.kind == "text_cnn" else "width"]
         try:
             if size > 0:
-                yield name, replace(own, **{key: max(1, value) for key, value in sizes.items()})
+                yield factor, replace(own, **{key: max(1, value) for key, value in sizes.items()})
         except ValueError:  # the heads of a transformer cannot share that width
             continue
 

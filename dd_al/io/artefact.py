@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from dd_al.core.errors import DataError
 from dd_al.io.tensors import read_safetensors, write_safetensors
 
 FORMAT = 1
+LABELS = ("soft", "hard", "unrestricted")
 _ARRAYS = ("inputs", "label_logits", "log_rates", "vectors")
 _SPEC = ("task", "label_map", "classes", "length", "layers", "model", "learner", "init")
 
@@ -35,6 +37,7 @@ class Artefact:
         ``attention`` (the weight of attention labels in the loss), ``encoder`` and ``data`` (hashes).
       attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels; None for
         sets without.
+      source: the file, for messages.
     """
 
     inputs: np.ndarray
@@ -45,6 +48,7 @@ class Artefact:
     params: dict[str, np.ndarray]
     spec: dict[str, Any]
     attention_logits: np.ndarray | None = None
+    source: str = "the distilled set"
 
 
 def save(path: str | os.PathLike, artefact: Artefact) -> None:
@@ -78,6 +82,8 @@ def load(path: str | os.PathLike) -> Artefact:
       DataError: no such file, a damaged one, or one that is not an artefact of this format.
     """
     path = locate(path)
+    if not path.exists() and (runs := sorted((path.parent / "runs").glob("*/distilled.safetensors"))):
+        raise DataError(f"{path.parent} is a table of several runs; name one, such as {runs[0].parent}")
     arrays = read_safetensors(path)
     missing = {*_ARRAYS, "words", "spec"} - set(arrays)
     if missing:
@@ -96,9 +102,42 @@ def load(path: str | os.PathLike) -> Artefact:
         raise DataError(f"{path}: {len(words)} words, but {len(arrays['vectors'])} word vectors")
     if bool(spec.get("attention")) != ("attention_logits" in arrays):
         raise DataError(f"{path}: attention = {spec.get('attention')!r} in its description does not fit its arrays")
+    try:
+        _check(arrays, spec, path)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise DataError(f"{path}: its description is damaged ({type(error).__name__}: {error})") from error
     return Artefact(
         **{name: arrays[name].astype(np.float32) for name in (*_ARRAYS, "attention_logits") if name in arrays},
         words=words,
         params={name[5:]: value for name, value in arrays.items() if name.startswith("init/")},
         spec=spec,
+        source=str(path),
     )
+
+
+def _check(arrays: Mapping[str, np.ndarray], spec: Mapping[str, Any], path: Path) -> None:
+    """The arrays are numbers, and fit together and the description."""
+    inputs = arrays["inputs"]
+    if inputs.ndim != 4 or not inputs.size:
+        raise DataError(f"{path}: inputs has the shape {inputs.shape}; it must be [sets, items, length, dim]")
+    sets, items, length, dim = inputs.shape
+    columns = len(spec["layers"]) + sum(map(len, spec.get("also", {}).values()))
+    expected = {
+        "label_logits": (sets, items, spec["classes"]),
+        "log_rates": (sets, *arrays["log_rates"].shape[1:2], columns),
+        "vectors": (*arrays["vectors"].shape[:1], dim),
+    }
+    if "attention_logits" in arrays:
+        expected["attention_logits"] = (sets, items, spec["model"]["blocks"], spec["model"]["heads"], length)
+    for name, shape in expected.items():
+        if (found := arrays[name].shape) != shape:
+            raise DataError(f"{path}: {name} has the shape {found}, but its inputs and description need {shape}")
+    for name in ("inputs", *expected):
+        if not np.isfinite(arrays[name]).all():
+            raise DataError(f"{path}: {name} holds numbers that are not finite")
+    if not isinstance(spec["length"], int) or spec["length"] < 1:
+        raise DataError(f"{path}: length = {spec['length']!r}: must be an integer of at least 1")
+    if (labels := spec.get("targets", "soft")) not in LABELS:
+        raise DataError(f"{path}: targets = {labels!r}: must be one of {', '.join(LABELS)}")
+    if not all(0 <= index < spec["classes"] for index in spec["label_map"].values()):
+        raise DataError(f"{path}: its label_map has classes that are not below {spec['classes']}")

@@ -190,7 +190,7 @@ def _scores(exported: Exported) -> str:
         split = results["evaluate"]["split"]
         rows = [_score_row(results, name) for name in results["methods"]]
         header = ("trained on", f"{split} accuracy, %", "macro-F1, %", "share of the full data's accuracy, %")
-        return f"{verdict(results)}\n\n{_table(header, rows)}"
+        return f"{verdict(results, why=False)}\n\n{_table(header, rows)}"
     if exported.scores:
         rows = [(escaped(name.replace("_", " ")), percent(value)) for name, value in exported.scores.items()]
         return _table(("score", "%"), rows)

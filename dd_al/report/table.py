@@ -160,10 +160,18 @@ def _over_seeds(entries: Sequence[Mapping]) -> dict:
         if key.endswith(("_accuracy", "_macro_f1"))
     }
     kept = summary([_number(entry["retention"]) for entry in entries])
-    # Mean over the initialisations of each run, so that a band over the last axis is one over seeds.
-    curves = [np.mean(np.asarray(entry["curve"]["accuracy"], dtype=float), axis=1) for entry in entries]
-    curve = {"steps": entries[0]["curve"]["steps"], "accuracy": np.stack(curves, axis=1).round(6).tolist()}
-    return means | {"retention": kept["mean"], "retention_over_seeds": kept, "curve": curve}
+    return means | {"retention": kept["mean"], "retention_over_seeds": kept, "curve": _curve(entries)}
+
+
+def _curve(entries: Sequence[Mapping]) -> dict:
+    """Returns the curves of several runs as one: means over the initialisations of each, so that a band is over seeds.
+
+    Runs that chose another number of steps share some points, or none.
+    """
+    curves = [dict(zip(entry["curve"]["steps"], entry["curve"]["accuracy"], strict=True)) for entry in entries]
+    steps = [step for step in curves[0] if all(step in curve for curve in curves)]
+    accuracy = [[np.mean(np.asarray(curve[step], dtype=float)) for curve in curves] for step in steps]
+    return {"steps": steps, "accuracy": np.round(accuracy, 6).tolist()}
 
 
 def _number(value: float | None) -> float:

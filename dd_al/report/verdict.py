@@ -47,12 +47,17 @@ def budget(results: Mapping, method: str) -> Mapping:
     return budgets.get(method) or (budgets.get("full", {}) if method.startswith("full") else {})
 
 
-def verdict(results: Mapping) -> str:
-    """Returns the outcome in plain words: what the distilled set gives beside all data, random data and a constant."""
+def verdict(results: Mapping, *, why: bool = True) -> str:
+    """Returns the outcome in plain words: what the distilled set gives beside all data, random data and a constant.
+
+    Args:
+        results: as `schema.validate` wants them.
+        why: whether to say why little is kept, and what to try, which is for those who can run it again.
+    """
     lines = [_distilled(results) if score(results, "distilled") else _baselines(results)]
     if known(rate := results["dataset"]["majority_rate"]):
         lines.append(f"Always answering the commonest class gives {percent(rate)} %.")
-    return " ".join(lines + _warnings(results))
+    return " ".join(lines + _warnings(results, why))
 
 
 def _distilled(results: Mapping) -> str:
@@ -90,7 +95,7 @@ def _baselines(results: Mapping) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _warnings(results: Mapping) -> list[str]:
+def _warnings(results: Mapping, why: bool) -> list[str]:
     """Returns what a reader must be told where the headline alone would flatter, and why where little is kept."""
     distilled, random = score(results, "distilled"), score(results, "random")
     if not distilled or not known(distilled["mean"]):
@@ -105,7 +110,7 @@ def _warnings(results: Mapping) -> list[str]:
         lines.append("The distilled set does no better than that constant answer.")
     if random and known(random["mean"]) and distilled["mean"] <= random["mean"]:
         lines.append("Distillation does not beat random sentences here.")
-    return lines + _shortfall(results)
+    return lines + _shortfall(results, why)
 
 
 def _untrained(results: Mapping) -> list[str]:
@@ -126,7 +131,7 @@ def _untrained(results: Mapping) -> list[str]:
     ]
 
 
-def _shortfall(results: Mapping) -> list[str]:
+def _shortfall(results: Mapping, why: bool) -> list[str]:
     """Returns why the distilled set keeps less than `KEPT` of what all of the data add, where it does."""
     full, distilled, rate = score(results, "full"), score(results, "distilled"), results["dataset"]["majority_rate"]
     if not full or not known(full["mean"]) or not known(rate) or full["mean"] <= rate:
@@ -139,12 +144,15 @@ def _shortfall(results: Mapping) -> list[str]:
     if min(kept.values()) >= KEPT:
         return []
     shares = " and ".join(f"{percent(share)} % in {name}" for name, share in kept.items())
+    line = (
+        f"Of what all of the data add to that constant answer, the distilled set keeps {shares}, less than "
+        f"{percent(KEPT, 0)} %."
+    )
+    if not why:
+        return [line]
     reasons = [*_noise(results, kept["accuracy"]), *_outer(results), *_classes(results, kept)]
     reasons = reasons or [f"no number of this run says; try twice the items (config.distill.items={_twice(results)})"]
-    return [
-        f"Of what all of the data add to that constant answer, the distilled set keeps {shares}, less than "
-        f"{percent(KEPT, 0)} %. Why, as far as the numbers tell: {'; '.join(reasons)}."
-    ]
+    return [f"{line} Why, as far as the numbers tell: {'; '.join(reasons)}."]
 
 
 def _noise(results: Mapping, kept: float) -> list[str]:
@@ -171,9 +179,13 @@ def _outer(results: Mapping) -> list[str]:
     judged = [value for value in outer.get("validation_accuracy", []) if known(value)]
     taught = [value for value in outer.get("accuracy", []) if known(value)]
     fifth = len(judged) // 5
-    if not fifth or len(taught) != len(judged):
+    if not judged or len(taught) != len(judged):
         return []
     reasons, last = [], outer["steps"][-1]
+    if not fifth:
+        return [
+            f"validation was looked at {len(judged)} times only in {last:,} outer steps: more config.distill.iterations"
+        ]
     late, before = _mean(judged[-fifth:]), _mean(judged[-2 * fifth : -fifth])
     seen, given = _mean(taught[-fifth:]), results["budget"]["distilled"]["examples"]
     if late - before > 0.005:

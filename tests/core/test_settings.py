@@ -68,6 +68,12 @@ def test_keys_that_a_config_leaves_out_keep_their_defaults():
         from_config(Settings, {})
 
 
+@pytest.mark.parametrize("text", ["bad:0,good:1,bad:1", "bad:0,one,two:1"])
+def test_entries_are_not_lost(text):
+    with pytest.raises(ConfigError, match="label_map = .*must be like"):
+        overridden("label_map", text)
+
+
 @pytest.mark.parametrize(
     ("key", "text", "value"),
     [

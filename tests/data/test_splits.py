@@ -8,7 +8,7 @@ import pytest
 from dd_al.core.errors import DataError
 from dd_al.data import splits
 from dd_al.data.dataset import Split
-from dd_al.data.sources import DataSettings, load
+from dd_al.data.sources import DataSettings, from_lists, load
 
 
 def _split(labels, prefix="text"):
@@ -47,15 +47,15 @@ def test_too_few_rows_to_carve_from():
         splits.carve(_split([0, 1]), 0, 0, "test")
 
 
-def test_published_splits_keep_their_sentences():
+def test_a_published_test_split_keeps_its_sentences():
     train = Split(("in both", "own", "in test", "other"), np.array([0, 1, 0, 1], np.int32), np.arange(4))
     validation = Split(("in both", "in test"), np.array([0, 1], np.int32), np.arange(2))
     test = Split(("in test", "in test"), np.array([0, 1], np.int32), np.arange(2))
     found = splits.arrange({"train": train, "validation": validation, "test": test}, 0)
     assert found.train.texts == ("own", "other")
     assert found.train.rows.tolist() == [1, 3]
-    assert (found.validation.texts, found.test.texts) == (validation.texts, test.texts)
-    assert found.dropped == 2
+    assert (found.validation.texts, found.test.texts) == (("in both",), test.texts)
+    assert found.dropped == 3
 
 
 def test_conflicting_copies_go_and_agreeing_ones_stay():
@@ -107,3 +107,11 @@ def test_a_file_of_nothing_but_conflicts(tmp_path):
     (tmp_path / "a.csv").write_text("text,label\n" + "same text,0\nsame text,1\n" * 10)
     with pytest.raises(DataError, match="all 20 rows of train hold texts that occur in it with different labels"):
         load(DataSettings(name="a", dir=str(tmp_path / "a.csv")))
+
+
+def test_no_text_of_validation_is_in_test():
+    texts, labels = [f"text {i}" for i in range(40)], [i % 2 for i in range(40)]
+    data = from_lists(texts, labels, validation=(texts[:20], labels[:20]), test=(texts[10:30], labels[10:30]))
+    assert data.test.texts == tuple(texts[10:30]) and data.validation.texts == tuple(texts[:10])
+    assert data.train.texts == tuple(texts[30:])
+    assert "10 rows whose text is in test too were removed from validation" in data.notes

@@ -105,7 +105,7 @@ def test_every_method_keeps_the_contract(name, pool):
     broken = REAL._replace(inputs=(texts(np.full((12, 2, DIM), np.nan)),))
     after, info = counted(jax.random.key(1), state, broken)
     assert not info.finite
-    for old, new in zip(leaves(state._replace(step=state.step + 1)), leaves(after)):
+    for old, new in zip(leaves(state._replace(step=state.step + 1, pools=())), leaves(after._replace(pools=()))):
         np.testing.assert_array_equal(old, new)
 
 
@@ -190,6 +190,33 @@ def test_a_pool_trains_what_was_drawn_and_replaces_it_in_time():
     for row in (0, 2):
         for old, new in zip(leaves(state.states), leaves(after.states)):
             np.testing.assert_array_equal(old[row], new[row])
+
+
+def test_a_learner_that_is_no_number_is_replaced():
+    pool = make_pool(LEARNER, size=2, nets=2, last_age=9)
+    state = pool.init(jax.random.key(0))
+    poisoned = jax.tree.map(lambda x: x.at[1].set(jnp.nan), state.states.params)
+    state = state._replace(states=state.states._replace(params=poisoned))
+    rows = jnp.arange(2)
+    after = pool.refresh(jax.random.key(2), state, rows, as_batch(SYNTHETIC), rates(SYNTHETIC))
+    assert all(np.isfinite(x).all() for x in leaves(after.states.params))
+    np.testing.assert_array_equal(after.ages, [1, 0])
+
+
+def test_a_step_that_is_skipped_replaces_the_learner_that_spoilt_it():
+    pool = make_pool(LEARNER, size=2, nets=2, last_age=9)
+    student = Student(LEARNER, LEARNER.init, pool=pool)
+    init, step = kernel_regression([student], optax.sgd(0.1), ridge=1e-3)
+    state = init(SYNTHETIC, jax.random.key(0))
+    poisoned = jax.tree.map(lambda x: x.at[0].set(jnp.nan), state.pools[0].states.params)
+    bad = state._replace(pools=(state.pools[0]._replace(states=state.pools[0].states._replace(params=poisoned)),))
+    after, info = step(jax.random.key(1), bad, REAL)
+    assert not info.finite and after.step == 1
+    for old, new in zip(leaves(bad.synthetic), leaves(after.synthetic), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert all(np.isfinite(x).all() for x in leaves(after.pools[0].states.params))
+    _, info = step(jax.random.key(2), after, REAL)
+    assert info.finite
 
 
 @pytest.mark.parametrize(

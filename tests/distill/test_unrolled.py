@@ -275,3 +275,20 @@ def test_several_students_share_the_set_and_have_rates_of_their_own():
     np.testing.assert_allclose(moved.inputs, (first.inputs + second.inputs) / 2, atol=1e-5)
     np.testing.assert_allclose(moved.log_rates[:, :columns], first.log_rates[:, :columns] / 2, atol=1e-5)
     np.testing.assert_allclose(moved.log_rates[:, columns:], second.log_rates / 2, atol=1e-5)
+
+
+def test_a_share_of_the_nets_trains_at_the_geometric_mean_of_the_rates():
+    learned = jnp.asarray(RNG.normal(size=SYNTHETIC.log_rates.shape), jnp.float32)
+    many, seen = jax.vmap(LEARNER.init)(jax.random.split(jax.random.key(0), 60)), []
+
+    def train(state, batch, step_rates, key=None, window_key=None):
+        jax.debug.callback(lambda r: seen.append(np.asarray(r)), step_rates)
+        return state
+
+    synthetic = SYNTHETIC._replace(log_rates=learned)
+    outer_loss(LEARNER, synthetic, many, REAL, window_key=jax.random.key(0), train=train, flat_rates=0.5)
+    jax.effects_barrier()
+    flat = [np.ptp(one) == 0 for one in seen]
+    for one, mean in zip(seen, flat, strict=True):
+        np.testing.assert_allclose(one, np.exp(learned.mean()) if mean else np.exp(learned), rtol=1e-5)
+    assert len(seen) == 60 and 15 < sum(flat) < 45

@@ -10,8 +10,10 @@ import pytest
 from dd_al.experiments.baselines import fit_full
 from dd_al.experiments.distilling import distil
 from dd_al.experiments.settings import FullSettings, RandomSettings
+from dd_al.experiments.task import columns
 from dd_al.experiments.teacher import taught
 from dd_al.io.signals import Stop
+from dd_al.learner.learner import layers
 from dd_al.learner.predict import predict
 
 pytestmark = pytest.mark.usefixtures("own_caches")
@@ -56,3 +58,14 @@ def test_a_set_without_a_schedule_gets_the_one_that_validation_prefers(task, tea
     assert rates[0, 0, 0] == pytest.approx(3e-2) and 0 <= found.best_accuracy[0] <= 1
     assert np.isfinite(found.synthetic.inputs).all()
     assert jnp.all(found.synthetic.label_logits[0].argmax(-1) == jnp.arange(3))
+
+
+def test_every_network_gets_a_rate_of_its_own_and_all_the_same_steps(make_tiny_task, tiny_settings):
+    settings = tiny_settings(method="kernel_regression", init="pool", pool=3, also=("averaging",))
+    settings = replace(settings, random=RandomSettings(rates=(1e-5, 3e-2), steps=(2, 7)))
+    task = make_tiny_task(settings=settings)
+    found = distil(task, settings, items=2)
+    own, other = (found.synthetic.log_rates[..., part] for part in columns(task).values())
+    assert own.shape[1] == other.shape[1] in (2, 7) and other.shape[2] == len(layers(task.others["averaging"].model))
+    assert all(np.unique(part).size == 1 for part in (own, other))
+    assert np.exp(other[0, 0, 0]) == pytest.approx(3e-2)  # at 1e-5 it would not have moved

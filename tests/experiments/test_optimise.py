@@ -1,14 +1,16 @@
 """The outer loop: compiled once, resumed exactly, for every kind of set."""
 
 import logging
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from dd_al.core.errors import Interrupted, UserError
+from dd_al.core.errors import ConfigError, Interrupted, UserError
 from dd_al.experiments.optimise import optimise, train_on
-from dd_al.experiments.starts import default_items, starting_sets
+from dd_al.experiments.settings import DistillSettings
+from dd_al.experiments.starts import number_of_items, starting_sets
 from dd_al.experiments.task import known_inits
 from dd_al.io import metrics
 from dd_al.io.signals import Stop
@@ -27,6 +29,10 @@ def distilled(task, settings, items=2, **options):
     return optimise(task, settings.distill, items=items, select_inits=2, **options)
 
 
+def cached_programs():
+    return {path.name for path in Path(jax.config.jax_compilation_cache_dir).glob("jit_advance*")}
+
+
 def equal(a, b):
     return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
@@ -35,7 +41,16 @@ def equal(a, b):
     ("train", "classes", "items"), [(6920, 2, 8), (8544, 5, 10), (1000, 2, 2), (1001, 2, 2), (50, 3, 3)]
 )
 def test_the_default_is_a_thousandth_rounded_up_to_whole_classes(train, classes, items):
-    assert default_items(train, classes) == items
+    assert number_of_items(DistillSettings(), train, classes) == items
+    assert number_of_items(DistillSettings(init="known"), train, classes) == classes
+
+
+@pytest.mark.parametrize("keys", [{"labels": "hard"}, {"method": "distribution_matching"}])
+def test_labels_that_are_not_mixed_need_an_item_of_each_class(keys):
+    assert number_of_items(DistillSettings(items=3, **keys), 50, 3) == 3
+    with pytest.raises(ConfigError, match="config.distill.items = 2: .* needs an item of each of the 3 classes"):
+        number_of_items(DistillSettings(items=2, **keys), 50, 3)
+    assert number_of_items(DistillSettings(items=2), 50, 3) == 2
 
 
 def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_settings, caplog):
@@ -53,7 +68,7 @@ def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_se
 @pytest.mark.parametrize(("init", "sets"), [("known", 2), pytest.param("pool", 1, marks=pytest.mark.slow)])
 def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, monkeypatch, init, sets):
     settings = tiny_settings(init=init, word_dropout=0.2, inner_dropout=True, pool=3)
-    whole = distilled(task, settings, sets=sets)
+    whole, programs = distilled(task, settings, sets=sets), cached_programs()
     stop = Stop()
     write = metrics.MetricsWriter.write
 
@@ -69,6 +84,7 @@ def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, mon
     with open_workdir(tmp_path / "w", {}) as workdir:
         again = distilled(task, settings, sets=sets, workdir=workdir, stop=stop)
         lines = metrics.read(workdir.metrics)
+    assert programs and cached_programs() == programs  # the one that went on is not compiled anew
     assert [line.get("event", line["step"]) for line in lines] == [2, "resume", 4, 6, 7]
     assert equal((again.synthetic, again.best_step), (whole.synthetic, whole.best_step))
 

@@ -22,9 +22,12 @@ def test_choices_are_those_of_the_code():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
+        ({"method": "kernel_regression", "flat_rates": 1.0}, r"flat_rates = 1.0 is for method = 'unrolled'"),
         ({"method": "kernel_regression", "rate_noise": 0.1}, r"rate_noise = 0.1 is for method = 'unrolled'"),
         ({"method": "gradient_matching", "attention": 0.1}, r"attention = 0.1 is for method = 'unrolled'"),
         ({"method": "kernel_regression", "init": "known"}, r"init must be 'random' or 'pool'"),
+        ({"method": "gradient_matching"}, r"needs init = 'pool': the output layer of a fresh learner is zero"),
+        ({"method": "distribution_matching", "labels": "unrestricted"}, r"labels that are shares of classes"),
         ({"init": "pool", "nets": 4, "pool": 3}, r"nets = 4 learners cannot be drawn from a pool of pool = 3"),
     ],
 )

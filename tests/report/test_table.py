@@ -101,6 +101,16 @@ def test_numbers_that_are_missing_stay_missing():
     assert re.split(r"\s{2,}", table.text(results).splitlines()[1])[4:] == ["n/a", "n/a"]
 
 
+def test_runs_of_different_lengths_share_some_points():
+    runs = [fake_run(seed) for seed in (0, 1)]
+    runs[0]["methods"]["distilled"]["curve"] = {"steps": [1, 2, 4], "accuracy": [[0.5, 0.7], [0.7, None], [0.8, 0.8]]}
+    runs[1]["methods"]["distilled"]["curve"] = {"steps": [1, 4, 8], "accuracy": [[0.4, 0.4], [0.9, 0.7], [1.0, 1.0]]}
+    runs[1]["methods"]["random"]["curve"] = {"steps": [5], "accuracy": [[0.4, 0.4]]}
+    methods = table.summarise({"a": runs}, changes={"a": ""}, runs={"a": []}, published={"a": {}})["methods"]
+    assert methods["a: distilled"]["curve"] == {"steps": [1, 4], "accuracy": [[0.6, 0.4], [0.8, 0.8]]}
+    assert methods["a: random"]["curve"] == {"steps": [], "accuracy": []}
+
+
 def test_rows_without_their_methods_are_refused():
     results = fake_table()
     del results["methods"]["x: random"]
