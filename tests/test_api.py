@@ -142,9 +142,9 @@ def test_the_test_split_is_left_alone_on_request(reviews):
         (BAD_LISTS, {"validation": ["a b"]}, r"validation must be a pair \(texts, labels\)"),
         (BAD_LISTS, {"test": (["a"], [2, 3])}, "lists test: 1 texts, but 2 labels"),
         (
-            BAD_LISTS,
-            {"items": 1, "config": {"distill": {"labels": "hard"}}},
-            "items = 1: .* an item of each of the 2 cl",
+            (["a b", "c d"] * 20, [0, 1] * 20),
+            {"items": 1, "config": {**TINY, "distill": {"labels": "hard"}}},
+            "items = 1: .* an item of each of the 2 classes",
         ),
         (BAD_LISTS, {"items": 0}, "config.distill.items = 0: must be an integer of at least 1"),
         (BAD_LISTS, {"init": "knwon"}, "config.distill.init = 'knwon': .*did you mean 'known'"),

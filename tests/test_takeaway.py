@@ -207,7 +207,6 @@ DAMAGE = {
     "no settings": ({"learner": 3}, "description is damaged|another version"),
     "labels past the classes": ({"label_map": {"a": 7}}, "label_map has classes that are not below 3"),
     "labels without classes": ({"label_map": [1, 2]}, "description is damaged"),
-    "more classes": ({"classes": 4}, r"label_logits has the shape \(2, 3, 3\).*need \(2, 3, 4\)"),
     "more layers": ({"layers": ["conv1"]}, r"log_rates has the shape \(2, 4, 4\).*need \(2, 4, 1\)"),
     "further layers": ({"also": {"gru": ["output"]}}, r"log_rates has the shape \(2, 4, 4\).*need \(2, 4, 5\)"),
     "fewer labels": ({"labels": [1, 2]}, "2 labels for 3 classes"),
