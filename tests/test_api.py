@@ -141,11 +141,6 @@ def test_the_test_split_is_left_alone_on_request(reviews):
         ((["a b"], 1), {}, "labels must be a list, not int"),
         (BAD_LISTS, {"validation": ["a b"]}, r"validation must be a pair \(texts, labels\)"),
         (BAD_LISTS, {"test": (["a"], [2, 3])}, "lists test: 1 texts, but 2 labels"),
-        (
-            (["a b", "c d"] * 20, [0, 1] * 20),
-            {"items": 1, "config": {**TINY, "distill": {"labels": "hard"}}},
-            "items = 1: .* an item of each of the 2 classes",
-        ),
         (BAD_LISTS, {"items": 0}, "config.distill.items = 0: must be an integer of at least 1"),
         (BAD_LISTS, {"init": "knwon"}, "config.distill.init = 'knwon': .*did you mean 'known'"),
         (BAD_LISTS, {"config": {"model": {"filtres": 3}}}, "config.model.filtres = 3: no such key .*'filters'"),
@@ -157,6 +152,13 @@ def test_the_test_split_is_left_alone_on_request(reviews):
 def test_mistakes(args, options, message):
     with pytest.raises(UserError, match=message):
         dd_al.distill(*args, **options)
+
+
+def test_hard_labels_need_an_item_of_each_class(reviews):
+    texts, labels = reviews(2, 40)
+    config = {**TINY, "distill": {**TINY["distill"], "labels": "hard"}}
+    with pytest.raises(ConfigError, match="items = 1: .* needs an item of each of the 2 classes"):
+        dd_al.distill(texts, labels, items=1, config=config, progress=False)
 
 
 def test_mistakes_with_the_classifier(distilled):
