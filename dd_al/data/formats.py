@@ -39,7 +39,7 @@ def read_file(path: Path, text_column: str = "text", label_column: str = "label"
     Raises:
         DataError: it cannot be read, is no known format, or an example is bad; the message names the line.
     """
-    ending, origin = path.suffix.lower(), path.name
+    ending, origin = path.suffix.lower(), str(path)
     if ending not in EXTENSIONS:
         known = ", ".join(EXTENSIONS)
         raise DataError(f"{path}: unknown ending {ending!r}{nearest(ending, EXTENSIONS)}; known are {known}")

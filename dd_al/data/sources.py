@@ -117,7 +117,7 @@ def read_examples(
         if split != "all" and split not in parts:
             raise DataError(f"{path}: no {split} split in this folder; it has {', '.join(parts)}")
         parts = parts if split == "all" else {split: parts[split]}
-    remedy = f"{path}: write the labels as they were in training, or leave such rows out"
+    remedy = "Write labels as they were in training, and leave out rows of others"
     return splits.pool([labels.encode(rows, label_map, remedy) for rows in parts.values()])
 
 

@@ -32,7 +32,7 @@ class Trained(NamedTuple):
       params: stacked over learners.
       steps: ``int32[points]``, training steps at which accuracy was taken.
       accuracy: ``float32[points, learners]``, on validation.
-      chosen: ``float32[...]``, what validation chose: see the functions.
+      chosen: ``float64[...]``, what validation chose: see the functions.
     """
 
     params: Params
@@ -169,7 +169,7 @@ def fit_constant(
                     chosen = jax.tree.map(lambda x, at=at: x[at], params)
                     best = (
                         means[at],
-                        Trained(chosen, steps, np.asarray(curve), np.asarray([rate, steps[at], dropout], np.float32)),
+                        Trained(chosen, steps, np.asarray(curve), np.asarray([rate, steps[at], dropout], np.float64)),
                     )
                 progress.update(1, best=float(best[0]))
                 stop.check(f"the same command trains again: {title}")

@@ -80,7 +80,7 @@ def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Sto
         trained = fit_set(one, grid, batch, states, stop=stop, title=title)
         rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
         reached = trained.accuracy[list(trained.steps).index(steps)].mean()
-        _LOG.info("%s: %d steps of %s, validation accuracy %.3f", title, steps, rate, reached)
+        _LOG.info("%s: %d steps of %g, validation accuracy %.3f", title, steps, rate, reached)
         log_rates.append(np.full((1, steps, columns_of.stop - columns_of.start), np.log(rate), np.float32))
         if not number:
             accuracy, grid = reached, replace(grid, steps=(steps,))

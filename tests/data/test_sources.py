@@ -183,7 +183,9 @@ def test_examples_for_a_known_task(folder, tmp_path):
         read_examples(single.parent, label_map, split="train")
     with pytest.raises(DataError, match="no such file"):
         read_examples(tmp_path / "absent.csv", label_map)
-    with pytest.raises(DataError, match="dev.jsonl, line 2: the label '0' is not one of '1', '2'.*label_map"):
+    with pytest.raises(
+        DataError, match="dev.jsonl, line 2: the label '0' is not one of '1', '2'.*as they were in training"
+    ):
         read_examples(folder / "dev.jsonl", {"1": 0, "2": 1})
 
 
