@@ -183,9 +183,7 @@ def _outer(results: Mapping) -> list[str]:
         return []
     reasons, last = [], outer["steps"][-1]
     if not fifth:
-        return [
-            f"validation was looked at {len(judged)} times only in {last:,} outer steps: more config.distill.iterations"
-        ]
+        return [f"distillation ended after {last:,} outer steps, too few to tell more: raise config.distill.iterations"]
     late, before = _mean(judged[-fifth:]), _mean(judged[-2 * fifth : -fifth])
     seen, given = _mean(taught[-fifth:]), results["budget"]["distilled"]["examples"]
     if late - before > 0.005:

@@ -59,6 +59,7 @@ def test_nothing_to_explain():
     old = _results()
     del old["dataset"]["train_counts"]
     assert "no number of this run says" in verdict(old)
+    assert "Why" not in verdict(old, why=False) and "less than 90 %." in verdict(old, why=False)
     assert "Why" not in verdict(_results(full=0.5, distilled=0.4))  # it says that all of the data teach nothing
 
 
@@ -68,6 +69,7 @@ REASONS = {
         {"outer": ([0.5 + 0.02 * i for i in range(10)], [0.95] * 10)},
         "still rising when distillation ended (63.0 to 67.0 %): more config.distill.iterations than 1,000",
     ),
+    "too short": ({"outer": ([0.6], [0.7])}, "ended after 100 outer steps, too few to tell more"),
     "few items": (
         {"outer": (FLAT, [0.7] * 10)},
         "no better than 70.0 %, less than all of the data teach new ones: 2 items for 2 classes are few, "
