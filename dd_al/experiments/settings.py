@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import reduce
 
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.settings import from_config, override, to_config
@@ -307,7 +306,7 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
     if settings.seed:
         raise ConfigError(f"config.seed = {settings.seed}: the seeds of a table are config.table.seeds")
     common = replace(settings, experiment="distill", table=TableSettings())
-    found, folders, untouched = {}, {}, to_config(Settings())
+    found, folders = {}, {}
     for name, text in settings.table.rows.items():
         where = f"config.table.rows, {name!r}"
         config = to_config(common)
@@ -315,10 +314,7 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
             for key, value in _pairs(text):
                 if key.split(".")[0] in ("experiment", "seed", "table") or key == "evaluate.split":
                     raise ConfigError(f"config.{key} = {value!r}: is the same for all rows")
-                before = _at(config, key)
                 override(Settings, config, key, value)
-                if before not in (_at(config, key), _at(untouched, key)):
-                    raise ConfigError(f"config.{key} = {before!r} has no effect, for this row has {key}={value}")
             found[name] = from_config(Settings, config)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
@@ -327,14 +323,18 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
             why = f"its folder would be that of {folders[folder]!r}" if folder else "a name needs letters or digits"
             raise ConfigError(f"{where}: {why}")
         folders[folder] = name
+    _check_common(settings, common)
     return found
 
 
-def _at(config: Mapping, key: str) -> Any:
-    """The value at a dotted key, None where there is no such key."""
-    for part in key.split("."):
-        config = config.get(part) if isinstance(config, Mapping) else None
-    return config
+def _check_common(settings: Settings, common: Settings) -> None:
+    """A key that has been set for all rows is not set anew by every one of them."""
+    rows = [dict(_pairs(text)) for text in settings.table.rows.values()]
+    ours, untouched = to_config(common), to_config(Settings())
+    for key in rows[0]:
+        given, default = (reduce(lambda at, part: at[part], key.split("."), one) for one in (ours, untouched))
+        if given != default and all(key in row and row[key] != str(given) for row in rows):
+            raise ConfigError(f"config.{key} = {given!r} has no effect: every one of config.table.rows sets it")
 
 
 def row_folder(name: str) -> str:

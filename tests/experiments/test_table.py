@@ -163,10 +163,6 @@ def test_rows_are_configs_of_whole_runs():
         ({"a b": "", "A  b": ""}, r"rows, 'A  b': its folder would be that of 'a b'"),
         ({"…": ""}, "a name needs letters or digits"),
         ({"a": "distill.items=2; distill.items=4"}, "gives a key twice"),
-        (
-            {"a": "model.filters=9"},
-            r"rows, 'a': config\.model\.filters = 4 has no effect, for this row has model\.filt",
-        ),
         (None, r"config\.table\.rows is not set"),
         ("a", r"config\.table\.rows = 'a': must be like SST-2:data\.name=sst2"),
     ],
@@ -176,12 +172,15 @@ def test_a_mistake_in_a_row_names_it(rows, message):
         settings("x", rows)
 
 
-def test_what_a_row_sets_cannot_be_set_for_all_rows():
-    config = {"experiment": "table", "distill": {"items": 4}, "table": {"rows": {"a": "distill.items=8"}}}
-    with pytest.raises(ConfigError, match=r"'a': config\.distill\.items = 4 has no effect, .* has distill\.items=8"):
-        from_config(Settings, config)
-    config["table"]["rows"] = {"a": "distill.items=4"}
-    assert from_config(Settings, config).distill.items == 4
+def test_what_every_row_sets_cannot_be_set_for_all_of_them():
+    config = {"experiment": "table", "distill": {"items": 4}}
+    rows = {"a": "distill.items=8", "b": "distill.items=2; distill.steps=3"}
+    with pytest.raises(
+        ConfigError, match=r"config\.distill\.items = 4 has no effect: every one of config\.table\.rows"
+    ):
+        from_config(Settings, config | {"table": {"rows": rows}})
+    rows["c"] = "distill.steps=4"
+    assert from_config(Settings, config | {"table": {"rows": rows}}).distill.items == 4
 
 
 def test_other_mistakes_of_a_table():
