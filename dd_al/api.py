@@ -98,8 +98,8 @@ def distill(
     with _shown() if progress else hidden():
         for note in dataset.notes:
             _LOG.info("%s", note)
+        items = number_of_items(settings.distill, len(dataset.train), dataset.num_classes)
         task = make_task(settings, dataset)
-        items = number_of_items(settings.distill, len(dataset.train), task.classes)
         found = distil(task, settings, items=items)
     made = make_artefact(task, settings, found)
     made = dataclasses.replace(made, spec={**made.spec, "labels": _names(dataset, written)})
@@ -326,8 +326,7 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str
     section = config.get("distill", {})
     defaults = KNOWN if given.get("init") == "known" else {}
     merged = {**defaults, **section, **given} if isinstance(section, Mapping) else section
-    settings = from_config(Settings, {**config, "seed": seed, "inputs": inputs, "distill": merged})
-    return settings
+    return from_config(Settings, {**config, "seed": seed, "inputs": inputs, "distill": merged})
 
 
 def _test_scores(artefact: Artefact, dataset: TextDataset, settings: Settings) -> dict[str, float]:

@@ -67,7 +67,7 @@ def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, ov
         raise DataError(
             f"{file} holds sentence vectors, which need their encoder; only sets of word vectors are exported"
         )
-    sets = [training_set(artefact, index, str(file)) for index in range(max(1, len(artefact.inputs)))]
+    sets = [training_set(artefact, index) for index in range(max(1, len(artefact.inputs)))]
     contents = _contents(sets, artefact, file)
     try:
         (folder / "README.md").unlink(missing_ok=True)  # half an export must not look whole

@@ -170,16 +170,16 @@ def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
     Raises:
       DataError: no such file, a damaged one, or no such set in it; names the file.
     """
-    return training_set(artefacts.load(path), set, str(path))
+    return training_set(artefacts.load(path), set)
 
 
-def training_set(artefact: Artefact, set: int = 0, where: str = "the artefact") -> TrainingSet:
-    """One set of an artefact, as `load_distilled` gives it; ``where`` names the file in errors.
+def training_set(artefact: Artefact, set: int = 0) -> TrainingSet:
+    """One set of an artefact, as `load_distilled` gives it.
 
     Raises:
       DataError: there is no such set, or the artefact does not fit together.
     """
-    spec = artefact.spec
+    spec, where = artefact.spec, artefact.source
     try:
         learner, model = _settings(spec, where)
         labels = class_labels(spec)
@@ -192,7 +192,7 @@ def training_set(artefact: Artefact, set: int = 0, where: str = "the artefact") 
         raise DataError(f"{where}: set = {set!r}: must be an integer from 0 to {sets - 1}, for it holds {sets}")
     rates, layers = np.exp(artefact.log_rates[set]), tuple(spec["layers"])
     params = {name: value[set] for name, value in artefact.params.items()}
-    _check_params(params, artefact, model, where)
+    _check_params(params, artefact, model)
     return TrainingSet(
         inputs=artefact.inputs[set],
         targets=_targets(artefact.label_logits[set], spec.get("targets", "soft")),
@@ -266,14 +266,13 @@ def _further(rates: np.ndarray, also: Mapping[str, Sequence[str]]) -> dict[str, 
 def _settings(spec: Mapping[str, Any], where: str) -> tuple[LearnerSettings, ModelSettings]:
     """The settings in a description; keys that an older version did not write have their defaults."""
     try:
-        found = {"labels": spec.get("targets", "soft"), "init": spec["init"], "attention": spec.get("attention", 0.0)}
-        from_config(DistillSettings, found)
+        from_config(DistillSettings, {"init": spec["init"], "attention": spec.get("attention", 0.0)})
         return from_config(LearnerSettings, spec["learner"]), from_config(ModelSettings, spec["model"])
     except ConfigError as error:
         raise DataError(f"{where} comes from another version of dd_al: {error}") from error
 
 
-def _check_params(params: Mapping[str, np.ndarray], artefact: Artefact, model: ModelSettings, where: str) -> None:
+def _check_params(params: Mapping[str, np.ndarray], artefact: Artefact, model: ModelSettings) -> None:
     """Known parameters are there, and laid out as `load_distilled` says, which those of old versions are not."""
     if artefact.spec["init"] != "known":
         return
@@ -286,6 +285,6 @@ def _check_params(params: Mapping[str, np.ndarray], artefact: Artefact, model: M
             expected[f"conv{window}/bias"] = (model.filters,)
     for name, shape in expected.items():
         if name not in params:
-            raise DataError(f"{where}: its initialisation is known, but lacks {name}")
+            raise DataError(f"{artefact.source}: its initialisation is known, but lacks {name}")
         if params[name].shape != shape:
-            raise DataError(f"{where}: {name} has the shape {params[name].shape}, its model needs {shape}")
+            raise DataError(f"{artefact.source}: {name} has the shape {params[name].shape}, its model needs {shape}")

@@ -116,10 +116,8 @@ class _Field:
             return tuple(self.item.read(item) for item in items if item)
         if self.origin is dict and ":" in text and not text.strip().startswith("{"):
             pairs = [entry.rpartition(":") for entry in text.split(",")]
-            keys = [key.strip() for key, _, _ in pairs]
-            if not all(keys) or len(set(keys)) < len(keys):
-                return text
-            return {key: self.item.read(value) for key, (_, _, value) in zip(keys, pairs, strict=True)}
+            found = {key.strip(): self.item.read(value) for key, _, value in pairs}
+            return found if all(found) and len(found) == len(pairs) else text
         try:
             return ast.literal_eval(text.strip())
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):

@@ -37,10 +37,10 @@ def run(settings: Settings, workdir: Workdir) -> None:
     """Trains the baselines, distils, judges all three from the same unseen initialisations, and reports."""
     began = time.perf_counter()
     dataset = record.load_dataset(settings, workdir)
+    items = number_of_items(settings.distill, len(dataset.train), dataset.num_classes)
     task = make_task(settings, dataset, time.perf_counter() - began)
     known = settings.distill.init == "known"
     inits = settings.evaluate.inits or (3 if known else 10)
-    items = number_of_items(settings.distill, len(dataset.train), task.classes)
     states = known_inits(task, inits) if known else task.inits("evaluation", inits)
 
     with catch_stop() as stop:

@@ -73,7 +73,7 @@ def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Sto
     grid, log_rates = settings.random, []
     own = own_rates(task, found.synthetic)
     batch = as_batch(jax.tree.map(lambda x: x[0], own), settings.distill.labels)
-    for number, (name, columns_of) in enumerate(columns(task).items()):
+    for name, part in columns(task).items():
         one = replace(task, learner=task.others[name]) if name else task
         title = f"schedule of the distilled set{name and ', '}{name}"
         states = one.inits("schedule", settings.evaluate.select_inits)
@@ -81,8 +81,8 @@ def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Sto
         rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
         reached = trained.accuracy[list(trained.steps).index(steps)].mean()
         _LOG.info("%s: %d steps of %g, validation accuracy %.3f", title, steps, rate, reached)
-        log_rates.append(np.full((1, steps, columns_of.stop - columns_of.start), np.log(rate), np.float32))
-        if not number:
+        log_rates.append(np.full((1, steps, part.stop - part.start), np.log(rate), np.float32))
+        if not name:
             accuracy, grid = reached, replace(grid, steps=(steps,))
     synthetic = found.synthetic._replace(log_rates=jnp.asarray(np.concatenate(log_rates, axis=-1)))
     return replace(found, synthetic=synthetic, best_accuracy=np.asarray([accuracy]))

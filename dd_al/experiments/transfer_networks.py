@@ -66,14 +66,14 @@ def networks(
         if kind != own.kind:
             # Rates belong to layers, so networks of other sizes can follow them, too, but not those of other layers.
             model = make_model(_of_kind(others, kind), dim, classes)
-            names = artefact.spec.get("also", {}).get(kind)
-            if names and names != list(layers(model)):
+            follows, names, groups = learned.get(kind), artefact.spec.get("also", {}).get(kind), list(layers(model))
+            if follows and names != groups:
                 _LOG.warning(
                     "%s: the set has rates for the layers %s; that of config.model has %s, and only tries one rate",
-                    kind, ", ".join(names), ", ".join(layers(model)),
+                    kind, ", ".join(names), ", ".join(groups),
                 )  # fmt: skip
-            own_rates = learned[kind] if names == list(layers(model)) else None
-            found.append(Network(kind, model, own_rates, inits))
+                follows = None
+            found.append(Network(kind, model, follows, inits))
     return found
 
 

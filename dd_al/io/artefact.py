@@ -37,7 +37,7 @@ class Artefact:
         ``attention`` (the weight of attention labels in the loss), ``encoder`` and ``data`` (hashes).
       attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels; None for
         sets without.
-      source: the file, for messages.
+      source: what it was read from, as it was given; for messages.
     """
 
     inputs: np.ndarray
@@ -81,7 +81,7 @@ def load(path: str | os.PathLike) -> Artefact:
     Raises:
       DataError: no such file, a damaged one, or one that is not an artefact of this format.
     """
-    path = locate(path)
+    given, path = path, locate(path)
     if not path.exists() and (runs := sorted((path.parent / "runs").glob("*/distilled.safetensors"))):
         raise DataError(f"{path.parent} is a table of several runs; name one, such as {runs[0].parent}")
     arrays = read_safetensors(path)
@@ -111,7 +111,7 @@ def load(path: str | os.PathLike) -> Artefact:
         words=words,
         params={name[5:]: value for name, value in arrays.items() if name.startswith("init/")},
         spec=spec,
-        source=str(path),
+        source=str(given),
     )
 
 
