@@ -27,11 +27,12 @@ VARIANTS = {
     "paper_table2.py": {},  # tables of several runs: run at the end
     "peers.py": {},
 }
-# What the other variants of the file cover between them; these are left to -m slow.
+# What other variants and tests/experiments/test_distilling.py cover between them; these are left to -m slow.
 CONTAINED = {
     ("sst_distill.py", "classes=5"),
     ("sst_distill.py", "init=known"),
     ("sst_full.py", ""),
+    ("sst_methods.py", "method=kernel_regression"),
     ("sst_methods.py", "method=gradient_matching"),
     ("sst_methods.py", "method=distribution_matching"),
     ("sst_networks.py", ""),

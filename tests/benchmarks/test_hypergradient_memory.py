@@ -12,6 +12,7 @@ pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
 TINY = Case(optimizer="adam", windows=(2,), filters=4, items=2, length=4, dim=3, nets=2, batch=9, longest=7, buckets=2)
 
 
+@pytest.mark.slow
 def test_the_last_line_is_the_result(monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "CASE", TINY)
     assert benchmark.main(["--steps", "16,256"]) == 0

@@ -188,6 +188,7 @@ def test_hub_wants_owner_and_name(no_cache):
 
 def _hang(*_, **__):
     time.sleep(30)
+    raise OSError("the look-up hung")
 
 
 def test_hanging_name_look_up_does_not_hold_auto_up(no_cache):
