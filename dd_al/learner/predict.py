@@ -27,21 +27,38 @@ def predict(
     Returns:
       ``float32[learners, n, classes]`` in the order of the split.
     """
-    outputs = []
+
+    def one(raw: jax.Array, index: jax.Array) -> jax.Array:
+        del index
+        inputs = embed(raw)
+        return jax.vmap(lambda p: model.apply(p, inputs), out_axes=1)(params)
+
+    return jnp.moveaxis(on_every(examples, one, chunk=chunk), 1, 0)
+
+
+def on_every(examples: Examples, function: Callable[[jax.Array, jax.Array], Any], *, chunk: int = 256) -> Any:
+    """What a function gives for every example, a chunk of them at a time.
+
+    Args:
+      examples: the split.
+      function: ``function(raw, index)`` for a chunk: ``raw`` is ``int32[rows, length]``, the last ones perhaps of
+        padding, and ``index`` the number of the chunk, for randomness of its own. It returns arrays ``[rows, ...]``.
+      chunk: rows at most.
+
+    Returns:
+      The same arrays for all examples, ``[n, ...]``, in the order of the split.
+    """
+    outputs, first = [], 0
     for bucket in examples.buckets:
         rows = bucket.raw.shape[0]
         count = -(-rows // chunk)
         width = -(-rows // count)
-        padded = jnp.pad(bucket.raw, ((0, count * width - rows), (0, 0)))
-
-        def one(raw: jax.Array) -> jax.Array:
-            inputs = embed(raw)
-            return jax.vmap(lambda p: model.apply(p, inputs))(params)
-
-        result = jax.lax.map(one, padded.reshape(count, width, -1))  # [count, learners, width, classes]
-        outputs.append(jnp.moveaxis(result, 1, 0).reshape(result.shape[1], count * width, -1)[:, :rows])
-    joined = jnp.concatenate(outputs, axis=1)
-    return jnp.zeros_like(joined).at[:, examples.order].set(joined)
+        padded = jnp.pad(bucket.raw, ((0, count * width - rows), (0, 0))).reshape(count, width, -1)
+        result = jax.lax.map(lambda args: function(*args), (padded, first + jnp.arange(count)))
+        outputs.append(jax.tree.map(lambda x, rows=rows: x.reshape(-1, *x.shape[2:])[:rows], result))
+        first += count
+    joined = jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
+    return jax.tree.map(lambda x: jnp.zeros_like(x).at[examples.order].set(x), joined)
 
 
 def accuracy(model: Model, params: Params, examples: Examples, embed: Callable[[jax.Array], Any]) -> jax.Array:

@@ -21,12 +21,15 @@ class Model(NamedTuple):
         exactly where a key is given.
       attention: ``attention(params, inputs, key=None) -> (h, float[batch, blocks, heads, length])``: the features and,
         from the same pass, the share of attention that every position received; None for a network without attention.
+      trunk_dropout: whether ``features`` has dropout, too. Without, one pass through it serves any number of
+        stochastic passes through ``head``.
     """
 
     init: Callable[[jax.Array], Params]
     features: Callable[..., jax.Array]
     head: Callable[..., jax.Array]
     attention: Callable[..., tuple[jax.Array, jax.Array]] | None = None
+    trunk_dropout: bool = False
 
     def apply(self, params: Params, inputs: Any, key: jax.Array | None = None) -> jax.Array:
         """``head ∘ features``: the logits, ``float[batch, classes]``."""

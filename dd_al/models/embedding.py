@@ -33,6 +33,21 @@ def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
     return inputs._replace(embedded=inputs.embedded * kept[..., None])
 
 
+def dropping_words(model: Model, rate: float) -> Model:
+    """A model over `TextInputs` whose dropout begins at the words: a pass with a key leaves some out (`drop_words`).
+
+    Gal & Ghahramani 2016, arXiv 1512.05287, section 4.2, drop words of recurrent networks so.
+    """
+
+    def features(params: Params, inputs: TextInputs, key: jax.Array | None = None) -> jax.Array:
+        if key is None:
+            return model.features(params, inputs)
+        words_key, key = jax.random.split(key)
+        return model.features(params, drop_words(words_key, inputs, rate), key)
+
+    return Model(model.init, features, model.head, trunk_dropout=True)
+
+
 def tuned_embedding(model: Model, vectors: jax.Array, trainable: int) -> Model:
     """A model over token ids that also trains its word vectors (Kim 2014, "CNN-non-static").
 
@@ -59,7 +74,7 @@ def tuned_embedding(model: Model, vectors: jax.Array, trainable: int) -> Model:
     def head(params: Params, h: jax.Array, key: jax.Array | None = None) -> jax.Array:
         return model.head(_without(params), h, key)
 
-    return Model(init, features, head)
+    return Model(init, features, head, trunk_dropout=model.trunk_dropout)
 
 
 def _without(params: Params) -> Params:

@@ -1,0 +1,103 @@
+"""MC dropout: stochastic passes over a pool (Gal & Ghahramani 2016, arXiv 1506.02142, eq. 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dd_al.active.scores import Statistics, add, empty
+from dd_al.core.keys import stream
+from dd_al.learner.examples import Examples
+from dd_al.learner.predict import on_every
+from dd_al.models.base import Model, Params
+
+Embed = Callable[[jax.Array], Any]
+
+
+def probabilities(
+    model: Model,
+    params: Params,
+    pool: Examples,
+    embed: Embed,
+    key: jax.Array,
+    *,
+    passes: int,
+    consistent: bool = False,
+    chunk: int = 256,
+) -> jax.Array:
+    """The distributions that some passes with dropout predict.
+
+    Where no dropout lies in the trunk (`Model.trunk_dropout`) the trunk runs once, and every pass has the numbers that
+    it would have had with a trunk of its own.
+
+    Args:
+      model: the network.
+      params: of one learner.
+      pool: texts.
+      embed: raw rows to model inputs.
+      key: of the dropout masks.
+      passes: how many.
+      consistent: every pass has one mask for all texts, so that a pass is one network; else each text has its own.
+      chunk: texts held embedded at a time. Masks depend on it, unless they are consistent.
+
+    Returns:
+      ``float32[passes, n, classes]`` in the order of the split.
+    """
+
+    def one(raw: jax.Array, index: jax.Array) -> jax.Array:
+        run = _stochastic(model, params, embed(raw), consistent)
+        return jax.lax.map(run, _keys(key, index, passes, consistent)).swapaxes(0, 1)
+
+    return on_every(pool, one, chunk=chunk).swapaxes(0, 1)
+
+
+def statistics(
+    model: Model,
+    params: Params,
+    pool: Examples,
+    embed: Embed,
+    key: jax.Array,
+    *,
+    passes: int,
+    consistent: bool = False,
+    chunk: int = 256,
+) -> Statistics:
+    """The `Statistics` of the passes of `probabilities`, in memory that does not grow with their number."""
+
+    def one(raw: jax.Array, index: jax.Array) -> tuple[jax.Array, ...]:
+        run = _stochastic(model, params, embed(raw), consistent)
+        keys = _keys(key, index, passes, consistent)
+        rows, classes = jax.eval_shape(run, keys[0]).shape
+        sums = jax.lax.scan(lambda sums, k: (add(sums, run(k)), None), empty(rows, classes), keys)[0]
+        return sums[1:]
+
+    return Statistics(jnp.int32(passes), *on_every(pool, one, chunk=chunk))
+
+
+def _keys(key: jax.Array, index: jax.Array, passes: int, consistent: bool) -> jax.Array:
+    """A key for every pass over a chunk."""
+    keys = jax.vmap(lambda one: stream(key, "pass", one))(jnp.arange(passes))
+    return keys if consistent else jax.vmap(lambda one: jax.random.fold_in(one, index))(keys)
+
+
+def _stochastic(model: Model, params: Params, inputs: Any, consistent: bool) -> Callable[[jax.Array], jax.Array]:
+    """``key -> float[rows, classes]``, one pass over a chunk."""
+    if model.trunk_dropout:
+        return lambda key: jax.nn.softmax(_on(inputs, lambda x: model.apply(params, x, key), consistent))
+    h = model.features(params, inputs)
+
+    def run(key: jax.Array) -> jax.Array:
+        head_key = jax.random.split(key)[1]  # as `Model.apply` does
+        return jax.nn.softmax(_on(h, lambda x: model.head(params, x, head_key), consistent))
+
+    return run
+
+
+def _on(x: Any, apply: Callable[[Any], jax.Array], consistent: bool) -> jax.Array:
+    """``apply`` of a chunk; text by text, which then draw the same mask, to be consistent."""
+    if not consistent:
+        return apply(x)
+    return jax.vmap(lambda row: apply(jax.tree.map(lambda leaf: leaf[None], row))[0])(x)
