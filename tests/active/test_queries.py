@@ -25,9 +25,8 @@ KEY = jax.random.key(3)
 
 def view(places=PLACES, unavailable=()):
     state = LEARNER.init(KEY)
-    shapes = jax.tree.map(
-        lambda leaf: jnp.asarray(np.random.default_rng(1).normal(size=leaf.shape), jnp.float32), state.params
-    )
+    rng = np.random.default_rng(1)  # no parameter is zero
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), state.params)
     available = np.ones(TEXTS, bool)
     available[[*LABELLED, *unavailable]] = False
     labelled = np.zeros(places, np.int32)
