@@ -1,0 +1,159 @@
+"""The loop of active learning: train on what is labelled, ask for labels, be told them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.active.queries import View, query
+from dd_al.active.selectors import top_k
+from dd_al.core.keys import stream
+from dd_al.core.types import Batch
+from dd_al.learner.examples import Bucket, Examples
+from dd_al.learner.learner import Learner, LearnerState
+
+
+class LoopState(NamedTuple):
+    """What a run of the loop knows.
+
+    Attributes:
+      key: of the run.
+      learner: trained in the last round; before that as it was initialised.
+      labelled: ``int32[budget]``, positions in the pool in the order in which labels came; the first ``count`` hold.
+      answers: ``int32[budget]``, their classes as the oracle says.
+      available: ``bool[pool]``, what can be asked for: neither labelled nor set aside.
+    """
+
+    key: jax.Array
+    learner: LearnerState
+    labelled: jax.Array
+    answers: jax.Array
+    available: jax.Array
+
+
+class Loop(NamedTuple):
+    """Pure functions of one run; ``count`` is the number of labels that the state holds, an ``int`` or ``int32[]``.
+
+    Attributes:
+      init: ``init(key, budget) -> LoopState``, without labels.
+      fit: ``fit(state, count) -> LoopState``, trained on the labels.
+      ask: ``ask(state, count, name, k) -> int32[k]``, positions to label next, by a query of `queries.QUERIES`.
+      tell: ``tell(state, count, rows, answers) -> LoopState`` with ``len(rows)`` labels more.
+    """
+
+    init: Callable[..., LoopState]
+    fit: Callable[..., LoopState]
+    ask: Callable[..., jax.Array]
+    tell: Callable[..., LoopState]
+
+
+def make_loop(
+    learner: Learner,
+    raw: jax.Array,
+    pool: Examples,
+    embed: Callable[[jax.Array], Any],
+    classes: int,
+    *,
+    schedule: Callable[[jax.Array, jax.Array], jax.Array],
+    steps: Callable[[jax.Array], jax.Array],
+    batch_size: int,
+    passes: int,
+    warm: bool = False,
+    subset: int | None = None,
+    score: str = "predictive_entropy",
+    rate: float = 1e-3,
+) -> Loop:
+    """Closes over what does not change.
+
+    Args:
+      learner: its dropout is active in training and in the passes.
+      raw: ``int32[n, length]``, the pool.
+      pool: the same in buckets.
+      embed: raw rows to model inputs.
+      classes: how many.
+      schedule: ``(step, steps) -> rate``, for every layer alike.
+      steps: ``count -> int32[]``, training steps on so many labels.
+      batch_size: texts in a minibatch.
+      passes: with dropout, for the queries that look at them.
+      warm: training goes on from the last round's weights; else it starts from the run's own first ones again.
+      subset: queries look at so many random texts of those available; None for all.
+      score: see `View`.
+      rate: see `View`.
+    """
+
+    def init(key: jax.Array, budget: int) -> LoopState:
+        none = jnp.zeros(budget, jnp.int32)
+        return LoopState(key, _fresh(key), none, none, jnp.ones(len(raw), bool))
+
+    def _fresh(key: jax.Array) -> LearnerState:
+        return learner.init(stream(key, "init"))
+
+    def fit(state: LoopState, count: jax.Array) -> LoopState:
+        total, start = steps(count), _fresh(state.key)
+        if warm:
+            start = start._replace(params=state.learner.params)
+        key = jax.random.fold_in(state.key, count)  # every round has shuffles and masks of its own
+
+        def step(i: jax.Array, learner_state: LearnerState) -> LearnerState:
+            places = minibatch_places(stream(key, "order"), i, count, len(state.labelled), batch_size)
+            batch = Batch((embed(raw[state.labelled[places]]),), jax.nn.one_hot(state.answers[places], classes))
+            rates = jnp.full(len(learner_state.params), schedule(i, total))
+            return learner.train_step(stream(key, "dropout", i), learner_state, batch, rates)
+
+        return state._replace(learner=jax.lax.fori_loop(0, total, step, start))
+
+    def ask(state: LoopState, count: jax.Array, name: str, k: int) -> jax.Array:
+        key = jax.random.fold_in(state.key, count)
+        there = jnp.arange(len(state.labelled)) < count
+        targets = jax.nn.one_hot(state.answers, classes) * there[:, None]
+        options = {"targets": targets, "score": score, "rate": rate}
+        if subset is None or subset >= len(raw):
+            view = View(
+                learner, state.learner, raw, pool, embed, stream(key, "passes"), passes, state.available,
+                state.labelled, **options,
+            )  # fmt: skip
+            return query(name, key, view, k)
+        drawn = top_k(stream(key, "subset"), jnp.zeros(len(raw)), state.available, max(subset, k))
+        # The labelled texts come behind those drawn: some queries compare with them.
+        rows = jnp.concatenate([drawn, state.labelled])
+        some = Examples((Bucket(raw[rows], targets[:0]),), np.arange(len(rows)))
+        behind = jnp.arange(len(rows)) >= len(drawn)
+        available = state.available[rows] & ~behind
+        view = View(
+            learner, state.learner, raw[rows], some, embed, stream(key, "passes"), passes, available,
+            len(drawn) + jnp.arange(len(state.labelled)), **options,
+        )  # fmt: skip
+        return rows[query(name, key, view, k)]
+
+    def tell(state: LoopState, count: jax.Array, rows: jax.Array, answers: jax.Array) -> LoopState:
+        place = (count,)
+        return state._replace(
+            labelled=jax.lax.dynamic_update_slice(state.labelled, rows.astype(jnp.int32), place),
+            answers=jax.lax.dynamic_update_slice(state.answers, answers.astype(jnp.int32), place),
+            available=state.available.at[rows].set(False),
+        )
+
+    return Loop(init, fit, ask, tell)
+
+
+def minibatch_places(key: jax.Array, step: jax.Array, count: jax.Array, budget: int, batch_size: int) -> jax.Array:
+    """Which of ``count`` labels the ``step``-th minibatch takes, ``int32[batch_size]``, of an endless shuffled stream.
+
+    Every epoch goes through all of them in an order of its own, and fills its last minibatch from its beginning.
+
+    Args:
+      key: of the stream.
+      step: ``int32[]``, counted from 0.
+      count: ``int32[]``, 1 at least.
+      budget: the largest count there can be.
+      batch_size: places.
+    """
+    per_epoch = -(-count // batch_size)
+    epoch, position = step // per_epoch, step % per_epoch
+    noise = jax.random.uniform(stream(key, "epoch", epoch), (budget,))
+    order = jnp.argsort(jnp.where(jnp.arange(budget) < count, noise, 2.0))
+    return order[(position * batch_size + jnp.arange(batch_size)) % count]
