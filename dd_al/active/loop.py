@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.queries import View, query
+from dd_al.active.queries import QUERIES, Seen, View
 from dd_al.active.selectors import top_k
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
@@ -41,13 +41,16 @@ class Loop(NamedTuple):
     Attributes:
       init: ``init(key, budget) -> LoopState``, without labels.
       fit: ``fit(state, count) -> LoopState``, trained on the labels.
-      ask: ``ask(state, count, name, k) -> int32[k]``, positions to label next, by a query of `queries.QUERIES`.
+      look: ``look(state, count, needs) -> Seen``, what a query with those needs looks at.
+      ask: ``ask(state, count, seen, name, k) -> (int32[k], float[k])``: positions to label next by a query of
+        `queries.QUERIES`, and their scores (NaN where it has none).
       tell: ``tell(state, count, rows, answers) -> LoopState`` with ``len(rows)`` labels more.
     """
 
     init: Callable[..., LoopState]
     fit: Callable[..., LoopState]
-    ask: Callable[..., jax.Array]
+    look: Callable[..., Seen]
+    ask: Callable[..., tuple[jax.Array, jax.Array]]
     tell: Callable[..., LoopState]
 
 
@@ -106,28 +109,34 @@ def make_loop(
 
         return state._replace(learner=jax.lax.fori_loop(0, total, step, start))
 
-    def ask(state: LoopState, count: jax.Array, name: str, k: int) -> jax.Array:
+    def view(state: LoopState, count: jax.Array) -> tuple[View, jax.Array]:
+        """The pool as queries see it, and the position in the whole pool of each of its texts."""
         key = jax.random.fold_in(state.key, count)
-        there = jnp.arange(len(state.labelled)) < count
-        targets = jax.nn.one_hot(state.answers, classes) * there[:, None]
-        options = {"targets": targets, "score": score, "rate": rate}
-        if subset is None or subset >= len(raw):
-            view = View(
-                learner, state.learner, raw, pool, embed, stream(key, "passes"), passes, state.available,
-                state.labelled, **options,
-            )  # fmt: skip
-            return query(name, key, view, k)
-        drawn = top_k(stream(key, "subset"), jnp.zeros(len(raw)), state.available, max(subset, k))
-        # The labelled texts come behind those drawn: some queries compare with them.
-        rows = jnp.concatenate([drawn, state.labelled])
-        some = Examples((Bucket(raw[rows], targets[:0]),), np.arange(len(rows)))
-        behind = jnp.arange(len(rows)) >= len(drawn)
-        available = state.available[rows] & ~behind
-        view = View(
-            learner, state.learner, raw[rows], some, embed, stream(key, "passes"), passes, available,
-            len(drawn) + jnp.arange(len(state.labelled)), **options,
-        )  # fmt: skip
-        return rows[query(name, key, view, k)]
+        targets = jax.nn.one_hot(state.answers, classes) * (jnp.arange(len(state.labelled)) < count)[:, None]
+        whole = subset is None or subset >= len(raw)
+        if whole:
+            rows, texts, available, labelled = jnp.arange(len(raw)), pool, state.available, state.labelled
+        else:
+            drawn = top_k(stream(key, "subset"), jnp.zeros(len(raw)), state.available, subset)
+            # The labelled texts come behind those drawn: some queries compare with them.
+            rows = jnp.concatenate([drawn, state.labelled])
+            texts = Examples((Bucket(raw[rows], targets[:0]),), np.arange(len(rows)))
+            available = state.available[rows] & (jnp.arange(len(rows)) < subset)
+            labelled = subset + jnp.arange(len(state.labelled))
+        masks = stream(key, "passes")
+        return View(
+            learner, state.learner, raw if whole else raw[rows], texts, embed, masks, passes, available, labelled,
+            targets, score, rate,
+        ), rows  # fmt: skip
+
+    def look(state: LoopState, count: jax.Array, needs: tuple[str, ...]) -> Seen:
+        return view(state, count)[0].look(needs)
+
+    def ask(state: LoopState, count: jax.Array, seen: Seen, name: str, k: int) -> tuple[jax.Array, jax.Array]:
+        query, (whole, rows) = QUERIES[name], view(state, count)
+        picks = query.select(stream(jax.random.fold_in(state.key, count), "query"), whole, seen, k)
+        nothing = jnp.full(k, jnp.nan)
+        return rows[picks], nothing if query.score is None else query.score(seen.statistics)[picks]
 
     def tell(state: LoopState, count: jax.Array, rows: jax.Array, answers: jax.Array) -> LoopState:
         place = (count,)
@@ -137,7 +146,7 @@ def make_loop(
             available=state.available.at[rows].set(False),
         )
 
-    return Loop(init, fit, ask, tell)
+    return Loop(init, fit, look, ask, tell)
 
 
 def minibatch_places(key: jax.Array, step: jax.Array, count: jax.Array, budget: int, batch_size: int) -> jax.Array:

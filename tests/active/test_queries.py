@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dd_al.active.queries import QUERIES, View, query
+from dd_al.active.queries import QUERIES, View
 from dd_al.learner import optimizers
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import make_learner
@@ -40,23 +40,30 @@ def view(places=PLACES, unavailable=()):
     )  # fmt: skip
 
 
+def picked(name, k, **options):
+    @jax.jit
+    def run(key):
+        seen_by = view(**options)
+        return QUERIES[name].select(key, seen_by, seen_by.look(QUERIES[name].needs), k)
+
+    return np.asarray(run(KEY))
+
+
 @EVERY
 def test_k_of_those_that_are_available_and_none_twice(name):
     out = (0, 1, 2)
-    picks = jax.jit(lambda key: query(name, key, view(unavailable=out), 6))(KEY)
+    picks = picked(name, 6, unavailable=out)
     assert picks.shape == (6,) and picks.dtype == jnp.int32
-    chosen = set(np.asarray(picks).tolist())
+    chosen = set(picks.tolist())
     assert len(chosen) == 6 and chosen <= set(range(TEXTS)) - set(out) - set(LABELLED.tolist())
 
 
 @EVERY
 def test_all_that_is_left_can_be_taken(name):
     left = TEXTS - len(LABELLED)
-    picks = jax.jit(lambda key: query(name, key, view(), left))(KEY)
-    assert sorted(np.asarray(picks).tolist()) == sorted(set(range(TEXTS)) - set(LABELLED.tolist()))
+    assert sorted(picked(name, left).tolist()) == sorted(set(range(TEXTS)) - set(LABELLED.tolist()))
 
 
 @EVERY
 def test_places_without_a_text_change_nothing(name):
-    few, many = (jax.jit(lambda key, n=n: query(name, key, view(n), 4))(KEY) for n in (len(LABELLED), 20))
-    np.testing.assert_array_equal(few, many)
+    np.testing.assert_array_equal(picked(name, 4, places=len(LABELLED)), picked(name, 4, places=20))

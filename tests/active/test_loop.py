@@ -1,0 +1,112 @@
+"""The loop: every label is learned from, nothing else is, and what is asked for is never asked for again."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dd_al.active.loop import make_loop, minibatch_places
+from dd_al.active.queries import QUERIES
+from dd_al.learner import optimizers
+from dd_al.learner.examples import make_examples
+from dd_al.learner.learner import make_learner
+from dd_al.models.averaging import averaging
+from dd_al.models.embedding import embed
+
+RNG = np.random.default_rng(0)
+DIM, CLASSES, TEXTS, BUDGET = 6, 2, 40, 12
+VECTORS = jnp.asarray(RNG.normal(size=(30, DIM)), jnp.float32).at[0].set(0)
+LABELS = np.arange(TEXTS) % CLASSES
+IDS = RNG.integers(1, 30, (TEXTS, 5)).astype(np.int32)
+LEARNER = make_learner(averaging(DIM, CLASSES, width=8), optimizers.get("adam"))
+KEY = jax.random.key(0)
+
+
+def loop(**options):
+    given = {
+        "schedule": lambda step, steps: 0.05, "steps": lambda count: jnp.int32(20), "batch_size": 4, "passes": 3
+    } | options  # fmt: skip
+    examples = make_examples(IDS, np.eye(CLASSES)[LABELS], buckets=2)
+    return make_loop(LEARNER, jnp.asarray(IDS), examples, lambda raw: embed(VECTORS, raw), CLASSES, **given)
+
+
+def begun(one, count=4):
+    state = one.init(KEY, BUDGET)
+    return one.tell(state, 0, jnp.arange(count), jnp.asarray(LABELS[:count]))
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 7, 12])
+def test_every_epoch_goes_through_all_labels(count):
+    places = jax.vmap(lambda step: minibatch_places(KEY, step, count, BUDGET, 4))(jnp.arange(9))
+    assert (places < count).all()
+    per_epoch = -(-count // 4)
+    for epoch in range(9 // per_epoch):
+        seen = np.asarray(places[epoch * per_epoch : (epoch + 1) * per_epoch]).ravel()
+        assert set(seen[:count].tolist()) == set(range(count))
+    if count == 12:
+        assert (places[:3] != places[3:6]).any()
+
+
+def test_training_sees_the_labels_that_there_are_and_no_others():
+    one = loop()
+    state = begun(one)
+    fit = jax.jit(one.fit)
+    trained = fit(state, 4).learner.params
+    beyond = state._replace(labelled=state.labelled.at[4:].set(9), answers=state.answers.at[4:].set(1))
+    jax.tree.map(np.testing.assert_array_equal, fit(beyond, 4).learner.params, trained)
+    other = state._replace(answers=1 - state.answers)
+    assert np.abs(fit(other, 4).learner.params["output"]["kernel"] - trained["output"]["kernel"]).max() > 0.01
+    logits = LEARNER.model.apply(trained, embed(VECTORS, IDS[:4]))
+    np.testing.assert_array_equal(logits.argmax(-1), LABELS[:4])
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_training_starts_from_the_first_weights_or_from_the_last(warm):
+    one = loop(warm=warm, steps=lambda count: jnp.int32(0))
+    state = begun(one)
+    moved = state._replace(learner=jax.tree.map(lambda x: x + 1, state.learner))
+    params = one.fit(moved, 4).learner.params
+    expected = (moved if warm else one.init(KEY, BUDGET)).learner.params
+    jax.tree.map(np.testing.assert_array_equal, params, expected)
+
+
+@pytest.mark.parametrize("name", ["random", "bald", "core_set", "contrastive", "ret"])
+@pytest.mark.parametrize("subset", [None, 9])
+def test_rounds_never_ask_twice(name, subset):
+    one = loop(subset=subset)
+
+    @jax.jit
+    def step(state, count):
+        state = one.fit(state, count)
+        rows, scores = one.ask(state, count, one.look(state, count, QUERIES[name].needs), name, 4)
+        return one.tell(state, count, rows, jnp.asarray(LABELS)[rows]), rows, scores
+
+    state, asked = begun(one), set(range(4))
+    for count in (4, 8):
+        state, rows, scores = step(state, count)
+        assert len(set(rows.tolist()) - asked) == 4 and (np.asarray(rows) < TEXTS).all()
+        assert np.isfinite(scores).all() == (name == "bald")
+        asked |= set(rows.tolist())
+    assert set(state.labelled.tolist()) == asked
+    np.testing.assert_array_equal(state.answers, LABELS[state.labelled])
+    np.testing.assert_array_equal(np.flatnonzero(~state.available), sorted(asked))
+
+
+def test_a_subset_is_drawn_anew_from_what_is_left():
+    one = loop(subset=5)
+    state = begun(one)
+    left = jnp.zeros(TEXTS, bool).at[jnp.asarray([7, 11, 13, 17, 19])].set(True)
+    state = state._replace(available=left)
+    rows, _ = one.ask(state, 4, one.look(state, 4, QUERIES["random"].needs), "random", 5)
+    assert sorted(rows.tolist()) == [7, 11, 13, 17, 19]
+
+
+def test_scores_of_what_is_asked_come_largest_first():
+    one = loop()
+    state = one.fit(begun(one), 4)
+    seen = one.look(state, 4, ("statistics",))
+    rows, scores = one.ask(state, 4, seen, "predictive_entropy", 6)
+    assert (np.diff(scores) <= 0).all()
+    everything = np.asarray(QUERIES["predictive_entropy"].score(seen.statistics))
+    np.testing.assert_array_equal(everything[rows], scores)
+    assert everything[np.asarray(state.available)].max() == scores[0]
