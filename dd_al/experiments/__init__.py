@@ -3,6 +3,7 @@
 EXPERIMENTS = {
     "distill": "dd_al.experiments.distill",
     "train": "dd_al.experiments.train",
+    "active": "dd_al.experiments.active",
     "table": "dd_al.experiments.table",
     "transfer": "dd_al.experiments.transfer",
 }

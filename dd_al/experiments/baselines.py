@@ -117,12 +117,12 @@ def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:
     rng = np.random.default_rng(np.asarray(jax.random.key_data(stream(key, "random_subsets"))))
     labels = task.labels("train")
     by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
-    rows = np.stack([_balanced_draw(rng, by_class, items) for _ in range(draws)])
+    rows = np.stack([balanced_draw(rng, by_class, items) for _ in range(draws)])
     inputs = jax.vmap(task.embed)(jnp.asarray(task.ids["train"][rows]))
     return Batch((inputs,), jnp.asarray(one_hot(labels[rows], task.classes)))
 
 
-def _balanced_draw(rng: np.random.Generator, by_class: list[np.ndarray], items: int) -> np.ndarray:
+def balanced_draw(rng: np.random.Generator, by_class: list[np.ndarray], items: int) -> np.ndarray:
     """Goes round the classes, in random order where the items do not suffice for another round."""
     shuffled = [rng.permutation(rows) for rows in by_class]
     picks: list[int] = []

@@ -15,6 +15,13 @@ from dd_al.io.artefact import LABELS
 
 OBJECTIVES = ("unrolled", "kernel_regression", "gradient_matching", "distribution_matching")
 METHODS = ("full", "distilled", "random")
+SCORES = (
+    "variation_ratio", "predictive_entropy", "bald", "expected_entropy", "least_confidence", "margin"
+)  # fmt: skip
+QUERIES = (
+    "random", *SCORES, "power_bald", "batch_bald", "core_set", "badge", "k_means", "contrastive", "feature_mixing",
+    "ret", "rect", "sud",
+)  # fmt: skip
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 
 
@@ -209,6 +216,36 @@ class TransferSettings:
 
 
 @dataclass(frozen=True)
+class ActiveSettings:
+    """Active learning; `config.active`."""
+
+    queries: tuple[str, ...] = _option(
+        ("random", "variation_ratio", "predictive_entropy", "bald", "badge"),
+        "what chooses the texts to label",
+        choices=QUERIES,
+    )
+    seeds: tuple[int, ...] = _option((0, 1, 2, 3, 4), "a run of every query for each", min=0, max=2**32 - 1)
+    rounds: int = _option(15, "times that labels are asked for", min=1)
+    size: int | None = _option(None, "labels in a query; config.active.share of the training data if unset", min=1)
+    share: float = _option(0.01, "labels in a query, as a share of the training data", min=1e-6, max=1.0)
+    start: str = _option(
+        "random",
+        "the first labels: random texts, as many of each class as can be, or those nearest to centers of clusters",
+        choices=("random", "stratified", "k_means"),
+    )
+    start_size: int | None = _option(None, "first labels; as in a query if unset", min=1)
+    warm: bool = _option(False, "training goes on from the last round; else from the same first weights every round")
+    subset: int | None = _option(None, "random texts that a query looks at; all if unset", min=1)
+    passes: int = _option(10, "with dropout, over the pool", min=1)
+    score: str = _option("predictive_entropy", "what ret, rect and sud start from", choices=SCORES)
+    noise: float = _option(0.0, "share of labels that the oracle gets wrong", min=0.0, max=1.0)
+    steps: int = _option(300, "training steps of a round at least", min=1)
+    epochs: int = _option(10, "passes over the labels in a round at least", min=1)
+    batch_size: int = _option(32, "texts in a minibatch", min=1)
+    rate: float = _option(2e-3, "first learning rate of a round, decayed along a half cosine", min=1e-8)
+
+
+@dataclass(frozen=True)
 class TableSettings:
     """Several distillations side by side; `config.table`."""
 
@@ -239,7 +276,7 @@ class EvaluateSettings:
 class Settings:
     """A whole config."""
 
-    experiment: str = _option("distill", "the question: distill, train, transfer or table")
+    experiment: str = _option("distill", "the question: distill, train, active, transfer or table")
     seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     inputs: str = _option(
         "words", "what networks read: word vectors, or one frozen MiniLM vector a text", choices=("words", "sentences")
@@ -252,6 +289,7 @@ class Settings:
     full: FullSettings = field(default_factory=FullSettings)
     random: RandomSettings = field(default_factory=RandomSettings)
     distill: DistillSettings = field(default_factory=DistillSettings)
+    active: ActiveSettings = field(default_factory=ActiveSettings)
     transfer: TransferSettings = field(default_factory=TransferSettings)
     table: TableSettings = field(default_factory=TableSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)

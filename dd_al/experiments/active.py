@@ -1,0 +1,254 @@
+"""Which texts are worth their labels? Active learning with every query and seed, beside random sampling."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.active.loop import Loop, LoopState, make_loop
+from dd_al.active.queries import QUERIES
+from dd_al.core.errors import ConfigError
+from dd_al.core.files import atomic_write
+from dd_al.core.keys import stream
+from dd_al.experiments import record
+from dd_al.experiments.baselines import fit_full
+from dd_al.experiments.first_labels import first_labels
+from dd_al.experiments.settings import ActiveSettings, Settings
+from dd_al.experiments.task import Task, make_task
+from dd_al.io import checkpoint
+from dd_al.io.metrics import MetricsWriter
+from dd_al.io.progress import Progress
+from dd_al.io.signals import Stop, catch_stop
+from dd_al.io.workdir import Workdir
+from dd_al.learner.fit import cosine
+from dd_al.learner.predict import predict
+from dd_al.report import active as report
+from dd_al.report import statistics
+
+_LOG = logging.getLogger(__name__)
+
+
+class History(NamedTuple):
+    """A query's runs so far, one for each seed; a checkpoint of the loop.
+
+    Attributes:
+      state: of the loops, stacked over seeds.
+      round: ``int32[]``, rounds of training that are done.
+      scores: ``float32[seeds, budget]``, of each label when it was asked for; NaN for the first ones.
+      predicted: ``int16[rounds + 1, seeds, n]``, classes predicted for the judged split after each round of training.
+      validation: ``float32[rounds + 1, seeds]``, accuracies.
+      seconds: ``float32[rounds + 1, 3]``, training, scoring, selecting.
+    """
+
+    state: LoopState
+    round: jax.Array
+    scores: jax.Array
+    predicted: jax.Array
+    validation: jax.Array
+    seconds: jax.Array
+
+
+def run(settings: Settings, workdir: Workdir) -> None:
+    """Trains on all of the data, then runs the loop of every query, and compares."""
+    began = time.perf_counter()
+    dataset = record.load_dataset(settings, workdir)
+    task = make_task(settings, dataset, time.perf_counter() - began)
+    size, start_size = sizes(settings.active, len(dataset.train))
+    with catch_stop() as stop, MetricsWriter(workdir.metrics) as metrics:
+        if workdir.resumed:
+            metrics.resume(0)
+        states = task.inits("evaluation", len(settings.active.seeds))
+        full, full_s = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
+        first = first_labels(task, settings.active, start_size)
+        programs = _programs(task, settings)
+        histories = {}
+        for name in settings.active.queries:
+            start = partial(_begin, task, settings, programs, first, size)
+            histories[name] = _rounds(settings, programs, name, start, size, workdir, metrics, stop)
+        stop.check()
+    _finish(settings, workdir, task, full, full_s, histories, size, start_size)
+
+
+def sizes(settings: ActiveSettings, train: int) -> tuple[int, int]:
+    """Labels in a query, and in the beginning.
+
+    Raises:
+      ConfigError: the training data do not suffice.
+    """
+    size = settings.size or max(1, round(settings.share * train))
+    start_size = settings.start_size or size
+    if start_size + settings.rounds * size > train:
+        raise ConfigError(
+            f"config.active.rounds = {settings.rounds} queries of {size} labels after {start_size} first ones are more "
+            f"than the {train} training texts: at most {(train - start_size) // size} rounds"
+        )
+    return size, start_size
+
+
+class _Programs(NamedTuple):
+    """What is compiled, each for all seeds at once; queries share all of it but ``ask`` and ``look``.
+
+    Attributes:
+      loop: the pure functions.
+      fit: ``fit(states, count) -> states``.
+      judge: ``judge(states) -> (float[seeds], int16[seeds, n])``: validation accuracy, classes of the judged split.
+      tell: ``tell(states, count, rows, answers) -> states``.
+      oracle: ``int32[seeds, n]``, the class that each seed's oracle gives each text.
+    """
+
+    loop: Loop
+    fit: Callable
+    judge: Callable
+    tell: Callable
+    oracle: np.ndarray
+
+
+def _programs(task: Task, settings: Settings) -> _Programs:
+    active, per_step = settings.active, settings.active.batch_size
+    loop = make_loop(
+        task.learner,
+        jnp.asarray(task.ids["train"]),
+        task.train,
+        task.embed,
+        task.classes,
+        schedule=lambda step, steps: cosine(active.rate, steps)(step),
+        steps=lambda count: jnp.maximum(active.steps, -(-active.epochs * count // per_step)),
+        batch_size=per_step,
+        passes=active.passes,
+        warm=active.warm,
+        subset=active.subset,
+        score=active.score,
+        rate=active.rate,
+    )
+    judged, truth = task.examples(settings.evaluate.split), jnp.asarray(task.labels("validation"))
+
+    def judge(states: LoopState) -> tuple[jax.Array, jax.Array]:
+        params = states.learner.params
+        validation = predict(task.learner.model, params, task.validation, task.embed).argmax(-1)
+        predicted = predict(task.learner.model, params, judged, task.embed).argmax(-1)
+        return jnp.mean(validation == truth, -1), predicted.astype(jnp.int16)
+
+    return _Programs(
+        loop,
+        jax.jit(jax.vmap(loop.fit, (0, None))),
+        jax.jit(judge),
+        jax.jit(jax.vmap(loop.tell, (0, None, 0, 0))),
+        np.stack([_oracle(task, active.noise, seed) for seed in active.seeds]),
+    )
+
+
+def _oracle(task: Task, noise: float, seed: int) -> np.ndarray:
+    """What the oracle of a seed answers for each text: its class, or for a share of them any other one."""
+    labels = task.labels("train")
+    rng = np.random.default_rng([seed, 0])
+    wrong = (labels + rng.integers(1, max(task.classes, 2), len(labels))) % task.classes
+    return np.where(rng.random(len(labels)) < noise, wrong, labels).astype(np.int32)
+
+
+def _begin(task: Task, settings: Settings, programs: _Programs, first: np.ndarray, size: int) -> History:
+    """The runs with their first labels."""
+    active = settings.active
+    budget = first.shape[1] + active.rounds * size
+    keys = jnp.stack([stream(jax.random.key(seed), "active") for seed in active.seeds])
+    states = jax.vmap(lambda key: programs.loop.init(key, budget))(keys)
+    answers = np.take_along_axis(programs.oracle, first, 1)
+    points, seeds = active.rounds + 1, len(active.seeds)
+    return History(
+        programs.tell(states, 0, jnp.asarray(first), jnp.asarray(answers)),
+        jnp.zeros((), jnp.int32),
+        jnp.full((seeds, budget), jnp.nan),
+        jnp.zeros((points, seeds, len(task.labels(settings.evaluate.split))), jnp.int16),
+        jnp.zeros((points, seeds)),
+        jnp.zeros((points, 3)),
+    )
+
+
+def _rounds(
+    settings: Settings,
+    programs: _Programs,
+    name: str,
+    begin: Callable[[], History],
+    size: int,
+    workdir: Workdir,
+    metrics: MetricsWriter,
+    stop: Stop,
+) -> History:
+    """Runs one query to its end, saving after every round; goes on where an earlier start of the run was stopped."""
+    active, query, folder = settings.active, QUERIES[name], workdir.checkpoints / "active" / name
+    look = jax.jit(jax.vmap(partial(programs.loop.look, needs=query.needs), (0, None)))
+    ask = jax.jit(jax.vmap(partial(programs.loop.ask, name=name, k=size), (0, None, 0)))
+    history = begin()
+    restored = checkpoint.restore_latest(folder, history)
+    history = history if restored is None else restored[1]
+    start = history.state.labelled.shape[1] - active.rounds * size
+    with Progress(active.rounds + 1, name, done=int(history.round)) as progress:
+        for index in range(int(history.round), active.rounds + 1):
+            count = start + index * size
+            state, seconds = _timed(programs.fit, history.state, count)
+            validation, predicted = programs.judge(state)
+            history = history._replace(
+                state=state,
+                round=jnp.int32(index + 1),
+                predicted=history.predicted.at[index].set(predicted),
+                validation=history.validation.at[index].set(validation),
+            )
+            spent = [seconds, 0.0, 0.0]
+            if index < active.rounds:
+                seen, spent[1] = _timed(look, state, count)
+                (rows, scores), spent[2] = _timed(ask, state, count, seen)
+                answers = np.take_along_axis(programs.oracle, np.asarray(rows), 1)
+                history = history._replace(
+                    state=programs.tell(state, count, rows, jnp.asarray(answers)),
+                    scores=history.scores.at[:, count : count + size].set(scores),
+                )
+            history = history._replace(seconds=history.seconds.at[index].set(jnp.asarray(spent)))
+            checkpoint.save(folder, index + 1, history, {})
+            accuracy = float(validation.mean())
+            metrics.write(index, query=name, labels=count, validation_accuracy=accuracy, seconds=sum(spent))
+            progress.update(1, labels=count, validation_accuracy=accuracy)
+            stop.check("the same command goes on with the next round")
+    return history
+
+
+def _timed(function: Callable, *args):
+    start = time.perf_counter()
+    result = jax.block_until_ready(function(*args))
+    return result, time.perf_counter() - start
+
+
+def _finish(
+    settings: Settings,
+    workdir: Workdir,
+    task: Task,
+    full: Trained,
+    full_s: float,
+    histories: dict[str, History],
+    size: int,
+    start_size: int,
+) -> None:
+    """Reads the labels of the judged split, for the first time, and writes what the run has found."""
+    split, seeds, start = settings.evaluate.split, list(settings.active.seeds), time.perf_counter()
+    histories = {name: jax.tree.map(np.asarray, history) for name, history in histories.items()}
+    validation, final = record.answers(task, task.learner.model, {"full": full.params}, split)
+    labels = [start_size + index * size for index in range(settings.active.rounds + 1)]
+    methods = {
+        "full": record.method_entry(
+            task, split, final["full"], validation["full"], None, curve=record.curve(full.steps, full.accuracy)
+        )
+    }
+    for name, history in histories.items():
+        right = history.predicted == task.labels(split)
+        methods[name] = schema.method_results(
+            history.predicted[-1], task.labels(split), task.classes, split=split, full=final["full"],
+            validation_accuracy=history.validation[-1], learning=_learning(labels, right.mean(-1)),
+            macro_f1_course=[statistics.summary(f1) for f1 in statistics.macro_f1(history.predicted, task.labels(split), task.classes)],
+        )  # fmt: skip
+    _write_selected(workdir, task, histories, seeds, size, start_size)

@@ -1,0 +1,103 @@
+"""What curves of accuracy against labels say: areas, labels that are needed, and tests paired over seeds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+ENOUGH_SEEDS = 10  # below this no test is strong enough for a verdict
+
+
+def area(labels: Sequence[float], accuracy: np.ndarray) -> np.ndarray:
+    """Returns the area under a learning curve over its width: a mean accuracy.
+
+    Args:
+        labels: [rounds], rising.
+        accuracy: float[rounds, ...], such as an axis of seeds, which is kept.
+    """
+    labels, accuracy = np.asarray(labels, float), np.asarray(accuracy, float)
+    if len(labels) != len(accuracy) or len(labels) < 2 or np.any(np.diff(labels) <= 0):
+        raise ValueError(f"a curve needs two rising numbers of labels at least, and an accuracy for each: {labels}")
+    return np.trapezoid(accuracy, labels, axis=0) / (labels[-1] - labels[0])
+
+
+def deficiency(accuracy: Sequence[float], reference: Sequence[float]) -> float:
+    """Returns Σ(max(ref) − c) / Σ(max(ref) − ref) over rounds (Jacobs et al. 2021): below 1 beats the reference.
+
+    Args:
+        accuracy: float[rounds], the mean curve of a query.
+        reference: float[rounds], that of random sampling. NaN where it stands still.
+    """
+    accuracy, reference = np.asarray(accuracy, float), np.asarray(reference, float)
+    below = np.sum(reference.max() - reference)
+    return float(np.sum(reference.max() - accuracy) / below) if below > 0 else float("nan")
+
+
+def labels_to_reach(labels: Sequence[float], accuracy: Sequence[float], target: float) -> float | None:
+    """Returns how many labels the mean curve takes to a target accuracy, between rounds by a straight line, or None.
+
+    Args:
+        labels: [rounds], rising.
+        accuracy: float[rounds].
+        target: the accuracy.
+    """
+    labels, accuracy = np.asarray(labels, float), np.asarray(accuracy, float)
+    there = np.flatnonzero(accuracy >= target)
+    if not there.size:
+        return None
+    i = there[0]
+    if i == 0:
+        return float(labels[0])
+    share = (target - accuracy[i - 1]) / (accuracy[i] - accuracy[i - 1])
+    return float(labels[i - 1] + share * (labels[i] - labels[i - 1]))
+
+
+def smallest_p(pairs: int) -> float:
+    """Returns the smallest two-sided p that a signed-rank test of so many pairs can reach, 2^(1 − pairs)."""
+    return min(1.0, 2.0 ** (1 - pairs))
+
+
+def paired(
+    values: Sequence[float], reference: Sequence[float], *, level: float = 0.95, seed: int = 0
+) -> dict[str, Any]:
+    """Returns how a method's values differ from a reference's, pair by pair.
+
+    Args:
+        values: one for each seed.
+        reference: of the same seeds, in their order.
+        level: the coverage of the interval, a bootstrap of the mean difference over the pairs.
+        seed: of the bootstrap.
+
+    Returns:
+        `difference`, its `interval`, `p` of Wilcoxon's two-sided signed-rank test, the `smallest_p` that it could have
+        reached, and `pairs`. A single pair has neither an interval nor a test that says anything: p = 1.
+    """
+    differences = np.asarray(values, float) - np.asarray(reference, float)
+    if differences.ndim != 1 or not differences.size:
+        raise ValueError(f"a paired test needs two flat lists of the same length, got {differences.shape}")
+    draws = np.random.default_rng(seed).integers(len(differences), size=(2000, len(differences)))
+    ends = np.quantile(differences[draws].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    moved = differences[differences != 0]
+    # Differences of zero say nothing for either side; of ties among the others the exact distribution is not known.
+    exact = len(np.unique(np.abs(moved))) == len(moved) and len(moved) <= 50
+    p = float(stats.wilcoxon(moved, method="exact" if exact else "approx").pvalue) if len(moved) > 1 else 1.0
+    return {
+        "difference": float(differences.mean()),
+        "interval": ends.tolist() if len(differences) > 1 else None,
+        "p": p,
+        "smallest_p": smallest_p(len(differences)),
+        "pairs": len(differences),
+    }
+
+
+def holm(p: Mapping[str, float]) -> dict[str, float]:
+    """Returns p values adjusted for their number (Holm 1979), by name.
+
+    Args:
+        p: by name, one for each hypothesis.
+    """
+    adjusted, largest = {}, 0.0
+    for rank, name in enumerate(sorted(p, key=p.get)):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[name]))
+        adjusted[name] = largest
+    return {name: adjusted[name] for name in p}
