@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from dd_al.core.errors import ConfigError
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import stream
 from dd_al.experiments import record
-from dd_al.experiments.baselines import fit_full
+from dd_al.experiments.baselines import Trained, fit_full
 from dd_al.experiments.first_labels import first_labels
 from dd_al.experiments.settings import ActiveSettings, Settings
 from dd_al.experiments.task import Task, make_task
@@ -30,8 +30,7 @@ from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.fit import cosine
 from dd_al.learner.predict import predict
-from dd_al.report import active as report
-from dd_al.report import statistics
+from dd_al.report import learning, schema, statistics
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,18 +62,17 @@ def run(settings: Settings, workdir: Workdir) -> None:
     task = make_task(settings, dataset, time.perf_counter() - began)
     size, start_size = sizes(settings.active, len(dataset.train))
     with catch_stop() as stop, MetricsWriter(workdir.metrics) as metrics:
-        if workdir.resumed:
-            metrics.resume(0)
         states = task.inits("evaluation", len(settings.active.seeds))
         full, full_s = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
         first = first_labels(task, settings.active, start_size)
         programs = _programs(task, settings)
-        histories = {}
-        for name in settings.active.queries:
-            start = partial(_begin, task, settings, programs, first, size)
-            histories[name] = _rounds(settings, programs, name, start, size, workdir, metrics, stop)
+        begin = partial(_begin, task, settings, programs, first, size)
+        histories = {
+            name: _rounds(settings, programs, name, begin, size, workdir, metrics, stop)
+            for name in settings.active.queries
+        }
         stop.check()
-    _finish(settings, workdir, task, full, full_s, histories, size, start_size)
+    _finish(settings, workdir, task, full, full_s, histories, start_size, size)
 
 
 def sizes(settings: ActiveSettings, train: int) -> tuple[int, int]:
@@ -188,6 +186,9 @@ def _rounds(
     history = begin()
     restored = checkpoint.restore_latest(folder, history)
     history = history if restored is None else restored[1]
+    before = active.queries.index(name) * (active.rounds + 1)  # lines of metrics.jsonl
+    if workdir.resumed and int(history.round) <= active.rounds:
+        metrics.resume(before + int(history.round))
     start = history.state.labelled.shape[1] - active.rounds * size
     with Progress(active.rounds + 1, name, done=int(history.round)) as progress:
         for index in range(int(history.round), active.rounds + 1):
@@ -212,7 +213,9 @@ def _rounds(
             history = history._replace(seconds=history.seconds.at[index].set(jnp.asarray(spent)))
             checkpoint.save(folder, index + 1, history, {})
             accuracy = float(validation.mean())
-            metrics.write(index, query=name, labels=count, validation_accuracy=accuracy, seconds=sum(spent))
+            metrics.write(
+                before + index + 1, query=name, labels=count, validation_accuracy=accuracy, seconds=sum(spent)
+            )
             progress.update(1, labels=count, validation_accuracy=accuracy)
             stop.check("the same command goes on with the next round")
     return history
@@ -231,24 +234,87 @@ def _finish(
     full: Trained,
     full_s: float,
     histories: dict[str, History],
+    first: int,
     size: int,
-    start_size: int,
 ) -> None:
     """Reads the labels of the judged split, for the first time, and writes what the run has found."""
-    split, seeds, start = settings.evaluate.split, list(settings.active.seeds), time.perf_counter()
-    histories = {name: jax.tree.map(np.asarray, history) for name, history in histories.items()}
+    split, active, start = settings.evaluate.split, settings.active, time.perf_counter()
+    histories = {
+        name: jax.tree.map(np.asarray, history._replace(state=history.state._replace(key=None, learner=None)))
+        for name, history in histories.items()
+    }
     validation, final = record.answers(task, task.learner.model, {"full": full.params}, split)
-    labels = [start_size + index * size for index in range(settings.active.rounds + 1)]
     methods = {
         "full": record.method_entry(
             task, split, final["full"], validation["full"], None, curve=record.curve(full.steps, full.accuracy)
         )
     }
+    truth, count = task.labels(split), len(task.dataset.train)
+    budget = {"full": _given(task, count)}
     for name, history in histories.items():
-        right = history.predicted == task.labels(split)
         methods[name] = schema.method_results(
-            history.predicted[-1], task.labels(split), task.classes, split=split, full=final["full"],
-            validation_accuracy=history.validation[-1], learning=_learning(labels, right.mean(-1)),
-            macro_f1_course=[statistics.summary(f1) for f1 in statistics.macro_f1(history.predicted, task.labels(split), task.classes)],
+            history.predicted[-1], truth, task.classes, split=split, full=final["full"],
+            validation_accuracy=history.validation[-1], **_course(task, history, truth, first, size),
         )  # fmt: skip
-    _write_selected(workdir, task, histories, seeds, size, start_size)
+        budget[name] = _given(task, first + active.rounds * size)
+    learning.compare(methods)
+    atomic_write(workdir.selected, "".join(_selected(task, active, histories, first, size)))
+    record.finish(
+        workdir,
+        settings,
+        task,
+        evaluate={"inits": len(active.seeds), "init": "random"},
+        budget=budget,
+        methods=methods,
+        active={"seeds": list(active.seeds), "first": first, "size": size, "rounds": active.rounds},
+        time={
+            "baselines_s": full_s,
+            "optimise_s": float(sum(history.seconds.sum() for history in histories.values())),
+            "evaluate_s": time.perf_counter() - start,
+        },
+    )
+
+
+def _given(task: Task, labels: int) -> dict:
+    """What a method was given, at most."""
+    share = labels / len(task.dataset.train)
+    return {"examples": labels, "fraction": share, "labels_used": labels, "stored_floats": labels * task.length}
+
+
+def _course(task: Task, history: History, truth: np.ndarray, first: int, size: int) -> dict:
+    """What happened in the rounds of one query: accuracies, what was chosen, and seconds."""
+    right = (history.predicted == truth).mean(-1)  # [rounds + 1, seeds]
+    f1 = statistics.macro_f1(history.predicted, truth, task.classes)
+    chosen = history.state.labelled[:, first:].ravel()
+    classes = np.bincount(task.labels("train")[chosen], minlength=task.classes)
+    lengths = (task.ids["train"] > 0).sum(1)
+    return {
+        "curve": {
+            "labels": [first + index * size for index in range(len(right))],
+            "accuracy": right.mean(1).tolist(),
+            "values": right.tolist(),
+            "macro_f1": f1.mean(1).tolist(),
+        },
+        "picked": {
+            "classes": (classes / len(chosen)).tolist(),
+            "words": float(lengths[chosen].mean()),
+        },
+        "seconds_per_round": dict(zip(("train", "score", "select"), history.seconds[1:].mean(0).tolist())),
+    }
+
+
+def _selected(
+    task: Task, settings: ActiveSettings, histories: dict[str, History], first: int, size: int
+) -> Iterator[str]:
+    """The lines of selected.jsonl: every label that was asked for, with those that the runs began with as round 0."""
+    rows = task.dataset.train.rows
+    for name, history in histories.items():
+        for seed, labelled, answers, scores in zip(
+            settings.seeds, history.state.labelled, history.state.answers, history.scores, strict=True
+        ):
+            for place, (index, label, score) in enumerate(zip(labelled.tolist(), answers.tolist(), scores.tolist())):
+                line = {
+                    "method": name, "seed": seed, "round": max(0, place - first + size) // size, "index": index,
+                    "row": int(rows[index]), "score": None if np.isnan(score) else score, "label": label,
+                }  # fmt: skip
+                yield json.dumps(line) + "\n"

@@ -32,7 +32,16 @@ _METHOD = {
     "retention?": _NUMBER,
     "retention_over_seeds?": _SUMMARY,
     "interval?": {"accuracy?": [_NUMBER], "retention?": [_NUMBER], "level": _NUMBER, "resamples": _COUNT},
-    "curve?": {"steps": [_NUMBER], "accuracy": [[_NUMBER]]},
+    "curve?": {  # by training steps, of initialisations; or by labels, a mean beside the values of the seeds
+        "steps?": [_NUMBER],
+        "labels?": [_COUNT],
+        "accuracy": [(int, float, type(None), list)],
+        "values?": [[_NUMBER]],
+    },
+    "aulc?": _SUMMARY,
+    "against_random?": {"difference": _NUMBER, "p": _NUMBER, "p_holm": _NUMBER, "smallest_p": _NUMBER, "pairs": _COUNT},
+    "labels_to?": {str: _NUMBER},
+    "seconds_per_round?": {str: _NUMBER},
     "selected_step?": _COUNT,
     "outer?": {name: [_NUMBER] for name in ("steps", "loss", "accuracy", "validation_accuracy")},
     "note?": _TEXT,
@@ -202,7 +211,9 @@ def validate(results: Any) -> None:
         if split == "validation" and "test_accuracy" in method:
             raise ValueError(f"{where}.test_accuracy must not be there: evaluate.split is 'validation'")
         curve = method.get("curve", {"steps": [], "accuracy": []})
-        if len(curve["steps"]) != len(curve["accuracy"]) or len({len(row) for row in curve["accuracy"]}) > 1:
+        along = curve.get("labels" if "values" in curve else "steps", [])
+        rows = curve.get("values", curve["accuracy"])
+        if len(along) != len(curve["accuracy"]) or not _even(rows) or len(rows) != len(along):
             raise ValueError(f"{where}.curve needs one row per step, and as many initialisations in every row")
     if transfer := results.get("transfer"):
         shape = [len(transfer["ways"])] * len(transfer["networks"])
@@ -213,6 +224,11 @@ def validate(results: Any) -> None:
             for part in ("methods", "budget"):
                 if (name := method_name(row["name"], method)) not in results[part]:
                     raise ValueError(f"results.{part}.{name} is missing, and results.table has this row")
+
+
+def _even(rows: Sequence) -> bool:
+    """Whether all are lists of one length."""
+    return all(isinstance(row, (list, tuple)) for row in rows) and len({len(row) for row in rows}) <= 1
 
 
 def validate_distilled(distilled: Any) -> None:

@@ -1,0 +1,20 @@
+"""Active learning on SST-2 (or SST-5): every acquisition function beside random sampling, over seeds.
+
+python -m dd_al.main --config=configs/sst_active.py --workdir=runs/active2
+python -m dd_al.main --config=configs/sst_active.py:classes=5 --workdir=runs/active5
+python -m dd_al.main --config=configs/sst_active.py:quick=true --workdir=runs/active_quick
+"""
+
+from dd_al.core.settings import parse_variant, to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config(arg=None):
+    variant = parse_variant(arg, {"classes": (2, 5), "quick": bool})
+    config = to_config(Settings())
+    config.experiment = "active"
+    config.data.name = f"sst{variant.get('classes', 2)}"
+    if variant.get("quick"):
+        config.active.seeds = (0, 1)
+        config.active.rounds = 4
+    return config
