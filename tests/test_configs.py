@@ -18,6 +18,7 @@ VARIANTS = {
     "smoke.py": {},  # run below, and in test_end_to_end.py
     "sst_distill.py": {"": 2, "classes=5": 5, "init=known": 2, "classes=5,init=known": 5},
     "sst_full.py": {"": 2, "classes=5": 5},
+    "sst_active.py": {"": 2, "classes=5": 5, "quick=true": 2},
     "imdb_distill.py": {"": 2},
     "any.py": {"": 2},
     "sst_minilm.py": {},  # needs an encoder: run at the end
@@ -32,6 +33,8 @@ CONTAINED = {
     ("sst_distill.py", "classes=5"),
     ("sst_distill.py", "init=known"),
     ("sst_full.py", ""),
+    ("sst_active.py", ""),
+    ("sst_active.py", "classes=5"),
     ("sst_methods.py", "method=kernel_regression"),
     ("sst_methods.py", "method=gradient_matching"),
     ("sst_methods.py", "method=distribution_matching"),
@@ -53,6 +56,11 @@ SMALL = {
     "distill.nets": 2,
     "distill.pool": 3,
     "model.width": 4,
+    "active.size": 2,
+    "active.rounds": 2,
+    "active.passes": 2,
+    "active.steps": 3,
+    "active.epochs": 1,
     "distill.batch_size": 8,
     "distill.log_every": 1,
     "distill.evaluate_every": 1,
@@ -100,6 +108,11 @@ def test_two_steps(name, variant, write_reviews, tmp_path, capsys):
     assert (tmp_path / "w/report.html").exists()
     if config["experiment"] == "train":
         assert list(results["methods"]) == ["full", "full_finetuned"]
+        return
+    if config["experiment"] == "active":
+        queries = config["active"]["queries"]
+        assert list(results["methods"]) == ["full", *queries]
+        assert all(results["methods"][name]["curve"]["labels"] == [2, 4, 6] for name in queries)
         return
     known = "init=known" in variant
     assert list(results["methods"]) == ["full", "random", "distilled"]

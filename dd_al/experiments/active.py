@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -32,7 +31,7 @@ from dd_al.learner.fit import cosine
 from dd_al.learner.predict import predict
 from dd_al.report import learning, schema, statistics
 
-_LOG = logging.getLogger(__name__)
+_SHOWN = 200  # characters of a text in the report
 
 
 class History(NamedTuple):
@@ -298,6 +297,7 @@ def _course(task: Task, history: History, truth: np.ndarray, first: int, size: i
         "picked": {
             "classes": (classes / len(chosen)).tolist(),
             "words": float(lengths[chosen].mean()),
+            "examples": [task.dataset.train.texts[i][:_SHOWN] for i in history.state.labelled[0, first : first + 3]],
         },
         "seconds_per_round": dict(zip(("train", "score", "select"), history.seconds[1:].mean(0).tolist())),
     }

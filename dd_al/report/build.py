@@ -7,8 +7,8 @@ from typing import Any
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
-from dd_al.report import figures, html, schema, sections, table
-from dd_al.report.verdict import known, verdict
+from dd_al.report import active, figures, html, learning_figures, schema, sections, table
+from dd_al.report.verdict import known, score, verdict
 
 
 def build(workdir: str | Path) -> Path:
@@ -78,9 +78,9 @@ def _read(path: Path, validate=None) -> Any:
 
 def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> dict[str, tuple[bytes, str, str]]:
     """Returns name → (PNG, title, caption) of every picture that there is data for."""
-    drawn = {}
+    drawn = _draw_active(results) if "active" in results else {}
     curves, majority_rate = _curves(results)
-    if curves and "transfer" not in results and "table" not in results:  # there are dozens
+    if curves and not {"transfer", "table", "active"} & results.keys():  # there are dozens, or one
         picture = figures.training_curves(curves, majority_rate=majority_rate)
         caption = (
             "Mean over initialisations; the band is one standard deviation. Log axis (the paper's figure 3). On "
@@ -96,7 +96,8 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
             "over seeds. Log axis (the paper's figure 3). On validation: the test split is read once, by learners that "
             "are done.",
         )
-    if any(known(line.get("loss")) or known(line.get("validation_accuracy")) for line in metrics):
+    outer = "active" not in results
+    if outer and any(known(line.get("loss")) or known(line.get("validation_accuracy")) for line in metrics):
         picture = figures.outer_curve(metrics, selected_step=_selected_step(results, metrics))
         caption = "Loss on real minibatches with its running mean, and validation accuracy, which picks the step."
         drawn["outer_curve"] = picture, "The outer loop", caption
@@ -121,6 +122,32 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
     return {name: (figures.png(picture), title, caption) for name, (picture, title, caption) in drawn.items()}
 
 
+def _draw_active(results: Mapping) -> dict[str, tuple[Any, str, str]]:
+    """Returns the pictures of active learning."""
+    found = active.queries(results)
+    curves = {name: entry["curve"] for name, entry in found.items()}
+    full = score(results, "full")
+    drawn = {
+        "learning_curves": (
+            learning_figures.learning_curves(curves, full=full and full["mean"]),
+            "Accuracy against labels",
+            "Mean over seeds; the band is one standard deviation (the paper's figure 4).",
+        ),
+        "times": (
+            learning_figures.times({name: entry["seconds_per_round"] for name, entry in found.items()}),
+            "Where the time goes",
+            "Seconds of a round for all seeds together, without the first one, which compiles.",
+        ),
+    }
+    if "random" in curves and len(curves) > 1:
+        drawn["gains"] = (
+            learning_figures.gains(curves),
+            "Gain over random sampling",
+            "Mean difference to random sampling with the same seed, and its 95 % interval from a bootstrap over seeds.",
+        )
+    return drawn
+
+
 def _curves(run: Mapping) -> tuple[dict[str, Mapping], float | None]:
     """Returns the curves of a run's methods, and the accuracy of a constant answer beside them."""
     curves = {name: entry["curve"] for name, entry in run["methods"].items() if entry.get("curve", {}).get("steps")}
@@ -136,11 +163,15 @@ def _selected_step(results: Mapping, metrics: list[dict]) -> int | None:
 
 
 def _page(results: Mapping, distilled: Mapping | None, config: Any, resumed: list[int], pictures: Mapping) -> str:
-    seeds = results["table"]["seeds"] if "table" in results else [results["seed"]]
+    several = results.get("table") or results.get("active")
+    seeds = several["seeds"] if several else [results["seed"]]
     title = f"{results['dataset']['name']}: {results['experiment']}, seed {', '.join(map(str, seeds))}"
     body = [html.tag("h1", title), sections.banners(results)]
     if "table" in results:
         body += [table.verdicts(results), html.tag("h2", "Results"), table.headline(results)]
+    elif "active" in results:
+        body += [html.tag("p", active.verdict(results), class_="verdict")]
+        body += [html.tag("h2", "Results"), active.headline(results)]
     else:
         body += [html.tag("p", verdict(results), class_="verdict")]
         body += [html.tag("h2", "Results"), sections.headline(results)]
@@ -149,6 +180,8 @@ def _page(results: Mapping, distilled: Mapping | None, config: Any, resumed: lis
         body += [html.tag("h2", "Figures"), html.tag("div", drawn, class_="figures")]
     if distilled and any(item.get("nearest_words") for item in distilled["items"]):
         body += [html.tag("h2", "The synthetic sentences"), sections.words(distilled)]
+    if "active" in results:
+        body += [html.tag("h2", "What was chosen"), active.picked(results)]
     if "table" in results:
         body += [html.tag("h2", "What the rows are made of"), table.rows(results)]
     else:

@@ -22,7 +22,7 @@ _STYLES = {
     "full_finetuned": ("#CC79A7", (0, (5, 1, 1, 1, 1, 1))),
 }
 _MORE = ("#E69F00", "#56B4E9", "#000000", "#F0E442")
-_GREY = "#555555"
+GREY = "#555555"
 _SIZE = (5.2, 3.4)  # inches: small, so that text stays readable where a phone shrinks the picture
 _MOST_NUMBERS = 150  # a heat map with more cells than this shows colours only
 
@@ -34,7 +34,7 @@ def training_curves(curves: Mapping[str, Mapping], *, majority_rate: float | Non
         curves: method → `{"steps": [s], "accuracy": [s][inits]}`.
         majority_rate: accuracy of a constant answer, drawn as a floor.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     _draw_curves(axes, curves, majority_rate)
     axes.set(xlabel="training steps", ylabel="validation accuracy (%)")
     figure.legend(frameon=False, loc="outside upper center", ncols=3, fontsize=8.5)
@@ -49,7 +49,7 @@ def table_curves(panels: Mapping[str, tuple[Mapping[str, Mapping], float | None]
     """
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    figure, axes = _figure(rows=rows, columns=columns, size=(3.9 * columns + 1.3 * (columns == 1), 2.7 * rows + 0.5))
+    figure, axes = new_figure(rows=rows, columns=columns, size=(3.9 * columns + 1.3 * (columns == 1), 2.7 * rows + 0.5))
     axes = np.atleast_1d(axes).ravel()
     for panel, (name, (curves, majority_rate)) in zip(axes, panels.items(), strict=False):
         _draw_curves(panel, curves, majority_rate)
@@ -73,7 +73,7 @@ def _draw_curves(axes: "Axes", curves: Mapping[str, Mapping], majority_rate: flo
         axes.plot(steps, mean, color=colour, linestyle=line, linewidth=2, label=_plain(METHOD_TITLES.get(name, name)))
         axes.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
     if majority_rate is not None:
-        axes.axhline(100 * majority_rate, color=_GREY, linestyle=":", linewidth=1, label="Majority class")
+        axes.axhline(100 * majority_rate, color=GREY, linestyle=":", linewidth=1, label="Majority class")
     _log_steps(axes, [step for curve in curves.values() for step in curve["steps"]])
 
 
@@ -84,7 +84,7 @@ def outer_curve(metrics: Sequence[Mapping], *, selected_step: int | None = None)
         metrics: lines with `step`, and where they have them `loss` and `validation_accuracy`, in order.
         selected_step: the step that was kept, marked in both.
     """
-    figure, (above, below) = _figure(rows=2)
+    figure, (above, below) = new_figure(rows=2)
     loss_steps, loss = _series(metrics, "loss")
     above.plot(loss_steps, loss, color="#0072B2", linewidth=0.8, alpha=0.35 if len(loss) >= 50 else 1)
     if len(loss) >= 50:  # single losses are of random batches: the running mean is what can be read
@@ -95,7 +95,7 @@ def outer_curve(metrics: Sequence[Mapping], *, selected_step: int | None = None)
     below.plot(steps, 100 * validation, color="#009E73", linewidth=2, marker="o", markersize=3)
     if selected_step is not None:
         for axes in (above, below):
-            axes.axvline(selected_step, color=_GREY, linestyle="--", linewidth=1, label=f"kept: step {selected_step:,}")
+            axes.axvline(selected_step, color=GREY, linestyle="--", linewidth=1, label=f"kept: step {selected_step:,}")
         below.legend(frameon=False)
     above.set_ylabel("training loss")
     below.set(xlabel="outer step", ylabel="validation\naccuracy (%)")
@@ -111,7 +111,7 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Fig
     """
     values = np.asarray(labels, dtype=float)
     items, classes = values.shape
-    figure, axes = _figure(size=(_SIZE[0], min(9.0, max(2.4, 1.2 + 0.26 * items))), grid=False)
+    figure, axes = new_figure(size=(_SIZE[0], min(9.0, max(2.4, 1.2 + 0.26 * items))), grid=False)
     low, high = min(0.0, values.min()), max(1.0, values.max())
     picture = axes.imshow(values, cmap="cividis", vmin=low, vmax=high, aspect="auto", interpolation="nearest")
     short = [_plain(name if len(name) <= 14 else name[:13] + "…") for name in names]
@@ -137,7 +137,7 @@ def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[S
         retention: float[networks][ways], shares; None where a way does not exist for a network.
     """
     values = 100 * np.asarray([[np.nan if v is None else v for v in row] for row in retention], dtype=float)
-    figure, axes = _figure(size=(_SIZE[0] + 1.5, 1.8 + 0.34 * len(networks)), grid=False)
+    figure, axes = new_figure(size=(_SIZE[0] + 1.5, 1.8 + 0.34 * len(networks)), grid=False)
     low = min(50.0, np.nanmin(values)) if np.isfinite(values).any() else 50.0
     picture = axes.imshow(values, cmap="cividis", vmin=low, vmax=100, aspect="auto", interpolation="nearest")
     axes.set_xticks(range(len(ways)), [_plain(textwrap.fill(way, 13)) for way in ways], fontsize=8)
@@ -145,7 +145,7 @@ def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[S
     axes.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values):
         text, ink = (
-            ("–", _GREY) if np.isnan(value) else (f"{value:.1f}", "white" if value < (low + 100) / 2 else "black")
+            ("–", GREY) if np.isnan(value) else (f"{value:.1f}", "white" if value < (low + 100) / 2 else "black")
         )
         axes.text(column, row, text, color=ink, ha="center", va="center", fontsize=8)
     figure.colorbar(picture, ax=axes, label="% of its accuracy on all data", pad=0.02)
@@ -162,7 +162,7 @@ def learned_rates(values: Sequence[Sequence[float]], names: Sequence[str]) -> "F
     from matplotlib import colormaps
     from matplotlib.ticker import LogLocator
 
-    figure, axes = _figure()
+    figure, axes = new_figure()
     rates = np.asarray(values, dtype=float)
     steps = np.arange(1, len(rates) + 1)
     shades = colormaps["viridis"](np.linspace(0, 0.85, len(names)))
@@ -194,7 +194,7 @@ def png(figure: "Figure") -> bytes:
     return buffer.getvalue()
 
 
-def _figure(
+def new_figure(
     *, rows: int = 1, columns: int = 1, size: tuple[float, float] = _SIZE, grid: bool = True
 ) -> tuple["Figure", "Axes"]:
     """Returns a figure and its axes: an array of them for several panels, which share their x axis in one column."""

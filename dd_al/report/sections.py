@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dd_al.report.active import QUERY_TITLES
 from dd_al.report.html import Content, Markup, markup, pairs, table, tag
 from dd_al.report.schema import METHOD_TITLES
 from dd_al.report.verdict import budget, fraction, interval, known, percent, score, spread
@@ -65,7 +66,7 @@ def headline(results: Mapping) -> Markup:
 
 def methods(results: Mapping) -> Markup:
     """Returns what each method was given and how it was trained."""
-    rows = []
+    rows, titles = [], METHOD_TITLES | (QUERY_TITLES if "active" in results else {})
     for name, entry in results["methods"].items():
         given, parts = budget(results, name), [f"{score(results, name)['n']:,} initialisations. "]
         if given:
@@ -76,7 +77,7 @@ def methods(results: Mapping) -> Markup:
             parts.append(entry["note"] + " ")
         if entry.get("hyperparameters"):
             parts.append(tag("code", ", ".join(f"{key}={value}" for key, value in entry["hyperparameters"].items())))
-        rows.append((METHOD_TITLES.get(name, name), parts))
+        rows.append((titles.get(name, name), parts))
     return pairs(rows)
 
 
@@ -109,8 +110,8 @@ def provenance(results: Mapping, config: Any, resumed: Sequence[int]) -> Markup:
     if resumed:
         times["resumed after step"] = ", ".join(f"{step:,}" for step in resumed)
     run = {key: results[key] for key in ("experiment", "seed", "finished", "evaluate")}
-    if "table" in results:
-        run["seed"] = results["table"]["seeds"]
+    if several := results.get("table") or results.get("active"):
+        run["seed"] = several["seeds"]
     tables = {
         "Run": run,
         "Data": dataset,

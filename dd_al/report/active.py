@@ -1,0 +1,155 @@
+"""The parts of a report that are about active learning: the verdict, the comparison, and what was chosen."""
+
+from collections.abc import Mapping
+
+from dd_al.report.html import Markup, markup, table, tag
+from dd_al.report.learning import ENOUGH_SEEDS, SHARES
+from dd_al.report.verdict import fraction, known, percent, score, spread
+
+QUERY_TITLES = {
+    "random": "Random sampling",
+    "variation_ratio": "Variation ratio",
+    "predictive_entropy": "Predictive entropy",
+    "bald": "BALD",
+    "expected_entropy": "Expected entropy",
+    "least_confidence": "Least confidence",
+    "margin": "Margin",
+    "power_bald": "PowerBALD",
+    "batch_bald": "BatchBALD",
+    "core_set": "Core-set",
+    "badge": "BADGE",
+    "k_means": "k-means",
+    "contrastive": "Contrastive (CAL)",
+    "feature_mixing": "Feature mixing (ALFA-Mix)",
+    "ret": "RET",
+    "rect": "RECT",
+    "sud": "SUD",
+}
+_SIGNIFICANT = 0.05
+_HEAD = (
+    "Query",
+    "Labels",
+    "accuracy, %",  # of a split, which is put before it
+    "Area under the curve, %",
+    "Over random, points",
+    "p, adjusted",
+    "Deficiency",
+    *(f"Labels to {percent(share, 0)} % of all data" for share in SHARES),
+)
+
+
+def queries(results: Mapping) -> dict[str, Mapping]:
+    """Returns the entries of the queries in `results["methods"]`."""
+    return {name: entry for name, entry in results["methods"].items() if "aulc" in entry}
+
+
+def verdict(results: Mapping) -> str:
+    """Returns in plain words whether any query beats random sampling, as far as the tests support it."""
+    found, active = queries(results), results["active"]
+    labels = active["first"] + active["rounds"] * active["size"]
+    seeds = len(active["seeds"])
+    runs = f"{seeds} seeds" if seeds > 1 else "1 seed"
+    lines = [
+        f"{active['rounds']} queries of {active['size']:,} labels after {active['first']:,} first ones, "
+        f"{labels:,} in all ({fraction(labels / results['dataset']['train'])} of the training data), {runs}."
+    ]
+    compared = {name: entry["against_random"] for name, entry in found.items() if "against_random" in entry}
+    if not compared:
+        return " ".join([*lines, "Nothing is compared with random sampling here."])
+    best = max(compared, key=lambda name: compared[name]["difference"])
+    ahead = compared[best]["difference"] > 0
+    if seeds < ENOUGH_SEEDS:
+        lead = f"{QUERY_TITLES[best]} has the largest mean area" if ahead else "No query has a larger mean area"
+        lines.append(
+            f"{lead}{_by(compared[best]) if ahead else ' than random sampling'}, which is no verdict: that takes "
+            f"{ENOUGH_SEEDS} seeds, and {runs} cannot bring p below {compared[best]['smallest_p']:.3g}."
+        )
+        return " ".join(lines)
+    better = [name for name, test in compared.items() if test["difference"] > 0 and test["p_holm"] < _SIGNIFICANT]
+    worse = [name for name, test in compared.items() if test["difference"] < 0 and test["p_holm"] < _SIGNIFICANT]
+    if better:
+        better.sort(key=lambda name: -compared[name]["difference"])
+        lines.append(
+            "Better than random sampling: " + "; ".join(_tested(name, compared[name]) for name in better) + "."
+        )
+    else:
+        lines.append("No query is better than random sampling by a test at 5 %.")
+        if ahead:
+            lines.append(f"The largest mean area is that of {_tested(best, compared[best])}.")
+    if worse:
+        lines.append(f"Worse: {'; '.join(_tested(name, compared[name]) for name in worse)}.")
+    return " ".join(lines)
+
+
+def headline(results: Mapping) -> Markup:
+    """Returns the table of queries, the best area first, with how to read it."""
+    found, split = queries(results), results["evaluate"]["split"]
+    head = [_HEAD[0], _HEAD[1], f"{split.capitalize()} {_HEAD[2]}", *_HEAD[3:]]
+    rows = [
+        ["All data", f"{results['dataset']['train']:,}", spread(score(results, "full")), *["–"] * (len(head) - 3)]
+    ] if score(results, "full") else []  # fmt: skip
+    for name in sorted(found, key=lambda name: -(found[name]["aulc"]["mean"] or 0)):
+        entry, test = found[name], found[name].get("against_random")
+        rows.append(
+            [
+                QUERY_TITLES.get(name, name),
+                f"{entry['curve']['labels'][-1]:,}",
+                spread(score(results, name)),
+                spread(entry["aulc"]),
+                [_points(test["difference"]), tag("small", _ends(test))] if test else "–",
+                f"{test['p_holm']:.3g}" if test else "–",
+                f"{entry['deficiency']:.2f}" if known(entry.get("deficiency")) else "–",
+                *(_needed(entry["labels_to"].get(f"{share:g}")) for share in SHARES),
+            ]
+        )
+    pairs = next((entry["against_random"] for entry in found.values() if "against_random" in entry), None)
+    notes = [
+        "Mean ± standard deviation over seeds. The area under a learning curve is over its width, a mean accuracy. "
+        "Deficiency below 1 beats random sampling (Jacobs et al. 2021). Labels that are needed are read off the mean "
+        "curve; a dash: not reached."
+    ]
+    if pairs:
+        notes.append(
+            f"Differences are of areas, seed by seed, with 95 % intervals from a bootstrap over seeds; p of Wilcoxon's "
+            f"signed-rank test, adjusted for the number of queries (Holm). {pairs['pairs']} pairs cannot bring a p "
+            f"below {pairs['smallest_p']:.3g} before that."
+        )
+    return markup([table(head, rows, class_="numbers"), [tag("p", note, class_="soft") for note in notes]])
+
+
+def picked(results: Mapping) -> Markup:
+    """Returns what each query chose: classes, lengths, and the first texts that it asked for."""
+    found = queries(results)
+    names = sorted(results["dataset"]["label_map"], key=results["dataset"]["label_map"].get)
+    classes = results["dataset"]["num_classes"]
+    names = names if len(names) == classes else [str(index) for index in range(classes)]
+    head = ["Query", *(f"{name}, %" for name in names), "Words", "The first that it asked for"]
+    rows = []
+    for name, entry in found.items():
+        chosen = entry["picked"]
+        shown = [tag("div", text) for text in chosen["examples"]]
+        rows.append([QUERY_TITLES.get(name, name), *map(percent, chosen["classes"]), f"{chosen['words']:.1f}", shown])
+    note = "Over all seeds and rounds, without the first labels, which all queries share. Texts are of the first seed."
+    return markup([table(head, rows, class_="numbers"), tag("p", note, class_="soft")])
+
+
+def _by(test: Mapping) -> str:
+    return f", {_points(test['difference'])} points {_ends(test)} over that of random sampling"
+
+
+def _tested(name: str, test: Mapping) -> str:
+    ends = f" {_ends(test)}" if _ends(test) else ""
+    return f"{QUERY_TITLES.get(name, name)} by {_points(test['difference'])} points{ends}, p = {test['p_holm']:.3g}"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.2f}"
+
+
+def _ends(test: Mapping) -> str:
+    ends = test.get("interval")
+    return f"[{', '.join(_points(end) for end in ends)}]" if ends else ""
+
+
+def _needed(labels: float | None) -> str:
+    return f"{labels:,.0f}" if known(labels) else "–"

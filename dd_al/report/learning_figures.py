@@ -1,0 +1,85 @@
+"""The pictures of active learning: curves, gains over random sampling, and where the time goes."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dd_al.report.active import QUERY_TITLES
+from dd_al.report.figures import GREY, new_figure
+from dd_al.report.learning import interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette; random sampling is black and dashed in every picture.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_LINES = ("-", "-.", (0, (5, 1, 1, 1, 1, 1)))
+
+
+def learning_curves(curves: Mapping[str, Mapping], *, full: float | None = None) -> "Figure":
+    """Draws accuracy against labels, means with a band of one standard deviation over seeds (the paper's figure 4).
+
+    Args:
+        curves: query → `{"labels": [rounds], "values": [rounds][seeds]}`.
+        full: mean accuracy on all of the data, drawn as a ceiling.
+    """
+    figure, axes = new_figure(size=(5.8, 3.9))
+    for name, curve in curves.items():
+        values = 100 * np.asarray(curve["values"], float)
+        _band(axes, name, curves, curve["labels"], values.mean(1), values.std(1, ddof=1) if values.shape[1] > 1 else 0)
+    if full is not None:
+        axes.axhline(100 * full, color=GREY, linestyle=":", linewidth=1, label="All data")
+    axes.set(xlabel="labels", ylabel="accuracy (%)")
+    figure.legend(frameon=False, loc="outside upper center", ncols=3, fontsize=8.5)
+    return figure
+
+
+def gains(curves: Mapping[str, Mapping]) -> "Figure":
+    """Draws how far every query is ahead of random sampling, seed by seed, with 95 % intervals.
+
+    Args:
+        curves: as of `learning_curves`, with "random" among them.
+    """
+    figure, axes = new_figure(size=(5.8, 3.4))
+    reference = np.asarray(curves["random"]["values"], float)
+    for name, curve in curves.items():
+        if name == "random":
+            continue
+        ahead = 100 * (np.asarray(curve["values"], float) - reference)
+        low, high = zip(*(interval(row) for row in ahead))
+        middle = ahead.mean(1)
+        _band(axes, name, curves, curve["labels"], middle, middle - np.asarray(low), np.asarray(high) - middle)
+    axes.axhline(0, color="black", linestyle="--", linewidth=1)
+    axes.set(xlabel="labels", ylabel="accuracy over that of\nrandom sampling (points)")
+    figure.legend(frameon=False, loc="outside upper center", ncols=3, fontsize=8.5)
+    return figure
+
+
+def times(seconds: Mapping[str, Mapping[str, float]]) -> "Figure":
+    """Draws the seconds of a round, for all seeds together, as a bar for each query.
+
+    Args:
+        seconds: query → part → seconds.
+    """
+    figure, axes = new_figure(size=(5.8, 1.1 + 0.3 * len(seconds)))
+    left = np.zeros(len(seconds))
+    for part, colour in zip(("train", "score", "select"), _COLOURS):
+        widths = np.asarray([one[part] for one in seconds.values()])
+        axes.barh(range(len(seconds)), widths, left=left, color=colour, label=part, height=0.6)
+        left += widths
+    axes.set_yticks(range(len(seconds)), [QUERY_TITLES.get(name, name) for name in seconds], fontsize=8.5)
+    axes.invert_yaxis()
+    axes.set_xlabel("seconds in a round")
+    figure.legend(frameon=False, loc="outside upper center", ncols=3, fontsize=8.5)
+    return figure
+
+
+def _band(axes: "Axes", name: str, names: Mapping, labels, middle, below, above=None) -> None:
+    others = [other for other in names if other != "random"]
+    index = others.index(name) if name in others else -1
+    colour, line = ("black", "--") if index < 0 else (_COLOURS[index % len(_COLOURS)], _LINES[index // len(_COLOURS)])
+    axes.plot(labels, middle, color=colour, linestyle=line, linewidth=1.8, label=QUERY_TITLES.get(name, name))
+    above = below if above is None else above
+    axes.fill_between(labels, middle - below, middle + above, color=colour, alpha=0.13, linewidth=0)
