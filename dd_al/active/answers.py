@@ -1,0 +1,216 @@
+"""A person's labels: the file of texts to label, and the record in which nothing that was labelled is ever lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dd_al.core.errors import DataError, nearest
+from dd_al.core.files import atomic_write, full_disk_named
+from dd_al.data.formats import lines_of, read_text
+
+NOT_SURE = "?"  # in place of a label: the text is set aside, and never asked for again
+_COLUMNS = ("index", "text", "label")
+_SHOWN = 20  # mistakes in one message
+
+
+class AnswerLog:
+    """Every answer in the order in which it was given, on disk as soon as `add` returns; a context manager.
+
+    A line is `{"index": 7, "label": "good"}`, null for a text that is set aside, or `{"index": 7, "undone": true}`. A last
+    line that a crash cut short is dropped.
+
+    Attributes:
+        answers: position in the pool → label, or None where the text was set aside.
+    """
+
+    def __init__(self, path: str | os.PathLike, labels: Sequence[str]):
+        """Opens or makes the record.
+
+        Args:
+            path: a JSONL file.
+            labels: those that can be given.
+
+        Raises:
+            DataError: a line of the file is no answer, or has another label; names it.
+        """
+        self._path, self._labels, self._order = Path(path), tuple(labels), []
+        self.answers: dict[int, str | None] = {}
+        if self._path.exists():
+            whole = self._path.read_bytes()
+            if whole and not whole.endswith(b"\n"):
+                atomic_write(self._path, whole[: whole.rfind(b"\n") + 1])
+            for number, line in lines_of(read_text(self._path)):
+                self._replay(_json(line, f"{self._path}, line {number}"), f"{self._path}, line {number}")
+        self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
+
+    def add(self, index: int, label: str | None) -> None:
+        """Records an answer, which replaces an earlier one to the same text.
+
+        Args:
+            index: position in the pool.
+            label: one of the labels, or None to set the text aside.
+        """
+        self._write({"index": int(index), "label": label})
+
+    def undo(self) -> int | None:
+        """Takes the last answer back that stands, and returns its index; None where there is none."""
+        if not self._order:
+            return None
+        index = self._order[-1]
+        self._write({"index": index, "undone": True})
+        return index
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> AnswerLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._replay(line, str(self._path))
+        with full_disk_named(self._path):
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def _replay(self, line: Mapping[str, Any], where: str) -> None:
+        index, label = line.get("index"), line.get("label")
+        if not isinstance(index, int) or isinstance(index, bool) or index < 0:
+            raise DataError(f"{where}: index = {index!r}: must be a position in the pool")
+        if index in self._order:
+            self._order.remove(index)
+        if line.get("undone"):
+            self.answers.pop(index, None)
+            return
+        if label is not None and label not in self._labels:
+            raise DataError(f"{where}: {_unknown(label, self._labels)}")
+        self.answers[index] = label
+        self._order.append(index)
+
+
+def write_queries(path: str | os.PathLike, indices: Sequence[int], texts: Sequence[str]) -> None:
+    """Writes texts for a person to label, unless the file is there already: it may hold labels.
+
+    Args:
+        path: ends in .csv or .jsonl.
+        indices: positions in the pool.
+        texts: of the whole pool.
+    """
+    path = Path(path)
+    if path.exists():
+        return
+    rows = [{"index": int(index), "text": texts[index], "label": ""} for index in indices]
+    if path.suffix == ".jsonl":
+        atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        return
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic_write(path, out.getvalue())
+
+
+def read_queries(
+    path: str | os.PathLike, indices: Sequence[int], texts: Sequence[str], labels: Sequence[str]
+) -> dict[int, str | None]:
+    """Reads the labels that a person has filled in.
+
+    Rows may be in another order, or missing; a spreadsheet's semicolons, tabs and byte order mark are understood.
+
+    Args:
+        path: as `write_queries` wrote it.
+        indices: the positions that were asked for.
+        texts: of the whole pool.
+        labels: those that can be given; `NOT_SURE` sets a text aside, and nothing leaves it for later.
+
+    Returns:
+        Position → label, or None where the text is set aside.
+
+    Raises:
+        DataError: there are mistakes; all of them are named with their lines, and no label is taken.
+    """
+    path, asked = Path(path), set(map(int, indices))
+    found: dict[int, tuple[int, str | None]] = {}
+    mistakes: list[str] = []
+    for line, row in _rows(path):
+        try:
+            answer = _answer(row, asked, texts, labels)
+        except ValueError as mistake:
+            mistakes.append(f"line {line}: {mistake}")
+            continue
+        if answer is None:
+            continue
+        index, label = answer
+        if index in found and found[index][1] != label:
+            mistakes.append(f"line {line}: index {index} has another label than in line {found[index][0]}")
+        found.setdefault(index, (line, label))
+    if mistakes:
+        more = f"\n  and {len(mistakes) - _SHOWN} more" if len(mistakes) > _SHOWN else ""
+        listed = "\n  ".join(mistakes[:_SHOWN])
+        raise DataError(f"{path}: no label was taken, as there are mistakes in it:\n  {listed}{more}")
+    return {index: label for index, (_, label) in found.items()}
+
+
+def _answer(
+    row: Mapping[str, Any], asked: set[int], texts: Sequence[str], labels: Sequence[str]
+) -> tuple[int, str | None] | None:
+    """A row's index and label, None for one that is not labelled yet; raises ValueError for a mistake."""
+    label = row.get("label")
+    label = "" if label is None else str(label).strip()
+    try:
+        index = int(str(row.get("index")).strip())
+    except ValueError:
+        raise ValueError(f"index {row.get('index')!r} is no number") from None
+    if index not in asked:
+        raise ValueError(f"index {index} was not asked for")
+    text = row.get("text")
+    if text is not None and " ".join(str(text).split()) != " ".join(texts[index].split()):
+        raise ValueError(f"its text is not that of index {index}, which begins {texts[index][:40]!r}: were rows moved?")
+    if not label:
+        return None
+    if label == NOT_SURE:
+        return index, None
+    if label not in labels:
+        raise ValueError(_unknown(label, labels))
+    return index, label
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    text = read_text(path)
+    if path.suffix == ".jsonl":
+        for number, line in lines_of(text):
+            yield number, _json(line, f"{path}, line {number}")
+        return
+    head = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    missing = [name for name in ("index", "label") if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DataError(f"{path}, line 1: no column {' and no column '.join(missing)}; it needs {', '.join(_COLUMNS)}")
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _json(line: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: no JSON: {error.msg}") from None
+    if not isinstance(value, dict):
+        raise DataError(f'{where}: must be an object such as {{"index": 7, "label": "good"}}')
+    return value
+
+
+def _unknown(label: Any, labels: Sequence[str]) -> str:
+    hint = nearest(label, labels) if isinstance(label, str) else ""
+    return f"label {label!r}: must be one of {', '.join(labels)}, or {NOT_SURE} to set the text aside{hint}"
