@@ -22,8 +22,8 @@ _SHOWN = 20  # mistakes in one message
 class AnswerLog:
     """Every answer in the order in which it was given, on disk as soon as `add` returns; a context manager.
 
-    A line is `{"index": 7, "label": "good"}`, null for a text that is set aside, or `{"index": 7, "undone": true}`. A last
-    line that a crash cut short is dropped.
+    A line is `{"index": 7, "label": "good"}`, with null for a text that was set aside, or has `"undone": true` in place
+    of the label. A last line that a crash cut short is dropped.
 
     Attributes:
         answers: position in the pool → label, or None where the text was set aside.
