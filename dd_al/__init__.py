@@ -16,6 +16,7 @@ from dd_al.core.version import VERSION
 
 __version__ = VERSION
 _HOMES = {
+    "ActiveLearner": "dd_al.experiments.active_learner",
     "Classifier": "dd_al.api",
     "Distilled": "dd_al.api",
     "Synthetic": "dd_al.api",
@@ -23,7 +24,16 @@ _HOMES = {
     "export_huggingface": "dd_al.export",
     "load_distilled": "dd_al.takeaway",  # without JAX
 }
-__all__ = ["Classifier", "Distilled", "Synthetic", "distill", "export_huggingface", "load", "load_distilled"]
+__all__ = [
+    "ActiveLearner",
+    "Classifier",
+    "Distilled",
+    "Synthetic",
+    "distill",
+    "export_huggingface",
+    "load",
+    "load_distilled",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.loop import Loop, LoopState, make_loop
+from dd_al.active.loop import Loop, LoopState
 from dd_al.active.queries import QUERIES
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import stream
 from dd_al.experiments import record
+from dd_al.experiments.active_learner import configured_loop
 from dd_al.experiments.baselines import Trained, fit_full
 from dd_al.experiments.first_labels import first_labels
 from dd_al.experiments.settings import ActiveSettings, Settings
@@ -27,7 +28,6 @@ from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
-from dd_al.learner.fit import cosine
 from dd_al.learner.predict import predict
 from dd_al.report import learning, schema, statistics
 
@@ -87,6 +87,8 @@ def sizes(settings: ActiveSettings, train: int) -> tuple[int, int]:
             f"config.active.rounds = {settings.rounds} queries of {size} labels after {start_size} first ones are more "
             f"than the {train} training texts: at most {(train - start_size) // size} rounds"
         )
+    if settings.subset and settings.subset < size:
+        raise ConfigError(f"config.active.subset = {settings.subset}: fewer texts than the {size} labels of a query")
     return size, start_size
 
 
@@ -109,22 +111,8 @@ class _Programs(NamedTuple):
 
 
 def _programs(task: Task, settings: Settings) -> _Programs:
-    active, per_step = settings.active, settings.active.batch_size
-    loop = make_loop(
-        task.learner,
-        jnp.asarray(task.ids["train"]),
-        task.train,
-        task.embed,
-        task.classes,
-        schedule=lambda step, steps: cosine(active.rate, steps)(step),
-        steps=lambda count: jnp.maximum(active.steps, -(-active.epochs * count // per_step)),
-        batch_size=per_step,
-        passes=active.passes,
-        warm=active.warm,
-        subset=active.subset,
-        score=active.score,
-        rate=active.rate,
-    )
+    active = settings.active
+    loop = configured_loop(active, task.learner, task.ids["train"], task.train, task.embed, task.classes)
     judged, truth = task.examples(settings.evaluate.split), jnp.asarray(task.labels("validation"))
 
     def judge(states: LoopState) -> tuple[jax.Array, jax.Array]:

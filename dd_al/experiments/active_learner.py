@@ -1,0 +1,303 @@
+"""Active learning with a loop of the user's own: which texts to label next, and a classifier of those that are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from dd_al.active.loop import Loop, LoopState, make_loop
+from dd_al.active.queries import QUERIES
+from dd_al.core.errors import ConfigError, DataError, nearest
+from dd_al.core.settings import from_config
+from dd_al.data.text import Vocabulary, choose_length
+from dd_al.data.vectors import word_vectors
+from dd_al.experiments.retrain import TextLearners
+from dd_al.experiments.settings import ActiveSettings, Settings
+from dd_al.experiments.task import make_learners
+from dd_al.io.tensors import read_safetensors, write_safetensors
+from dd_al.learner.examples import Examples, make_examples
+from dd_al.learner.fit import cosine
+from dd_al.learner.learner import Learner
+from dd_al.models.embedding import embed
+from dd_al.takeaway import Label, strings
+
+_FORMAT = 1  # of a saved learner
+_SECTIONS = ("vectors", "model", "learner", "active")
+_PER_BUCKET = 512  # texts of the pool below which a length bucket saves less than its compilation costs
+
+
+class ActiveLearner:
+    """A pool of texts, the labels that some of them have, and a classifier that is trained on those.
+
+        learner = dd_al.ActiveLearner(texts, ["bad", "good"], query="badge")
+        learner.initialize([3, 17, 20, 5], ["good", "bad", "bad", "good"])
+        for _ in range(10):
+            indices = learner.query(5)
+            learner.update([ask(texts[i]) for i in indices])  # None: not sure, never asked for again
+        learner.predict(["what a lovely film"])
+
+    What it does is a function of its arguments and of the labels, in their order.
+
+    Attributes:
+      texts: the pool.
+      labels: those that can be given; predictions come back so.
+      answers: position in the pool → label, in the order in which they came.
+      ignored: positions that are set aside.
+      asked: the last query's positions that have no answer yet.
+    """
+
+    def __init__(
+        self,
+        texts: Iterable[str],
+        labels: Sequence[Label],
+        *,
+        query: str = "badge",
+        seed: int = 0,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+    ):
+        """Makes word vectors for the pool; without labels there is no classifier yet.
+
+        Args:
+          texts: the pool.
+          labels: all that can be given, two at least.
+          query: what `query` does unless told otherwise; a name in `dd_al.active.queries.QUERIES`.
+          seed: of the initial weights, the minibatches, the dropout and the ties.
+          config: any key of the sections vectors, model, learner and active of `python -m dd_al.main --help`, such as
+            ``{"active": {"passes": 20}}``.
+
+        Raises:
+          UserError: no texts, texts that are none, fewer than two labels, an unknown query or key.
+        """
+        self.texts, self.labels = strings(list(texts)), list(labels)
+        if not self.texts:
+            raise DataError("texts: there are none")
+        if len(self.labels) < 2 or len(set(map(str, self.labels))) < len(self.labels):
+            raise DataError(f"labels = {self.labels!r}: give two different ones at least")
+        if unused := [name for name in config or {} if name not in _SECTIONS]:
+            raise ConfigError(f"config: no section {unused[0]!r} here; there are {', '.join(_SECTIONS)}")
+        self._settings = from_config(Settings, {**(config or {}), "seed": seed})
+        self._query = _known_query(query)
+        vectors = word_vectors(self._settings.vectors, self.texts, ())
+        self._words, self._table = vectors.vocabulary, vectors.table
+        self._length = choose_length([len(ids) for ids in self._words.ids(self.texts)])
+        self.answers: dict[int, Label] = {}
+        self.ignored: set[int] = set()
+        self.asked: list[int] = []
+        self._params = None
+
+    def initialize(self, indices: Sequence[int], labels: Sequence[Label | None]) -> None:
+        """Takes the first labels, and trains. For the arguments see `update`."""
+        self.update(labels, indices)
+
+    def query(self, k: int = 1, *, query: str | None = None) -> list[int]:
+        """The positions of the ``k`` texts whose labels are wanted next.
+
+        Args:
+          k: how many; fewer come back where fewer are left, or looked at (config.active.subset).
+          query: another one than the learner's own.
+
+        Raises:
+          UserError: nothing is labelled yet, an unknown query, or ``k`` is below 1.
+        """
+        name = self._query if query is None else _known_query(query)
+        if not self.answers and name != "random":
+            raise DataError("nothing is labelled yet: initialize(indices, labels) first, or query='random'")
+        if k < 1:
+            raise ConfigError(f"k = {k}: must be at least 1")
+        left = len(self.texts) - len(self.answers) - len(self.ignored)
+        k = min(k, left, self._settings.active.subset or k)
+        if not k:
+            self.asked = []
+            return []
+        self.asked = np.asarray(self._ask(*self._state(), name, k)).tolist()
+        return list(self.asked)
+
+    def update(self, labels: Sequence[Label | None], indices: Sequence[int] | None = None) -> None:
+        """Takes labels, and trains on all that there are.
+
+        Args:
+          labels: one for each index; None sets the text aside.
+          indices: positions in the pool; those of the last query if None.
+
+        Raises:
+          DataError: not one label for each index, a label or an index that does not exist; nothing is taken then.
+        """
+        indices = self.asked if indices is None else [int(index) for index in indices]
+        labels = list(labels)
+        if len(labels) != len(indices):
+            raise DataError(f"{len(labels)} labels for {len(indices)} indices: give one for each, None where not sure")
+        for index, label in zip(indices, labels):
+            self._check(index)
+            if label is not None and label not in self.labels:
+                hint = nearest(label, map(str, self.labels)) if isinstance(label, str) else ""
+                raise DataError(f"label {label!r} of index {index}: must be one of {self.labels}{hint}")
+        for index, label in zip(indices, labels):
+            if label is None:
+                self.ignored.add(index)
+                self.answers.pop(index, None)
+            else:
+                self.answers[index] = label
+                self.ignored.discard(index)
+        self.asked = [index for index in self.asked if index not in indices]
+        if self.answers:
+            self._params = jax.block_until_ready(self._fit(*self._state()))
+
+    def ignore(self, indices: Sequence[int]) -> None:
+        """Sets texts aside: they are never asked for. Those that have a label keep it."""
+        for index in indices:
+            self._check(index)
+        self.ignored |= {int(index) for index in indices} - self.answers.keys()
+        self.asked = [index for index in self.asked if index not in self.ignored]
+
+    def predict(self, texts: Sequence[str]) -> list[Label]:
+        """The most probable label of each text, of the pool or not."""
+        return [self.labels[index] for index in self.predict_proba(texts).argmax(-1)]
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities, ``float32[texts, labels]``.
+
+        Raises:
+          DataError: nothing is labelled yet, or a text is none.
+        """
+        if self._params is None:
+            raise DataError("nothing is labelled yet: initialize(indices, labels) first")
+        learners = TextLearners(
+            model=asdict(self._settings.model),
+            classes=len(self.labels),
+            length=self._length,
+            words=self._words.words,
+            vectors=self._table,
+            params=jax.tree.map(lambda x: np.asarray(x)[None], self._params),
+        )
+        return np.asarray(jax.nn.softmax(learners.logits(strings(texts))[0]))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes one self-contained safetensors file: pool, answers, word vectors and the trained network."""
+        spec = {
+            "active_learner": _FORMAT, "texts": self.texts, "labels": self.labels, "query": self._query,
+            "config": {name: asdict(getattr(self._settings, name)) for name in _SECTIONS},
+            "seed": self._settings.seed, "answers": list(self.answers.items()), "ignored": sorted(self.ignored),
+            "asked": self.asked, "length": self._length,
+        }  # fmt: skip
+        arrays = {f"params/{name}": value for name, value in flatten_dict(self._params or {}, sep="/").items()}
+        arrays["vectors"] = self._table.astype(np.float16)  # what they were rounded to when they were made
+        arrays["words"] = np.frombuffer("\n".join(self._words.words).encode(), np.uint8)
+        arrays["spec"] = np.frombuffer(json.dumps(spec).encode(), np.uint8)
+        write_safetensors(Path(path).expanduser(), arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> ActiveLearner:
+        """Reads what `save` wrote; it goes on as the one that was saved would have.
+
+        Raises:
+          DataError: no such file, or none of this version.
+        """
+        arrays = read_safetensors(Path(path).expanduser())
+        learner = cls.__new__(cls)
+        try:
+            spec = json.loads(arrays["spec"].tobytes())
+            if spec.get("active_learner") != _FORMAT:
+                raise DataError(f"{path} is no active learner of this version")
+            learner.texts, learner.labels, learner.asked = spec["texts"], spec["labels"], spec["asked"]
+            learner.answers, learner.ignored = dict(map(tuple, spec["answers"])), set(spec["ignored"])
+            learner._settings = from_config(Settings, {**spec["config"], "seed": spec["seed"]})
+            learner._query, learner._length = _known_query(spec["query"]), spec["length"]
+            learner._words = Vocabulary(tuple(arrays["words"].tobytes().decode().split("\n")))
+            learner._table = arrays["vectors"].astype(np.float32)
+            params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
+            learner._params = unflatten_dict(params, sep="/") or None
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise DataError(f"{path} is no active learner: {type(error).__name__}: {error}") from error
+        return learner
+
+    def __repr__(self) -> str:
+        """How much is labelled."""
+        return f"ActiveLearner({len(self.answers):,} of {len(self.texts):,} texts labelled, query={self._query!r})"
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < len(self.texts):
+            raise DataError(f"index {index}: the pool's positions go from 0 to {len(self.texts) - 1}")
+
+    @cached_property
+    def _loop(self):
+        active, ids = self._settings.active, self._words.encode(self.texts, self._length)
+        nothing = np.zeros((len(ids), len(self.labels)), np.float32)
+        buckets = min(4, max(1, len(ids) // _PER_BUCKET))
+        kind = self._settings.model.kind
+        learner = make_learners(self._settings, [kind], self._table.shape[1], len(self.labels))[kind]
+        pool = make_examples(ids, nothing, buckets=buckets)
+        return configured_loop(active, learner, ids, pool, partial(embed, jnp.asarray(self._table)), len(self.labels))
+
+    def _state(self) -> tuple[LoopState, int]:
+        """The loop's state, and the number of labels."""
+        count = len(self.answers)
+        # Room for a power of two of labels: few sizes, and so few compilations.
+        budget = max(64, 1 << (count - 1).bit_length()) if count else 64
+        state = self._loop.init(jax.random.key(self._settings.seed), budget)
+        places, classes = np.zeros((2, budget), np.int32)
+        places[:count] = list(self.answers)
+        classes[:count] = [self.labels.index(label) for label in self.answers.values()]
+        available = np.ones(len(self.texts), bool)
+        available[[*self.answers, *self.ignored]] = False
+        if self._params is not None:
+            state = state._replace(learner=state.learner._replace(params=jax.tree.map(jnp.asarray, self._params)))
+        return state._replace(
+            labelled=jnp.asarray(places), answers=jnp.asarray(classes), available=jnp.asarray(available)
+        ), count  # fmt: skip
+
+    @cached_property
+    def _fit(self):
+        return jax.jit(lambda state, count: self._loop.fit(state, count).learner.params)
+
+    @cached_property
+    def _ask(self):
+        def ask(state: LoopState, count: jax.Array, name: str, k: int) -> jax.Array:
+            return self._loop.ask(state, count, self._loop.look(state, count, QUERIES[name].needs), name, k)[0]
+
+        return jax.jit(ask, static_argnums=(2, 3))
+
+
+def configured_loop(
+    settings: ActiveSettings, learner: Learner, ids: np.ndarray, pool: Examples, embed: Callable, classes: int
+) -> Loop:
+    """`make_loop` by the settings.
+
+    Args:
+      settings: how to train and what queries look at.
+      learner: the network and its training step.
+      ids: ``int32[n, length]``, the pool.
+      pool: the same in buckets.
+      embed: rows of ids to model inputs.
+      classes: how many.
+    """
+    return make_loop(
+        learner,
+        jnp.asarray(ids),
+        pool,
+        embed,
+        classes,
+        schedule=lambda step, steps: cosine(settings.rate, steps)(step),
+        steps=lambda count: jnp.maximum(settings.steps, -(-settings.epochs * count // settings.batch_size)),
+        batch_size=settings.batch_size,
+        passes=settings.passes,
+        warm=settings.warm,
+        subset=settings.subset,
+        score=settings.score,
+        rate=settings.rate,
+    )
+
+
+def _known_query(name: str) -> str:
+    if name not in QUERIES:
+        raise ConfigError(f"query = {name!r}: must be one of {', '.join(QUERIES)}{nearest(name, QUERIES)}")
+    return name

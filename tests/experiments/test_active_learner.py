@@ -1,0 +1,124 @@
+"""The loop in the user's own hands: labels in, positions out, nothing lost in between."""
+
+import numpy as np
+import pytest
+
+import dd_al
+from dd_al.core.errors import ConfigError, DataError, UserError
+
+pytestmark = pytest.mark.usefixtures("own_caches")
+CONFIG = {
+    "vectors": {"corpus": "train", "dim": 8},
+    "model": {"kind": "averaging", "width": 8},
+    "active": {"passes": 3, "steps": 60, "rate": 0.02},
+}
+NAMES = ["bad", "good"]
+
+
+@pytest.fixture(scope="module")
+def pool(reviews):
+    return reviews(2, 40, names=NAMES)
+
+
+def begun(pool, **options):
+    learner = dd_al.ActiveLearner(pool[0], NAMES, **({"config": CONFIG} | options))
+    learner.initialize([0, 1, 2, 3], pool[1][:4])
+    return learner
+
+
+def test_rounds(pool):
+    texts, labels = pool
+    learner = begun(pool, query="predictive_entropy")
+    for _ in range(4):
+        indices = learner.query(4)
+        assert len(set(indices) - learner.answers.keys()) == 4
+        learner.update([labels[i] for i in indices])
+    assert len(learner.answers) == 20 and repr(learner).startswith("ActiveLearner(20 of 40")
+    assert np.mean([a == b for a, b in zip(learner.predict(texts), labels)]) > 0.8
+    probs = learner.predict_proba(["w1 c1s0 c1s1"])
+    assert probs.shape == (1, 2) and learner.predict(["w1 c1s0 c1s1"]) == ["good"] and probs.sum() == pytest.approx(1)
+
+
+def test_texts_that_are_set_aside_never_come(pool):
+    learner = begun(pool, query="random")
+    learner.ignore(range(10, 20))
+    first = learner.query(5)
+    learner.update([None, *(pool[1][i] for i in first[1:])])
+    assert first[0] in learner.ignored and len(learner.answers) == 8
+    left = set(range(40)) - set(range(10, 20)) - set(range(4)) - set(first)
+    assert set(learner.query(100)) == left
+    learner.update([pool[1][i] for i in learner.asked])
+    assert learner.query(3) == []
+    learner.update([pool[1][first[0]]], [first[0]])  # somebody is sure in the end
+    assert first[0] in learner.answers and first[0] not in learner.ignored
+
+
+def test_answers_come_in_parts_and_can_be_changed(pool):
+    learner = begun(pool, query="random")
+    asked = learner.query(3)
+    learner.update(["bad"], [asked[1]])
+    assert learner.asked == [asked[0], asked[2]]
+    learner.update(["good", "good"])
+    learner.update(["bad"], [asked[0]])
+    assert [learner.answers[i] for i in asked] == ["bad", "bad", "good"] and learner.asked == []
+
+
+def test_a_saved_learner_goes_on_as_if_it_had_not_been(pool, tmp_path):
+    learner = begun(pool, query="bald", seed=3)
+    learner.ignore([7])
+    learner.save(tmp_path / "learner.safetensors")
+    loaded = dd_al.ActiveLearner.load(tmp_path / "learner.safetensors")
+    np.testing.assert_array_equal(loaded.predict_proba(pool[0]), learner.predict_proba(pool[0]))
+    assert loaded.query(5) == learner.query(5)
+    for one in (loaded, learner):
+        one.update(["good"] * 5)
+    assert (loaded.answers, loaded.ignored, loaded.labels) == (learner.answers, learner.ignored, learner.labels)
+    assert loaded.query(5) == learner.query(5)
+
+
+def test_before_there_are_labels(pool, tmp_path):
+    learner = dd_al.ActiveLearner(pool[0], NAMES, config=CONFIG)
+    with pytest.raises(DataError, match="nothing is labelled yet"):
+        learner.predict(["a text"])
+    with pytest.raises(DataError, match="nothing is labelled yet"):
+        learner.query(2)
+    first = learner.query(4, query="random")
+    learner.save(tmp_path / "l.safetensors")
+    assert dd_al.ActiveLearner.load(tmp_path / "l.safetensors").asked == first
+
+
+@pytest.mark.parametrize(
+    ("do", "message"),
+    [
+        (lambda own: own.update(["good"], [40]), "index 40: the pool's positions go from 0 to 39"),
+        (lambda own: own.update(["god"], [5]), "label 'god' of index 5.*did you mean 'good'"),
+        (lambda own: own.update(["good", "bad"], [5]), "2 labels for 1 indices"),
+        (lambda own: own.query(0), "k = 0"),
+        (lambda own: own.query(1, query="blad"), "did you mean 'bald'"),
+        (lambda own: own.ignore([-1]), "index -1"),
+        (lambda own: own.predict("a text"), "must be a list"),
+        (lambda own: dd_al.ActiveLearner([], NAMES), "there are none"),
+        (lambda own: dd_al.ActiveLearner(["a"], ["x"]), "two different ones"),
+        (lambda own: dd_al.ActiveLearner(["a"], NAMES, config={"distill": {}}), "no section 'distill'"),
+        (lambda own: dd_al.ActiveLearner.load("/nowhere"), "cannot read"),
+    ],
+)  # fmt: skip
+def test_mistakes_change_nothing(pool, do, message):
+    learner = begun(pool)
+    before = dict(learner.answers)
+    with pytest.raises(UserError, match=message):
+        do(learner)
+    assert learner.answers == before
+
+
+def test_a_file_of_another_kind(tmp_path):
+    from dd_al.io.tensors import write_safetensors
+
+    write_safetensors(tmp_path / "x.safetensors", {"a": np.zeros(2)})
+    with pytest.raises(DataError, match="is no active learner"):
+        dd_al.ActiveLearner.load(tmp_path / "x.safetensors")
+
+
+def test_an_unknown_key_is_named():
+    with pytest.raises(ConfigError, match="did you mean 'passes'"):
+        dd_al.ActiveLearner(["a", "b"], NAMES, config={"active": {"pases": 3}})
