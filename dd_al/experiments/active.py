@@ -18,9 +18,8 @@ from dd_al.core.errors import ConfigError
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import stream
 from dd_al.experiments import record
-from dd_al.experiments.active_learner import configured_loop
+from dd_al.experiments.active_loop import configured_loop, first_labels
 from dd_al.experiments.baselines import Trained, fit_full
-from dd_al.experiments.first_labels import first_labels
 from dd_al.experiments.settings import ActiveSettings, Settings
 from dd_al.experiments.task import Task, make_task
 from dd_al.io import checkpoint

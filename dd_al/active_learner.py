@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,19 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from dd_al.active.loop import Loop, LoopState, make_loop
+from dd_al.active.loop import Loop, LoopState
 from dd_al.active.queries import QUERIES
 from dd_al.core.errors import ConfigError, DataError, nearest
 from dd_al.core.settings import from_config
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
+from dd_al.experiments.active_loop import configured_loop
 from dd_al.experiments.retrain import TextLearners
-from dd_al.experiments.settings import ActiveSettings, Settings
+from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import make_learners
 from dd_al.io.tensors import read_safetensors, write_safetensors
-from dd_al.learner.examples import Examples, make_examples
-from dd_al.learner.fit import cosine
-from dd_al.learner.learner import Learner
+from dd_al.learner.examples import make_examples
 from dd_al.models.embedding import embed
 from dd_al.takeaway import Label, strings
 
@@ -229,7 +228,7 @@ class ActiveLearner:
             raise DataError(f"index {index}: the pool's positions go from 0 to {len(self.texts) - 1}")
 
     @cached_property
-    def _loop(self):
+    def _loop(self) -> Loop:
         active, ids = self._settings.active, self._words.encode(self.texts, self._length)
         nothing = np.zeros((len(ids), len(self.labels)), np.float32)
         buckets = min(4, max(1, len(ids) // _PER_BUCKET))
@@ -265,36 +264,6 @@ class ActiveLearner:
             return self._loop.ask(state, count, self._loop.look(state, count, QUERIES[name].needs), name, k)[0]
 
         return jax.jit(ask, static_argnums=(2, 3))
-
-
-def configured_loop(
-    settings: ActiveSettings, learner: Learner, ids: np.ndarray, pool: Examples, embed: Callable, classes: int
-) -> Loop:
-    """`make_loop` by the settings.
-
-    Args:
-      settings: how to train and what queries look at.
-      learner: the network and its training step.
-      ids: ``int32[n, length]``, the pool.
-      pool: the same in buckets.
-      embed: rows of ids to model inputs.
-      classes: how many.
-    """
-    return make_loop(
-        learner,
-        jnp.asarray(ids),
-        pool,
-        embed,
-        classes,
-        schedule=lambda step, steps: cosine(settings.rate, steps)(step),
-        steps=lambda count: jnp.maximum(settings.steps, -(-settings.epochs * count // settings.batch_size)),
-        batch_size=settings.batch_size,
-        passes=settings.passes,
-        warm=settings.warm,
-        subset=settings.subset,
-        score=settings.score,
-        rate=settings.rate,
-    )
 
 
 def _known_query(name: str) -> str:
