@@ -1,0 +1,180 @@
+"""MC-dropout scoring of a pool, beside baal on PyTorch.
+
+    pip install -e '.[bench]' baal==2.1.0  # the peer; left out where it is not installed
+    python -m benchmarks.mc_dropout
+
+A KimCNN (windows 3, 4, 5 of 100 filters, dropout 0.5) over 300-dimensional word vectors, sentences of 50 words, 10
+passes, 5 classes. Both sides get token ids and return the probabilities of every pass, with the same weights, number
+of threads and chunk of texts, in turn; the fastest of `--repeats` calls counts.
+
+- `trunk_reuse`: dropout after the pooling, as in KimCNN, so that the trunk runs once; baal runs it in every pass.
+- `full_passes`: words are dropped, too (rate 0.1), so that every pass is different from its first layer on, on both
+  sides.
+
+The run fails unless the mean predictions agree as closely as their number of passes allows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.active import mc_dropout
+from dd_al.io import progress
+from dd_al.learner.examples import make_examples
+from dd_al.models.base import Model
+from dd_al.models.embedding import dropping_words, embed
+from dd_al.models.text_cnn import text_cnn
+
+VOCABULARY, DIM, LENGTH, CLASSES, WINDOWS, FILTERS = 10_000, 300, 50, 5, (3, 4, 5), 100
+CHUNK, WORD_DROPOUT = 256, 0.1
+
+
+def make_problem(texts: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Token ids without padding, word vectors, and parameters none of which is zero."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(VOCABULARY, DIM)).astype(np.float32) * 0.1
+    vectors[0] = 0
+    ids = rng.integers(1, VOCABULARY, (texts, LENGTH)).astype(np.int32)
+    shapes = jax.eval_shape(_model().init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: (rng.normal(size=leaf.shape) * 0.1).astype(np.float32), shapes)
+    return ids, vectors, params
+
+
+def _model() -> Model:
+    return text_cnn(DIM, CLASSES, windows=WINDOWS, filters=FILTERS, dropout=0.5)
+
+
+def dd_al_side(ids: np.ndarray, vectors: np.ndarray, params: dict, passes: int, full: bool) -> Callable[[], np.ndarray]:
+    """Ids to ``float32[passes, texts, classes]``."""
+    model = dropping_words(_model(), WORD_DROPOUT) if full else _model()
+    table, key = jnp.asarray(vectors), jax.random.key(0)
+    nothing = np.zeros((len(ids), CLASSES), np.float32)
+
+    pool = make_examples(ids, nothing, buckets=1)
+
+    @jax.jit
+    def run(params: dict, table: jax.Array, buckets: tuple) -> jax.Array:
+        texts = pool._replace(buckets=buckets)  # an argument: a constant would be folded into the program
+        return mc_dropout.probabilities(
+            model, params, texts, lambda rows: embed(table, rows), key, passes=passes, chunk=CHUNK
+        )
+
+    return lambda: np.asarray(run(params, table, pool.buckets))
+
+
+def baal_side(ids: np.ndarray, vectors: np.ndarray, params: dict, passes: int, full: bool) -> Callable[[], np.ndarray]:
+    """The same by baal's `ModelWrapper.predict_on_dataset`, with the layers as PyTorch has them."""
+    import torch
+    from baal.active.dataset.base import Dataset
+    from baal.bayesian.dropout import patch_module
+    from baal.modelwrapper import ModelWrapper, TrainingArgs
+
+    class KimCNN(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words = torch.nn.Embedding.from_pretrained(torch.from_numpy(vectors))
+            self.convs = torch.nn.ModuleList(torch.nn.Conv1d(DIM, FILTERS, w, padding=w - 1) for w in WINDOWS)
+            self.drop_words = torch.nn.Dropout2d(WORD_DROPOUT)  # of planes [1, dim]: baal makes this one stochastic
+            self.dropout, self.output = torch.nn.Dropout(0.5), torch.nn.Linear(len(WINDOWS) * FILTERS, CLASSES)
+
+        def forward(self, rows):
+            x = self.words(rows.long())
+            if full:  # what is kept is scaled up; dd_al leaves it as it is
+                x = self.drop_words(x[:, :, None])[:, :, 0] * (1 - WORD_DROPOUT)
+            x = x.transpose(1, 2)
+            # A window may start on any word and reach past the last one.
+            pooled = [conv(x)[..., conv.kernel_size[0] - 1 :].amax(-1) for conv in self.convs]
+            return self.output(self.dropout(torch.relu(torch.cat(pooled, 1))))
+
+    class Pool(Dataset):
+        def __len__(self):
+            return len(ids)
+
+        def __getitem__(self, index):
+            return torch.from_numpy(ids[index]), 0
+
+    network = KimCNN()
+    with torch.no_grad():
+        for window, conv in zip(WINDOWS, network.convs):
+            layer = params[f"conv{window}"]
+            kernel = layer["kernel"].reshape(FILTERS, window, DIM).transpose(0, 2, 1)
+            conv.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
+            conv.bias.copy_(torch.from_numpy(layer["bias"]))
+        network.output.weight.copy_(torch.from_numpy(np.ascontiguousarray(params["output"]["kernel"].T)))
+        network.output.bias.copy_(torch.from_numpy(params["output"]["bias"]))
+    arguments = TrainingArgs(batch_size=CHUNK, use_cuda=False, workers=0, replicate_in_memory=True)
+    wrapper = ModelWrapper(patch_module(network), arguments)
+
+    def run() -> np.ndarray:
+        with torch.no_grad():
+            logits = wrapper.predict_on_dataset(Pool(), iterations=passes, verbose=False)  # [texts, classes, passes]
+        return torch.softmax(torch.from_numpy(logits), 1).permute(2, 0, 1).numpy()
+
+    return run
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Times all sides and prints the result; 1 where they disagree."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=int, default=10_000, help="in the pool")
+    parser.add_argument("--passes", type=int, default=10, help="with dropout")
+    parser.add_argument("--repeats", type=int, default=3, help="timed calls of each side, after a first one")
+    parser.add_argument("--peer_repeats", type=int, default=1, help="timed calls of baal, which take a minute each")
+    options = parser.parse_args(argv)
+    problem = make_problem(options.texts)
+    threads = len(os.sched_getaffinity(0))  # what XLA uses
+    with_peer = importlib.util.find_spec("baal") is not None
+    if with_peer:
+        import torch
+
+        torch.set_num_threads(threads)
+    result: dict = {"texts": options.texts, "passes": options.passes, "threads": threads}
+    wrong = []
+    for name, full in (("trunk_reuse", False), ("full_passes", True)):
+        seconds, ours = _timed(dd_al_side(*problem, options.passes, full), options.repeats, f"dd_al, {name}")
+        result[f"dd_al_{name}_s"] = seconds
+        if with_peer:
+            seconds, theirs = _timed(baal_side(*problem, options.passes, full), options.peer_repeats, f"baal, {name}")
+            result[f"baal_{name}_s"] = seconds
+            result[f"speedup_{name}"] = seconds / result[f"dd_al_{name}_s"]
+            # Means of as many independent passes, over all texts and classes: a hundredth is far outside of chance.
+            result[f"difference_{name}"] = float(np.abs(ours.mean((0, 1)) - theirs.mean((0, 1))).max())
+            result[f"spread_{name}"] = [float(x.std(0).mean()) for x in (ours, theirs)]
+            if not result[f"difference_{name}"] < 0.01:
+                wrong.append(name)
+    packages = ("jax", "torch", "baal")
+    result["versions"] = {"python": platform.python_version()} | {
+        package: version(package) for package in packages if importlib.util.find_spec(package)
+    }
+    print(json.dumps(result))
+    if wrong:
+        print(f"the sides disagree: {', '.join(wrong)}", file=sys.stderr)
+    return int(bool(wrong))
+
+
+def _timed(side: Callable[[], np.ndarray], repeats: int, title: str) -> tuple[float, np.ndarray]:
+    """The fastest of some calls after a first one, and its answer."""
+    best, answer = np.inf, side()
+    with progress.Progress(repeats, title) as bar:
+        for _ in range(repeats):
+            start = time.perf_counter()
+            answer = side()
+            best = min(best, time.perf_counter() - start)
+            bar.update(seconds=best)
+    return best, answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())
