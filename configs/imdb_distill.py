@@ -2,8 +2,8 @@
 
 python -m dd_al.main --config=configs/imdb_distill.py --workdir=runs/imdb
 
-Expect 81 % (validation, one run) from 2 items where all data give 86 %. One core takes half an hour, six minutes of it
-counting word vectors the first time, and 3.1 GB of memory.
+Expect 82 % (test; 80 to 83 % over three distillations) from 2 items where all data give 86 %. One core takes 35 minutes,
+three of them counting word vectors the first time, and 3.7 GB of memory.
 """
 
 from dd_al.core.settings import to_config
@@ -18,5 +18,5 @@ def get_config():
     config.full.epochs = 2
     config.distill.items = 2
     config.distill.batch_size = 128
-    config.distill.iterations = 800
+    config.distill.iterations = 1600
     return config
