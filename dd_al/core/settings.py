@@ -242,7 +242,10 @@ def _checked(field: _Field, value: Any, key: str) -> Any:
     try:
         return field.check(value)
     except ValueError:
-        hint = nearest(value, map(str, field.metadata.get("choices", ()))) if isinstance(value, str) else ""
+        items = value if isinstance(value, (tuple, list)) else (value,)
+        choices = [str(choice) for choice in field.metadata.get("choices", ())]
+        hints = (nearest(item, choices) for item in items if isinstance(item, str) and item not in choices)
+        hint = next(filter(None, hints), "")
         raise ConfigError(f"{key} = {value!r}: must be {field.describe()}{hint}") from None
 
 

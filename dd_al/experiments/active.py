@@ -14,7 +14,7 @@ import numpy as np
 
 from dd_al.active.loop import Loop, LoopState
 from dd_al.active.queries import QUERIES
-from dd_al.core.errors import ConfigError
+from dd_al.core.errors import ConfigError, UserError
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import stream
 from dd_al.experiments import record
@@ -57,8 +57,8 @@ def run(settings: Settings, workdir: Workdir) -> None:
     """Trains on all of the data, then runs the loop of every query, and compares."""
     began = time.perf_counter()
     dataset = record.load_dataset(settings, workdir)
-    task = make_task(settings, dataset, time.perf_counter() - began)
     size, start_size = sizes(settings.active, len(dataset.train))
+    task = make_task(settings, dataset, time.perf_counter() - began)
     with catch_stop() as stop, MetricsWriter(workdir.metrics) as metrics:
         states = task.inits("evaluation", len(settings.active.seeds))
         full, full_s = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
@@ -191,6 +191,11 @@ def _rounds(
             if index < active.rounds:
                 seen, spent[1] = _timed(look, state, count)
                 (rows, scores), spent[2] = _timed(ask, state, count, seen)
+                if query.score is not None and not np.isfinite(scores).all():
+                    raise UserError(
+                        f"{name}: scores that are not finite after training on {count} labels: the networks have "
+                        "diverged; lower config.active.rate"
+                    )
                 answers = np.take_along_axis(programs.oracle, np.asarray(rows), 1)
                 history = history._replace(
                     state=programs.tell(state, count, rows, jnp.asarray(answers)),

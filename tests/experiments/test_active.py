@@ -126,6 +126,21 @@ def test_too_many_rounds_are_refused(data, tmp_path, capsys):
     assert "at most" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"active.seeds": "3,3"}, "without repetitions"),
+        ({"active.queries": "bald,bald"}, "without repetitions"),
+        ({"active.queries": "random,blad"}, "did you mean 'bald'"),
+        ({"active.subset": 1}, "fewer texts than the 2 labels of a query"),
+        ({"active.rate": 1e30, "learner.optimizer": "sgd", "active.queries": "bald"}, "the networks have diverged"),
+    ],
+)
+def test_mistakes_and_networks_that_diverge(data, tmp_path, capsys, flags, message):
+    run(data, tmp_path / "w", code=2, **flags)
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("start", ["stratified", "k_means"])
 def test_first_labels_and_a_noisy_oracle(data, tmp_path, start):
     run(data, tmp_path / "w", **{"active.start": start, "active.noise": 1.0, "active.queries": "random"})
