@@ -57,6 +57,30 @@ def read_file(path: Path, text_column: str = "text", label_column: str = "label"
     return checked(_label_lines(text), origin)
 
 
+def read_pool(path: Path, text_column: str = "text", label_column: str = "label", encoding: str = "utf-8") -> Rows:
+    """Reads one file of texts of which some, or none, have labels: the others get "".
+
+    As `read_file`, but without a label in every row, or without that column; of a .txt file every line is a text.
+
+    Raises:
+        DataError: as from `read_file`.
+    """
+    ending, origin = path.suffix.lower(), str(path)
+    allowed = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
+    if ending not in allowed:
+        raise DataError(f"{path}: unknown ending {ending!r}{nearest(ending, allowed)}; known are {', '.join(allowed)}")
+    if ending == ".parquet":
+        return checked(_parquet(path, text_column, label_column, True), origin, "row", optional=True)
+    text = read_text(path, encoding)
+    if ending == ".jsonl":
+        examples = _jsonl(text, text_column, label_column, origin, True)
+    elif ending == ".txt":
+        examples = ((line, content, None) for line, content in lines_of(text))
+    else:
+        examples = _table(text, "\t" if ending == ".tsv" else ",", text_column, label_column, origin, True)
+    return checked(examples, origin, optional=True)
+
+
 def read_folder(path: Path, text_column: str = "text", label_column: str = "label", encoding: str = "utf-8"):
     """Reads the splits of a folder by file name: train, validation (or dev, valid, val) and test.
 
@@ -119,7 +143,7 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
             yield i, line.strip()
 
 
-def _jsonl(text: str, text_column: str, label_column: str, origin: str) -> _Examples:
+def _jsonl(text: str, text_column: str, label_column: str, origin: str, optional: bool = False) -> _Examples:
     for i, line in lines_of(text):
         try:
             example = json.loads(line)
@@ -130,12 +154,14 @@ def _jsonl(text: str, text_column: str, label_column: str, origin: str) -> _Exam
         if not isinstance(example, dict):
             raise DataError(f"{origin}, line {i}: {type(example).__name__} where a JSON object is needed")
         for wanted, option in ((text_column, "text_column"), (label_column, "label_column")):
-            if wanted not in example:
+            if wanted not in example and not (optional and wanted == label_column):
                 column(example, wanted, option, f"{origin}, line {i}")
-        yield i, example[text_column], example[label_column]
+        yield i, example[text_column], example.get(label_column)
 
 
-def _table(text: str, delimiter: str, text_column: str, label_column: str, origin: str) -> _Examples:
+def _table(
+    text: str, delimiter: str, text_column: str, label_column: str, origin: str, optional: bool = False
+) -> _Examples:
     try:
         rows = list(_cells(text, delimiter, csv.QUOTE_MINIMAL, origin))
     except DataError:
@@ -145,7 +171,10 @@ def _table(text: str, delimiter: str, text_column: str, label_column: str, origi
         rows = list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
     header = rows[0][1] if rows else []
     text_at = column(header, text_column, "text_column", f"{origin}, line 1 (which names the columns)")
-    label_at = column(header, label_column, "label_column", f"{origin}, line 1 (which names the columns)")
+    if optional and label_column not in map(str.strip, header):
+        label_at = text_at
+    else:
+        label_at = column(header, label_column, "label_column", f"{origin}, line 1 (which names the columns)")
     if delimiter == "\t" and any("\n" in cell and "\t" in cell for _, cells in rows for cell in cells):
         # Two such marks, rows apart, read like one long cell. Then the rows in it have labels like all others.
         with contextlib.suppress(DataError):
@@ -159,7 +188,7 @@ def _table(text: str, delimiter: str, text_column: str, label_column: str, origi
     for line, cells in rows[1:]:
         # How tables write a missing value; a text may well be "null" or "NA".
         text = None if cells[text_at].strip().lower() == "nan" else cells[text_at]
-        label = None if cells[label_at].strip().lower() in _MISSING else cells[label_at]
+        label = None if label_at == text_at or cells[label_at].strip().lower() in _MISSING else cells[label_at]
         yield line, text, label
 
 
@@ -190,7 +219,7 @@ def _cells(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[tup
         raise DataError(f"{origin}, line {start}: {error}; is there a double quote that is not closed?") from error
 
 
-def _parquet(path: Path, text_column: str, label_column: str) -> _Examples:
+def _parquet(path: Path, text_column: str, label_column: str, optional: bool = False) -> _Examples:
     import pyarrow
     from pyarrow import parquet
 
@@ -198,12 +227,16 @@ def _parquet(path: Path, text_column: str, label_column: str) -> _Examples:
         # Not read_table: it would take the names of the folders above for columns.
         with parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
-            for wanted, option in ((text_column, "text_column"), (label_column, "label_column")):
-                column(names, wanted, option, path.name)
-            table = file.read([text_column, label_column])
+            wanted = {text_column: "text_column", label_column: "label_column"}
+            if optional and label_column not in names:
+                del wanted[label_column]
+            for name, option in wanted.items():
+                column(names, name, option, path.name)
+            table = file.read(list(wanted))
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
-    texts, labels = table[text_column].to_pylist(), table[label_column].to_pylist()
+    texts = table[text_column].to_pylist()
+    labels = table[label_column].to_pylist() if label_column in wanted else [None] * len(texts)
     yield from zip(range(1, len(texts) + 1), texts, labels, strict=True)
 
 

@@ -40,10 +40,13 @@ class Rows:
         return f"{self.origin}, {self.unit} {self.lines[index]}"
 
 
-def checked(examples: Iterable[tuple[int, Any, Any]], origin: str, unit: str = "line") -> Rows:
+def checked(
+    examples: Iterable[tuple[int, Any, Any]], origin: str, unit: str = "line", *, optional: bool = False
+) -> Rows:
     """Returns `Rows` of (line, text, label) triples.
 
-    Labels may be strings, integers, floats or booleans: 1 and 1.0 become "1", True becomes "true".
+    Labels may be strings, integers, floats or booleans: 1 and 1.0 become "1", True becomes "true"; where they are
+    `optional` a missing one becomes "".
 
     Raises:
         DataError: no examples; a text that is empty or no text; a label that is missing, or neither string nor number.
@@ -51,7 +54,7 @@ def checked(examples: Iterable[tuple[int, Any, Any]], origin: str, unit: str = "
     texts, labels, lines, problems = [], [], [], []
     for line, text, label in examples:
         label = _written(label)
-        problem = _text_problem(text) or _label_problem(label)
+        problem = _text_problem(text) or ("" if optional and label == "" else _label_problem(label))
         if problem:
             problems.append((line, problem))
             continue
