@@ -20,6 +20,7 @@ from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.settings import from_config
 from dd_al.data import sources
 from dd_al.data.dataset import TextDataset
+from dd_al.data.lists import Label, strings
 from dd_al.distill.synthetic import targets
 from dd_al.experiments.distill import make_artefact
 from dd_al.experiments.distilling import distil
@@ -32,7 +33,7 @@ from dd_al.io.artefact import Artefact
 from dd_al.io.progress import hidden
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.report.statistics import accuracy, summary
-from dd_al.takeaway import Label, class_labels, strings
+from dd_al.takeaway import class_labels
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1  # of a classifier's file

@@ -12,12 +12,11 @@ import numpy as np
 
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.settings import from_config
+from dd_al.data.lists import Label, strings
 from dd_al.data.text import Vocabulary
 from dd_al.experiments.settings import DistillSettings, LearnerSettings, ModelSettings
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
-
-Label = str | int | float | bool
 
 
 class Optimizer(NamedTuple):
@@ -226,21 +225,6 @@ def class_labels(spec: Mapping[str, Any]) -> list[Label]:
     for label, index in spec["label_map"].items():
         spellings[index].append(label)
     return ["/".join(labels) for labels in spellings]
-
-
-def strings(texts: Any) -> list[str]:
-    """A list of texts.
-
-    Raises:
-      DataError: no list, or something in it that is no string; says which.
-    """
-    if isinstance(texts, str) or not isinstance(texts, Iterable):
-        raise DataError(f"texts must be a list, not {type(texts).__name__}")
-    texts = list(texts)
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataError(f"texts[{index}] is {text!r} ({type(text).__name__}); it must be a string")
-    return texts
 
 
 def _targets(logits: np.ndarray, labels: str) -> np.ndarray:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 from dd_al.core.errors import DataError, nearest
 from dd_al.core.files import atomic_write, full_disk_named
@@ -102,14 +103,19 @@ def write_queries(path: str | os.PathLike, indices: Sequence[int], texts: Sequen
     """Writes texts for a person to label, unless the file is there already: it may hold labels.
 
     Args:
-        path: ends in .csv or .jsonl.
+        path: ends in .csv, .jsonl, or .json for tasks of Label Studio.
         indices: positions in the pool.
         texts: of the whole pool.
     """
     path = Path(path)
     if path.exists():
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{"index": int(index), "text": texts[index], "label": ""} for index in indices]
+    if path.suffix == ".json":
+        tasks = [{"data": {name: row[name] for name in ("index", "text")}} for row in rows]
+        atomic_write(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
+        return
     if path.suffix == ".jsonl":
         atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         return
@@ -128,7 +134,7 @@ def read_queries(
     Rows may be in another order, or missing; a spreadsheet's semicolons, tabs and byte order mark are understood.
 
     Args:
-        path: as `write_queries` wrote it.
+        path: as `write_queries` wrote it; .json as Label Studio exports it, "JSON" or "JSON-MIN".
         indices: the positions that were asked for.
         texts: of the whole pool.
         labels: those that can be given; `NOT_SURE` sets a text aside, and nothing leaves it for later.
@@ -191,6 +197,9 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         for number, line in lines_of(text):
             yield number, _json(line, f"{path}, line {number}")
         return
+    if path.suffix == ".json":
+        yield from _tasks(text, path)
+        return
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -199,6 +208,34 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise DataError(f"{path}, line 1: no column {' and no column '.join(missing)}; it needs {', '.join(_COLUMNS)}")
     for row in reader:
         yield reader.line_num, row
+
+
+def label_studio_config(labels: Sequence[str]) -> str:
+    """Returns the labelling interface for Label Studio, XML."""
+    choices = "".join(f"\n    <Choice value={quoteattr(label)}/>" for label in (*labels, NOT_SURE))
+    return (
+        '<View>\n  <Text name="text" value="$text"/>\n  <Choices name="label" toName="text" choice="single">'
+        f"{choices}\n  </Choices>\n</View>\n"
+    )
+
+
+def _tasks(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rows of an export of Label Studio, numbered from 1; the last annotation of a task that was not cancelled."""
+    try:
+        tasks = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}, line {error.lineno}: no JSON: {error.msg}") from None
+    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+        raise DataError(f"{path}: must be a list of tasks, as Label Studio exports them (JSON or JSON-MIN)")
+    for number, task in enumerate(tasks, 1):
+        if "annotations" not in task:
+            yield number, task | task.get("data", {})
+            continue
+        label = None
+        for annotation in task["annotations"]:
+            for result in annotation.get("result", []) if not annotation.get("was_cancelled") else []:
+                label = (result.get("value", {}).get("choices") or [label])[0]
+        yield number, {**task.get("data", {}), "label": label}
 
 
 def _json(line: str, where: str) -> dict[str, Any]:

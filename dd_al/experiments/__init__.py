@@ -4,6 +4,7 @@ EXPERIMENTS = {
     "distill": "dd_al.experiments.distill",
     "train": "dd_al.experiments.train",
     "active": "dd_al.experiments.active",
+    "annotate": "dd_al.experiments.annotate",
     "table": "dd_al.experiments.table",
     "transfer": "dd_al.experiments.transfer",
 }

@@ -246,6 +246,19 @@ class ActiveSettings:
 
 
 @dataclass(frozen=True)
+class AnnotateSettings:
+    """Active learning with a person who labels; `config.annotate`."""
+
+    labels: tuple[str, ...] | None = _option(None, "those that can be given; those in the file if unset")
+    oracle: str = _option("file", "where the person labels", choices=("file", "terminal"))
+    format: str = _option("csv", "of the files to fill in", choices=("csv", "jsonl", "label_studio"))
+    query: str = _option("badge", "what chooses the texts to label", choices=QUERIES)
+    size: int = _option(20, "texts in a round", min=1)
+    rounds: int | None = _option(None, "rounds; until all is labelled if unset", min=1)
+    partial: bool = _option(False, "go on although texts of the round have no label yet")
+
+
+@dataclass(frozen=True)
 class TableSettings:
     """Several distillations side by side; `config.table`."""
 
@@ -276,7 +289,7 @@ class EvaluateSettings:
 class Settings:
     """A whole config."""
 
-    experiment: str = _option("distill", "the question: distill, train, active, transfer or table")
+    experiment: str = _option("distill", "the question: distill, train, active, annotate, transfer or table")
     seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     inputs: str = _option(
         "words", "what networks read: word vectors, or one frozen MiniLM vector a text", choices=("words", "sentences")
@@ -290,6 +303,7 @@ class Settings:
     random: RandomSettings = field(default_factory=RandomSettings)
     distill: DistillSettings = field(default_factory=DistillSettings)
     active: ActiveSettings = field(default_factory=ActiveSettings)
+    annotate: AnnotateSettings = field(default_factory=AnnotateSettings)
     transfer: TransferSettings = field(default_factory=TransferSettings)
     table: TableSettings = field(default_factory=TableSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)

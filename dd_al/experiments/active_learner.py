@@ -19,6 +19,7 @@ from dd_al.active.loop import Loop, LoopState
 from dd_al.active.queries import QUERIES
 from dd_al.core.errors import ConfigError, DataError, nearest
 from dd_al.core.settings import from_config
+from dd_al.data.lists import Label, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
 from dd_al.experiments.active_loop import configured_loop
@@ -28,7 +29,6 @@ from dd_al.experiments.task import make_learners
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
 from dd_al.models.embedding import embed
-from dd_al.takeaway import Label, strings
 
 _FORMAT = 1  # of a saved learner
 _SECTIONS = ("vectors", "model", "learner", "active")

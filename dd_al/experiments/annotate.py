@@ -1,0 +1,150 @@
+"""Which texts should a person label next? The loop of active learning over a file without labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from dd_al.active import terminal
+from dd_al.active.answers import NOT_SURE, AnswerLog, label_studio_config, read_queries, write_queries
+from dd_al.core.errors import ConfigError, DataError, WorkdirError
+from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
+from dd_al.data.formats import read_pool
+from dd_al.data.rows import Rows
+from dd_al.experiments.active_learner import ActiveLearner
+from dd_al.experiments.settings import Settings
+from dd_al.io.workdir import Workdir
+
+_ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "label_studio": ".json"}
+
+
+def run(settings: Settings, workdir: Workdir) -> None:
+    """Asks for the labels of the most useful texts, round after round, and learns from them.
+
+    With `annotate.oracle=file` it stops after each question, and the same command goes on from the filled-in file; at
+    the terminal it goes on until the person quits. Every answer is in `answers.jsonl` for good, also under --overwrite.
+    """
+    pool, labels = _pool(settings)
+    content = sha256_of(*(text.encode() for text in pool.texts))[:12]
+    _refuse_other_texts(workdir, content)
+    workdir.begin(data=f"{pool.origin}, content {content}")
+    own = {name: asdict(getattr(settings, name)) for name in ("vectors", "model", "learner", "active")}
+    learner = ActiveLearner(pool.texts, labels, query=settings.annotate.query, seed=settings.seed, config=own)
+    with AnswerLog(workdir.path / "answers.jsonl", labels) as log:
+        _learn(learner, pool, log)
+        while _round(settings, workdir, content, learner, pool, log):
+            pass
+
+
+def _pool(settings: Settings) -> tuple[Rows, tuple[str, ...]]:
+    """The texts, and the labels that can be given."""
+    data, annotate = settings.data, settings.annotate
+    if not data.dir:
+        raise ConfigError("config.data.dir is missing: the file of texts to label")
+    pool = read_pool(Path(data.dir).expanduser(), data.text_column, data.label_column, data.encoding)
+    written = sorted(set(pool.labels) - {""})
+    labels = annotate.labels or tuple(written)
+    if len(labels) < 2:
+        raise ConfigError(
+            f"config.annotate.labels: give all labels there can be, such as bad,good; {pool.origin} has {len(labels)}"
+        )
+    for index, label in enumerate(pool.labels):
+        if label and label not in labels:
+            raise DataError(f"{pool.where(index)}: label {label!r} is not in config.annotate.labels = {labels}")
+    return pool, labels
+
+
+def _learn(learner: ActiveLearner, pool: Rows, log: AnswerLog) -> None:
+    """Trains on the file's own labels and on the answers."""
+    answers = {index: label for index, label in enumerate(pool.labels) if label} | log.answers
+    new = {index: label for index, label in answers.items() if learner.answers.get(index) != label}
+    known = {index: label for index, label in new.items() if label is not None or index not in learner.ignored}
+    if known:
+        learner.update(list(known.values()), list(known))
+
+
+def _refuse_other_texts(workdir: Workdir, content: str) -> None:
+    """Answers name positions: they must not be taken for those of other texts, which --overwrite would let in."""
+    file = workdir.path / "asked.json"
+    if file.exists() and read_json(file)["content"] != content:
+        raise WorkdirError(
+            f"{workdir.path / 'answers.jsonl'} holds labels of other texts than those in config.data.dir: take another "
+            "workdir, or give the file as it was"
+        )
+
+
+def _round(
+    settings: Settings, workdir: Workdir, content: str, learner: ActiveLearner, pool: Rows, log: AnswerLog
+) -> bool:
+    """One question and its answers; False where the person is to do something, or all is done."""
+    annotate, file = settings.annotate, workdir.path / "asked.json"
+    asked = read_json(file) if file.exists() else {"round": 0, "indices": []}
+    if any(index not in log.answers for index in asked["indices"]):
+        if not _answered(settings, workdir, asked, pool, learner.labels, log):
+            return False
+        _learn(learner, pool, log)
+    if learner.answers:
+        _write_predictions(workdir, learner)
+    ended = annotate.rounds is not None and asked["round"] >= annotate.rounds
+    # One class alone teaches nothing to ask by.
+    query = annotate.query if len(set(learner.answers.values())) > 1 else "random"
+    indices = [] if ended else learner.query(annotate.size, query=query)
+    if not indices:
+        print(
+            f"done: {len(learner.answers)} texts have labels; {workdir.path / 'predictions.csv'} has one for each text"
+        )
+        return False
+    write_json(file, {"round": asked["round"] + 1, "indices": indices, "content": content})
+    return True
+
+
+def _answered(
+    settings: Settings, workdir: Workdir, asked: dict, pool: Rows, labels: Sequence[str], log: AnswerLog
+) -> bool:
+    """Takes the answers that there are; whether they suffice to go on, else the person has been told what to do."""
+    annotate, indices = settings.annotate, asked["indices"]
+    left = [index for index in indices if index not in log.answers]
+    if annotate.oracle == "terminal":
+        with terminal.keyboard() as read_key:
+            write = partial(print, end="", flush=True)
+            return terminal.ask(log, indices, pool.texts, labels, read_key=read_key, write=write)
+    name, studio = f"{asked['round']:03}", annotate.format == "label_studio"
+    queries = workdir.path / "queries" / f"{name}{_ENDINGS[annotate.format]}"
+    filled = queries.with_suffix(".labelled.json") if studio else queries
+    write_queries(queries, left, pool.texts)
+    if studio:
+        atomic_write(queries.parent / "label_config.xml", label_studio_config(labels))
+    if filled.exists():
+        for index, label in read_queries(filled, indices, pool.texts, labels).items():
+            if index not in log.answers:
+                log.add(index, label)
+    left = [index for index in indices if index not in log.answers]
+    if not left or (annotate.partial and len(left) < len(indices)):
+        return True
+    how = (
+        f"import {queries} into Label Studio with the interface in {queries.parent / 'label_config.xml'}, label, and "
+        f"export as JSON to {filled}"
+        if studio
+        else f"fill in the labels in {queries}"
+    )
+    print(
+        f"round {asked['round']}: {len(left)} of {len(indices)} texts have no label yet.\n{how}\n"
+        f"(one of {', '.join(labels)}; {NOT_SURE} for a text to set aside), then run the same command again."
+    )
+    return False
+
+
+def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> None:
+    """The trained learner, and what it makes of every text: predictions.csv."""
+    learner.save(workdir.path / "learner.safetensors")
+    out = io.StringIO(newline="")
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(("index", "text", "label", "probability", "predicted"))
+    for index, (text, probs) in enumerate(zip(learner.texts, learner.predict_proba(learner.texts), strict=True)):
+        best = int(probs.argmax())
+        rows.writerow((index, text, learner.answers.get(index, ""), f"{probs[best]:.4f}", learner.labels[best]))
+    atomic_write(workdir.path / "predictions.csv", out.getvalue())

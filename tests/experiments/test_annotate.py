@@ -1,0 +1,151 @@
+"""A person labels, in files and at the terminal; whatever happens, no label is lost."""
+
+import contextlib
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dd_al import main
+from dd_al.active import terminal
+from dd_al.core.files import read_json
+
+pytestmark = pytest.mark.usefixtures("own_caches")
+CONFIG = Path(__file__).parent.parent.parent / "configs/annotate.py"
+SMALL = {
+    "vectors.corpus": "train", "vectors.dim": 8, "model.kind": "averaging", "model.width": 8, "active.passes": 2,
+    "active.steps": 100, "active.rate": 0.02, "annotate.labels": "bad,good", "annotate.size": 4,
+    "annotate.query": "bald",
+}  # fmt: skip
+NAMES = ["bad", "good"]
+
+
+@pytest.fixture(scope="module")
+def truth(reviews):
+    return dict(zip(*reviews(2, 30, names=NAMES), strict=True))
+
+
+@pytest.fixture
+def pool(truth, tmp_path):
+    path = tmp_path / "pool.txt"
+    path.write_text("".join(f"{text}\n" for text in truth))
+    return path
+
+
+def run(pool, workdir, *more, code=0, **flags):
+    flags = [f"--config.{name}={value}" for name, value in {**SMALL, "data.dir": pool, **flags}.items()]
+    assert main.main(["main", f"--config={CONFIG}", f"--workdir={workdir}", *flags, *more]) == code
+
+
+def fill(path, answer):
+    rows = list(csv.DictReader(path.open(newline="")))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(row | {"label": answer(row["text"])} for row in rows)
+
+
+def answers(workdir):
+    return [json.loads(line) for line in (workdir / "answers.jsonl").read_text().splitlines()]
+
+
+def test_rounds_in_files(pool, truth, tmp_path, capsys):
+    workdir = tmp_path / "w"
+    for number in range(1, 4):
+        run(pool, workdir, **{"annotate.rounds": 3})
+        queries = workdir / f"queries/00{number}.csv"
+        assert f"fill in the labels in {queries}" in capsys.readouterr().out
+        run(pool, workdir, **{"annotate.rounds": 3})  # nothing is filled in yet: the same question again
+        assert "4 of 4 texts have no label yet" in capsys.readouterr().out
+        fill(queries, truth.get)
+    run(pool, workdir, **{"annotate.rounds": 3})
+    assert "done: 12 texts have labels" in capsys.readouterr().out
+    assert len({line["index"] for line in answers(workdir)}) == 12
+    rows = list(csv.DictReader((workdir / "predictions.csv").open(newline="")))
+    assert [row["text"] for row in rows] == list(truth) and sum(row["label"] != "" for row in rows) == 12
+    assert np.mean([row["predicted"] == truth[row["text"]] for row in rows]) > 0.8
+    run(pool, workdir, **{"annotate.rounds": 3})
+    assert "done: 12" in capsys.readouterr().out and len(answers(workdir)) == 12
+
+
+def test_mistakes_are_refused_and_blanks_wait(pool, truth, tmp_path, capsys):
+    workdir = tmp_path / "w"
+    run(pool, workdir)
+    queries, first = workdir / "queries/001.csv", next(iter(truth))
+    fill(queries, lambda text: "god")
+    run(pool, workdir, code=2)
+    err = capsys.readouterr().err
+    assert "line 2: label 'god'" in err and "line 5: label 'god'" in err and answers(workdir) == []
+    blank = list(csv.DictReader(queries.open(newline="")))[0]["text"]
+    fill(queries, lambda text: "" if text == blank else truth[text])
+    run(pool, workdir)
+    assert "1 of 4 texts have no label yet" in capsys.readouterr().out and len(answers(workdir)) == 3
+    run(pool, workdir, "--overwrite", **{"annotate.partial": True})  # other settings; the answers stay
+    assert "round 2: 4 of 4" in capsys.readouterr().out and len(answers(workdir)) == 3
+    assert first in truth
+
+
+def test_other_texts_are_not_mistaken_for_these(pool, truth, tmp_path, capsys):
+    run(pool, tmp_path / "w")
+    fill(tmp_path / "w/queries/001.csv", truth.get)
+    run(pool, tmp_path / "w")
+    pool.write_text("".join(f"{text}\n" for text in reversed(truth)))
+    run(pool, tmp_path / "w", "--overwrite", code=2)
+    assert "holds labels of other texts" in capsys.readouterr().err and len(answers(tmp_path / "w")) == 4
+
+
+def test_a_file_with_some_labels_begins_with_them(truth, tmp_path, capsys):
+    pool = tmp_path / "pool.csv"
+    with pool.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "label"))
+        writer.writerows((text, truth[text] if number < 6 else "") for number, text in enumerate(truth))
+    run(pool, tmp_path / "w", **{"annotate.labels": "none"})
+    asked = read_json(tmp_path / "w/asked.json")["indices"]
+    assert len(asked) == 4 and min(asked) >= 6 and (tmp_path / "w/predictions.csv").exists()
+    run(pool, tmp_path / "x", code=2, **{"annotate.labels": "bad,fine"})
+    assert "line 3: label 'good' is not in config.annotate.labels" in capsys.readouterr().err
+
+
+def test_at_the_terminal(pool, truth, tmp_path, capsys, monkeypatch):
+    keys = iter("12?1" + "12q" + "q")
+    monkeypatch.setattr(terminal, "keyboard", lambda: contextlib.nullcontext(lambda: next(keys)))
+    run(pool, tmp_path / "w", **{"annotate.oracle": "terminal"})
+    assert [line["label"] for line in answers(tmp_path / "w")] == ["bad", "good", None, "bad", "bad", "good"]
+    run(pool, tmp_path / "w", **{"annotate.oracle": "terminal"})
+    out = capsys.readouterr().out
+    assert out.count("2 of 4 are labelled and saved") == 2 and len(answers(tmp_path / "w")) == 6
+
+
+def test_label_studio(pool, truth, tmp_path, capsys):
+    flags = {"annotate.format": "label_studio"}
+    run(pool, tmp_path / "w", **flags)
+    tasks = read_json(tmp_path / "w/queries/001.json")
+    assert 'value="good"' in (tmp_path / "w/queries/label_config.xml").read_text()
+    done = [
+        task | {"annotations": [{"result": [{"value": {"choices": [truth[task["data"]["text"]]]}}]}]} for task in tasks
+    ]
+    done[0]["annotations"][0]["was_cancelled"] = True
+    (tmp_path / "w/queries/001.labelled.json").write_text(json.dumps(done))
+    run(pool, tmp_path / "w", **flags)
+    assert "1 of 4 texts have no label yet" in capsys.readouterr().out
+    small = [{**task["data"], "label": truth[task["data"]["text"]], "id": 7} for task in tasks]  # JSON-MIN
+    (tmp_path / "w/queries/001.labelled.json").write_text(json.dumps(small))
+    run(pool, tmp_path / "w", **flags)
+    assert "round 2: 4 of 4" in capsys.readouterr().out and len(answers(tmp_path / "w")) == 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"data.dir": "none"}, "config.data.dir is missing"),
+        ({"data.dir": "/nowhere.csv"}, "cannot be read"),
+        ({"annotate.labels": "bad"}, "give all labels there can be"),
+        ({"annotate.oracle": "terminal"}, "needs a terminal"),
+    ],
+)
+def test_what_is_missing(pool, tmp_path, capsys, flags, message):
+    run(pool, tmp_path / "w", code=2, **flags)
+    assert message in capsys.readouterr().err
