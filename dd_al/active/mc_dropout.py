@@ -27,6 +27,7 @@ def probabilities(
     passes: int,
     consistent: bool = False,
     chunk: int = 256,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> jax.Array:
     """The distributions that some passes with dropout predict.
 
@@ -42,6 +43,7 @@ def probabilities(
       passes: how many.
       consistent: every pass has one mask for all texts, so that a pass is one network; else each text has its own.
       chunk: texts held embedded at a time. Masks depend on it, unless they are consistent.
+      mesh: of one axis, over whose devices the pool is dealt; the numbers are those of one device.
 
     Returns:
       ``float32[passes, n, classes]`` in the order of the split.
@@ -51,7 +53,7 @@ def probabilities(
         run = _stochastic(model, params, embed(raw), consistent)
         return jax.lax.map(run, _keys(key, index, passes, consistent)).swapaxes(0, 1)
 
-    return on_every(pool, one, chunk=chunk).swapaxes(0, 1)
+    return on_every(pool, one, chunk=chunk, mesh=mesh).swapaxes(0, 1)
 
 
 def statistics(
@@ -64,6 +66,7 @@ def statistics(
     passes: int,
     consistent: bool = False,
     chunk: int = 256,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> Statistics:
     """The `Statistics` of the passes of `probabilities`, in memory that does not grow with their number."""
 
@@ -74,7 +77,7 @@ def statistics(
         sums = jax.lax.scan(lambda sums, k: (add(sums, run(k)), None), empty(rows, classes), keys)[0]
         return sums[1:]
 
-    return Statistics(jnp.int32(passes), *on_every(pool, one, chunk=chunk))
+    return Statistics(jnp.int32(passes), *on_every(pool, one, chunk=chunk, mesh=mesh))
 
 
 def _keys(key: jax.Array, index: jax.Array, passes: int, consistent: bool) -> jax.Array:

@@ -36,7 +36,13 @@ def predict(
     return jnp.moveaxis(on_every(examples, one, chunk=chunk), 1, 0)
 
 
-def on_every(examples: Examples, function: Callable[[jax.Array, jax.Array], Any], *, chunk: int = 256) -> Any:
+def on_every(
+    examples: Examples,
+    function: Callable[[jax.Array, jax.Array], Any],
+    *,
+    chunk: int = 256,
+    mesh: jax.sharding.Mesh | None = None,
+) -> Any:
     """What a function gives for every example, a chunk of them at a time.
 
     Args:
@@ -44,17 +50,28 @@ def on_every(examples: Examples, function: Callable[[jax.Array, jax.Array], Any]
       function: ``function(raw, index)`` for a chunk: ``raw`` is ``int32[rows, length]``, the last ones perhaps of
         padding, and ``index`` the number of the chunk, for randomness of its own. It returns arrays ``[rows, ...]``.
       chunk: rows at most.
+      mesh: of one axis, over whose devices the chunks are dealt; the numbers are those of one device.
 
     Returns:
       The same arrays for all examples, ``[n, ...]``, in the order of the split.
     """
+
+    def run(raw: jax.Array, indices: jax.Array) -> Any:
+        return jax.lax.map(lambda args: function(*args), (raw, indices))
+
+    devices = 1
+    if mesh is not None:
+        devices, along = mesh.size, jax.sharding.PartitionSpec(*mesh.axis_names)
+        mesh = jax.sharding.Mesh(mesh.devices, mesh.axis_names)  # of axes that XLA may deal over, however it was made
+        run = jax.shard_map(run, mesh=mesh, in_specs=(along, along), out_specs=along, check_vma=False)
     outputs, first = [], 0
     for bucket in examples.buckets:
         rows = bucket.raw.shape[0]
         count = -(-rows // chunk)
         width = -(-rows // count)
-        padded = jnp.pad(bucket.raw, ((0, count * width - rows), (0, 0))).reshape(count, width, -1)
-        result = jax.lax.map(lambda args: function(*args), (padded, first + jnp.arange(count)))
+        dealt = -(-count // devices) * devices
+        padded = jnp.pad(bucket.raw, ((0, dealt * width - rows), (0, 0))).reshape(dealt, width, -1)
+        result = run(padded, first + jnp.arange(dealt))
         outputs.append(jax.tree.map(lambda x, rows=rows: x.reshape(-1, *x.shape[2:])[:rows], result))
         first += count
     joined = jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)

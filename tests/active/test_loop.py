@@ -13,6 +13,8 @@ from dd_al.learner.learner import make_learner
 from dd_al.models.averaging import averaging
 from dd_al.models.embedding import embed
 
+pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
+
 RNG = np.random.default_rng(0)
 DIM, CLASSES, TEXTS, BUDGET = 6, 2, 40, 12
 VECTORS = jnp.asarray(RNG.normal(size=(30, DIM)), jnp.float32).at[0].set(0)
@@ -70,8 +72,14 @@ def test_training_starts_from_the_first_weights_or_from_the_last(warm):
     jax.tree.map(np.testing.assert_array_equal, params, expected)
 
 
-@pytest.mark.parametrize("name", ["random", "bald", "core_set", "contrastive", "ret"])
-@pytest.mark.parametrize("subset", [None, 9])
+@pytest.mark.parametrize(
+    ("name", "subset"),
+    [
+        pytest.param(name, subset, marks=[] if name in ("random", "bald") else [pytest.mark.slow])
+        for name in ("random", "bald", "core_set", "contrastive", "ret")
+        for subset in (None, 9)
+    ],
+)
 def test_rounds_never_ask_twice(name, subset):
     one = loop(subset=subset)
 

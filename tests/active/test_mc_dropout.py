@@ -1,5 +1,10 @@
 """Stochastic passes: trunk reuse and sums change no number, masks are what they are said to be."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +16,8 @@ from dd_al.models.averaging import averaging
 from dd_al.models.embedding import dropping_words, embed
 from dd_al.models.recurrent import recurrent
 from dd_al.models.text_cnn import text_cnn
+
+pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
 
 RNG = np.random.default_rng(0)
 DIM, CLASSES, TEXTS, PASSES = 4, 3, 21, 3
@@ -85,3 +92,27 @@ def test_the_mean_of_many_passes_without_dropout_inside_is_the_prediction():
     probs = run(model, params, passes=2)
     np.testing.assert_allclose(probs[0], probs[1])
     np.testing.assert_allclose(probs[0], jax.nn.softmax(model.apply(params, embed(VECTORS, IDS))), rtol=1e-4)
+
+
+ON_FOUR_DEVICES = """
+import jax, numpy as np
+from tests.active import test_mc_dropout as t
+
+assert jax.device_count() == 4
+mesh = jax.make_mesh((4,), ("pool",))
+for name, function in (("words", t.mc_dropout.probabilities), ("text_cnn", t.mc_dropout.statistics)):
+    model, params = t.MODELS[name], t.parameters(t.MODELS[name])
+    one = t.run(model, params, function, chunk=4)
+    four = t.run(model, params, function, chunk=4, mesh=mesh)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), one, four)
+print("the same")
+"""
+
+
+def test_a_pool_dealt_over_devices_has_the_numbers_of_one():
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+    done = subprocess.run(
+        [sys.executable, "-c", ON_FOUR_DEVICES], cwd=Path(__file__).parents[2], capture_output=True, text=True,
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+    )  # fmt: skip
+    assert done.stdout == "the same\n", done.stderr

@@ -12,6 +12,8 @@ from dd_al.learner.learner import make_learner
 from dd_al.models.embedding import embed
 from dd_al.models.text_cnn import text_cnn
 
+pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
+
 RNG = np.random.default_rng(0)
 DIM, CLASSES, TEXTS, PLACES = 4, 3, 30, 8
 VECTORS = jnp.asarray(RNG.normal(size=(30, DIM)), jnp.float32).at[0].set(0)
@@ -58,12 +60,14 @@ def test_k_of_those_that_are_available_and_none_twice(name):
     assert len(chosen) == 6 and chosen <= set(range(TEXTS)) - set(out) - set(LABELLED.tolist())
 
 
+@pytest.mark.slow
 @EVERY
 def test_all_that_is_left_can_be_taken(name):
     left = TEXTS - len(LABELLED)
     assert sorted(picked(name, left).tolist()) == sorted(set(range(TEXTS)) - set(LABELLED.tolist()))
 
 
+@pytest.mark.slow
 @EVERY
 def test_places_without_a_text_change_nothing(name):
     np.testing.assert_array_equal(picked(name, 4, places=len(LABELLED)), picked(name, 4, places=20))

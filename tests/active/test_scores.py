@@ -12,6 +12,8 @@ from scipy.stats import entropy
 from dd_al.active import scores
 from dd_al.active.scores import SCORES
 
+pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
+
 EVERY = pytest.mark.parametrize("name", SCORES)
 CLASSES, POOL, PASSES = 4, 6, 5
 
