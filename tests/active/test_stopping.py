@@ -1,0 +1,31 @@
+"""Rules to stop by, by hand."""
+
+import numpy as np
+import pytest
+
+from dd_al.active import stopping
+
+
+def test_kappa():
+    a = np.array([0, 0, 1, 1])
+    assert stopping.kappa(a, a, 2) == 1
+    assert stopping.kappa(a, np.array([0, 1, 0, 1]), 2) == 0
+    assert stopping.kappa(a, 1 - a, 2) == -1
+    # Agreement 0.75; by chance 0.5 · 0.25 + 0.5 · 0.75 = 0.5.
+    assert stopping.kappa(a, np.array([0, 1, 1, 1]), 3) == pytest.approx(0.5)
+    assert stopping.kappa(np.zeros(5, int), np.zeros(5, int), 2) == 1  # one class alone: chance agrees, too
+
+
+def test_predictions_are_stable_when_they_have_long_agreed():
+    agreements = [np.nan, 0.9, 0.995, 1.0, 0.98, 1.0, 0.992]
+    assert stopping.stable(agreements, threshold=0.99, rounds=2) == 3
+    assert stopping.stable(agreements, threshold=0.99, rounds=3) == 4
+    assert stopping.stable(agreements, threshold=0.999) is None
+    assert stopping.stable(agreements[:3]) is None and stopping.stable([]) is None
+
+
+def test_certain_and_reached():
+    assert stopping.certain([0.5, 0.2, 0.3, 0.1], threshold=0.25) == 1
+    assert stopping.certain([0.5], threshold=0.25) is None
+    assert stopping.reached([0.6, 0.75, 0.7], target=0.7) == 1
+    assert stopping.reached([0.6], target=0.7) is None
