@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.active import stopping
 from dd_al.active.loop import Loop, LoopState
 from dd_al.active.queries import QUERIES
 from dd_al.core.errors import ConfigError, UserError
@@ -42,6 +43,9 @@ class History(NamedTuple):
       scores: ``float32[seeds, budget]``, of each label when it was asked for; NaN for the first ones.
       predicted: ``int16[rounds + 1, seeds, n]``, classes predicted for the judged split after each round of training.
       validation: ``float32[rounds + 1, seeds]``, accuracies.
+      agreement: ``float32[rounds + 1, seeds]``, kappa of the predictions for validation and those of the round before.
+      uncertainty: ``float32[rounds + 1, seeds]``, mean entropy of the predictions for validation, in nats.
+      last: ``int16[seeds, n]``, the last round's predictions for validation.
       seconds: ``float32[rounds + 1, 3]``, training, scoring, selecting.
     """
 
@@ -50,6 +54,9 @@ class History(NamedTuple):
     scores: jax.Array
     predicted: jax.Array
     validation: jax.Array
+    agreement: jax.Array
+    uncertainty: jax.Array
+    last: jax.Array
     seconds: jax.Array
 
 
@@ -66,7 +73,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         programs = _programs(task, settings)
         begin = partial(_begin, task, settings, programs, first, size)
         histories = {
-            name: _rounds(settings, programs, name, begin, size, workdir, metrics, stop)
+            name: _rounds(task, settings, programs, name, begin, size, workdir, metrics, stop)
             for name in settings.active.queries
         }
         stop.check()
@@ -91,13 +98,27 @@ def sizes(settings: ActiveSettings, train: int) -> tuple[int, int]:
     return size, start_size
 
 
+class _Judged(NamedTuple):
+    """What a round's networks predict.
+
+    Attributes:
+      predicted: ``int16[seeds, n]``, classes for the judged split.
+      validation: ``int16[seeds, n]``, classes for validation.
+      uncertainty: ``float[seeds]``, mean entropy of the distributions for validation, in nats.
+    """
+
+    predicted: jax.Array
+    validation: jax.Array
+    uncertainty: jax.Array
+
+
 class _Programs(NamedTuple):
     """What is compiled, each for all seeds at once; queries share all of it but ``ask`` and ``look``.
 
     Attributes:
       loop: the pure functions.
       fit: ``fit(states, count) -> states``.
-      judge: ``judge(states) -> (float[seeds], int16[seeds, n])``: validation accuracy, classes of the judged split.
+      judge: ``judge(states) -> _Judged``.
       tell: ``tell(states, count, rows, answers) -> states``.
       oracle: ``int32[seeds, n]``, the class that each seed's oracle gives each text.
     """
@@ -112,13 +133,16 @@ class _Programs(NamedTuple):
 def _programs(task: Task, settings: Settings) -> _Programs:
     active = settings.active
     loop = configured_loop(active, task.learner, task.ids["train"], task.train, task.embed, task.classes)
-    judged, truth = task.examples(settings.evaluate.split), jnp.asarray(task.labels("validation"))
+    judged = task.examples(settings.evaluate.split)
 
-    def judge(states: LoopState) -> tuple[jax.Array, jax.Array]:
+    def judge(states: LoopState) -> _Judged:
         params = states.learner.params
-        validation = predict(task.learner.model, params, task.validation, task.embed).argmax(-1)
-        predicted = predict(task.learner.model, params, judged, task.embed).argmax(-1)
-        return jnp.mean(validation == truth, -1), predicted.astype(jnp.int16)
+        validation = predict(task.learner.model, params, task.validation, task.embed)
+        predicted = predict(task.learner.model, params, judged, task.embed)
+        log_probs = jax.nn.log_softmax(validation)
+        entropy = -jnp.sum(jnp.exp(log_probs) * log_probs, -1)
+        classes = (x.argmax(-1).astype(jnp.int16) for x in (predicted, validation))
+        return _Judged(*classes, entropy.mean(-1))
 
     return _Programs(
         loop,
@@ -151,11 +175,21 @@ def _begin(task: Task, settings: Settings, programs: _Programs, first: np.ndarra
         jnp.full((seeds, budget), jnp.nan),
         jnp.zeros((points, seeds, len(task.labels(settings.evaluate.split))), jnp.int16),
         jnp.zeros((points, seeds)),
+        jnp.full((points, seeds), jnp.nan),
+        jnp.zeros((points, seeds)),
+        jnp.zeros((seeds, len(task.labels("validation"))), jnp.int16),
         jnp.zeros((points, 3)),
     )
 
 
+def _agreement(history: History, judged: _Judged, index: int, classes: int) -> list[float]:
+    """Kappa with the round before for each seed; NaN in the first round."""
+    pairs = zip(np.asarray(history.last), np.asarray(judged.validation))
+    return [stopping.kappa(*pair, classes) if index else float("nan") for pair in pairs]
+
+
 def _rounds(
+    task: Task,
     settings: Settings,
     programs: _Programs,
     name: str,
@@ -167,6 +201,7 @@ def _rounds(
 ) -> History:
     """Runs one query to its end, saving after every round; goes on where an earlier start of the run was stopped."""
     active, query, folder = settings.active, QUERIES[name], workdir.checkpoints / "active" / name
+    truth, classes = task.labels("validation"), task.classes
     look = jax.jit(jax.vmap(partial(programs.loop.look, needs=query.needs), (0, None)))
     ask = jax.jit(jax.vmap(partial(programs.loop.ask, name=name, k=size), (0, None, 0)))
     history = begin()
@@ -180,12 +215,16 @@ def _rounds(
         for index in range(int(history.round), active.rounds + 1):
             count = start + index * size
             state, seconds = _timed(programs.fit, history.state, count)
-            validation, predicted = programs.judge(state)
+            judged = programs.judge(state)
+            accuracies = np.mean(np.asarray(judged.validation) == truth, -1)
             history = history._replace(
                 state=state,
                 round=jnp.int32(index + 1),
-                predicted=history.predicted.at[index].set(predicted),
-                validation=history.validation.at[index].set(validation),
+                predicted=history.predicted.at[index].set(judged.predicted),
+                validation=history.validation.at[index].set(accuracies),
+                agreement=history.agreement.at[index].set(_agreement(history, judged, index, classes)),
+                uncertainty=history.uncertainty.at[index].set(judged.uncertainty),
+                last=judged.validation,
             )
             spent = [seconds, 0.0, 0.0]
             if index < active.rounds:
@@ -203,7 +242,7 @@ def _rounds(
                 )
             history = history._replace(seconds=history.seconds.at[index].set(jnp.asarray(spent)))
             checkpoint.save(folder, index + 1, history, {})
-            accuracy = float(validation.mean())
+            accuracy = float(accuracies.mean())
             metrics.write(
                 before + index + 1, query=name, labels=count, validation_accuracy=accuracy, seconds=sum(spent)
             )
@@ -245,7 +284,7 @@ def _finish(
     for name, history in histories.items():
         methods[name] = schema.method_results(
             history.predicted[-1], truth, task.classes, split=split, full=final["full"],
-            validation_accuracy=history.validation[-1], **_course(task, history, truth, first, size),
+            validation_accuracy=history.validation[-1], **_course(task, active, history, truth, first, size),
         )  # fmt: skip
         budget[name] = _given(task, first + active.rounds * size)
     learning.compare(methods)
@@ -272,7 +311,24 @@ def _given(task: Task, labels: int) -> dict:
     return {"examples": labels, "fraction": share, "labels_used": labels, "stored_floats": labels * task.length}
 
 
-def _course(task: Task, history: History, truth: np.ndarray, first: int, size: int) -> dict:
+def _stopping(active: ActiveSettings, history: History, right: np.ndarray, first: int, size: int) -> dict:
+    """For each rule and seed the labels at which asking could have stopped, and the accuracy there; None if never."""
+    rules = {"stable": (history.agreement, partial(stopping.stable, threshold=active.stop_agreement))}
+    if active.stop_uncertainty is not None:
+        rules["certain"] = history.uncertainty, partial(stopping.certain, threshold=active.stop_uncertainty)
+    if active.stop_accuracy is not None:
+        rules["accurate"] = history.validation, partial(stopping.reached, target=active.stop_accuracy)
+    found = {}
+    for name, (values, rule) in rules.items():
+        rounds = [rule(one) for one in values.T]
+        found[name] = {
+            "labels": [None if at is None else first + at * size for at in rounds],
+            "accuracy": [None if at is None else float(right[at, seed]) for seed, at in enumerate(rounds)],
+        }
+    return found
+
+
+def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndarray, first: int, size: int) -> dict:
     """What happened in the rounds of one query: accuracies, what was chosen, and seconds."""
     right = (history.predicted == truth).mean(-1)  # [rounds + 1, seeds]
     f1 = statistics.macro_f1(history.predicted, truth, task.classes)
@@ -286,6 +342,7 @@ def _course(task: Task, history: History, truth: np.ndarray, first: int, size: i
             "values": right.tolist(),
             "macro_f1": f1.mean(1).tolist(),
         },
+        "stopping": _stopping(active, history, right, first, size),
         "picked": {
             "classes": (classes / len(chosen)).tolist(),
             "words": float(lengths[chosen].mean()),

@@ -239,6 +239,11 @@ class ActiveSettings:
     passes: int = _option(10, "with dropout, over the pool", min=1)
     score: str = _option("predictive_entropy", "what ret, rect and sud start from", choices=SCORES)
     noise: float = _option(0.0, "share of labels that the oracle gets wrong", min=0.0, max=1.0)
+    stop_agreement: float = _option(
+        0.99, "kappa of successive predictions at which asking could stop, a mean over three rounds", min=0.0, max=1.0
+    )
+    stop_uncertainty: float | None = _option(None, "mean entropy, in nats, below which asking could stop", min=0.0)
+    stop_accuracy: float | None = _option(None, "accuracy on validation from which asking could stop", min=0.0, max=1.0)
     steps: int = _option(300, "training steps of a round at least", min=1)
     epochs: int = _option(10, "passes over the labels in a round at least", min=1)
     batch_size: int = _option(32, "texts in a minibatch", min=1)

@@ -117,6 +117,32 @@ def headline(results: Mapping) -> Markup:
     return markup([table(head, rows, class_="numbers"), [tag("p", note, class_="soft") for note in notes]])
 
 
+_RULES = {
+    "stable": "Predictions stay the same",
+    "certain": "Predictions are certain",
+    "accurate": "Validation accuracy is reached",
+}
+
+
+def stops(results: Mapping) -> Markup:
+    """Returns where each rule would have stopped each query, and with what accuracy."""
+    rows, split = [], results["evaluate"]["split"]
+    for name, entry in queries(results).items():
+        for rule, found in entry.get("stopping", {}).items():
+            labels = [count for count in found["labels"] if count is not None]
+            share = f"{len(labels)} of {len(found['labels'])}"
+            at = f"{sum(labels) / len(labels):,.0f}" if labels else "–"
+            accuracy = [value for value in found["accuracy"] if known(value)]
+            mean = percent(sum(accuracy) / len(accuracy)) if accuracy else "–"
+            rows.append([QUERY_TITLES.get(name, name), _RULES[rule], share, at, mean])
+    head = ("Query", "Rule", "Seeds that it stops", "Mean labels then", f"Mean {split} accuracy then, %")
+    note = (
+        "No run was stopped. Predictions stay the same where Cohen's kappa with the round before, on the texts of "
+        "validation, has been high for three rounds (Bloodgood & Vijay-Shanker 2009)."
+    )
+    return markup([table(head, rows, class_="numbers"), tag("p", note, class_="soft")])
+
+
 def picked(results: Mapping) -> Markup:
     """Returns what each query chose: classes, lengths, and the first texts that it asked for."""
     found = queries(results)

@@ -182,6 +182,7 @@ def _page(results: Mapping, distilled: Mapping | None, config: Any, resumed: lis
         body += [html.tag("h2", "The synthetic sentences"), sections.words(distilled)]
     if "active" in results:
         body += [html.tag("h2", "What was chosen"), active.picked(results)]
+        body += [html.tag("h2", "When one could have stopped"), active.stops(results)]
     if "table" in results:
         body += [html.tag("h2", "What the rows are made of"), table.rows(results)]
     else:

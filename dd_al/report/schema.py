@@ -42,6 +42,7 @@ _METHOD = {
     "against_random?": {"difference": _NUMBER, "p": _NUMBER, "p_holm": _NUMBER, "smallest_p": _NUMBER, "pairs": _COUNT},
     "labels_to?": {str: _NUMBER},
     "seconds_per_round?": {str: _NUMBER},
+    "stopping?": {str: {"labels": [(int, type(None))], "accuracy": [_NUMBER]}},
     "picked?": {"classes": [_NUMBER], "words": _NUMBER, "examples": [_TEXT]},
     "selected_step?": _COUNT,
     "outer?": {name: [_NUMBER] for name in ("steps", "loss", "accuracy", "validation_accuracy")},

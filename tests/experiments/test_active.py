@@ -21,7 +21,7 @@ SMALL = {
     "data.source": "local", "vectors.corpus": "train", "vectors.dim": 6, "model.kind": "averaging", "model.width": 4,
     "full.epochs": 1, "full.min_steps": 0, "active.queries": "random,bald,core_set", "active.seeds": "3,5",
     "active.rounds": 3, "active.size": 2, "active.start_size": 3, "active.passes": 3, "active.steps": 4,
-    "active.epochs": 1,
+    "active.epochs": 1, "active.stop_uncertainty": 10, "active.stop_accuracy": 0.3,
 }  # fmt: skip
 
 
@@ -60,6 +60,9 @@ def test_results_hold_curves_areas_and_tests(done):
         assert entry["test_accuracy"]["values"] == pytest.approx(curve["values"][-1])
         assert entry["aulc"]["n"] == 2 and sum(entry["picked"]["classes"]) == pytest.approx(1)
         assert results["budget"][name]["labels_used"] == 9
+        stops = entry["stopping"]
+        assert stops["certain"]["labels"] == [3, 3] and stops["certain"]["accuracy"] == curve["values"][0]
+        assert len(stops["stable"]["labels"]) == 2 and all(count >= 3 for count in stops["accurate"]["labels"] if count)
         assert ("against_random" in entry) == (name != "random")
     assert results["methods"]["bald"]["against_random"]["smallest_p"] == 0.5
     # All queries begin with the same labels and the same weights, so with the same accuracy.
