@@ -19,19 +19,29 @@ def k_means(
       points: ``float[n, dim]``.
       weights: ``float[n]``, not negative; points without weight belong to no cluster. At least ``k`` have one.
       k: how many clusters. One that loses its points stays where it was.
-      iterations: of assignment and mean.
+      iterations: of assignment and mean, at most; it ends where no center moves.
 
     Returns:
       The centers, ``float[k, dim]``, and the cluster of every point, ``int32[n]``.
     """
     start = plus_plus(key, to_points(points), jnp.full(len(points), jnp.inf), weights > 0, k)
 
-    def move(_, centers: jax.Array) -> jax.Array:
-        member = jax.nn.one_hot(assign(points, centers), k, dtype=points.dtype) * weights[:, None]
-        sizes = member.sum(0)[:, None]
-        return jnp.where(sizes > 0, member.T @ points / jnp.where(sizes > 0, sizes, 1), centers)
+    def moved(centers: jax.Array) -> jax.Array:
+        nearest = assign(points, centers)
+        sums = jax.ops.segment_sum(points * weights[:, None], nearest, k)
+        sizes = jax.ops.segment_sum(weights, nearest, k)[:, None]
+        return jnp.where(sizes > 0, sums / jnp.where(sizes > 0, sizes, 1), centers)
 
-    centers = jax.lax.fori_loop(0, iterations, move, points[start])
+    def step(carry: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
+        i, _, centers = carry
+        return i + 1, centers, moved(centers)
+
+    def goes_on(carry: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        i, before, centers = carry
+        return (i < iterations) & jnp.any(before != centers)
+
+    first = points[start]
+    _, _, centers = jax.lax.while_loop(goes_on, step, (jnp.zeros((), jnp.int32), jnp.full_like(first, jnp.nan), first))
     return centers, assign(points, centers)
 
 
