@@ -101,6 +101,7 @@ def test_labels_stay_as_they_were_written(reviews, names, expected):
     assert written == expected and [type(label) for label in written] == [type(label) for label in expected]
 
 
+@pytest.mark.slow
 def test_known_initialisation_and_number_labels(reviews, capsys):
     texts, labels = reviews(2, 40, names=[-1, 1])
     distilled = dd_al.distill(texts, labels, items=2, iterations=1, config=TINY, init="known", progress=False)

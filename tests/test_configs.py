@@ -31,8 +31,10 @@ VARIANTS = {
 }
 # What other variants and tests/experiments/test_distilling.py cover between them; these are left to -m slow.
 CONTAINED = {
+    ("sst_distill.py", ""),
     ("sst_distill.py", "classes=5"),
     ("sst_distill.py", "init=known"),
+    ("imdb_distill.py", ""),
     ("sst_full.py", ""),
     ("sst_active.py", ""),
     ("sst_active.py", "classes=5"),
@@ -262,6 +264,7 @@ def test_sentence_vectors_from_the_run_to_the_classifier(write_reviews, write_en
         distilled.train().predict(["a film"])
 
 
+@pytest.mark.slow
 def test_a_table_of_one_run(write_reviews, tmp_path, capsys):
     data = write_reviews(tmp_path / "data", 2)
     flags = ("--config.experiment=table", "--config.table.rows=one:distill.items=2;seed=1", "--config.table.seeds=3",

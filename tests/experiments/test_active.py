@@ -96,7 +96,7 @@ def test_the_report_compares(done):
     assert {path.stem for path in (done / "figures").glob("*.png")} == {"learning_curves", "gains", "times"}
 
 
-@pytest.mark.parametrize("saved", [1, 3, 6, 11])
+@pytest.mark.parametrize("saved", [3, *(pytest.param(saved, marks=pytest.mark.slow) for saved in (1, 6, 11))])
 def test_a_run_killed_in_any_round_goes_on_as_if_it_had_not_been(done, data, tmp_path, monkeypatch, saved, capsys):
     count, save = 0, checkpoint.save
 

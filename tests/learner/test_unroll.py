@@ -41,7 +41,8 @@ def value_and_gradients(steps, remat):
     return jax.jit(jax.value_and_grad(value, (0, 1)))(INPUTS, rates)
 
 
-@pytest.mark.parametrize("steps", [1, 9, 11])  # one, a square, and neither
+# One, neither, and a square.
+@pytest.mark.parametrize("steps", [1, 11, pytest.param(9, marks=pytest.mark.slow)])
 def test_remat_gives_the_same_value_and_gradients(steps):
     expected, expected_gradients = value_and_gradients(steps, "none")
     for remat in REMAT[1:]:
