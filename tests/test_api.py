@@ -112,6 +112,7 @@ def test_known_initialisation_and_number_labels(reviews, capsys):
         distilled.train(ensemble=2)
 
 
+@pytest.mark.slow
 def test_lines_are_shown_where_nobody_listens(reviews, capsys, monkeypatch):
     texts, labels = reviews(2, 40)
     log = logging.getLogger("dd_al")

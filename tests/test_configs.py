@@ -29,7 +29,7 @@ VARIANTS = {
     "paper_table2.py": {},  # tables of several runs: run at the end
     "peers.py": {},
 }
-# What other variants and tests/experiments/test_distilling.py cover between them; these are left to -m slow.
+# What other variants and tests/experiments cover between them; these are left to -m slow.
 CONTAINED = {
     ("sst_distill.py", ""),
     ("sst_distill.py", "classes=5"),
@@ -38,6 +38,7 @@ CONTAINED = {
     ("sst_full.py", ""),
     ("sst_active.py", ""),
     ("sst_active.py", "classes=5"),
+    ("sst_active.py", "quick=true"),
     ("sst_methods.py", "method=kernel_regression"),
     ("sst_methods.py", "method=gradient_matching"),
     ("sst_methods.py", "method=distribution_matching"),

@@ -28,7 +28,7 @@ def examples():
     found = []
     for name in MARKDOWN:
         for number, code in enumerate(blocks(name, "python"), 1):
-            marks = [pytest.mark.slow] if "dd_al.distill(" in code else []
+            marks = [pytest.mark.slow] if "dd_al.distill(" in code or "ActiveLearner(" in code else []
             found.append(pytest.param(name, number, code, id=f"{name}-{number}", marks=marks))
     return found
 

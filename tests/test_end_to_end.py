@@ -91,6 +91,7 @@ def test_another_config_is_refused(commands, finished):
     assert (finished / "results.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_in_every_way_ends_like_one_that_was_not(commands, finished, tmp_path):
     workdir = tmp_path / "w"
     code, err = stopped(commands, workdir, signal.SIGINT)

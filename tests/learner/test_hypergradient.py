@@ -95,6 +95,7 @@ def test_truncation_keeps_the_value_and_forgets_what_came_before_the_window():
     assert np.abs(inputs - whole_inputs).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_random_window_is_a_truncation_of_shorter_training_and_ends_everywhere():
     rates, first_steps = make_rates(6), set()
     for seed in range(24):
@@ -125,6 +126,7 @@ def test_reverse_works_for_many_nets_at_once():
     assert_close(reverse, full)
 
 
+@pytest.mark.slow
 def test_attention_labels_have_the_same_hypergradient_in_every_way():
     texts = jnp.asarray(RNG.normal(size=(4, 6, 3)), jnp.float32)
 
