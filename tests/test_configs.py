@@ -35,6 +35,7 @@ CONTAINED = {
     ("sst_distill.py", "classes=5"),
     ("sst_distill.py", "init=known"),
     ("imdb_distill.py", ""),
+    ("any.py", ""),
     ("sst_full.py", ""),
     ("sst_active.py", ""),
     ("sst_active.py", "classes=5"),

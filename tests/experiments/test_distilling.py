@@ -60,6 +60,7 @@ def test_a_set_without_a_schedule_gets_the_one_that_validation_prefers(task, tea
     assert jnp.all(found.synthetic.label_logits[0].argmax(-1) == jnp.arange(3))
 
 
+@pytest.mark.slow
 def test_every_network_gets_a_rate_of_its_own_and_all_the_same_steps(make_tiny_task, tiny_settings):
     settings = tiny_settings(method="kernel_regression", init="pool", pool=3, also=("averaging",))
     settings = replace(settings, random=RandomSettings(rates=(1e-5, 3e-2), steps=(2, 7)))
