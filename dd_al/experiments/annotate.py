@@ -61,10 +61,10 @@ def _pool(settings: Settings) -> tuple[Rows, tuple[str, ...]]:
 def _learn(learner: ActiveLearner, pool: Rows, log: AnswerLog) -> None:
     """Trains on the file's own labels and on the answers."""
     answers = {index: label for index, label in enumerate(pool.labels) if label} | log.answers
-    new = {index: label for index, label in answers.items() if learner.answers.get(index) != label}
-    known = {index: label for index, label in new.items() if label is not None or index not in learner.ignored}
-    if known:
-        learner.update(list(known.values()), list(known))
+    known = learner.answers | dict.fromkeys(learner.ignored)
+    new = {index: label for index, label in answers.items() if index not in known or known[index] != label}
+    if new:
+        learner.update(list(new.values()), list(new))
 
 
 def _refuse_other_texts(workdir: Workdir, content: str) -> None:

@@ -119,6 +119,15 @@ def test_at_the_terminal(pool, truth, tmp_path, capsys, monkeypatch):
     assert out.count("2 of 4 are labelled and saved") == 2 and len(answers(tmp_path / "w")) == 6
 
 
+def test_texts_that_are_set_aside_are_never_asked_for_again(pool, tmp_path, capsys, monkeypatch):
+    keys = iter("?" * 30)
+    monkeypatch.setattr(terminal, "keyboard", lambda: contextlib.nullcontext(lambda: next(keys)))
+    run(pool, tmp_path / "w", **{"annotate.oracle": "terminal"})
+    assert sorted(line["index"] for line in answers(tmp_path / "w")) == list(range(30))
+    run(pool, tmp_path / "w", **{"annotate.oracle": "terminal"})
+    assert capsys.readouterr().out.count("done: 0 texts have labels") == 2
+
+
 def test_label_studio(pool, truth, tmp_path, capsys):
     flags = {"annotate.format": "label_studio"}
     run(pool, tmp_path / "w", **flags)
