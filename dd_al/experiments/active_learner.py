@@ -25,14 +25,13 @@ from dd_al.data.vectors import word_vectors
 from dd_al.experiments.active_loop import configured_loop
 from dd_al.experiments.retrain import TextLearners
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import make_learners
+from dd_al.experiments.task import length_buckets, make_learners
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
 from dd_al.models.embedding import embed
 
 _FORMAT = 1  # of a saved learner
 _SECTIONS = ("vectors", "model", "learner", "active")
-_PER_BUCKET = 512  # texts of the pool below which a length bucket saves less than its compilation costs
 
 
 class ActiveLearner:
@@ -150,6 +149,7 @@ class ActiveLearner:
         self.asked = [index for index in self.asked if index not in indices]
         if self.answers:
             self._params = jax.block_until_ready(self._fit(*self._state()))
+            self.__dict__.pop("_learners", None)
 
     def ignore(self, indices: Sequence[int]) -> None:
         """Sets texts aside: they are never asked for. Those that have a label keep it."""
@@ -170,15 +170,7 @@ class ActiveLearner:
         """
         if self._params is None:
             raise DataError("nothing is labelled yet: initialize(indices, labels) first")
-        learners = TextLearners(
-            model=asdict(self._settings.model),
-            classes=len(self.labels),
-            length=self._length,
-            words=self._words.words,
-            vectors=self._table,
-            params=jax.tree.map(lambda x: np.asarray(x)[None], self._params),
-        )
-        return np.asarray(jax.nn.softmax(learners.logits(strings(texts))[0]))
+        return np.asarray(jax.nn.softmax(self._learners.logits(strings(texts))[0]))
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes one self-contained safetensors file: pool, answers, word vectors and the trained network."""
@@ -228,13 +220,24 @@ class ActiveLearner:
             raise DataError(f"index {index}: the pool's positions go from 0 to {len(self.texts) - 1}")
 
     @cached_property
+    def _learners(self) -> TextLearners:
+        """The network as it is trained now: compiled on its first answer."""
+        return TextLearners(
+            model=asdict(self._settings.model),
+            classes=len(self.labels),
+            length=self._length,
+            words=self._words.words,
+            vectors=self._table,
+            params=jax.tree.map(lambda x: np.asarray(x)[None], self._params),
+        )
+
+    @cached_property
     def _loop(self) -> Loop:
         active, ids = self._settings.active, self._words.encode(self.texts, self._length)
         nothing = np.zeros((len(ids), len(self.labels)), np.float32)
-        buckets = min(4, max(1, len(ids) // _PER_BUCKET))
         kind = self._settings.model.kind
         learner = make_learners(self._settings, [kind], self._table.shape[1], len(self.labels))[kind]
-        pool = make_examples(ids, nothing, buckets=buckets)
+        pool = make_examples(ids, nothing, buckets=length_buckets(len(ids)))
         return configured_loop(active, learner, ids, pool, partial(embed, jnp.asarray(self._table)), len(self.labels))
 
     def _state(self) -> tuple[LoopState, int]:

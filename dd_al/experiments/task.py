@@ -95,6 +95,11 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.eye(classes, dtype=np.float32)[labels]
 
 
+def length_buckets(texts: int) -> int:
+    """How many buckets are worth their compilation for so many texts."""
+    return min(4, max(1, texts // _PER_BUCKET))
+
+
 def make_learners(settings: Settings, kinds: Iterable[str], dim: int, classes: int) -> dict[str, Learner]:
     """Learners with networks of several kinds, otherwise of the config's sizes."""
     optimizer, weight = make_optimizer(settings.learner), settings.distill.attention
@@ -160,7 +165,7 @@ def make_task(
         train=make_examples(
             ids["train"],
             one_hot(dataset.train.labels, dataset.num_classes),
-            buckets=min(4, max(1, len(ids["train"]) // _PER_BUCKET)),
+            buckets=length_buckets(len(ids["train"])),
         ),
         validation=make_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes), buckets=1),
         table=jnp.asarray(table),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from dd_al.report.statistics import summary
+from dd_al.report.statistics import bootstrap_interval, summary
 
 SHARES = (0.9, 0.95, 0.98)  # of the accuracy on all data
 ENOUGH_SEEDS = 10  # below this no test is strong enough for a verdict
@@ -76,31 +76,18 @@ def paired(values: Sequence[float], reference: Sequence[float], *, level: float 
     differences = np.asarray(values, float) - np.asarray(reference, float)
     if differences.ndim != 1 or not differences.size:
         raise ValueError(f"a paired test needs two flat lists of the same length, got {differences.shape}")
+    ends = bootstrap_interval(differences[:, None], level=level, seed=seed)
     moved = differences[differences != 0]
     # Differences of zero say nothing for either side; of ties among the others the exact distribution is not known.
     exact = len(np.unique(np.abs(moved))) == len(moved) and len(moved) <= 50
     p = float(stats.wilcoxon(moved, method="exact" if exact else "approx").pvalue) if len(moved) > 1 else 1.0
     return {
         "difference": float(differences.mean()),
-        "interval": list(interval(differences, level=level, seed=seed)) if len(differences) > 1 else None,
+        "interval": list(ends) if len(differences) > 1 else None,
         "p": p,
         "smallest_p": smallest_p(len(differences)),
         "pairs": len(differences),
     }
-
-
-def interval(values: Sequence[float], *, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Returns a percentile interval for the mean of a few values from a bootstrap.
-
-    Args:
-        values: one for each seed.
-        level: the coverage that is asked for.
-        seed: of the bootstrap.
-    """
-    values = np.asarray(values, float)
-    draws = np.random.default_rng(seed).integers(len(values), size=(2000, len(values)))
-    low, high = np.quantile(values[draws].mean(1), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def compare(methods: dict[str, dict]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from dd_al.report.active import QUERY_TITLES
 from dd_al.report.figures import GREY, new_figure
-from dd_al.report.learning import interval
+from dd_al.report.statistics import bootstrap_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def gains(curves: Mapping[str, Mapping]) -> "Figure":
         if name == "random":
             continue
         ahead = 100 * (np.asarray(curve["values"], float) - reference)
-        low, high = zip(*(interval(row) for row in ahead))
+        low, high = zip(*(bootstrap_interval(row[:, None]) for row in ahead))
         middle = ahead.mean(1)
         _band(axes, name, curves, curve["labels"], middle, middle - np.asarray(low), np.asarray(high) - middle)
     axes.axhline(0, color="black", linestyle="--", linewidth=1)
