@@ -40,7 +40,8 @@ class Loop(NamedTuple):
 
     Attributes:
       init: ``init(key, budget) -> LoopState``, without labels.
-      fit: ``fit(state, count) -> LoopState``, trained on the labels.
+      fit: ``fit(state, count, first) -> LoopState``, trained on the labels. ``first`` is the learner as `init` made it:
+        an argument, because weights that a compiled program holds as constants (a pretrained encoder's) cost minutes.
       look: ``look(state, count, needs) -> Seen``, what a query with those needs looks at.
       ask: ``ask(state, count, seen, name, k) -> (int32[k], float[k])``: positions to label next by a query of
         `queries.QUERIES`, and their scores (NaN where it has none).
@@ -90,15 +91,11 @@ def make_loop(
 
     def init(key: jax.Array, budget: int) -> LoopState:
         none = jnp.zeros(budget, jnp.int32)
-        return LoopState(key, _fresh(key), none, none, jnp.ones(len(raw), bool))
+        return LoopState(key, learner.init(stream(key, "init")), none, none, jnp.ones(len(raw), bool))
 
-    def _fresh(key: jax.Array) -> LearnerState:
-        return learner.init(stream(key, "init"))
-
-    def fit(state: LoopState, count: jax.Array) -> LoopState:
-        total, start = steps(count), _fresh(state.key)
-        if warm:
-            start = start._replace(params=state.learner.params)
+    def fit(state: LoopState, count: jax.Array, first: LearnerState) -> LoopState:
+        total = steps(count)
+        start = first._replace(params=state.learner.params) if warm else first
         key = jax.random.fold_in(state.key, count)  # every round has shuffles and masks of its own
 
         def step(i: jax.Array, learner_state: LearnerState) -> LearnerState:

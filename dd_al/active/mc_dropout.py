@@ -7,10 +7,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dd_al.active.scores import Statistics, add, empty
 from dd_al.core.keys import stream
-from dd_al.learner.examples import Examples
+from dd_al.learner.examples import Bucket, Examples
 from dd_al.learner.predict import on_every
 from dd_al.models.base import Model, Params
 
@@ -78,6 +79,44 @@ def statistics(
         return sums[1:]
 
     return Statistics(jnp.int32(passes), *on_every(pool, one, chunk=chunk, mesh=mesh))
+
+
+def streaming(
+    model: Model, embed: Embed, *, passes: int, consistent: bool = False, chunk: int = 256, block: int = 8192
+) -> Callable[[Params, np.ndarray, jax.Array], Statistics]:
+    """`statistics` of a pool that is too large for the device: it stays where it is, one block on the device at a time.
+
+    Args:
+      model: the network.
+      embed: raw rows to model inputs.
+      passes: how many.
+      consistent: see `probabilities`; without, masks depend on ``chunk`` and ``block``.
+      chunk: texts held embedded at a time.
+      block: texts on the device at a time; fewer than that, of the end, are filled up, so that one program serves all.
+
+    Returns:
+      ``run(params, raw, key) -> Statistics`` in NumPy, for ``raw`` of ``int[n, length]`` such as a memory map. Calls
+      share their compilation.
+    """
+
+    @jax.jit
+    def on_block(params: Params, raw: jax.Array, key: jax.Array) -> Statistics:
+        texts = Examples((Bucket(raw, raw[:0]),), np.arange(block))
+        return statistics(model, params, texts, embed, key, passes=passes, consistent=consistent, chunk=chunk)
+
+    def run(params: Params, raw: np.ndarray, key: jax.Array) -> Statistics:
+        found: list[np.ndarray] = []
+        padded = np.zeros((block, raw.shape[1]), raw.dtype)
+        for first in range(0, len(raw), block):
+            rows = raw[first : first + block]
+            padded[: len(rows)] = rows
+            sums = on_block(params, padded, key if consistent else jax.random.fold_in(key, first))[1:]
+            found = found or [np.empty((len(raw), *x.shape[1:]), x.dtype) for x in sums]
+            for whole, part in zip(found, sums):
+                whole[first : first + len(rows)] = part[: len(rows)]
+        return Statistics(np.int32(passes), *found)
+
+    return run
 
 
 def _keys(key: jax.Array, index: jax.Array, passes: int, consistent: bool) -> jax.Array:

@@ -1,6 +1,7 @@
-"""The files of all-MiniLM-L6-v2: where they are, what they hold, and texts as word pieces.
+"""The files of a pretrained BERT: where they are, what they hold, and texts as word pieces.
 
-The model is Wang et al. 2020 (arXiv 2002.10957), trained on pairs of sentences by the sentence-transformers project.
+Unless another is asked for it is all-MiniLM-L6-v2: Wang et al. 2020 (arXiv 2002.10957), trained on pairs of sentences
+by the sentence-transformers project.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _CONFIG, _TOKENIZER, _WEIGHTS = _NAMES = ("config.json", "tokenizer.json", "mode
 
 @dataclasses.dataclass(frozen=True)
 class EncoderSettings:
-    """Where the sentence encoder's files are; `config.encoder`."""
+    """Where the encoder's files are; `config.encoder`."""
 
     dir: str | None = dataclasses.field(
         default=None,
@@ -40,45 +41,60 @@ class EncoderSettings:
             "help": f"folder with {', '.join(_NAMES)}; $DD_AL_ENCODER, the installed package, then the hub if unset"
         },
     )
+    name: str | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": f"a BERT on the hub, such as google-bert/bert-base-uncased; {REPOSITORY} if this and dir are unset"
+        },
+    )
+
+    def __post_init__(self):
+        """Checks between keys."""
+        if self.dir and self.name:
+            raise ValueError(f"dir = {self.dir!r} and name = {self.name!r}: set one of them")
 
 
 @dataclasses.dataclass(frozen=True)
 class EncoderFiles:
-    """A sentence encoder as its files have it.
+    """An encoder as its files have it.
 
     Attributes:
         folder: where they are.
         source: "dir", "packaged" or "hub".
+        name: the repository that they are from; the folder where it was given.
         config: the parsed config.json.
         tensors: the weights by their names in model.safetensors.
-        tokenizer: cuts texts at `MAX_PIECES` and does not pad.
+        tokenizer: of its word pieces; it does not pad.
         weights_sha256: of model.safetensors.
         sha256: of the three files together.
     """
 
     folder: Path
     source: str
+    name: str
     config: dict[str, Any]
     tensors: dict[str, np.ndarray]
     tokenizer: Tokenizer
     weights_sha256: str
     sha256: str
 
-    def word_pieces(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Ids of every text, ``int32[pieces]`` each: [CLS], at most `MAX_PIECES` - 2 word pieces, [SEP]."""
+    def word_pieces(self, texts: Sequence[str], length: int = MAX_PIECES) -> list[np.ndarray]:
+        """Ids of every text, ``int32[pieces]`` each: [CLS], at most ``length`` - 2 word pieces, [SEP]."""
+        self.tokenizer.enable_truncation(length)
         return [np.asarray(e.ids, np.int32) for e in self.tokenizer.encode_batch_fast(list(texts))]
 
 
 def load(settings: EncoderSettings | None = None) -> EncoderFiles:
     """Finds the files and reads them.
 
-    Looks in `config.encoder.dir`, or else in $DD_AL_ENCODER; where neither is set in the installed package, then in the
-    Hugging Face cache, then on the hub.
+    Looks in `config.encoder.dir`; where neither that nor `config.encoder.name` is set, in $DD_AL_ENCODER, or else in
+    the installed package; then in the Hugging Face cache, and on the hub.
 
     Raises:
         DataError: they are nowhere (the message has the command that installs them), or one is broken.
     """
-    folder, source = _find(settings or EncoderSettings())
+    settings = settings or EncoderSettings()
+    folder, source = _find(settings)
     config, tokenizer, weights = (folder / name for name in _NAMES)
     try:
         parsed = read_json(config)
@@ -93,6 +109,7 @@ def load(settings: EncoderSettings | None = None) -> EncoderFiles:
     return EncoderFiles(
         folder=folder,
         source=source,
+        name=str(folder) if source == "dir" else settings.name or REPOSITORY,
         config=parsed,
         tensors=tensors,
         tokenizer=_tokenizer(tokenizer),
@@ -106,57 +123,62 @@ def _tokenizer(path: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing narrower
         raise DataError(f"{path} is broken, or no file of the tokenizers library: {error}") from error
-    # The published file pads to 128 word pieces and cuts there.
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_PIECES)
+    tokenizer.no_padding()  # the published file pads to 128 word pieces
     return tokenizer
 
 
 def _find(settings: EncoderSettings) -> tuple[Path, str]:
-    for key, given in (("config.encoder.dir", settings.dir), (f"${_VARIABLE}", os.environ.get(_VARIABLE))):
+    variable = None if settings.name else os.environ.get(_VARIABLE)
+    for key, given in (("config.encoder.dir", settings.dir), (f"${_VARIABLE}", variable)):
         if given:
             folder = Path(given).expanduser()
             if absent := _absent(folder):
                 raise DataError(f"{key} is {given}, which has no {', '.join(absent)}; correct or unset it")
             return folder, "dir"
+    repository = settings.name or REPOSITORY
     # Its code is not imported: that needs sentence-transformers.
-    spec = importlib.util.find_spec(_PACKAGE)
+    spec = importlib.util.find_spec(_PACKAGE) if repository == REPOSITORY else None
     for place in (spec and spec.submodule_search_locations) or ():
         if not _absent(folder := Path(place) / "model"):
             return folder, "packaged"
-    if (folder := _download(offline=True)) is not None:
+    if (folder := _download(repository, offline=True)) is not None:
         return folder, "hub"
-    return _from_hub(), "hub"
+    return _from_hub(repository), "hub"
 
 
 def _absent(folder: Path) -> list[str]:
     return [name for name in _NAMES if not (folder / name).is_file()]
 
 
-def _from_hub() -> Path:
-    reason = hub.unreachable(REPOSITORY, "models")
+def _from_hub(repository: str) -> Path:
+    reason = hub.unreachable(repository, "models")
     if not reason:
         try:
-            folder = _download(offline=False)
+            folder = _download(repository, offline=False)
         except Exception as error:  # of whatever kind
             reason = f"{type(error).__name__}: {error}"
         else:
             if folder is not None:
                 return folder
             reason = f"it lacks one of {', '.join(_NAMES)}"
+    if repository != REPOSITORY:
+        raise DataError(
+            f"config.encoder.name = {repository!r} cannot be loaded from the hub ({reason}); give a BERT's owner/name, "
+            f"or a folder with its {', '.join(_NAMES)} in config.encoder.dir"
+        )
     raise DataError(
         f"the sentence encoder {REPOSITORY.partition('/')[2]} is not installed, and {REPOSITORY} cannot be loaded from "
         f"the hub ({reason}); get it with: {INSTALL}"
     )
 
 
-def _download(offline: bool) -> Path | None:
+def _download(repository: str, offline: bool) -> Path | None:
     """Returns the folder of the hub's copy; None where it is not complete."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(REPOSITORY, allow_patterns=list(_NAMES), local_files_only=offline))
+        folder = Path(snapshot_download(repository, allow_patterns=list(_NAMES), local_files_only=offline))
     except LocalEntryNotFoundError:
         if offline:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -19,7 +19,7 @@ from dd_al.core.errors import ConfigError, UserError
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import stream
 from dd_al.experiments import record
-from dd_al.experiments.active_loop import configured_loop, first_labels
+from dd_al.experiments.active_loop import configured_loop, first_labels, given_labels
 from dd_al.experiments.baselines import Trained, fit_full
 from dd_al.experiments.settings import ActiveSettings, Settings
 from dd_al.experiments.task import Task, make_task
@@ -64,38 +64,69 @@ def run(settings: Settings, workdir: Workdir) -> None:
     """Trains on all of the data, then runs the loop of every query, and compares."""
     began = time.perf_counter()
     dataset = record.load_dataset(settings, workdir)
-    size, start_size = sizes(settings.active, len(dataset.train))
+    given = given_labels(settings.active, dataset.train.rows) if settings.active.given else None
+    plan = plan_of(settings.active, len(dataset.train), None if given is None else given.shape[1])
     task = make_task(settings, dataset, time.perf_counter() - began)
     with catch_stop() as stop, MetricsWriter(workdir.metrics) as metrics:
         states = task.inits("evaluation", len(settings.active.seeds))
         full, full_s = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
-        first = first_labels(task, settings.active, start_size)
-        programs = _programs(task, settings)
-        begin = partial(_begin, task, settings, programs, first, size)
+        first = first_labels(task, settings.active, plan.first) if given is None else given
+        programs = _programs(task, settings, plan)
+        begin = partial(_begin, task, settings, programs, first, plan)
         histories = {
-            name: _rounds(task, settings, programs, name, begin, size, workdir, metrics, stop)
+            name: _rounds(task, settings, programs, name, begin, plan, workdir, metrics, stop)
             for name in settings.active.queries
         }
         stop.check()
-    _finish(settings, workdir, task, full, full_s, histories, start_size, size)
+    _finish(settings, workdir, task, full, full_s, histories, plan)
 
 
-def sizes(settings: ActiveSettings, train: int) -> tuple[int, int]:
-    """Labels in a query, and in the beginning.
+class Plan(NamedTuple):
+    """How many labels there are when.
+
+    Attributes:
+      first: in the beginning.
+      size: in a query; the last one has what is left, where that is less.
+      rounds: queries.
+      budget: in the end.
+    """
+
+    first: int
+    size: int
+    rounds: int
+    budget: int
+
+    @property
+    def counts(self) -> list[int]:
+        """The labels that each round of training has, before the first query and after each."""
+        return [min(self.first + index * self.size, self.budget) for index in range(self.rounds + 1)]
+
+
+def plan_of(settings: ActiveSettings, train: int, given: int | None = None) -> Plan:
+    """The plan for so many training texts.
+
+    Args:
+      settings: sizes and rounds.
+      train: how many there are.
+      given: first labels, where those are given.
 
     Raises:
-      ConfigError: the training data do not suffice.
+      ConfigError: they do not suffice.
     """
     size = settings.size or max(1, round(settings.share * train))
-    start_size = settings.start_size or size
-    if start_size + settings.rounds * size > train:
+    first = given or settings.start_size or size
+    if first >= train:
+        raise ConfigError(f"{first} first labels of {train} training texts leave nothing to ask for")
+    rounds = settings.rounds or -(-(train - first) // size)
+    budget = first + rounds * size
+    if settings.rounds and budget > train:
         raise ConfigError(
-            f"config.active.rounds = {settings.rounds} queries of {size} labels after {start_size} first ones are more "
-            f"than the {train} training texts: at most {(train - start_size) // size} rounds"
+            f"config.active.rounds = {rounds} queries of {size} labels after {first} first ones are more than the "
+            f"{train} training texts: at most {(train - first) // size} rounds, or None for as many as there are labels"
         )
     if settings.subset and settings.subset < size:
         raise ConfigError(f"config.active.subset = {settings.subset}: fewer texts than the {size} labels of a query")
-    return size, start_size
+    return Plan(first, size, rounds, min(budget, train))
 
 
 class _Judged(NamedTuple):
@@ -117,6 +148,7 @@ class _Programs(NamedTuple):
 
     Attributes:
       loop: the pure functions.
+      first: the runs before their first label; every query begins there.
       fit: ``fit(states, count) -> states``.
       judge: ``judge(states) -> _Judged``.
       tell: ``tell(states, count, rows, answers) -> states``.
@@ -124,13 +156,14 @@ class _Programs(NamedTuple):
     """
 
     loop: Loop
+    first: LoopState
     fit: Callable
     judge: Callable
     tell: Callable
     oracle: np.ndarray
 
 
-def _programs(task: Task, settings: Settings) -> _Programs:
+def _programs(task: Task, settings: Settings, plan: Plan) -> _Programs:
     active = settings.active
     loop = configured_loop(active, task.learner, task.ids["train"], task.train, task.embed, task.classes)
     judged = task.examples(settings.evaluate.split)
@@ -144,9 +177,13 @@ def _programs(task: Task, settings: Settings) -> _Programs:
         classes = (x.argmax(-1).astype(jnp.int16) for x in (predicted, validation))
         return _Judged(*classes, entropy.mean(-1))
 
+    keys = jnp.stack([stream(jax.random.key(seed), "active") for seed in active.seeds])
+    first = jax.vmap(lambda key: loop.init(key, plan.budget))(keys)
+    fit = jax.jit(jax.vmap(loop.fit, (0, None, 0)))
     return _Programs(
         loop,
-        jax.jit(jax.vmap(loop.fit, (0, None))),
+        first,
+        lambda states, count: fit(states, count, first.learner),
         jax.jit(judge),
         jax.jit(jax.vmap(loop.tell, (0, None, 0, 0))),
         np.stack([_oracle(task, active.noise, seed) for seed in active.seeds]),
@@ -161,18 +198,14 @@ def _oracle(task: Task, noise: float, seed: int) -> np.ndarray:
     return np.where(rng.random(len(labels)) < noise, wrong, labels).astype(np.int32)
 
 
-def _begin(task: Task, settings: Settings, programs: _Programs, first: np.ndarray, size: int) -> History:
+def _begin(task: Task, settings: Settings, programs: _Programs, first: np.ndarray, plan: Plan) -> History:
     """The runs with their first labels."""
-    active = settings.active
-    budget = first.shape[1] + active.rounds * size
-    keys = jnp.stack([stream(jax.random.key(seed), "active") for seed in active.seeds])
-    states = jax.vmap(lambda key: programs.loop.init(key, budget))(keys)
     answers = np.take_along_axis(programs.oracle, first, 1)
-    points, seeds = active.rounds + 1, len(active.seeds)
+    points, seeds = plan.rounds + 1, len(settings.active.seeds)
     return History(
-        programs.tell(states, 0, jnp.asarray(first), jnp.asarray(answers)),
+        programs.tell(programs.first, 0, jnp.asarray(first), jnp.asarray(answers)),
         jnp.zeros((), jnp.int32),
-        jnp.full((seeds, budget), jnp.nan),
+        jnp.full((seeds, plan.budget), jnp.nan),
         jnp.zeros((points, seeds, len(task.labels(settings.evaluate.split))), jnp.int16),
         jnp.zeros((points, seeds)),
         jnp.full((points, seeds), jnp.nan),
@@ -194,26 +227,30 @@ def _rounds(
     programs: _Programs,
     name: str,
     begin: Callable[[], History],
-    size: int,
+    plan: Plan,
     workdir: Workdir,
     metrics: MetricsWriter,
     stop: Stop,
 ) -> History:
-    """Runs one query to its end, saving after every round; goes on where an earlier start of the run was stopped."""
-    active, query, folder = settings.active, QUERIES[name], workdir.checkpoints / "active" / name
+    """Runs one query to its end, saving after every round; goes on where an earlier start of the run was stopped.
+
+    Returns:
+      The history in NumPy, without the learners.
+    """
+    query, folder = QUERIES[name], workdir.checkpoints / "active" / name
     truth, classes = task.labels("validation"), task.classes
     look = jax.jit(jax.vmap(partial(programs.loop.look, needs=query.needs), (0, None)))
-    ask = jax.jit(jax.vmap(partial(programs.loop.ask, name=name, k=size), (0, None, 0)))
+    ask = cache(lambda k: jax.jit(jax.vmap(partial(programs.loop.ask, name=name, k=k), (0, None, 0))))
     history = begin()
     restored = checkpoint.restore_latest(folder, history)
     history = history if restored is None else restored[1]
-    before = active.queries.index(name) * (active.rounds + 1)  # lines of metrics.jsonl
-    if workdir.resumed and int(history.round) <= active.rounds:
+    before = settings.active.queries.index(name) * (plan.rounds + 1)  # lines of metrics.jsonl
+    if workdir.resumed and int(history.round) <= plan.rounds:
         metrics.resume(before + int(history.round))
-    start = history.state.labelled.shape[1] - active.rounds * size
-    with Progress(active.rounds + 1, name, done=int(history.round)) as progress:
-        for index in range(int(history.round), active.rounds + 1):
-            count = start + index * size
+    counts = plan.counts
+    with Progress(plan.rounds + 1, name, done=int(history.round)) as progress:
+        for index in range(int(history.round), plan.rounds + 1):
+            count = counts[index]
             state, seconds = _timed(programs.fit, history.state, count)
             judged = programs.judge(state)
             accuracies = np.mean(np.asarray(judged.validation) == truth, -1)
@@ -227,9 +264,10 @@ def _rounds(
                 last=judged.validation,
             )
             spent = [seconds, 0.0, 0.0]
-            if index < active.rounds:
+            if index < plan.rounds:
+                size = counts[index + 1] - count
                 seen, spent[1] = _timed(look, state, count)
-                (rows, scores), spent[2] = _timed(ask, state, count, seen)
+                (rows, scores), spent[2] = _timed(ask(size), state, count, seen)
                 if query.score is not None and not np.isfinite(scores).all():
                     raise UserError(
                         f"{name}: scores that are not finite after training on {count} labels: the networks have "
@@ -248,7 +286,7 @@ def _rounds(
             )
             progress.update(1, labels=count, validation_accuracy=accuracy)
             stop.check("the same command goes on with the next round")
-    return history
+    return jax.tree.map(np.asarray, history._replace(state=history.state._replace(key=None, learner=None)))
 
 
 def _timed(function: Callable, *args):
@@ -264,15 +302,10 @@ def _finish(
     full: Trained,
     full_s: float,
     histories: dict[str, History],
-    first: int,
-    size: int,
+    plan: Plan,
 ) -> None:
     """Reads the labels of the judged split, for the first time, and writes what the run has found."""
     split, active, start = settings.evaluate.split, settings.active, time.perf_counter()
-    histories = {
-        name: jax.tree.map(np.asarray, history._replace(state=history.state._replace(key=None, learner=None)))
-        for name, history in histories.items()
-    }
     validation, final = record.answers(task, task.learner.model, {"full": full.params}, split)
     methods = {
         "full": record.method_entry(
@@ -284,11 +317,11 @@ def _finish(
     for name, history in histories.items():
         methods[name] = schema.method_results(
             history.predicted[-1], truth, task.classes, split=split, full=final["full"],
-            validation_accuracy=history.validation[-1], **_course(task, active, history, truth, first, size),
+            validation_accuracy=history.validation[-1], **_course(task, active, history, truth, plan),
         )  # fmt: skip
-        budget[name] = _given(task, first + active.rounds * size)
+        budget[name] = _given(task, plan.budget)
     learning.compare(methods)
-    atomic_write(workdir.selected, "".join(_selected(task, active, histories, first, size)))
+    atomic_write(workdir.selected, "".join(_selected(task, active, histories, plan)))
     record.finish(
         workdir,
         settings,
@@ -296,7 +329,15 @@ def _finish(
         evaluate={"inits": len(active.seeds), "init": "random"},
         budget=budget,
         methods=methods,
-        active={"seeds": list(active.seeds), "first": first, "size": size, "rounds": active.rounds},
+        active={
+            "seeds": list(active.seeds),
+            "first": plan.first,
+            "size": plan.size,
+            "rounds": plan.rounds,
+            "labels": plan.budget,
+            "validation_labels": len(task.labels("validation")),
+            "charged": _charged(task, active),
+        },
         time={
             "baselines_s": full_s,
             "optimise_s": float(sum(history.seconds.sum() for history in histories.values())),
@@ -305,13 +346,18 @@ def _finish(
     )
 
 
+def _charged(task: Task, active: ActiveSettings) -> int:
+    """How many labels of validation count as asked for."""
+    return len(task.labels("validation")) if active.charge_validation else 0
+
+
 def _given(task: Task, labels: int) -> dict:
     """What a method was given, at most."""
     share = labels / len(task.dataset.train)
     return {"examples": labels, "fraction": share, "labels_used": labels, "stored_floats": labels * task.length}
 
 
-def _stopping(active: ActiveSettings, history: History, right: np.ndarray, first: int, size: int) -> dict:
+def _stopping(active: ActiveSettings, history: History, right: np.ndarray, labels: list[int]) -> dict:
     """For each rule and seed the labels at which asking could have stopped, and the accuracy there; None if never."""
     rules = {"stable": (history.agreement, partial(stopping.stable, threshold=active.stop_agreement))}
     if active.stop_uncertainty is not None:
@@ -322,39 +368,38 @@ def _stopping(active: ActiveSettings, history: History, right: np.ndarray, first
     for name, (values, rule) in rules.items():
         rounds = [rule(one) for one in values.T]
         found[name] = {
-            "labels": [None if at is None else first + at * size for at in rounds],
+            "labels": [None if at is None else labels[at] for at in rounds],
             "accuracy": [None if at is None else float(right[at, seed]) for seed, at in enumerate(rounds)],
         }
     return found
 
 
-def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndarray, first: int, size: int) -> dict:
+def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndarray, plan: Plan) -> dict:
     """What happened in the rounds of one query: accuracies, what was chosen, and seconds."""
     right = (history.predicted == truth).mean(-1)  # [rounds + 1, seeds]
     f1 = statistics.macro_f1(history.predicted, truth, task.classes)
-    chosen = history.state.labelled[:, first:].ravel()
+    chosen = history.state.labelled[:, plan.first :].ravel()
+    labels = [count + _charged(task, active) for count in plan.counts]
     classes = np.bincount(task.labels("train")[chosen], minlength=task.classes)
     lengths = (task.ids["train"] > 0).sum(1)
     return {
         "curve": {
-            "labels": [first + index * size for index in range(len(right))],
+            "labels": labels,
             "accuracy": right.mean(1).tolist(),
             "values": right.tolist(),
             "macro_f1": f1.mean(1).tolist(),
         },
-        "stopping": _stopping(active, history, right, first, size),
+        "stopping": _stopping(active, history, right, labels),
         "picked": {
             "classes": (classes / len(chosen)).tolist(),
             "words": float(lengths[chosen].mean()),
-            "examples": [task.dataset.train.texts[i][:_SHOWN] for i in history.state.labelled[0, first : first + 3]],
+            "examples": [task.dataset.train.texts[i][:_SHOWN] for i in history.state.labelled[0, plan.first :][:3]],
         },
         "seconds_per_round": dict(zip(("train", "score", "select"), history.seconds[1:].mean(0).tolist())),
     }
 
 
-def _selected(
-    task: Task, settings: ActiveSettings, histories: dict[str, History], first: int, size: int
-) -> Iterator[str]:
+def _selected(task: Task, settings: ActiveSettings, histories: dict[str, History], plan: Plan) -> Iterator[str]:
     """The lines of selected.jsonl: every label that was asked for, with those that the runs began with as round 0."""
     rows = task.dataset.train.rows
     for name, history in histories.items():
@@ -362,8 +407,9 @@ def _selected(
             settings.seeds, history.state.labelled, history.state.answers, history.scores, strict=True
         ):
             for place, (index, label, score) in enumerate(zip(labelled.tolist(), answers.tolist(), scores.tolist())):
+                asked = max(0, place - plan.first + plan.size) // plan.size
                 line = {
-                    "method": name, "seed": seed, "round": max(0, place - first + size) // size, "index": index,
-                    "row": int(rows[index]), "score": None if np.isnan(score) else score, "label": label,
+                    "method": name, "seed": seed, "round": asked, "index": index, "row": int(rows[index]),
+                    "score": None if np.isnan(score) else score, "label": label,
                 }  # fmt: skip
                 yield json.dumps(line) + "\n"

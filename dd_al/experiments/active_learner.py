@@ -28,6 +28,7 @@ from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import length_buckets, make_learners
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
+from dd_al.learner.learner import LearnerState
 from dd_al.models.embedding import embed
 
 _FORMAT = 1  # of a saved learner
@@ -148,7 +149,7 @@ class ActiveLearner:
                 self.ignored.discard(index)
         self.asked = [index for index in self.asked if index not in indices]
         if self.answers:
-            self._params = jax.block_until_ready(self._fit(*self._state()))
+            self._params = jax.block_until_ready(self._fit(*self._state(), self._first))
             self.__dict__.pop("_learners", None)
 
     def ignore(self, indices: Sequence[int]) -> None:
@@ -240,6 +241,11 @@ class ActiveLearner:
         pool = make_examples(ids, nothing, buckets=length_buckets(len(ids)))
         return configured_loop(active, learner, ids, pool, partial(embed, jnp.asarray(self._table)), len(self.labels))
 
+    @cached_property
+    def _first(self) -> LearnerState:
+        """The learner before its first label."""
+        return self._loop.init(jax.random.key(self._settings.seed), 1).learner
+
     def _state(self) -> tuple[LoopState, int]:
         """The loop's state, and the number of labels."""
         count = len(self.answers)
@@ -259,7 +265,7 @@ class ActiveLearner:
 
     @cached_property
     def _fit(self):
-        return jax.jit(lambda state, count: self._loop.fit(state, count).learner.params)
+        return jax.jit(lambda state, count, first: self._loop.fit(state, count, first).learner.params)
 
     @cached_property
     def _ask(self):

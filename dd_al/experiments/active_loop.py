@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,9 @@ import numpy as np
 
 from dd_al.active.loop import Loop, make_loop
 from dd_al.active.selectors import clustered
+from dd_al.core.errors import DataError
 from dd_al.core.keys import stream
+from dd_al.data.formats import lines_of, read_text
 from dd_al.experiments.baselines import balanced_draw
 from dd_al.experiments.settings import ActiveSettings
 from dd_al.experiments.task import Task
@@ -67,3 +71,40 @@ def first_labels(task: Task, settings: ActiveSettings, size: int) -> np.ndarray:
     if settings.start == "stratified":
         return np.stack([balanced_draw(rng, by_class, size) for rng in rngs]).astype(np.int32)
     return np.stack([rng.permutation(len(labels))[:size] for rng in rngs]).astype(np.int32)
+
+
+def given_labels(settings: ActiveSettings, rows: np.ndarray) -> np.ndarray:
+    """The first labels that `config.active.given` names, positions in the training split: ``int32[seeds, size]``.
+
+    A line is an object with a "row". It is for one "seed" if it has one, else for all; where lines have a "round" those
+    of round 0 count. So the selected.jsonl of another run gives what that run began with.
+
+    Args:
+      settings: the file, and the seeds.
+      rows: ``int[n]``, the row in the source of each training text.
+
+    Raises:
+      DataError: the file is no such one, a row is no training text, or seeds have different numbers of labels.
+    """
+    path, places = Path(settings.given).expanduser(), {int(row): place for place, row in enumerate(rows)}
+    found: dict[int, dict[int, None]] = {seed: {} for seed in settings.seeds}  # in order, each once
+    for number, line in lines_of(read_text(path)):
+        try:
+            value = json.loads(line)
+            row, seed, late = value["row"], value.get("seed"), value.get("round", 0) > 0
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+            where = f"{path}, line {number}"
+            raise DataError(f'{where}: must be an object such as {{"row": 7}}, not {line[:60]!r}') from None
+        if row not in places:
+            raise DataError(
+                f"{path}, line {number}: row {row!r} is none of the {len(places)} training texts (a row that was "
+                "removed, or another source)"
+            )
+        for one in found if seed is None else [seed]:
+            if one in found and not late:
+                found[one][places[row]] = None
+    sizes = {seed: len(chosen) for seed, chosen in found.items()}
+    if not all(sizes.values()) or len(set(sizes.values())) > 1:
+        counts = ", ".join(f"{size} for seed {seed}" for seed, size in sizes.items())
+        raise DataError(f"{path} gives different numbers of first labels, or none, for config.active.seeds: {counts}")
+    return np.asarray([list(chosen) for chosen in found.values()], np.int32)

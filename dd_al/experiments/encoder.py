@@ -62,7 +62,7 @@ def embed(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
 
 def compute(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
     """What `embed` returns, without the cache."""
-    sizes = _sizes(files)
+    sizes = sizes_for(files)
     params = jax.tree.map(jnp.asarray, params_from(files.tensors, sizes, str(files.folder / "model.safetensors")))
     pieces = files.word_pieces(texts)
     out = np.zeros((len(pieces), sizes.width), np.float32)
@@ -134,12 +134,20 @@ def _packed(pieces: Sequence[np.ndarray], rows: list[list[int]], width: int) -> 
     return Packed(ids, sentences, texts)
 
 
-def _sizes(files: EncoderFiles) -> EncoderSizes:
-    """The encoder's sizes, with room for whatever the tokenizer gives."""
+def sizes_for(files: EncoderFiles, length: int = MAX_PIECES) -> EncoderSizes:
+    """The encoder's sizes, which have room for whatever the tokenizer gives.
+
+    Args:
+      files: of the encoder.
+      length: word pieces in a text at most.
+
+    Raises:
+      DataError: they have not.
+    """
     origin = str(files.folder / "config.json")
     sizes = sizes_of(files.config, origin)
     needed = {"vocab_size": (sizes.words, files.tokenizer.get_vocab_size())}
-    needed["max_position_embeddings"] = (sizes.positions, MAX_PIECES)
+    needed["max_position_embeddings"] = (sizes.positions, length)
     for key, (value, least) in needed.items():
         # An index out of range is no error in JAX.
         if value < least:

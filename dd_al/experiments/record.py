@@ -45,7 +45,7 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> TextData
       **found: what else the run depends on.
     """
     dataset = sources.load(settings.data)
-    if settings.inputs == "sentences":
+    if settings.inputs != "words":
         found["encoder"] = minilm_files.load(settings.encoder).sha256[:12]
     workdir.begin(data=identity(dataset), **found)
     if workdir.resumed:

@@ -53,7 +53,7 @@ def sentence_vectors(
         first += len(texts)
     words = ("[PAD]", "[UNK]", *(" ".join(text.split()) for text in dataset.train.texts))
     report = {
-        "source": f"{minilm_files.REPOSITORY} ({files.source})",
+        "source": f"{files.name} ({files.source})",
         "sha256": files.sha256,
         "dim": table.shape[1],
         "sentences": first - 2,

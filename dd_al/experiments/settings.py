@@ -33,7 +33,9 @@ def _option(default, help, **limits):
 class ModelSettings:
     """The network; `config.model`."""
 
-    kind: str = _option("text_cnn", "the network", choices=KINDS)
+    kind: str = _option(
+        "text_cnn", "the network; encoder: a pretrained one, trained on (inputs=pieces)", choices=(*KINDS, "encoder")
+    )
     windows: tuple[int, ...] = _option((1, 2, 3), "words per window, a group of filters each (text_cnn)", min=1)
     filters: int = _option(64, "filters per window size (text_cnn)", min=1)
     width: int = _option(
@@ -41,7 +43,9 @@ class ModelSettings:
     )
     blocks: int = _option(1, "blocks (transformer)", min=1)
     heads: int = _option(4, "attention heads in each block (transformer)", min=1)
-    dropout: float = _option(0.5, "dropout in the head, when training on real data", min=0.0, max=0.99)
+    dropout: float = _option(
+        0.5, "dropout in the head, and inside an encoder, when training on real data", min=0.0, max=0.99
+    )
 
     def __post_init__(self):
         """Checks between keys."""
@@ -225,13 +229,17 @@ class ActiveSettings:
         choices=QUERIES,
     )
     seeds: tuple[int, ...] = _option((0, 1, 2, 3, 4), "a run of every query for each", min=0, max=2**32 - 1)
-    rounds: int = _option(15, "times that labels are asked for", min=1)
+    rounds: int | None = _option(15, "times that labels are asked for; until all have one if unset", min=1)
     size: int | None = _option(None, "labels in a query; config.active.share of the training data if unset", min=1)
     share: float = _option(0.01, "labels in a query, as a share of the training data", min=1e-6, max=1.0)
     start: str = _option(
         "random",
-        "the first labels: random texts, as many of each class as can be, or those nearest to centers of clusters",
-        choices=("random", "stratified", "k_means"),
+        "the first labels: random texts, as many of each class as can be, those nearest to centers of clusters, or "
+        "given ones",
+        choices=("random", "stratified", "k_means", "given"),
+    )
+    given: str | None = _option(
+        None, "JSONL with a row of the source (and a seed) in each line, such as a run's selected.jsonl"
     )
     start_size: int | None = _option(None, "first labels; as in a query if unset", min=1)
     warm: bool = _option(False, "training goes on from the last round; else from the same first weights every round")
@@ -239,6 +247,7 @@ class ActiveSettings:
     passes: int = _option(10, "with dropout, over the pool", min=1)
     score: str = _option("predictive_entropy", "what ret, rect and sud start from", choices=SCORES)
     noise: float = _option(0.0, "share of labels that the oracle gets wrong", min=0.0, max=1.0)
+    charge_validation: bool = _option(False, "count the labels of validation as asked for, too, in curves and tables")
     stop_agreement: float = _option(
         0.99, "kappa of successive predictions at which asking could stop, a mean over three rounds", min=0.0, max=1.0
     )
@@ -248,6 +257,13 @@ class ActiveSettings:
     epochs: int = _option(10, "passes over the labels in a round at least", min=1)
     batch_size: int = _option(32, "texts in a minibatch", min=1)
     rate: float = _option(2e-3, "first learning rate of a round, decayed along a half cosine", min=1e-8)
+
+    def __post_init__(self):
+        """Checks between keys."""
+        if (self.start == "given") != (self.given is not None):
+            raise ValueError(f"start = 'given' and given need each other, not {self.start!r} and {self.given!r}")
+        if self.given is not None and self.start_size is not None:
+            raise ValueError(f"start_size = {self.start_size}: as many as {self.given} has are given")
 
 
 @dataclass(frozen=True)
@@ -297,7 +313,9 @@ class Settings:
     experiment: str = _option("distill", "the question: distill, train, active, annotate, transfer or table")
     seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     inputs: str = _option(
-        "words", "what networks read: word vectors, or one frozen MiniLM vector a text", choices=("words", "sentences")
+        "words",
+        "what networks read: word vectors, one frozen MiniLM vector a text, or the word pieces of a pretrained encoder",
+        choices=("words", "sentences", "pieces"),
     )
     data: DataSettings = field(default_factory=DataSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
@@ -329,6 +347,17 @@ class Settings:
                 raise ValueError(f"distill.also has {kind!r}, and config.model: {error}") from error
             self._check_sentences(networks)
         self._check_sentences(self.model)
+        if self.full.finetuned and self.inputs != "words":
+            raise ValueError(
+                f"full.finetuned = True tunes word vectors, and inputs = {self.inputs!r} has none: set it to false"
+            )
+        if (self.inputs == "pieces") != (self.model.kind == "encoder"):
+            raise ValueError(
+                f"inputs = 'pieces' and model.kind = 'encoder' need each other, not {self.inputs!r} and "
+                f"{self.model.kind!r}"
+            )
+        if self.inputs == "pieces" and self.experiment not in ("train", "active"):
+            raise ValueError(f"inputs = 'pieces' is for experiment = 'train' and 'active', not {self.experiment!r}")
         if self.experiment == "distill" and self.full.finetuned:
             raise ValueError("full.finetuned = True: only configs/sst_full.py compares tuned word vectors")
         if self.experiment == "table":
@@ -337,7 +366,7 @@ class Settings:
 
     def _check_sentences(self, model: ModelSettings):
         """A text that is one vector has one word."""
-        if self.inputs == "words":
+        if self.inputs != "sentences":
             return
         if self.distill.word_dropout:
             raise ValueError("distill.word_dropout leaves words out, and inputs = 'sentences' has none: set it to 0")
@@ -345,10 +374,6 @@ class Settings:
             raise ValueError(
                 f"inputs = 'sentences' is one vector a text: model.windows = {model.windows} must be 1, or model.kind "
                 "'averaging'"
-            )
-        if self.full.finetuned:
-            raise ValueError(
-                "full.finetuned = True tunes word vectors, and inputs = 'sentences' has none: set it to false"
             )
 
 

@@ -18,6 +18,7 @@ from dd_al.data.dataset import Split, TextDataset
 from dd_al.data.text import choose_length
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.distill.synthetic import Synthetic
+from dd_al.experiments.pieces import word_pieces
 from dd_al.experiments.sentences import sentence_vectors
 from dd_al.experiments.settings import LearnerSettings, ModelSettings, Settings
 from dd_al.learner import optimizers
@@ -41,7 +42,7 @@ class Task:
     Attributes:
       dataset: texts and classes.
       vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words.
-      inputs: "words" or "sentences": what the rows of ``table`` stand for.
+      inputs: "words", "pieces" or "sentences": what the rows of ``table`` stand for.
       length: words that a text is cut and padded to; 1 where it is one sentence vector.
       ids: ``int32[n, length]`` of each split.
       train: the training split on the device, validation likewise; test stays off it until the end.
@@ -140,7 +141,11 @@ def make_task(
       ConfigError: windows longer than the texts.
     """
     start = time.perf_counter()
-    if settings.inputs == "sentences":
+    pretrained = None
+    if settings.inputs == "pieces":
+        vectors, ids, pretrained = word_pieces(settings.encoder, dataset, settings.data.length, settings.model.dropout)
+        table, length = vectors.table, ids["train"].shape[1]
+    elif settings.inputs == "sentences":
         vectors, table, ids = sentence_vectors(settings.encoder, dataset)
         length = 1
     else:
@@ -155,7 +160,10 @@ def make_task(
     if settings.model.kind == "text_cnn" and max(settings.model.windows) > length:
         raise ConfigError(f"config.model.windows: {max(settings.model.windows)} words in a text of {length}")
     kinds = (settings.model.kind, *(settings.distill.also or ()))
-    learners = make_learners(settings, kinds, table.shape[1], dataset.num_classes)
+    if pretrained is None:
+        learners = make_learners(settings, kinds, table.shape[1], dataset.num_classes)
+    else:
+        learners = {settings.model.kind: make_learner(pretrained, make_optimizer(settings.learner))}
     return Task(
         dataset=dataset,
         vectors=vectors,

@@ -161,7 +161,9 @@ class SentenceEncoder(NamedTuple):
       init: ``init(key) -> params``, a dict with the entries "words" (the table of word vectors), "positions", "types",
         "norm" and "layers" (stacked: every leaf has the layers as its first axis).
       embed: ``embed(params, ids, mask) -> TextInputs``, the rows of "words".
-      features: ``features(params, inputs, key=None) -> float32[batch, width]``, of unit length (zero without words).
+      outputs: ``outputs(params, inputs, key=None) -> float32[batch, length, width]``, what it makes of every word.
+      features: ``features(params, inputs, key=None) -> float32[batch, width]``, their mean at unit length (zero without
+        words).
       packed_features: ``packed_features(params, ids, sentences, slots, key=None) -> float32[batch, slots, width]``:
         what `sentence_features` gives, for sentences that lie one behind the other. Ids are ``int32[batch, length]``;
         sentences, of the same shape, number the sentences of a row from 1 to ``slots``, and are 0 on padding. A slot
@@ -170,6 +172,7 @@ class SentenceEncoder(NamedTuple):
 
     init: Callable[[jax.Array], Params]
     embed: Callable[[Params, jax.Array, jax.Array], TextInputs]
+    outputs: Callable[..., jax.Array]
     features: Callable[..., jax.Array]
     packed_features: Callable[..., jax.Array]
 
@@ -199,15 +202,16 @@ def sentence_encoder(sizes: EncoderSizes) -> SentenceEncoder:
     def embed(params: Params, ids: jax.Array, mask: jax.Array) -> TextInputs:
         return TextInputs(jnp.asarray(params["words"])[ids] * mask[..., None], mask)
 
-    def outputs(params: Params, key: jax.Array | None, *inputs: jax.Array) -> jax.Array:
+    def run(params: Params, key: jax.Array | None, *inputs: jax.Array) -> jax.Array:
         rngs = None if key is None else {"dropout": key}
         rest = {name: value for name, value in params.items() if name != "words"}
         return Encoder(sizes, deterministic=key is None).apply({"params": rest}, *inputs, rngs=rngs)
 
+    def outputs(params: Params, inputs: TextInputs, key: jax.Array | None = None) -> jax.Array:
+        return run(params, key, inputs.embedded, jnp.arange(inputs.mask.shape[1]), inputs.mask[:, None, :])
+
     def features(params: Params, inputs: TextInputs, key: jax.Array | None = None) -> jax.Array:
-        members = inputs.mask[:, None, :]
-        found = outputs(params, key, inputs.embedded, jnp.arange(inputs.mask.shape[1]), members)
-        return _unit_means(found, members)[:, 0]
+        return _unit_means(outputs(params, inputs, key), inputs.mask[:, None, :])[:, 0]
 
     def packed_features(
         params: Params, ids: jax.Array, sentences: jax.Array, slots: int, key: jax.Array | None = None
@@ -216,7 +220,7 @@ def sentence_encoder(sizes: EncoderSizes) -> SentenceEncoder:
         starts = jnp.diff(sentences, axis=1, prepend=-1) != 0
         positions = places - jax.lax.cummax(jnp.where(starts, places, 0), axis=1)
         attended = (sentences[:, :, None] == sentences[:, None, :]) & (sentences > 0)[:, None, :]
-        found = outputs(params, key, embed(params, ids, sentences > 0).embedded, positions, attended)
+        found = run(params, key, embed(params, ids, sentences > 0).embedded, positions, attended)
         return _unit_means(found, sentences[:, None, :] == jnp.arange(1, slots + 1)[:, None])
 
-    return SentenceEncoder(init, embed, features, packed_features)
+    return SentenceEncoder(init, embed, outputs, features, packed_features)

@@ -10,8 +10,10 @@ import numpy as np
 from dd_al.core.errors import DataError
 from dd_al.models.minilm import EncoderSizes
 
-# Parts of the published file that a mean over words does not read.
+# Parts of published files that a mean over words does not read, and names that some give to others.
 _UNREAD = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
+_PREFIX, _HEADS = "bert.", ("cls.", "classifier.")
+_RENAMED = {".gamma": ".weight", ".beta": ".bias"}
 _QKV = tuple(f"attention.self.{part}" for part in ("query", "key", "value"))
 _SHOWN = 4  # names in a message
 
@@ -22,13 +24,15 @@ def params_from(
     """Lays the tensors of a published BERT out as `SentenceEncoder.init` does; NumPy, ``float32``.
 
     Args:
-      tensors: by their names in the file, such as "encoder.layer.0.output.dense.weight"; the pooler's are not read.
+      tensors: by their names in the file, such as "encoder.layer.0.output.dense.weight", or with "bert." before that,
+        as files with a task's head have them; the pooler's and the head's are not read.
       sizes: what the shapes have to agree with.
       origin: the file's name, for messages.
 
     Raises:
       DataError: tensors are missing, unexpected, or of another shape than the sizes say; names them.
     """
+    tensors = {_plain(name): tensor for name, tensor in tensors.items() if not name.startswith(_HEADS)}
     _check(tensors, _shapes(sizes), origin)
 
     def read(name: str) -> np.ndarray:
@@ -60,6 +64,12 @@ def params_from(
             "norm2": norm("output.LayerNorm"),
         },
     }
+
+
+def _plain(name: str) -> str:
+    """A tensor's name as newer files without a head have it."""
+    name = name.removeprefix(_PREFIX)
+    return next((name.removesuffix(old) + new for old, new in _RENAMED.items() if name.endswith(old)), name)
 
 
 def _shapes(sizes: EncoderSizes) -> dict[str, tuple[int, ...]]:

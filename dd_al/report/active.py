@@ -46,12 +46,12 @@ def queries(results: Mapping) -> dict[str, Mapping]:
 def verdict(results: Mapping) -> str:
     """Returns in plain words whether any query beats random sampling, as far as the tests support it."""
     found, active = queries(results), results["active"]
-    labels = active["first"] + active["rounds"] * active["size"]
-    seeds = len(active["seeds"])
+    labels, seeds = active["labels"], len(active["seeds"])
     runs = f"{seeds} seeds" if seeds > 1 else "1 seed"
     lines = [
         f"{active['rounds']} queries of {active['size']:,} labels after {active['first']:,} first ones, "
-        f"{labels:,} in all ({fraction(labels / results['dataset']['train'])} of the training data), {runs}."
+        f"{labels:,} in all ({fraction(labels / results['dataset']['train'])} of the training data; "
+        f"{labels + active['validation_labels']:,} with those of validation), {runs}."
     ]
     compared = {name: entry["against_random"] for name, entry in found.items() if "against_random" in entry}
     if not compared:
@@ -108,6 +108,11 @@ def headline(results: Mapping) -> Markup:
         "Deficiency below 1 beats random sampling (Jacobs et al. 2021). Labels that are needed are read off the mean "
         "curve; a dash: not reached."
     ]
+    notes.append(
+        "Labels of validation chose the learner's settings and the best epoch on all data; rounds of the loop do not "
+        f"read them. They are {'' if results['active']['charged'] else 'not '}counted here "
+        "(config.active.charge_validation)."
+    )
     if pairs:
         notes.append(
             f"Differences are of areas, seed by seed, with 95 % intervals from a bootstrap over seeds; p of Wilcoxon's "

@@ -116,3 +116,23 @@ def test_a_pool_dealt_over_devices_has_the_numbers_of_one():
         env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
     )  # fmt: skip
     assert done.stdout == "the same\n", done.stderr
+
+
+def test_a_pool_that_stays_on_the_host_has_the_same_statistics():
+    model = MODELS["text_cnn"]
+    params, compiled = parameters(model), 0
+
+    def look_up(raw):
+        nonlocal compiled
+        compiled += 1
+        return embed(VECTORS, raw)
+
+    score = mc_dropout.streaming(model, look_up, passes=PASSES, consistent=True, chunk=4, block=8)
+    found = score(params, IDS.astype(np.uint16), KEY)
+    expected = run(model, params, mc_dropout.statistics, consistent=True)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)
+    before = compiled
+    score(params, IDS[:3].astype(np.uint16), jax.random.key(2))
+    assert compiled == before  # one program for pools of any size
+    own = mc_dropout.streaming(model, look_up, passes=PASSES, chunk=4, block=8)(params, np.tile(IDS[:8], (2, 1)), KEY)
+    assert np.abs(own.probabilities[:8] - own.probabilities[8:]).max() > 1e-3  # blocks have masks of their own

@@ -69,6 +69,21 @@ def test_nowhere_names_the_command(nothing):
         load()
 
 
+def test_another_model_is_looked_for_by_its_name_alone(nothing, write_encoder, tmp_path):
+    nothing.setenv("DD_AL_ENCODER", str(write_encoder(tmp_path / "mine")))
+    with pytest.raises(DataError, match=r"config\.encoder\.name = 'somebody/bert' cannot.*config\.encoder\.dir"):
+        load(EncoderSettings(name="somebody/bert"))
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "hub" / "models--somebody--bert"
+    folder = write_encoder(repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    files = load(EncoderSettings(name="somebody/bert"))
+    assert (files.name, files.source, files.folder) == ("somebody/bert", "hub", folder)
+    with pytest.raises(ValueError, match="set one of them"):
+        EncoderSettings("folder", "somebody/bert")
+
+
 def _hang(*_, **__):
     time.sleep(30)
     raise OSError("the look-up hung")

@@ -1,6 +1,7 @@
 """Active learning from the command line: what it leaves behind, and that nothing is lost when it is stopped."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from dd_al.report import schema
 from dd_al.report.active import QUERY_TITLES
 
 pytestmark = pytest.mark.usefixtures("own_caches")
-CONFIG = Path(__file__).parent.parent.parent / "configs/sst_active.py"
+CONFIGS = Path(__file__).parent.parent.parent / "configs"
 SMALL = {
     "data.source": "local", "vectors.corpus": "train", "vectors.dim": 6, "model.kind": "averaging", "model.width": 4,
     "full.epochs": 1, "full.min_steps": 0, "active.queries": "random,bald,core_set", "active.seeds": "3,5",
@@ -25,10 +26,10 @@ SMALL = {
 }  # fmt: skip
 
 
-def run(data, workdir, code=0, **flags):
+def run(data, workdir, code=0, config="sst_active.py", **flags):
     given = SMALL | flags
     flags = [f"--config.{name}={value}" for name, value in {**given, "data.dir": data}.items()]
-    assert main.main(["main", f"--config={CONFIG}", f"--workdir={workdir}", *flags]) == code
+    assert main.main(["main", f"--config={CONFIGS / config}", f"--workdir={workdir}", *flags]) == code
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,10 @@ def test_results_hold_curves_areas_and_tests(done):
     results = read_json(done / "results.json")
     schema.validate(results)
     assert list(results["methods"]) == ["full", "random", "bald", "core_set"]
-    assert results["active"] == {"seeds": [3, 5], "first": 3, "size": 2, "rounds": 3}
+    assert results["active"] == {
+        "seeds": [3, 5], "first": 3, "size": 2, "rounds": 3, "labels": 9, "charged": 0,
+        "validation_labels": results["dataset"]["validation"],
+    }  # fmt: skip
     for name in ("random", "bald", "core_set"):
         entry = results["methods"][name]
         curve = entry["curve"]
@@ -155,3 +159,59 @@ def test_first_labels_and_a_noisy_oracle(data, tmp_path, start):
     if start == "stratified":
         firsts = [true for line, true in zip(lines, truth) if line["round"] == 0 and line["seed"] == 3]
         assert sorted(np.bincount(firsts, minlength=2)) == [1, 2]
+
+
+def test_given_first_labels_to_the_pools_end_with_validation_charged(done, data, tmp_path):
+    given = {"active.start": "given", "active.start_size": None, "active.given": done / "selected.jsonl"}
+    run(
+        data, tmp_path / "w", **given, **{"active.rounds": None, "active.size": 25, "active.queries": "random,bald"},
+        **{"active.charge_validation": True},
+    )  # fmt: skip
+    results, lines, before = read_json(tmp_path / "w/results.json"), selected(tmp_path / "w"), selected(done)
+    assert (results["active"]["rounds"], results["active"]["labels"]) == (3, 60)
+    assert results["methods"]["bald"]["curve"]["labels"] == [33, 58, 83, 90]  # 30 are those of validation
+    for name, seed in (("random", 3), ("bald", 5)):
+        own = [line for line in lines if (line["method"], line["seed"]) == (name, seed)]
+        assert sorted(line["index"] for line in own) == list(range(60))
+        assert [line["round"] for line in own] == [0] * 3 + [1] * 25 + [2] * 25 + [3] * 7
+        start = [line["index"] for line in before if (line["method"], line["seed"], line["round"]) == (name, seed, 0)]
+        assert [line["index"] for line in own[:3]] == start
+    # With every label there is, it no longer matters which query asked for them first.
+    assert "90 with those of validation" in (tmp_path / "w/report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "0 for seed 3"),
+        ('{"row": 1}\nrow 2\n', r"given.jsonl, line 2: must be an object such as {\"row\": 7}, not 'row 2'"),
+        ('{"row": 1}\n{"row": 1000}\n', "given.jsonl, line 2: row 1000 is none of the 60 training texts"),
+        ('{"row": 1}\n{"row": 2, "seed": 5}\n', "1 for seed 3, 2 for seed 5"),
+    ],
+)
+def test_bad_files_of_first_labels(data, tmp_path, capsys, text, message):
+    (tmp_path / "given.jsonl").write_text(text)
+    given = {"active.start": "given", "active.start_size": None, "active.given": tmp_path / "given.jsonl"}
+    run(data, tmp_path / "w", code=2, **given)
+    assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.slow
+def test_an_encoder_with_dropout_inside_is_trained(data, tmp_path, write_encoder, capsys):
+    flags = {
+        "encoder.dir": write_encoder(tmp_path / "encoder"), "model.kind": "encoder", "model.width": 64,
+        "config": "jacobs.py", "active.queries": "random,bald,core_set", "active.rounds": 1, "active.seeds": "3",
+    }  # fmt: skip
+    run(data, tmp_path / "w", **flags)
+    results = read_json(tmp_path / "w/results.json")
+    schema.validate(results)
+    assert results["vectors"]["source"].endswith("(dir)") and results["methods"]["bald"]["curve"]["labels"] == [3, 5]
+    assert all(line["score"] > 0 for line in selected(tmp_path / "w") if (line["method"], line["round"]) == ("bald", 1))
+    for wrong, message in (
+        ({"data.length": 2}, "leave no room for words"),
+        ({"inputs": "words"}, "need each other"),
+        ({"experiment": "distill"}, "is for experiment = 'train' and 'active'"),
+        ({"encoder.name": "somebody/bert"}, "set one of them"),
+    ):
+        run(data, tmp_path / "x", code=2, **flags | wrong)
+        assert message in capsys.readouterr().err

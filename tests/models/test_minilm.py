@@ -148,12 +148,12 @@ def test_weights_that_do_not_fit_are_named(bert):
     config, tensors = bert()
     query = "encoder.layer.1.attention.self.query.weight"
     faulty = {name: tensor for name, tensor in tensors.items() if name != query}
-    faulty |= {"classifier.bias": np.zeros(2), "embeddings.LayerNorm.bias": np.zeros(9)}
+    faulty |= {"decoder.bias": np.zeros(2), "embeddings.LayerNorm.bias": np.zeros(9)}
     with pytest.raises(DataError) as error:
         params_from(faulty, sizes_of(config), "folder/model.safetensors")
     message = str(error.value)
     assert "folder/model.safetensors" in message and f"missing: {query};" in message
-    assert "unexpected: classifier.bias;" in message
+    assert "unexpected: decoder.bias;" in message
     assert "embeddings.LayerNorm.bias has the shape [9], not [8]" in message
     with pytest.raises(DataError, match=r"missing: .*embeddings\.word_embeddings\.weight, .* and 33 more"):
         params_from({}, sizes_of(config))

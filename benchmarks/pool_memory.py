@@ -1,0 +1,69 @@
+"""Peak memory of scoring a large pool with MC dropout, over that of a small one.
+
+    python -m benchmarks.pool_memory
+
+A TextCNN (windows 1, 2, 3 of 64 filters) over 100-dimensional word vectors, sentences of 32 words that are embedded on
+the fly, 10 passes, 5 classes: `dd_al.active.mc_dropout.streaming`, then every score. A process for each size, which
+also holds the ids of its pool; `more_mb` is what the large pool takes over the small one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.active.mc_dropout import streaming
+from dd_al.active.scores import SCORES
+from dd_al.models.embedding import embed
+from dd_al.models.text_cnn import text_cnn
+
+VOCABULARY, DIM, LENGTH, CLASSES = 20_000, 100, 32, 5
+
+
+def peak(texts: int, passes: int) -> dict:
+    """Scores a pool and returns the seconds and the largest memory of this process, in MB."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(VOCABULARY, DIM)).astype(np.float32) * 0.1
+    model, table = text_cnn(DIM, CLASSES, windows=(1, 2, 3), filters=64, dropout=0.5), jnp.asarray(vectors)
+    ids = rng.integers(1, VOCABULARY, (texts, LENGTH), np.uint16)  # half of int32, and as good an index
+    run = streaming(model, lambda rows: embed(table, rows), passes=passes)
+    start = time.perf_counter()
+    statistics = run(model.init(jax.random.key(0)), ids, jax.random.key(1))
+    for name, score in SCORES.items():
+        values = score(statistics) if name != "random" else np.zeros(texts)
+        if values.shape != (texts,) or not np.isfinite(values).all():
+            raise AssertionError(f"{name}: {values.shape}")
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measures both sizes and prints one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=int, default=1_000_000, help="in the large pool")
+    parser.add_argument("--small", type=int, default=10_000, help="in the small one")
+    parser.add_argument("--passes", type=int, default=10, help="with dropout")
+    parser.add_argument("--one", type=int, help="measure a pool of this size only, in this process")
+    options = parser.parse_args(argv)
+    if options.one:
+        print(json.dumps(peak(options.one, options.passes)))
+        return 0
+    command = [sys.executable, "-m", "benchmarks.pool_memory", f"--passes={options.passes}"]
+    small, large = (
+        json.loads(subprocess.run([*command, f"--one={n}"], check=True, stdout=subprocess.PIPE).stdout)
+        for n in (options.small, options.texts)
+    )
+    print(json.dumps({"more_mb": large["mb"] - small["mb"], "small": small, "large": large}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
