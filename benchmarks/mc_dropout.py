@@ -34,7 +34,7 @@ from dd_al.active import mc_dropout
 from dd_al.io import progress
 from dd_al.learner.examples import make_examples
 from dd_al.models.base import Model
-from dd_al.models.embedding import dropping_words, embed
+from dd_al.models.embedding import Lookup, dropping_words
 from dd_al.models.text_cnn import text_cnn
 
 VOCABULARY, DIM, LENGTH, CLASSES, WINDOWS, FILTERS = 10_000, 300, 50, 5, (3, 4, 5), 100
@@ -67,9 +67,7 @@ def dd_al_side(ids: np.ndarray, vectors: np.ndarray, params: dict, passes: int, 
     @jax.jit
     def run(params: dict, table: jax.Array, buckets: tuple) -> jax.Array:
         texts = pool._replace(buckets=buckets)  # an argument: a constant would be folded into the program
-        return mc_dropout.probabilities(
-            model, params, texts, lambda rows: embed(table, rows), key, passes=passes, chunk=CHUNK
-        )
+        return mc_dropout.probabilities(model, params, texts, Lookup(table), key, passes=passes, chunk=CHUNK)
 
     return lambda: np.asarray(run(params, table, pool.buckets))
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from dd_al.active.mc_dropout import streaming
 from dd_al.active.scores import SCORES
-from dd_al.models.embedding import embed
+from dd_al.models.embedding import Lookup
 from dd_al.models.text_cnn import text_cnn
 
 VOCABULARY, DIM, LENGTH, CLASSES = 20_000, 100, 32, 5
@@ -34,7 +34,7 @@ def peak(texts: int, passes: int) -> dict:
     vectors = rng.normal(size=(VOCABULARY, DIM)).astype(np.float32) * 0.1
     model, table = text_cnn(DIM, CLASSES, windows=(1, 2, 3), filters=64, dropout=0.5), jnp.asarray(vectors)
     ids = rng.integers(1, VOCABULARY, (texts, LENGTH), np.uint16)  # half of int32, and as good an index
-    run = streaming(model, lambda rows: embed(table, rows), passes=passes)
+    run = streaming(model, Lookup(table), passes=passes)
     start = time.perf_counter()
     statistics = run(model.init(jax.random.key(0)), ids, jax.random.key(1))
     for name, score in SCORES.items():

@@ -12,7 +12,7 @@ import numpy as np
 from dd_al.active.scores import Statistics, add, empty
 from dd_al.core.keys import stream
 from dd_al.learner.examples import Bucket, Examples
-from dd_al.learner.predict import on_every
+from dd_al.learner.predict import on_every, trunk_of
 from dd_al.models.base import Model, Params
 
 Embed = Callable[[jax.Array], Any]
@@ -49,9 +49,10 @@ def probabilities(
     Returns:
       ``float32[passes, n, classes]`` in the order of the split.
     """
+    trunk = trunk_of(model, params, pool, embed)
 
     def one(raw: jax.Array, index: jax.Array) -> jax.Array:
-        run = _stochastic(model, params, embed(raw), consistent)
+        run = _stochastic(model, params, trunk, raw, consistent)
         return jax.lax.map(run, _keys(key, index, passes, consistent)).swapaxes(0, 1)
 
     return on_every(pool, one, chunk=chunk, mesh=mesh).swapaxes(0, 1)
@@ -70,9 +71,10 @@ def statistics(
     mesh: jax.sharding.Mesh | None = None,
 ) -> Statistics:
     """The `Statistics` of the passes of `probabilities`, in memory that does not grow with their number."""
+    trunk = trunk_of(model, params, pool, embed)
 
     def one(raw: jax.Array, index: jax.Array) -> tuple[jax.Array, ...]:
-        run = _stochastic(model, params, embed(raw), consistent)
+        run = _stochastic(model, params, trunk, raw, consistent)
         keys = _keys(key, index, passes, consistent)
         rows, classes = jax.eval_shape(run, keys[0]).shape
         sums = jax.lax.scan(lambda sums, k: (add(sums, run(k)), None), empty(rows, classes), keys)[0]
@@ -125,21 +127,20 @@ def _keys(key: jax.Array, index: jax.Array, passes: int, consistent: bool) -> ja
     return keys if consistent else jax.vmap(lambda one: jax.random.fold_in(one, index))(keys)
 
 
-def _stochastic(model: Model, params: Params, inputs: Any, consistent: bool) -> Callable[[jax.Array], jax.Array]:
-    """``key -> float[rows, classes]``, one pass over a chunk."""
-    if model.trunk_dropout:
-        return lambda key: jax.nn.softmax(_on(inputs, lambda x: model.apply(params, x, key), consistent))
-    h = model.features(params, inputs)
+def _stochastic(
+    model: Model, params: Params, trunk: Callable[..., jax.Array], raw: jax.Array, consistent: bool
+) -> Callable[[jax.Array], jax.Array]:
+    """``key -> float[rows, classes]``, one pass over a chunk; its keys are those of `Model.apply`."""
+    once = None if model.trunk_dropout else trunk(raw)
 
     def run(key: jax.Array) -> jax.Array:
-        head_key = jax.random.split(key)[1]  # as `Model.apply` does
-        return jax.nn.softmax(_on(h, lambda x: model.head(params, x, head_key), consistent))
+        trunk_key, head_key = jax.random.split(key)
+        h = _on(raw, lambda rows: trunk(rows, trunk_key), consistent) if once is None else once
+        return jax.nn.softmax(_on(h, lambda rows: model.head(params, rows, head_key), consistent))
 
     return run
 
 
-def _on(x: Any, apply: Callable[[Any], jax.Array], consistent: bool) -> jax.Array:
+def _on(x: jax.Array, apply: Callable[[jax.Array], jax.Array], consistent: bool) -> jax.Array:
     """``apply`` of a chunk; text by text, which then draw the same mask, to be consistent."""
-    if not consistent:
-        return apply(x)
-    return jax.vmap(lambda row: apply(jax.tree.map(lambda leaf: leaf[None], row))[0])(x)
+    return jax.vmap(lambda row: apply(row[None])[0])(x) if consistent else apply(x)

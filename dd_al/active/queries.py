@@ -15,7 +15,7 @@ from dd_al.active.scores import SCORES, Statistics
 from dd_al.core.types import Batch
 from dd_al.learner.examples import Bucket, Examples
 from dd_al.learner.learner import Learner, LearnerState
-from dd_al.learner.predict import on_every
+from dd_al.learner.predict import on_every, trunk_of
 
 
 class Seen(NamedTuple):
@@ -82,7 +82,8 @@ class View(NamedTuple):
         if "networks" in needs:
             seen["networks"] = self._passes(mc_dropout.probabilities, self.pool, self.state, self.key, consistent=True)
         if "features" in needs:
-            features = on_every(self.pool, lambda raw, _: model.features(params, self.embed(raw)))
+            trunk = trunk_of(model, params, self.pool, self.embed)
+            features = on_every(self.pool, lambda raw, _: trunk(raw))
             seen |= {"features": features, "predicted": jax.nn.softmax(self.head(features))}
         return Seen(**seen)
 

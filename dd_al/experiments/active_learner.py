@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from dd_al.experiments.task import length_buckets, make_learners
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import LearnerState
-from dd_al.models.embedding import embed
+from dd_al.models.embedding import Lookup
 
 _FORMAT = 1  # of a saved learner
 _SECTIONS = ("vectors", "model", "learner", "active")
@@ -239,7 +239,8 @@ class ActiveLearner:
         kind = self._settings.model.kind
         learner = make_learners(self._settings, [kind], self._table.shape[1], len(self.labels))[kind]
         pool = make_examples(ids, nothing, buckets=length_buckets(len(ids)))
-        return configured_loop(active, learner, ids, pool, partial(embed, jnp.asarray(self._table)), len(self.labels))
+        words = Lookup(jnp.asarray(self._table[: ids.max() + 1]))  # those of the pool come first
+        return configured_loop(active, learner, ids, pool, words, len(self.labels))
 
     @cached_property
     def _first(self) -> LearnerState:

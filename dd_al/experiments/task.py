@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +25,7 @@ from dd_al.learner.examples import Examples, make_examples
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
 from dd_al.models.averaging import averaging
 from dd_al.models.base import Model
-from dd_al.models.embedding import embed
+from dd_al.models.embedding import Lookup
 from dd_al.models.recurrent import recurrent
 from dd_al.models.text_cnn import text_cnn
 from dd_al.models.transformer import transformer
@@ -73,9 +72,14 @@ class Task:
         return self.dataset.num_classes
 
     @property
-    def embed(self):
+    def embed(self) -> Lookup:
         """``ids -> TextInputs``."""
-        return partial(embed, self.table)
+        return Lookup(self.table)
+
+    @property
+    def embed_train(self) -> Lookup:
+        """The same for training texts alone, whose words come first in the table."""
+        return Lookup(self.table[: self.vectors.trained] if self.inputs == "words" else self.table)
 
     def examples(self, split: str) -> Examples:
         """A split on the device, in one bucket: it is read once, and each bucket is a program to compile."""

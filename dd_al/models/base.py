@@ -21,6 +21,10 @@ class Model(NamedTuple):
         exactly where a key is given.
       attention: ``attention(params, inputs, key=None) -> (h, float[batch, blocks, heads, length])``: the features and,
         from the same pass, the share of attention that every position received; None for a network without attention.
+      over_table: ``over_table(params, table) -> features(ids, key=None, kept=None)``: the features of texts whose words
+        are rows of a table, where what the network makes of a word alone is computed once for each row, not for each
+        place; None for a network that has no such part. ``kept``, ``bool[batch, length]``, makes the other words
+        unknown.
       trunk_dropout: whether ``features`` has dropout, too. Without, one pass through it serves any number of
         stochastic passes through ``head``.
     """
@@ -29,6 +33,7 @@ class Model(NamedTuple):
     features: Callable[..., jax.Array]
     head: Callable[..., jax.Array]
     attention: Callable[..., tuple[jax.Array, jax.Array]] | None = None
+    over_table: Callable[[Params, jax.Array], Callable[..., jax.Array]] | None = None
     trunk_dropout: bool = False
 
     def apply(self, params: Params, inputs: Any, key: jax.Array | None = None) -> jax.Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -21,6 +24,20 @@ def embed(vectors: jax.Array, ids: jax.Array) -> TextInputs:
     return TextInputs(vectors[ids], ids != PAD)
 
 
+class Lookup(NamedTuple):
+    """``ids -> TextInputs`` by a table that can be read off it.
+
+    Attributes:
+      table: ``float32[words, dim]``, see `embed`.
+    """
+
+    table: jax.Array
+
+    def __call__(self, ids: jax.Array) -> TextInputs:
+        """See `embed`."""
+        return embed(self.table, ids)
+
+
 def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
     """Makes some words unknown: their vectors become zero, their positions stay.
 
@@ -29,8 +46,11 @@ def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
       inputs: embedded texts.
       rate: the share of words.
     """
-    kept = jax.random.bernoulli(key, 1 - rate, inputs.mask.shape)
-    return inputs._replace(embedded=inputs.embedded * kept[..., None])
+    return inputs._replace(embedded=inputs.embedded * _kept(key, inputs.mask.shape, rate)[..., None])
+
+
+def _kept(key: jax.Array, shape: tuple[int, ...], rate: float) -> jax.Array:
+    return jax.random.bernoulli(key, 1 - rate, shape)
 
 
 def dropping_words(model: Model, rate: float) -> Model:
@@ -45,7 +65,21 @@ def dropping_words(model: Model, rate: float) -> Model:
         words_key, key = jax.random.split(key)
         return model.features(params, drop_words(words_key, inputs, rate), key)
 
-    return Model(model.init, features, model.head, trunk_dropout=True)
+    def over_table(params: Params, table: jax.Array) -> Callable[..., jax.Array]:
+        inner = model.over_table(params, table)
+
+        def features(ids: jax.Array, key: jax.Array | None = None, kept: jax.Array | None = None) -> jax.Array:
+            if key is None:
+                return inner(ids, None, kept)
+            words_key, key = jax.random.split(key)
+            more = _kept(words_key, ids.shape, rate)
+            return inner(ids, key, more if kept is None else more & kept)
+
+        return features
+
+    return model._replace(
+        features=features, attention=None, over_table=over_table if model.over_table else None, trunk_dropout=True
+    )
 
 
 def tuned_embedding(model: Model, vectors: jax.Array, trainable: int) -> Model:

@@ -49,6 +49,44 @@ def max_window(texts: jax.Array, mask: jax.Array, kernel: jax.Array) -> jax.Arra
     return _in_texts(_in_kernel(best, texts, kernel, winners), texts, kernel, winners).T
 
 
+def word_responses(table: jax.Array, kernel: jax.Array) -> jax.Array:
+    """What every filter makes of every word in every place of its window, ``float[rows, words, filters]``.
+
+    Args:
+      table: ``float[rows, dim]``.
+      kernel: ``float[filters, words · dim]``.
+    """
+    rows, dim = table.shape
+    places = kernel.reshape(len(kernel), -1, dim).transpose(2, 1, 0)
+    return (table @ places.reshape(dim, -1)).reshape(rows, *places.shape[1:])
+
+
+def max_window_of(responses: jax.Array, ids: jax.Array, kept: jax.Array | None = None) -> jax.Array:
+    """`max_window` of texts whose words have these responses: additions in place of products. Not to differentiate.
+
+    Args:
+      responses: of `word_responses`; row 0 belongs to padding.
+      ids: ``int[batch, length]``, rows of them.
+      kept: ``bool[batch, length]``, words whose vectors count; all if None.
+
+    Returns:
+      ``float[batch, filters]``.
+    """
+    words, (batch, length) = responses.shape[1], ids.shape
+    after = ((0, words - 1), (0, 0))
+    counted = ids > 0 if kept is None else (ids > 0) & kept
+    rows, counted = (jnp.pad(x.T, after) for x in (ids, counted))
+
+    def start(best: jax.Array, place: jax.Array) -> tuple[jax.Array, None]:
+        total = sum(
+            jnp.where(counted[place + word][:, None], responses[rows[place + word], word], 0) for word in range(words)
+        )
+        return jnp.maximum(best, jnp.where((rows[place] > 0)[:, None], total, _MASKED)), None
+
+    nothing = jnp.full((batch, responses.shape[2]), _MASKED, responses.dtype)
+    return jax.lax.scan(start, nothing, jnp.arange(length))[0]
+
+
 def _compete(texts: jax.Array, kernel: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The best response and the position of its window, both ``[filters, batch]``; not differentiable."""
 

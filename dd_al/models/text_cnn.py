@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from dd_al.core.types import TextInputs
-from dd_al.models.base import Model
+from dd_al.models.base import Model, Params
 from dd_al.models.linen import Classifier, as_model, example_text
-from dd_al.models.max_window import max_window
+from dd_al.models.max_window import max_window, max_window_of, word_responses
 
 
 class _MaxWindow(nn.Module):
@@ -64,4 +64,16 @@ def text_cnn(
       A `Model` whose parameters have one top-level entry per window size and one for the output.
     """
     network = TextCNN(classes, dropout, tuple(windows), filters)
-    return as_model(network, example_text(dim, max(windows)))
+
+    def over_table(params: Params, table: jax.Array) -> Callable[..., jax.Array]:
+        layers = [params[f"conv{window}"] for window in windows]
+        responses = [word_responses(table, layer["kernel"]) for layer in layers]
+
+        def features(ids: jax.Array, key: jax.Array | None = None, kept: jax.Array | None = None) -> jax.Array:
+            del key  # no dropout in the trunk
+            parts = [max_window_of(one, ids, kept) + layer["bias"] for one, layer in zip(responses, layers)]
+            return nn.relu(jnp.concatenate(parts, axis=-1))
+
+        return features
+
+    return as_model(network, example_text(dim, max(windows)))._replace(over_table=over_table)

@@ -13,7 +13,7 @@ import pytest
 from dd_al.active import mc_dropout, scores
 from dd_al.learner.examples import make_examples
 from dd_al.models.averaging import averaging
-from dd_al.models.embedding import dropping_words, embed
+from dd_al.models.embedding import Lookup, dropping_words, embed
 from dd_al.models.recurrent import recurrent
 from dd_al.models.text_cnn import text_cnn
 
@@ -28,6 +28,7 @@ MODELS = {
     "text_cnn": text_cnn(DIM, CLASSES, windows=(1, 2), filters=4),
     "lstm": recurrent(DIM, CLASSES, kind="lstm", width=4),
     "words": dropping_words(averaging(DIM, CLASSES, width=6), 0.3),
+    "cnn words": dropping_words(text_cnn(DIM, CLASSES, windows=(1, 3), filters=4), 0.3),
 }
 EVERY = pytest.mark.parametrize("name", MODELS)
 KEY = jax.random.key(1)
@@ -40,7 +41,7 @@ def parameters(model):
 
 
 def run(model, params, function=mc_dropout.probabilities, pool=POOL, key=KEY, passes=PASSES, **options):
-    call = jax.jit(lambda p: function(model, p, pool, lambda raw: embed(VECTORS, raw), key, passes=passes, **options))
+    call = jax.jit(lambda p: function(model, p, pool, Lookup(VECTORS), key, passes=passes, **options))
     return call(params)
 
 
@@ -54,6 +55,8 @@ def test_trunk_reuse_gives_the_numbers_of_full_passes(name, consistent):
     np.testing.assert_allclose(probs.sum(-1), 1, rtol=1e-5)
     full = run(model._replace(trunk_dropout=True), params, consistent=consistent, chunk=8)
     np.testing.assert_allclose(probs, full, rtol=1e-5, atol=1e-7)
+    each = run(model._replace(over_table=None), params, consistent=consistent, chunk=8)
+    np.testing.assert_allclose(probs, each, rtol=1e-5, atol=1e-7)
     assert np.abs(probs[0] - probs[1]).max() > 0.01  # dropout is active
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dd_al.learner.examples import make_examples
-from dd_al.learner.predict import accuracy, predict
-from dd_al.models.embedding import embed
+from dd_al.learner.predict import accuracy, predict, trunk_of
+from dd_al.models.embedding import Lookup, embed
 from dd_al.models.text_cnn import text_cnn
 
 RNG = np.random.default_rng(0)
@@ -50,3 +50,21 @@ def test_accuracy_counts_every_example_once(direct, buckets):
     assert expected[0] != expected[1]
     result = jax.jit(lambda params: accuracy(MODEL, params, examples, lookup))(PARAMS)
     np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+def test_what_words_give_alone_is_computed_once_where_it_pays():
+    params = jax.tree.map(lambda leaf: leaf[0], PARAMS)
+    once = MODEL.over_table(params, VECTORS)
+    expected = MODEL.features(params, lookup(IDS))
+    np.testing.assert_allclose(once(IDS), expected, rtol=1e-4, atol=1e-5)
+    kept = RNG.random(IDS.shape) < 0.5
+    dropped = lookup(IDS)._replace(embedded=lookup(IDS).embedded * kept[..., None])
+    np.testing.assert_allclose(once(IDS, None, kept), MODEL.features(params, dropped), rtol=1e-4, atol=1e-5)
+
+    counted = []
+    model = MODEL._replace(over_table=lambda params, table: counted.append(len(table)) or once)
+    many, few = make_examples(IDS, TARGETS, buckets=1), make_examples(IDS[:3], TARGETS[:3], buckets=1)
+    for examples, embedding in ((many, Lookup(VECTORS)), (few, Lookup(VECTORS)), (many, lookup)):
+        found = trunk_of(model, params, examples, embedding)(IDS)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert counted == ([50] if jax.default_backend() == "cpu" else [])
