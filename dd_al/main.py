@@ -64,7 +64,7 @@ def _run(args: Sequence[str]) -> None:
         raise ConfigError("--workdir=DIR is missing: where the run is to write; see --help")
     plain = dataclasses.asdict(settings)
     _check_inputs(plain, Path(flags.workdir).expanduser().resolve())
-    with open_workdir(flags.workdir, plain, overwrite=flags.overwrite) as workdir:
+    with open_workdir(flags.workdir, plain, overwrite=flags.overwrite, free=["annotate"]) as workdir:
         if workdir.finished:
             print(f"{workdir.path} holds a finished run of this config; --overwrite runs it again")
             if not workdir.report.exists():  # the process was killed between the two

@@ -143,8 +143,9 @@ def _find(settings: DataSettings) -> _Found:
     except hub.HubError as error:
         if name not in packaged.NAMES and name not in packaged.STAND_INS:
             known = sorted({*hub.IDS, *packaged.NAMES})
+            hint = "" if name in known else nearest(name, known)
             raise DataError(
-                f"data set {name!r}{nearest(name, known)} was not found. Tried: the option dir (not given); {absent}; "
+                f"data set {name!r}{hint} was not found. Tried: the option dir (not given); {absent}; "
                 f"{error}; the packaged reviews (which stand in for {', '.join(packaged.STAND_INS)} only)"
             ) from error
         found = _packaged(name)
@@ -169,10 +170,12 @@ def _read_local(path: Path, settings: DataSettings) -> _Found:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     options = (settings.text_column, settings.label_column, settings.encoding)
+    # A config's own data set is not what a file of the user's holds, whatever it is called.
+    name = path.stem if settings.dir and settings.name in hub.IDS else settings.name
     if not path.is_dir():
-        return _Found(settings.name, "local", {"train": formats.read_file(path, *options)})
+        return _Found(name, "local", {"train": formats.read_file(path, *options)})
     if not any((path / file).exists() for file in treebank.FILES):
-        return _Found(settings.name, "local", formats.read_folder(path, *options))
+        return _Found(name, "local", formats.read_folder(path, *options))
     bank = treebank.read_release(
         path, lambda file: formats.read_text(file, settings.encoding), binary=settings.name == "sst2"
     )

@@ -33,11 +33,15 @@ def regression(model: Model, params: Params, synthetic: Batch, real: Batch, *, r
       ``float32[batch, classes]``, targets less 1 / classes.
     """
     h_s, h_t = (features(model, params, batch) for batch in (synthetic, real))
-    kernel = h_s @ h_s.T
-    scale = jnp.mean(jnp.diagonal(kernel)) + 1e-12
-    system = kernel + ridge * scale * jnp.eye(len(kernel))
-    weights = jax.scipy.linalg.solve(system, _centred(synthetic.targets), assume_a="pos")
-    return h_t @ (h_s.T @ weights)
+    items, width = h_s.shape
+    little = ridge * (jnp.mean(jnp.sum(h_s**2, 1)) + 1e-12)
+    targets = _centred(synthetic.targets)
+    if items <= width:
+        system = h_s @ h_s.T + little * jnp.eye(items)
+        return h_t @ (h_s.T @ jax.scipy.linalg.solve(system, targets, assume_a="pos"))
+    # The same by (HᵀH + λI)⁻¹ Hᵀ: the kernel of more items than features is singular but for λ, and float32 loses it.
+    system = h_s.T @ h_s + little * jnp.eye(width)
+    return h_t @ jax.scipy.linalg.solve(system, h_s.T @ targets, assume_a="pos")
 
 
 def kernel_loss(

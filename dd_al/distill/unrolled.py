@@ -29,6 +29,7 @@ def outer_loss(
     labels: str = "soft",
     rate_noise: float = 0.0,
     flat_rates: float = 0.0,
+    shuffled_rates: float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
     """The objective: min over (p̃, η̃) of E ℓ(p, θ_S) (Wang et al. 2018, eq. 5).
 
@@ -45,6 +46,7 @@ def outer_loss(
         for all of its rates, one for each layer and one for each step, so that the set does not depend on its schedule.
       flat_rates: share of the nets that train at one rate for all layers and steps, the geometric mean of the rates;
         which ones is drawn with `window_key`, too.
+      shuffled_rates: share of the nets that follow the steps' rates in random order, likewise.
 
     Returns:
       The mean loss over inits and batch, ``float32[]``, and the accuracy, ``float32[]``.
@@ -55,6 +57,10 @@ def outer_loss(
     def one(state: LearnerState, index: jax.Array):
         dropout_key = None if key is None else jax.random.fold_in(key, index)
         own_rates = step_rates
+        if shuffled_rates:
+            order_key = jax.random.fold_in(stream(window_key, "shuffled_rates"), index)
+            shuffled = jax.random.permutation(stream(order_key, "order"), own_rates)
+            own_rates = jnp.where(jax.random.bernoulli(order_key, shuffled_rates), shuffled, own_rates)
         if flat_rates:
             flat = jax.random.bernoulli(jax.random.fold_in(stream(window_key, "flat_rates"), index), flat_rates)
             own_rates = jnp.where(flat, jnp.exp(jnp.mean(jnp.log(own_rates))), own_rates)
@@ -83,6 +89,7 @@ def unrolled(
     inner_dropout: bool = False,
     rate_noise: float = 0.0,
     flat_rates: float = 0.0,
+    shuffled_rates: float = 0.0,
     labels: str = "soft",
 ) -> tuple[Callable, Callable]:
     """Distillation through unrolled training as ``(init, step)``; see `dd_al.distill.outer.outer_method`.
@@ -94,6 +101,7 @@ def unrolled(
       inner_dropout: whether the learners' dropout is active in the inner steps.
       rate_noise: see `outer_loss`.
       flat_rates: see `outer_loss`.
+      shuffled_rates: see `outer_loss`.
       labels: see `dd_al.distill.synthetic.targets`.
     """
 
@@ -102,6 +110,7 @@ def unrolled(
             student.learner, synthetic, states, real, train=student.train,
             key=stream(key, "inner_dropout") if inner_dropout else None,
             window_key=stream(key, "window"), labels=labels, rate_noise=rate_noise, flat_rates=flat_rates,
+            shuffled_rates=shuffled_rates,
         )  # fmt: skip
 
     return outer_method(students, objective, optimizer, average_decay=average_decay, labels=labels)

@@ -47,6 +47,7 @@ class History(NamedTuple):
       uncertainty: ``float32[rounds + 1, seeds]``, mean entropy of the predictions for validation, in nats.
       last: ``int16[seeds, n]``, the last round's predictions for validation.
       seconds: ``float32[rounds + 1, 3]``, training, scoring, selecting.
+      cold: ``bool[rounds + 1]``, the first round since a process started, whose seconds are of compilation, too.
     """
 
     state: LoopState
@@ -58,6 +59,7 @@ class History(NamedTuple):
     uncertainty: jax.Array
     last: jax.Array
     seconds: jax.Array
+    cold: jax.Array
 
 
 def run(settings: Settings, workdir: Workdir) -> None:
@@ -212,6 +214,7 @@ def _begin(task: Task, settings: Settings, programs: _Programs, first: np.ndarra
         jnp.zeros((points, seeds)),
         jnp.zeros((seeds, len(task.labels("validation"))), jnp.int16),
         jnp.zeros((points, 3)),
+        jnp.zeros(points, bool),
     )
 
 
@@ -247,7 +250,7 @@ def _rounds(
     before = settings.active.queries.index(name) * (plan.rounds + 1)  # lines of metrics.jsonl
     if workdir.resumed and int(history.round) <= plan.rounds:
         metrics.resume(before + int(history.round))
-    counts = plan.counts
+    counts, begins = plan.counts, int(history.round)
     with Progress(plan.rounds + 1, name, done=int(history.round)) as progress:
         for index in range(int(history.round), plan.rounds + 1):
             count = counts[index]
@@ -278,7 +281,10 @@ def _rounds(
                     state=programs.tell(state, count, rows, jnp.asarray(answers)),
                     scores=history.scores.at[:, count : count + size].set(scores),
                 )
-            history = history._replace(seconds=history.seconds.at[index].set(jnp.asarray(spent)))
+            history = history._replace(
+                seconds=history.seconds.at[index].set(jnp.asarray(spent)),
+                cold=history.cold.at[index].set(index == begins),
+            )
             checkpoint.save(folder, index + 1, history, {})
             accuracy = float(accuracies.mean())
             metrics.write(
@@ -395,8 +401,16 @@ def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndar
             "words": float(lengths[chosen].mean()),
             "examples": [task.dataset.train.texts[i][:_SHOWN] for i in history.state.labelled[0, plan.first :][:3]],
         },
-        "seconds_per_round": dict(zip(("train", "score", "select"), history.seconds[1:].mean(0).tolist())),
+        "seconds_per_round": _seconds(history, plan),
     }
+
+
+def _seconds(history: History, plan: Plan) -> dict[str, float]:
+    """What a round takes, without compilation where there are rounds without; in the last one nothing is asked."""
+    asking = np.arange(plan.rounds + 1) < plan.rounds
+    warm = asking & ~history.cold
+    counted = history.seconds[warm if warm.any() else asking]
+    return dict(zip(("train", "score", "select"), counted.mean(0).tolist()))
 
 
 def _selected(task: Task, settings: ActiveSettings, histories: dict[str, History], plan: Plan) -> Iterator[str]:

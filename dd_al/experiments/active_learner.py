@@ -77,13 +77,15 @@ class ActiveLearner:
         Raises:
           UserError: no texts, texts that are none, fewer than two labels, an unknown query or key.
         """
-        self.texts, self.labels = strings(list(texts)), list(labels)
+        self.texts, self.labels = strings(texts), list(labels)
         if not self.texts:
             raise DataError("texts: there are none")
         if len(self.labels) < 2 or len(set(map(str, self.labels))) < len(self.labels):
             raise DataError(f"labels = {self.labels!r}: give two different ones at least")
         if unused := [name for name in config or {} if name not in _SECTIONS]:
-            raise ConfigError(f"config: no section {unused[0]!r} here; there are {', '.join(_SECTIONS)}")
+            section, dot, key = unused[0].partition(".")
+            hint = f"; write {{{section!r}: {{{key!r}: …}}}}" if dot and section in _SECTIONS else ""
+            raise ConfigError(f"config: no section {unused[0]!r} here; there are {', '.join(_SECTIONS)}{hint}")
         self._settings = from_config(Settings, {**(config or {}), "seed": seed})
         self._query = _known_query(query)
         vectors = word_vectors(self._settings.vectors, self.texts, ())
@@ -134,7 +136,10 @@ class ActiveLearner:
         indices = self.asked if indices is None else [int(index) for index in indices]
         labels = list(labels)
         if len(labels) != len(indices):
-            raise DataError(f"{len(labels)} labels for {len(indices)} indices: give one for each, None where not sure")
+            missing = " (nothing is asked: call query(k) first, or pass indices)" if not indices else ""
+            raise DataError(
+                f"{len(labels)} labels for {len(indices)} indices{missing}: give one for each, None where not sure"
+            )
         for index, label in zip(indices, labels):
             self._check(index)
             if label is not None and label not in self.labels:
@@ -170,7 +175,7 @@ class ActiveLearner:
           DataError: nothing is labelled yet, or a text is none.
         """
         if self._params is None:
-            raise DataError("nothing is labelled yet: initialize(indices, labels) first")
+            raise DataError("nothing is labelled yet: update(labels) what query(k, query='random') gives first")
         return np.asarray(jax.nn.softmax(self._learners.logits(strings(texts))[0]))
 
     def save(self, path: str | os.PathLike) -> None:

@@ -83,6 +83,8 @@ def _round(
     """One question and its answers; False where the person is to do something, or all is done."""
     annotate, file = settings.annotate, workdir.path / "asked.json"
     asked = read_json(file) if file.exists() else {"round": 0, "indices": []}
+    if _take_late(workdir, asked["round"], pool, learner.labels, log):
+        _learn(learner, pool, log)
     if any(index not in log.answers for index in asked["indices"]):
         if not _answered(settings, workdir, asked, pool, learner.labels, log):
             return False
@@ -100,6 +102,20 @@ def _round(
         return False
     write_json(file, {"round": asked["round"] + 1, "indices": indices, "content": content})
     return True
+
+
+def _take_late(workdir: Workdir, current: int, pool: Rows, labels: Sequence[str], log: AnswerLog) -> int:
+    """Takes what files of earlier rounds have by now for texts that had no answer; returns how many labels."""
+    taken = 0
+    for path in sorted((workdir.path / "queries").glob("[0-9]*")):
+        number, exported = path.name.split(".")[0], path.name.endswith(".labelled.json")
+        if not number.isdigit() or int(number) >= current or (path.suffix == ".json" and not exported):
+            continue
+        for index, label in read_queries(path, range(len(pool.texts)), pool.texts, labels).items():
+            if index not in log.answers:
+                log.add(index, label)
+                taken += 1
+    return taken
 
 
 def _answered(

@@ -237,6 +237,7 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
             inner_dropout=settings.inner_dropout,
             rate_noise=settings.rate_noise,
             flat_rates=settings.flat_rates,
+            shuffled_rates=settings.shuffled_rates,
             **common,
         )
 

@@ -139,6 +139,12 @@ class DistillSettings:
         min=0.0,
         max=1.0,
     )
+    shuffled_rates: float = _option(
+        0.0,
+        "share of nets that follow the steps' rates in random order, so that the set serves that, too",
+        min=0.0,
+        max=1.0,
+    )
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
     attention: float = _option(
@@ -165,7 +171,8 @@ class DistillSettings:
             raise ValueError(f"nets = {self.nets} learners cannot be drawn from a pool of pool = {self.pool}")
         unrolled = {
             "hypergradient": self.hypergradient != "full", "rate_noise": self.rate_noise > 0,
-            "flat_rates": self.flat_rates > 0, "inner_dropout": self.inner_dropout, "attention": self.attention > 0,
+            "flat_rates": self.flat_rates > 0, "shuffled_rates": self.shuffled_rates > 0,
+            "inner_dropout": self.inner_dropout, "attention": self.attention > 0,
         }  # fmt: skip
         if self.method != "unrolled" and any(unrolled.values()):
             key = next(name for name, given in unrolled.items() if given)

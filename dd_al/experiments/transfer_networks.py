@@ -44,7 +44,7 @@ def networks(
     Args:
       artefact: the set; where it was distilled for known initialisations, the first of them is its own network.
       own: sizes of its own network.
-      others: sizes of those of other kinds.
+      others: sizes of those of other kinds, unless the set was distilled for them, too: those have sizes in `own`.
       settings: which kinds, widths and scales of the initial weights.
       inits: fresh initialisations of each.
 
@@ -65,7 +65,8 @@ def networks(
     for kind in settings.networks or ():
         if kind != own.kind:
             # Rates belong to layers, so networks of other sizes can follow them, too, but not those of other layers.
-            model = make_model(_of_kind(others, kind), dim, classes)
+            also = kind in artefact.spec.get("also", {})
+            model = make_model(_of_kind(own if also else others, kind), dim, classes)
             follows, names, groups = learned.get(kind), artefact.spec.get("also", {}).get(kind), list(layers(model))
             if follows and names != groups:
                 _LOG.warning(

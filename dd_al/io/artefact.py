@@ -82,7 +82,8 @@ def load(path: str | os.PathLike) -> Artefact:
       DataError: no such file, a damaged one, or one that is not an artefact of this format.
     """
     given, path = path, locate(path)
-    if not path.exists() and (runs := sorted((path.parent / "runs").glob("*/distilled.safetensors"))):
+    folder = Path(given).expanduser().is_dir()
+    if folder and not path.exists() and (runs := sorted((path.parent / "runs").glob("*/distilled.safetensors"))):
         raise DataError(f"{path.parent} is a table of several runs; name one, such as {runs[0].parent}")
     arrays = read_safetensors(path)
     missing = {*_ARRAYS, "words", "spec"} - set(arrays)

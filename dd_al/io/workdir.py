@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,7 +84,7 @@ class Workdir:
             WorkdirError: the run began with something else, so what it has written does not go with it.
         """
         found = jsonable(found)
-        if not self.config.exists():
+        if not self.config.exists() or read_json(self.config) != self._settings:  # keys that may change
             write_json(self.config, self._settings)
         recorded = read_json(self._resolved) if self._resolved.exists() else {}
         changed = [key for key in found if key in recorded and recorded[key] != found[key]]
@@ -125,7 +125,9 @@ class Workdir:
         self.close()
 
 
-def open_workdir(path: str | os.PathLike, config: Mapping[str, Any], *, overwrite: bool = False) -> Workdir:
+def open_workdir(
+    path: str | os.PathLike, config: Mapping[str, Any], *, overwrite: bool = False, free: Collection[str] = ()
+) -> Workdir:
     """Opens a work directory, new or to be resumed, for this process alone.
 
     Args:
@@ -133,6 +135,7 @@ def open_workdir(path: str | os.PathLike, config: Mapping[str, Any], *, overwrit
         config: the whole config, nested, of values that JSON can hold; `Workdir.begin` records it as `config.json`,
             and it is compared with that later.
         overwrite: first delete what an earlier run wrote, and only that: other files of the user stay.
+        free: sections of the config that may change between one start of a run and the next.
 
     Raises:
         WorkdirError: another process is using the folder; it holds a run of another config (names each key that
@@ -148,7 +151,7 @@ def open_workdir(path: str | os.PathLike, config: Mapping[str, Any], *, overwrit
                 _delete_written(path)
             remove_temporaries(path)
             if workdir.config.exists():
-                _refuse_changed(workdir, jsonable(config))
+                _refuse_changed(workdir, jsonable(config), free)
                 workdir.resumed = True
         except OSError as error:
             raise WorkdirError(f"cannot use {path} as a work directory: {error.strerror} ({error.filename})") from error
@@ -186,7 +189,7 @@ def _refuse_foreign(folder: Path) -> None:
             raise WorkdirError(f"{message}: take another workdir, or move them away")
 
 
-def _refuse_changed(workdir: Workdir, config: Mapping[str, Any]) -> None:
+def _refuse_changed(workdir: Workdir, config: Mapping[str, Any], free: Collection[str]) -> None:
     """Refuses to go on under another config than the one the run began with."""
     try:
         recorded = read_json(workdir.config)
@@ -194,6 +197,7 @@ def _refuse_changed(workdir: Workdir, config: Mapping[str, Any]) -> None:
         raise WorkdirError(f"{error}; --overwrite starts over") from error
     old, new = _flat(recorded), _flat(config)
     changed = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
+    changed = [key for key in changed if key.split(".")[1] not in free]
     if changed:
         lines = [f"  config{key}: {old.get(key, _ABSENT)!r} -> {new.get(key, _ABSENT)!r}" for key in changed]
         raise WorkdirError(

@@ -136,7 +136,7 @@ def _draw_active(results: Mapping) -> dict[str, tuple[Any, str, str]]:
         "times": (
             learning_figures.times({name: entry["seconds_per_round"] for name, entry in found.items()}),
             "Where the time goes",
-            "Seconds of a round for all seeds together, without the first one, which compiles.",
+            "Seconds of a round for all seeds together, without rounds that compile: the first after each start.",
         ),
     }
     if "random" in curves and len(curves) > 1:

@@ -70,7 +70,10 @@ def _draw_curves(axes: "Axes", curves: Mapping[str, Mapping], majority_rate: flo
         values = 100 * np.asarray(curve["accuracy"], dtype=float)
         mean = values.mean(axis=1)
         spread = values.std(axis=1, ddof=1) if values.shape[1] > 1 else np.zeros_like(mean)
-        axes.plot(steps, mean, color=colour, linestyle=line, linewidth=2, label=_plain(METHOD_TITLES.get(name, name)))
+        axes.plot(
+            steps, mean, color=colour, linestyle=line, linewidth=2, label=_plain(METHOD_TITLES.get(name, name)),
+            marker="o" if len(steps) == 1 else None,
+        )  # fmt: skip
         axes.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
     if majority_rate is not None:
         axes.axhline(100 * majority_rate, color=GREY, linestyle=":", linewidth=1, label="Majority class")
@@ -86,7 +89,10 @@ def outer_curve(metrics: Sequence[Mapping], *, selected_step: int | None = None)
     """
     figure, (above, below) = new_figure(rows=2)
     loss_steps, loss = _series(metrics, "loss")
-    above.plot(loss_steps, loss, color="#0072B2", linewidth=0.8, alpha=0.35 if len(loss) >= 50 else 1)
+    above.plot(
+        loss_steps, loss, color="#0072B2", linewidth=0.8, alpha=0.35 if len(loss) >= 50 else 1,
+        marker="o" if len(loss) == 1 else None,
+    )  # fmt: skip
     if len(loss) >= 50:  # single losses are of random batches: the running mean is what can be read
         window = max(5, len(loss) // 25)
         smooth = np.convolve(loss, np.ones(window) / window, mode="valid")

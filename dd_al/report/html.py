@@ -95,6 +95,7 @@ th, td { text-align: left; vertical-align: top; padding: .45rem .7rem .45rem 0; 
 thead th { color: var(--soft); font-weight: 600; font-size: .84rem; vertical-align: bottom; }
 .numbers td, .numbers thead th + th { text-align: right; }
 .numbers td { white-space: nowrap; }
+.numbers td:has(div) { white-space: normal; text-align: left; min-width: 16rem; overflow-wrap: anywhere; }
 .numbers tr > :last-child { padding-right: 0; }
 .numbers small { display: block; }
 .pairs th { width: 14rem; font-weight: 500; color: var(--soft); }

@@ -137,8 +137,9 @@ def _lines(results: Mapping) -> list[list[str]]:
         methods, theirs = as_run(results, row)["methods"], row["published"]
         scores = [spread(score(as_run(results, row), method)) for method in METHODS]
         kept = [spread(methods[method].get("retention_over_seeds")) for method in METHODS[1:]]
-        lines.append([row["name"], *scores, *kept])
-        if theirs:
+        stands_in = row["dataset"]["stand_in_for"]  # published numbers are of other data then
+        lines.append([f"{row['name']}, on {row['dataset']['name']}" if stands_in else row["name"], *scores, *kept])
+        if theirs and not stands_in:
             given = [theirs.get(method, "–") for method in METHODS]
             lines.append(["    published", *given, *(_ratio(theirs, method) for method in METHODS[1:])])
     return lines

@@ -68,8 +68,10 @@ def _distilled(results: Mapping) -> str:
         f"({fraction(given.get('fraction'))} of the training data) {_agree(results, 'distilled', 'trains', 'train')} "
         f"{learner} to {spread(score(results, 'distilled'))} % {results['evaluate']['split']} accuracy"
     )
-    full, random = score(results, "full"), score(results, "random")
-    if full and known(entry.get("retention")):
+    full, random, rate = score(results, "full"), score(results, "random"), results["dataset"]["majority_rate"]
+    if full and known(full["mean"]) and known(rate) and full["mean"] <= rate:  # a ratio to that says nothing
+        text += f"; all {_examples(results, 'full')} sentences give {percent(full['mean'])} %"
+    elif full and known(entry.get("retention")):
         ends = interval(entry.get("interval", {}).get("retention"))
         text += f" = {percent(entry['retention'])} %{ends and ' ' + ends} of what all {_examples(results, 'full')} "
         text += f"sentences give ({percent(full['mean'])} %)"

@@ -120,6 +120,18 @@ def test_regression_is_ridge_regression_on_features():
     np.testing.assert_allclose(answer, h_t @ weights, rtol=1e-3, atol=1e-5)
 
 
+def test_regression_on_more_items_than_features_is_the_same_and_finite():
+    batch, ridge = REAL, 1e-6  # 12 items, 4 features: the kernel is singular but for the ridge
+    h = np.asarray(features(PARAMS, batch.inputs[0]), np.float64)
+    y = np.asarray(batch.targets) - 1 / CLASSES
+    kernel = h @ h.T
+    weights = np.linalg.solve(kernel + ridge * np.mean(np.diag(kernel)) * np.eye(len(h)), y)
+    np.testing.assert_allclose(regression(MODEL, PARAMS, batch, batch, ridge=ridge), kernel @ weights, atol=1e-4)
+    many = Batch((texts(np.repeat(np.asarray(REAL.inputs[0].embedded), 30, 0)),), jnp.repeat(REAL.targets, 30, 0))
+    gradient = jax.grad(lambda p: jnp.sum(regression(MODEL, p, many, REAL) ** 2))(PARAMS)
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
 def test_regression_on_the_real_batch_itself_gives_its_labels():
     few = Batch((texts(np.asarray(REAL.inputs[0].embedded[:3])),), REAL.targets[:3])
     np.testing.assert_allclose(regression(MODEL, PARAMS, few, few), few.targets - 1 / CLASSES, atol=1e-3)

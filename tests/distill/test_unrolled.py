@@ -277,18 +277,48 @@ def test_several_students_share_the_set_and_have_rates_of_their_own():
     np.testing.assert_allclose(moved.log_rates[:, columns:], second.log_rates / 2, atol=1e-5)
 
 
-def test_a_share_of_the_nets_trains_at_the_geometric_mean_of_the_rates():
-    learned = jnp.asarray(RNG.normal(size=SYNTHETIC.log_rates.shape), jnp.float32)
-    many, seen = jax.vmap(LEARNER.init)(jax.random.split(jax.random.key(0), 60)), []
+LEARNED = jnp.asarray(np.random.default_rng(3).normal(size=SYNTHETIC.log_rates.shape), jnp.float32)
+
+
+def followed(nets=60, **options):
+    """The logarithms of the rates that each of many nets follows."""
+    many, seen = jax.vmap(LEARNER.init)(jax.random.split(jax.random.key(0), nets)), []
 
     def train(state, batch, step_rates, key=None, window_key=None):
-        jax.debug.callback(lambda r: seen.append(np.asarray(r)), step_rates)
+        jax.debug.callback(lambda r: seen.append(np.log(np.asarray(r))), step_rates)
         return state
 
-    synthetic = SYNTHETIC._replace(log_rates=learned)
-    outer_loss(LEARNER, synthetic, many, REAL, window_key=jax.random.key(0), train=train, flat_rates=0.5)
+    synthetic = SYNTHETIC._replace(log_rates=LEARNED)
+    outer_loss(LEARNER, synthetic, many, REAL, window_key=jax.random.key(0), train=train, **options)
     jax.effects_barrier()
-    flat = [np.ptp(one) == 0 for one in seen]
+    assert len(seen) == (nets if any(options.values()) else 1)  # what is the same for all is seen once
+    return seen
+
+
+def test_a_share_of_the_nets_trains_at_the_geometric_mean_of_the_rates():
+    seen = followed(flat_rates=0.5)
+    flat = [np.ptp(one) < 1e-6 for one in seen]
     for one, mean in zip(seen, flat, strict=True):
-        np.testing.assert_allclose(one, np.exp(learned.mean()) if mean else np.exp(learned), rtol=1e-5)
-    assert len(seen) == 60 and 15 < sum(flat) < 45
+        np.testing.assert_allclose(one, np.full_like(one, LEARNED.mean()) if mean else LEARNED, atol=1e-5)
+    assert 15 < sum(flat) < 45
+
+
+def test_noise_on_rates_is_of_the_net_of_its_layers_and_of_its_steps():
+    for one in followed(3, rate_noise=0.0):
+        np.testing.assert_allclose(one, LEARNED, atol=1e-6)
+    noise = np.stack([one - np.asarray(LEARNED) for one in followed(400, rate_noise=0.3)])
+    # A sum of a part for all, one for each layer and one for each step: nothing is left beside them.
+    rest = noise - noise.mean(1, keepdims=True) - noise.mean(2, keepdims=True) + noise.mean((1, 2), keepdims=True)
+    assert np.abs(rest).max() < 1e-5 and noise.shape[1] > 1 and noise.shape[2] > 1
+    assert abs(noise.mean()) < 0.1 and 0.8 < noise.std(0).mean() / (0.3 * 3**0.5) < 1.2
+
+
+def test_a_share_of_the_nets_follows_the_steps_in_another_order():
+    seen, orders = followed(shuffled_rates=0.5), set()
+    for one in seen:
+        order = [int(np.argmin(np.abs(np.asarray(LEARNED) - row).sum(1))) for row in one]
+        np.testing.assert_allclose(one, np.asarray(LEARNED)[order], atol=1e-5)  # layers stay together
+        assert sorted(order) == list(range(len(LEARNED)))
+        orders.add(tuple(order))
+    same = sum(np.allclose(one, LEARNED, atol=1e-5) for one in seen)
+    assert 15 < same < 50 and len(orders) > 2

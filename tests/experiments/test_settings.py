@@ -23,6 +23,7 @@ def test_choices_are_those_of_the_code():
     ("keys", "message"),
     [
         ({"method": "kernel_regression", "flat_rates": 1.0}, r"flat_rates = 1.0 is for method = 'unrolled'"),
+        ({"method": "kernel_regression", "shuffled_rates": 0.1}, r"shuffled_rates = 0.1 is for method = 'unrolled'"),
         ({"method": "kernel_regression", "rate_noise": 0.1}, r"rate_noise = 0.1 is for method = 'unrolled'"),
         ({"method": "gradient_matching", "attention": 0.1}, r"attention = 0.1 is for method = 'unrolled'"),
         ({"method": "kernel_regression", "init": "known"}, r"init must be 'random' or 'pool'"),

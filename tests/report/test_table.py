@@ -82,6 +82,9 @@ def test_a_stand_in_of_any_row_is_said(tmp_path):
     assert results["dataset"]["stand_in_for"] == "sst5" and results["dataset"]["name"] == "sst2, other"
     assert results["dataset"]["train"] == 2 * 6920 and results["dataset"]["num_classes"] is None
     assert [row["dataset"]["stand_in_for"] for row in results["table"]["rows"]] == [None, "sst5", None]
+    # Nothing published is set beside other data, and no row is called what it is not.
+    shown = table.text(results)
+    assert "x, on other" in shown and "36 to 38" not in shown and "98.59" in shown
     write_json(tmp_path / "results.json", results)
     text = text_of(build(tmp_path).read_text())
     assert "sst5 could not be had, so this run used other (packaged)" in text
