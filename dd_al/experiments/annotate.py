@@ -49,8 +49,9 @@ def _pool(settings: Settings) -> tuple[Rows, tuple[str, ...]]:
     written = sorted(set(pool.labels) - {""})
     labels = annotate.labels or tuple(written)
     if len(labels) < 2:
+        there = f"has {labels[0]!r} only" if labels else "has none yet"
         raise ConfigError(
-            f"config.annotate.labels: give all labels there can be, such as bad,good; {pool.origin} has {len(labels)}"
+            f"config.annotate.labels: give all labels that there can be, such as bad,good; {pool.origin} {there}"
         )
     for index, label in enumerate(pool.labels):
         if label and label not in labels:

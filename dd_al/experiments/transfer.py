@@ -30,6 +30,7 @@ from dd_al.experiments.transfer_networks import Network, networks
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
 from dd_al.io.metrics import MetricsWriter
+from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
@@ -172,10 +173,11 @@ def _ways(
     def everything() -> Trained:
         """On all data with Adam, at the best of a few rates."""
         learner = make_learner(network.model, optimizers.get("adam"))
-        fits = [
-            fit_full(replace(task, learner=learner), replace(settings.full, rate=rate), begun(learner), stop=stop)
-            for rate in transfer.full_rates
-        ]
+        with progress_of(network.name):
+            fits = [
+                fit_full(replace(task, learner=learner), replace(settings.full, rate=rate), begun(learner), stop=stop)
+                for rate in transfer.full_rates
+            ]
         return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
 
     def scheduled(synthetic: Synthetic, shuffled: bool = False) -> Trained:

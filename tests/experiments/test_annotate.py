@@ -153,7 +153,7 @@ def test_label_studio(pool, truth, tmp_path, capsys):
     [
         ({"data.dir": "none"}, "config.data.dir is missing"),
         ({"data.dir": "/nowhere.csv"}, "cannot be read"),
-        ({"annotate.labels": "bad"}, "give all labels there can be"),
+        ({"annotate.labels": "bad"}, "give all labels that there can be"),
         ({"annotate.oracle": "terminal"}, "needs a terminal"),
     ],
 )
