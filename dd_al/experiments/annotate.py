@@ -9,14 +9,16 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from dd_al.active import terminal
+import numpy as np
+
+from dd_al.active import stopping, terminal
 from dd_al.active.answers import NOT_SURE, AnswerLog, label_studio_config, read_queries, write_queries
 from dd_al.core.errors import ConfigError, DataError, WorkdirError
 from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
 from dd_al.data.formats import read_pool
 from dd_al.data.rows import Rows
 from dd_al.experiments.active_learner import ActiveLearner
-from dd_al.experiments.settings import Settings
+from dd_al.experiments.settings import ActiveSettings, Settings
 from dd_al.io.workdir import Workdir
 
 _ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "label_studio": ".json"}
@@ -90,8 +92,10 @@ def _round(
         if not _answered(settings, workdir, asked, pool, learner.labels, log):
             return False
         _learn(learner, pool, log)
+        asked["agreement"] = [*asked.get("agreement", []), _agreement(workdir, learner)]
     if learner.answers:
         _write_predictions(workdir, learner)
+    _say_when_stable(settings.active, asked.get("agreement", []))
     ended = annotate.rounds is not None and asked["round"] >= annotate.rounds
     # One class alone teaches nothing to ask by.
     query = annotate.query if len(set(learner.answers.values())) > 1 else "random"
@@ -101,7 +105,7 @@ def _round(
             f"done: {len(learner.answers)} texts have labels; {workdir.path / 'predictions.csv'} has one for each text"
         )
         return False
-    write_json(file, {"round": asked["round"] + 1, "indices": indices, "content": content})
+    write_json(file, {**asked, "round": asked["round"] + 1, "indices": indices, "content": content})
     return True
 
 
@@ -153,6 +157,26 @@ def _answered(
         f"(one of {', '.join(labels)}; {NOT_SURE} for a text to set aside), then run the same command again."
     )
     return False
+
+
+def _agreement(workdir: Workdir, learner: ActiveLearner) -> float | None:
+    """Kappa of what the learner now makes of the texts and of what it made of them a round ago; None at first."""
+    if not learner.answers or not (path := workdir.path / "predictions.csv").exists():
+        return None
+    with open(path, encoding="utf-8", newline="") as file:
+        before = [row["predicted"] for row in csv.DictReader(file)]
+    classes = {label: index for index, label in enumerate(map(str, learner.labels))}
+    pairs = [[classes.get(label, 0) for label in labels] for labels in (before, learner.predict(learner.texts))]
+    return stopping.kappa(*map(np.asarray, pairs), len(classes)) if len(before) == len(learner.texts) else None
+
+
+def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]) -> None:
+    known = [float("nan") if value is None else value for value in agreement]
+    if stopping.stable(known, threshold=settings.stop_agreement) is not None:
+        print(
+            "The predictions for all texts have hardly changed for three rounds "
+            f"(mean kappa {np.mean(known[-3:]):.3f}): more labels may not be worth their while."
+        )
 
 
 def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> None:

@@ -51,23 +51,29 @@ def answers(workdir):
     return [json.loads(line) for line in (workdir / "answers.jsonl").read_text().splitlines()]
 
 
+FOUR = {"annotate.rounds": 4, "active.stop_agreement": 0.0}
+
+
 def test_rounds_in_files(pool, truth, tmp_path, capsys):
     workdir = tmp_path / "w"
-    for number in range(1, 4):
-        run(pool, workdir, **{"annotate.rounds": 3})
+    for number in range(1, 5):
+        run(pool, workdir, **FOUR)
         queries = workdir / f"queries/00{number}.csv"
         assert f"fill in the labels in {queries}" in capsys.readouterr().out
-        run(pool, workdir, **{"annotate.rounds": 3})  # nothing is filled in yet: the same question again
+        run(pool, workdir, **FOUR)  # nothing is filled in yet: the same question again
         assert "4 of 4 texts have no label yet" in capsys.readouterr().out
         fill(queries, truth.get)
-    run(pool, workdir, **{"annotate.rounds": 3})
-    assert "done: 12 texts have labels" in capsys.readouterr().out
-    assert len({line["index"] for line in answers(workdir)}) == 12
+    run(pool, workdir, **FOUR)
+    out = capsys.readouterr().out
+    assert "done: 16 texts have labels" in out and "hardly changed for three rounds" in out
+    agreement = read_json(workdir / "asked.json")["agreement"]
+    assert agreement[0] is None and len(agreement) == 3 and all(0 < value <= 1 for value in agreement[1:])
+    assert len({line["index"] for line in answers(workdir)}) == 16
     rows = list(csv.DictReader((workdir / "predictions.csv").open(newline="")))
-    assert [row["text"] for row in rows] == list(truth) and sum(row["label"] != "" for row in rows) == 12
+    assert [row["text"] for row in rows] == list(truth) and sum(row["label"] != "" for row in rows) == 16
     assert np.mean([row["predicted"] == truth[row["text"]] for row in rows]) > 0.8
-    run(pool, workdir, **{"annotate.rounds": 3})
-    assert "done: 12" in capsys.readouterr().out and len(answers(workdir)) == 12
+    run(pool, workdir, **FOUR)
+    assert "done: 16" in capsys.readouterr().out and len(answers(workdir)) == 16
 
 
 def test_mistakes_are_refused_and_blanks_wait(pool, truth, tmp_path, capsys):
