@@ -260,10 +260,10 @@ class ActiveSettings:
     )
     stop_uncertainty: float | None = _option(None, "mean entropy, in nats, below which asking could stop", min=0.0)
     stop_accuracy: float | None = _option(None, "accuracy on validation from which asking could stop", min=0.0, max=1.0)
-    steps: int = _option(300, "training steps of a round at least", min=1)
-    epochs: int = _option(10, "passes over the labels in a round at least", min=1)
+    steps: int = _option(150, "training steps of a round at least", min=1)
+    epochs: int = _option(5, "passes over the labels in a round at least", min=1)
     batch_size: int = _option(32, "texts in a minibatch", min=1)
-    rate: float = _option(2e-3, "first learning rate of a round, decayed along a half cosine", min=1e-8)
+    rate: float = _option(4e-3, "first learning rate of a round, decayed along a half cosine", min=1e-8)
 
     def __post_init__(self):
         """Checks between keys."""
