@@ -14,6 +14,7 @@ from dd_al.core.keys import stream
 from dd_al.learner.examples import Bucket, Examples
 from dd_al.learner.predict import on_every, trunk_of
 from dd_al.models.base import Model, Params
+from dd_al.models.embedding import Lookup
 
 Embed = Callable[[jax.Array], Any]
 
@@ -100,11 +101,12 @@ def streaming(
       ``run(params, raw, key) -> Statistics`` in NumPy, for ``raw`` of ``int[n, length]`` such as a memory map. Calls
       share their compilation.
     """
+    table = embed.table if isinstance(embed, Lookup) else None  # an argument: as a constant it is compiled in
 
     @jax.jit
-    def on_block(params: Params, raw: jax.Array, key: jax.Array) -> Statistics:
-        texts = Examples((Bucket(raw, raw[:0]),), np.arange(block))
-        return statistics(model, params, texts, embed, key, passes=passes, consistent=consistent, chunk=chunk)
+    def on_block(params: Params, table: jax.Array | None, raw: jax.Array, key: jax.Array) -> Statistics:
+        texts, look_up = Examples((Bucket(raw, raw[:0]),), np.arange(block)), embed if table is None else Lookup(table)
+        return statistics(model, params, texts, look_up, key, passes=passes, consistent=consistent, chunk=chunk)
 
     def run(params: Params, raw: np.ndarray, key: jax.Array) -> Statistics:
         found: list[np.ndarray] = []
@@ -112,7 +114,8 @@ def streaming(
         for first in range(0, len(raw), block):
             rows = raw[first : first + block]
             padded[: len(rows)] = rows
-            sums = on_block(params, padded, key if consistent else jax.random.fold_in(key, first))[1:]
+            own = key if consistent else jax.random.fold_in(key, first)
+            sums = on_block(params, table, padded, own)[1:]
             found = found or [np.empty((len(raw), *x.shape[1:]), x.dtype) for x in sums]
             for whole, part in zip(found, sums):
                 whole[first : first + len(rows)] = part[: len(rows)]
