@@ -1,28 +1,19 @@
-"""The loop of active learning by a config: how it trains and looks, and the labels it begins with."""
+"""The loop of active learning by a config, and what its runs are."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.loop import Loop, make_loop
-from dd_al.active.selectors import clustered
-from dd_al.core.errors import DataError
-from dd_al.core.keys import stream
-from dd_al.data.formats import lines_of, read_text
-from dd_al.experiments.baselines import balanced_draw
+from dd_al.active.loop import Loop, LoopState, make_loop
 from dd_al.experiments.settings import ActiveSettings
-from dd_al.experiments.task import Task
 from dd_al.learner.examples import Examples
 from dd_al.learner.fit import cosine
 from dd_al.learner.learner import Learner
-from dd_al.learner.predict import on_every
-from dd_al.models.linen import masked_mean
 
 
 def configured_loop(
@@ -55,56 +46,29 @@ def configured_loop(
     )
 
 
-def first_labels(task: Task, settings: ActiveSettings, size: int) -> np.ndarray:
-    """Rows of the training split for each seed, the same for every query: ``int32[seeds, size]``.
+class History(NamedTuple):
+    """A query's runs so far, one for each seed; a checkpoint of the loop.
 
-    "stratified" looks at labels that nobody has paid for yet: for studies, not for annotation.
+    Attributes:
+      state: of the loops, stacked over seeds.
+      round: ``int32[]``, rounds of training that are done.
+      scores: ``float32[seeds, budget]``, of each label when it was asked for; NaN for the first ones.
+      predicted: ``int16[rounds + 1, seeds, n]``, classes predicted for the judged split after each round of training.
+      validation: ``float32[rounds + 1, seeds]``, accuracies.
+      agreement: ``float32[rounds + 1, seeds]``, kappa of the predictions for validation and those of the round before.
+      uncertainty: ``float32[rounds + 1, seeds]``, mean entropy of the predictions for validation, in nats.
+      last: ``int16[seeds, n]``, the last round's predictions for validation.
+      seconds: ``float32[rounds + 1, 3]``, training, scoring, selecting.
+      cold: ``bool[rounds + 1]``, the first round since a process started, whose seconds are of compilation, too.
     """
-    if settings.start == "k_means":
-        means = on_every(task.train, lambda raw, _: masked_mean(*task.embed(raw)))
-        draw = jax.jit(lambda key: clustered(key, means, jnp.ones(len(means), bool), size))
-        keys = [stream(jax.random.key(seed), "first_labels") for seed in settings.seeds]
-        return np.stack([np.asarray(draw(key)) for key in keys])
-    labels = task.labels("train")
-    by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
-    rngs = [np.random.default_rng([seed, 1]) for seed in settings.seeds]
-    if settings.start == "stratified":
-        return np.stack([balanced_draw(rng, by_class, size) for rng in rngs]).astype(np.int32)
-    return np.stack([rng.permutation(len(labels))[:size] for rng in rngs]).astype(np.int32)
 
-
-def given_labels(settings: ActiveSettings, rows: np.ndarray) -> np.ndarray:
-    """The first labels that `config.active.given` names, positions in the training split: ``int32[seeds, size]``.
-
-    A line is an object with a "row". It is for one "seed" if it has one, else for all; where lines have a "round" those
-    of round 0 count. So the selected.jsonl of another run gives what that run began with.
-
-    Args:
-      settings: the file, and the seeds.
-      rows: ``int[n]``, the row in the source of each training text.
-
-    Raises:
-      DataError: the file is no such one, a row is no training text, or seeds have different numbers of labels.
-    """
-    path, places = Path(settings.given).expanduser(), {int(row): place for place, row in enumerate(rows)}
-    found: dict[int, dict[int, None]] = {seed: {} for seed in settings.seeds}  # in order, each once
-    for number, line in lines_of(read_text(path)):
-        try:
-            value = json.loads(line)
-            row, seed, late = value["row"], value.get("seed"), value.get("round", 0) > 0
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-            where = f"{path}, line {number}"
-            raise DataError(f'{where}: must be an object such as {{"row": 7}}, not {line[:60]!r}') from None
-        if row not in places:
-            raise DataError(
-                f"{path}, line {number}: row {row!r} is none of the {len(places)} training texts (a row that was "
-                "removed, or another source)"
-            )
-        for one in found if seed is None else [seed]:
-            if one in found and not late:
-                found[one][places[row]] = None
-    sizes = {seed: len(chosen) for seed, chosen in found.items()}
-    if not all(sizes.values()) or len(set(sizes.values())) > 1:
-        counts = ", ".join(f"{size} for seed {seed}" for seed, size in sizes.items())
-        raise DataError(f"{path} gives different numbers of first labels, or none, for config.active.seeds: {counts}")
-    return np.asarray([list(chosen) for chosen in found.values()], np.int32)
+    state: LoopState
+    round: jax.Array
+    scores: jax.Array
+    predicted: jax.Array
+    validation: jax.Array
+    agreement: jax.Array
+    uncertainty: jax.Array
+    last: jax.Array
+    seconds: jax.Array
+    cold: jax.Array
