@@ -9,7 +9,9 @@ of threads and chunk of texts, in turn; the fastest of `--repeats` calls counts.
 
 - `trunk_reuse`: dropout after the pooling, as in KimCNN, so that the trunk runs once; baal runs it in every pass.
 - `full_passes`: words are dropped, too (rate 0.1), so that every pass is different from its first layer on, on both
-  sides.
+  sides, and runs all of the network on both.
+- `word_table`: the same again, with what the network makes of a word alone computed once for each word, as dd_al does
+  on a CPU (`trunk_reuse` does so, too).
 
 The run fails unless the mean predictions agree as closely as their number of passes allows.
 """
@@ -56,9 +58,12 @@ def _model() -> Model:
     return text_cnn(DIM, CLASSES, windows=WINDOWS, filters=FILTERS, dropout=0.5)
 
 
-def dd_al_side(ids: np.ndarray, vectors: np.ndarray, params: dict, passes: int, full: bool) -> Callable[[], np.ndarray]:
-    """Ids to ``float32[passes, texts, classes]``."""
+def dd_al_side(
+    ids: np.ndarray, vectors: np.ndarray, params: dict, passes: int, full: bool, by_word: bool = True
+) -> Callable[[], np.ndarray]:
+    """Ids to ``float32[passes, texts, classes]``; for ``full`` and ``by_word`` see above."""
     model = dropping_words(_model(), WORD_DROPOUT) if full else _model()
+    model = model if by_word else model._replace(over_table=None)
     table, key = jnp.asarray(vectors), jax.random.key(0)
     nothing = np.zeros((len(ids), CLASSES), np.float32)
 
@@ -140,13 +145,18 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(threads)
     result: dict = {"texts": options.texts, "passes": options.passes, "threads": threads}
     wrong = []
-    for name, full in (("trunk_reuse", False), ("full_passes", True)):
-        seconds, ours = _timed(dd_al_side(*problem, options.passes, full), options.repeats, f"dd_al, {name}")
-        result[f"dd_al_{name}_s"] = seconds
+    peers: dict[bool, tuple[float, np.ndarray]] = {}
+    for name, full, by_word in (
+        ("trunk_reuse", False, True), ("full_passes", True, False), ("word_table", True, True)
+    ):  # fmt: skip
+        ours_side = dd_al_side(*problem, options.passes, full, by_word)
+        result[f"dd_al_{name}_s"], ours = _timed(ours_side, options.repeats, f"dd_al, {name}")
         if with_peer:
-            seconds, theirs = _timed(baal_side(*problem, options.passes, full), options.peer_repeats, f"baal, {name}")
-            result[f"baal_{name}_s"] = seconds
-            result[f"speedup_{name}"] = seconds / result[f"dd_al_{name}_s"]
+            if full not in peers:
+                title = f"baal, {name}"
+                peers[full] = _timed(baal_side(*problem, options.passes, full), options.peer_repeats, title)
+            result[f"baal_{name}_s"], theirs = peers[full]
+            result[f"speedup_{name}"] = result[f"baal_{name}_s"] / result[f"dd_al_{name}_s"]
             # Means of as many independent passes, over all texts and classes: a hundredth is far outside of chance.
             result[f"difference_{name}"] = float(np.abs(ours.mean((0, 1)) - theirs.mean((0, 1))).max())
             result[f"spread_{name}"] = [float(x.std(0).mean()) for x in (ours, theirs)]

@@ -17,6 +17,8 @@ from dd_al.data.formats import lines_of, read_text
 
 NOT_SURE = "?"  # in place of a label: the text is set aside, and never asked for again
 _COLUMNS = ("index", "text", "label")
+_FORMULA = tuple("=+-@\t\r")
+_ERROR = "#NAME?"  # what a spreadsheet makes of a text that it took for a formula
 _SHOWN = 20  # mistakes in one message
 
 
@@ -28,6 +30,7 @@ class AnswerLog:
 
     Attributes:
         answers: position in the pool → label, or None where the text was set aside.
+        taken: (file, position) → what was last taken from that file; what it says later is a correction.
     """
 
     def __init__(self, path: str | os.PathLike, labels: Sequence[str]):
@@ -42,22 +45,49 @@ class AnswerLog:
         """
         self._path, self._labels, self._order = Path(path), tuple(labels), []
         self.answers: dict[int, str | None] = {}
+        self.taken: dict[tuple[str, int], str | None] = {}
         if self._path.exists():
             whole = self._path.read_bytes()
             if whole and not whole.endswith(b"\n"):
-                atomic_write(self._path, whole[: whole.rfind(b"\n") + 1])
+                atomic_write(self._path, _complete(whole))
             for number, line in lines_of(read_text(self._path)):
                 self._replay(_json(line, f"{self._path}, line {number}"), f"{self._path}, line {number}")
         self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
 
-    def add(self, index: int, label: str | None) -> None:
+    @property
+    def last(self) -> int | None:
+        """The position whose answer is the last one that stands."""
+        return self._order[-1] if self._order else None
+
+    def add(self, index: int, label: str | None, *, file: str | None = None) -> None:
         """Records an answer, which replaces an earlier one to the same text.
 
         Args:
             index: position in the pool.
             label: one of the labels, or None to set the text aside.
+            file: the name of the file that it was read from, if it was.
         """
-        self._write({"index": int(index), "label": label})
+        self._write({"index": int(index), "label": label} | ({"file": file} if file else {}))
+
+    def take(self, path: Path, indices: Sequence[int], texts: Sequence[str]) -> int:
+        """Takes what is new in a file that a person fills in: labels, and corrections of those taken from it before.
+
+        Args:
+            path: see `read_queries`, as for the others.
+            indices: the positions that were asked for.
+            texts: of the whole pool.
+
+        Returns:
+            How many labels were taken.
+        """
+        new = {
+            index: label
+            for index, label in read_queries(path, indices, texts, self._labels).items()
+            if (path.name, index) not in self.taken or self.taken[path.name, index] != label
+        }
+        for index, label in new.items():
+            self.add(index, label, file=path.name)
+        return len(new)
 
     def undo(self) -> int | None:
         """Takes the last answer back that stands, and returns its index; None where there is none."""
@@ -97,6 +127,18 @@ class AnswerLog:
             raise DataError(f"{where}: {_unknown(label, self._labels)}")
         self.answers[index] = label
         self._order.append(index)
+        if file := line.get("file"):
+            self.taken[file, index] = label
+
+
+def _complete(whole: bytes) -> bytes:
+    """The record with a last line that ends: a process that was killed leaves half of one, an editor perhaps no end."""
+    end = whole.rfind(b"\n") + 1
+    try:
+        json.loads(whole[end:])
+    except ValueError:
+        return whole[:end]
+    return whole + b"\n"
 
 
 def write_queries(path: str | os.PathLike, indices: Sequence[int], texts: Sequence[str]) -> None:
@@ -120,10 +162,13 @@ def write_queries(path: str | os.PathLike, indices: Sequence[int], texts: Sequen
         atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         return
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
-    writer.writerows(rows)
-    atomic_write(path, out.getvalue())
+    # What begins like a formula is one to a spreadsheet, which would compute it.
+    for row in rows:
+        quote = "'" if row["text"].startswith(_FORMULA) else ""
+        writer.writerow(row | {"text": quote + row["text"]})
+    atomic_write(path, "\ufeff" + out.getvalue())  # the mark tells Excel that this is UTF-8
 
 
 def read_queries(
@@ -180,8 +225,14 @@ def _answer(
     if index not in asked:
         raise ValueError(f"index {index} was not asked for")
     text = row.get("text")
-    if text is not None and " ".join(str(text).split()) != " ".join(texts[index].split()):
-        raise ValueError(f"its text is not that of index {index}, which begins {texts[index][:40]!r}: were rows moved?")
+    if row.get(None):
+        raise ValueError(f"has more cells than columns: {row[None]!r}")
+    own, given = (" ".join(str(one).split()) for one in (texts[index], text or ""))
+    if text is not None and own not in (given, given.removeprefix("'")) and given != _ERROR:
+        raise ValueError(
+            f"its text is not that of index {index}, which begins {own[:40]!r}: were rows moved, or texts changed by "
+            "the program that saved them? The column text may be deleted"
+        )
     if not label:
         return None
     if label == NOT_SURE:
@@ -192,7 +243,12 @@ def _answer(
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    text = read_text(path)
+    try:
+        text = read_text(path)
+    except DataError:
+        if path.suffix != ".csv":
+            raise
+        text = read_text(path, "cp1252")  # as Excel saves a plain CSV; texts that this gets wrong are refused
     if path.suffix == ".jsonl":
         for number, line in lines_of(text):
             yield number, _json(line, f"{path}, line {number}")
@@ -202,6 +258,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         return
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))  # as many characters as there are
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     missing = [name for name in ("index", "label") if name not in (reader.fieldnames or ())]
     if missing:
@@ -220,7 +277,7 @@ def label_studio_config(labels: Sequence[str]) -> str:
 
 
 def _tasks(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The rows of an export of Label Studio, numbered from 1; the last annotation of a task that was not cancelled."""
+    """The rows of an export of Label Studio, numbered from 1; the annotations of a task that were not cancelled."""
     try:
         tasks = json.loads(text)
     except json.JSONDecodeError as error:
@@ -231,11 +288,18 @@ def _tasks(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if "annotations" not in task:
             yield number, task | task.get("data", {})
             continue
-        label = None
-        for annotation in task["annotations"]:
-            for result in annotation.get("result", []) if not annotation.get("was_cancelled") else []:
-                label = (result.get("value", {}).get("choices") or [label])[0]
-        yield number, {**task.get("data", {}), "label": label}
+        try:
+            given = {
+                choice: None  # in order, each once
+                for annotation in task["annotations"]
+                for result in ([] if annotation.get("was_cancelled") else annotation.get("result", []))
+                for choice in result.get("value", {}).get("choices") or ()
+            }
+            data = dict(task.get("data", {}))
+        except (AttributeError, TypeError) as error:
+            raise DataError(f"{path}, task {number}: not as Label Studio exports it: {error}") from None
+        # Annotators who disagree give no label that there is, which is then refused.
+        yield number, {**data, "label": " / ".join(map(str, given)) or None}
 
 
 def _json(line: str, where: str) -> dict[str, Any]:

@@ -112,18 +112,21 @@ def make_loop(
         targets = jax.nn.one_hot(state.answers, classes) * (jnp.arange(len(state.labelled)) < count)[:, None]
         whole = subset is None or subset >= len(raw)
         if whole:
-            rows, texts, available, labelled = jnp.arange(len(raw)), pool, state.available, state.labelled
+            rows, texts, everything = jnp.arange(len(raw)), pool, pool
+            available, labelled = state.available, state.labelled
         else:
             drawn = top_k(stream(key, "subset"), jnp.zeros(len(raw)), state.available, subset)
             # The labelled texts come behind those drawn: some queries compare with them.
             rows = jnp.concatenate([drawn, state.labelled])
-            texts = Examples((Bucket(raw[rows], targets[:0]),), np.arange(len(rows)))
+            texts, everything = (
+                Examples((Bucket(raw[some], targets[:0]),), np.arange(len(some))) for some in (drawn, rows)
+            )
             available = state.available[rows] & (jnp.arange(len(rows)) < subset)
             labelled = subset + jnp.arange(len(state.labelled))
         masks = stream(key, "passes")
         return View(
-            learner, state.learner, raw if whole else raw[rows], texts, embed, masks, passes, available, labelled,
-            targets, score, rate,
+            learner, state.learner, raw if whole else raw[rows], texts, everything, embed, masks, passes, available,
+            labelled, targets, score, rate,
         ), rows  # fmt: skip
 
     def look(state: LoopState, count: jax.Array, needs: tuple[str, ...]) -> Seen:

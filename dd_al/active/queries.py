@@ -22,9 +22,9 @@ class Seen(NamedTuple):
     """What queries look at, computed once for all seeds to share a program; None for what is not needed.
 
     Attributes:
-      statistics: of passes whose masks are each text's own.
-      networks: ``float[passes, n, classes]``, each pass one network for all texts.
-      features: ``float[n, width]``, without dropout.
+      statistics: of passes over the pool whose masks are each text's own.
+      networks: ``float[passes, m, classes]``, each pass one network for the whole pool.
+      features: ``float[n, width]`` of all texts, without dropout.
       predicted: ``float[n, classes]``, the distributions predicted without dropout.
     """
 
@@ -40,8 +40,9 @@ class View(NamedTuple):
     Attributes:
       learner: the network and its training step.
       state: of the learner.
-      raw: ``int32[n, length]``, all texts, with the labelled ones.
-      pool: the same in buckets.
+      raw: ``int32[n, length]``, all texts: first those that can be asked for, perhaps the labelled ones behind them.
+      pool: of those the first, in buckets: what passes are made over.
+      everything: all of them in buckets, for queries that compare with what is labelled.
       embed: raw rows to model inputs.
       key: of the dropout masks.
       passes: with dropout.
@@ -56,6 +57,7 @@ class View(NamedTuple):
     state: LearnerState
     raw: jax.Array
     pool: Examples
+    everything: Examples
     embed: Callable[[jax.Array], Any]
     key: jax.Array
     passes: int
@@ -64,6 +66,11 @@ class View(NamedTuple):
     targets: jax.Array
     score: str = "predictive_entropy"
     rate: float = 1e-3
+
+    @property
+    def open(self) -> jax.Array:
+        """``bool[m]``: which texts of ``pool`` can be queried."""
+        return self.available[: len(self.pool.order)]
 
     @property
     def counted(self) -> jax.Array:
@@ -82,8 +89,8 @@ class View(NamedTuple):
         if "networks" in needs:
             seen["networks"] = self._passes(mc_dropout.probabilities, self.pool, self.state, self.key, consistent=True)
         if "features" in needs:
-            trunk = trunk_of(model, params, self.pool, self.embed)
-            features = on_every(self.pool, lambda raw, _: trunk(raw))
+            trunk = trunk_of(model, params, self.everything, self.embed)
+            features = on_every(self.everything, lambda raw, _: trunk(raw))
             seen |= {"features": features, "predicted": jax.nn.softmax(self.head(features))}
         return Seen(**seen)
 
@@ -119,7 +126,7 @@ class Query(NamedTuple):
 
 def _by_score(score: Callable) -> Query:
     def select(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-        return selectors.top_k(key, score(seen.statistics), view.available, k)
+        return selectors.top_k(key, score(seen.statistics), view.open, k)
 
     return Query(("statistics",), select, score)
 
@@ -129,11 +136,11 @@ def _random(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
 
 
 def _power_bald(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return selectors.power(key, SCORES["bald"](seen.statistics), view.available, k)
+    return selectors.power(key, SCORES["bald"](seen.statistics), view.open, k)
 
 
 def _batch_bald(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return batch_bald(key, seen.networks, view.available, k)
+    return batch_bald(key, seen.networks, view.open, k)
 
 
 def _core_set(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
@@ -160,15 +167,20 @@ def _feature_mixing(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array
 
 def _ret(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
     again = {"state": view.state, "step": view.trained_on, "rescore": view.scored}
-    return redundancy.by_training(key, SCORES[view.score](seen.statistics), view.available, k, **again)
+    return redundancy.by_training(key, SCORES[view.score](seen.statistics), view.open, k, **again)
+
+
+def _scored(view: View, seen: Seen) -> tuple[jax.Array, jax.Array]:
+    """The scores of the pool, and its features."""
+    return SCORES[view.score](seen.statistics), seen.features[: len(view.pool.order)]
 
 
 def _rect(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return redundancy.by_cosine(key, SCORES[view.score](seen.statistics), seen.features, view.available, k)
+    return redundancy.by_cosine(key, *_scored(view, seen), view.open, k)
 
 
 def _sud(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return redundancy.by_density(key, SCORES[view.score](seen.statistics), seen.features, view.available, k)
+    return redundancy.by_density(key, *_scored(view, seen), view.open, k)
 
 
 QUERIES: dict[str, Query] = {

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from dd_al.active.selectors import top_k
 from dd_al.core.keys import stream
-from dd_al.select.distances import by_block
+from dd_al.select.distances import by_block, units
 from dd_al.select.spread import first
 
 
@@ -72,7 +72,7 @@ def by_cosine(
       limit: the first one.
       rise: what each sweep adds; from 1 on everything is similar enough.
     """
-    units = _units(features)
+    directions = units(features)
 
     def pick(carry: tuple[jax.Array, jax.Array, jax.Array], key: jax.Array):
         limit, closest, left = carry
@@ -80,7 +80,7 @@ def by_cosine(
         least = jnp.min(closest, where=left, initial=jnp.inf)
         limit = limit + rise * jnp.maximum(jnp.ceil((least - limit) / rise - 1e-4), 0)
         index = first(key, scores, left & ((closest <= limit) | (closest == least)))
-        return (limit, jnp.maximum(closest, units @ units[index]), left.at[index].set(False)), index
+        return (limit, jnp.maximum(closest, directions @ directions[index]), left.at[index].set(False)), index
 
     start = jnp.asarray(limit, features.dtype), jnp.full(len(features), -jnp.inf, features.dtype), available
     return jax.lax.scan(pick, start, jax.random.split(key, k))[1]
@@ -99,15 +99,11 @@ def by_density(
       k: how many.
       neighbours: how many cosines are averaged.
     """
-    units = _units(features)
-    neighbours = min(neighbours, len(units) - 1)
+    directions = units(features)
+    neighbours = min(neighbours, len(directions) - 1)
 
     def density(rows: jax.Array) -> jax.Array:
         # The largest cosine of all is that to itself.
-        return jnp.mean(jax.lax.top_k(rows @ units.T, neighbours + 1)[0][:, 1:], -1)
+        return jnp.mean(jax.lax.top_k(rows @ directions.T, neighbours + 1)[0][:, 1:], -1)
 
-    return top_k(key, scores * by_block(density, units, block=256), available, k)
-
-
-def _units(features: jax.Array) -> jax.Array:
-    return features / jnp.maximum(jnp.linalg.norm(features, axis=-1, keepdims=True), 1e-12)
+    return top_k(key, scores * by_block(density, directions, block=256), available, k)

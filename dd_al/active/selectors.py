@@ -14,7 +14,7 @@ from jax.scipy.special import xlogy
 
 from dd_al.core.keys import stream
 from dd_al.select.clusters import k_means, nearest_to
-from dd_al.select.distances import by_block, squared, to_nearest, to_points, to_products
+from dd_al.select.distances import by_block, squared, to_nearest, to_points, to_products, units
 from dd_al.select.spread import farthest_first, plus_plus
 
 
@@ -46,7 +46,8 @@ def power(key: jax.Array, scores: jax.Array, available: jax.Array, k: int, *, be
       k: how many.
       beta: 0 draws uniformly, infinity is `top_k`.
     """
-    return top_k(key, beta * jnp.log(scores) + jax.random.gumbel(stream(key, "gumbel"), scores.shape), available, k)
+    noise = jax.random.gumbel(stream(key, "gumbel"), scores.shape)
+    return top_k(key, xlogy(beta, scores) + noise, available, k)
 
 
 def core_set(
@@ -143,13 +144,14 @@ def feature_mixing(
     available: jax.Array,
     k: int,
     *,
-    epsilon: float = 0.2,
+    rise: float = 1 / 32,
 ) -> jax.Array:
     """Texts whose predicted class changes when some of a labelled text is mixed into their features.
 
     ALFA-Mix (Parvaneh et al. 2022, arXiv 2203.07034, eqs. 3–6): the mixture with the mean feature z* of each class that
-    raises the loss most, to first order, is α = ε ‖z* − z‖ ∇ℓ / ‖∇ℓ‖ ⊘ (z* − z). Texts that change are clustered, and
-    the one nearest to each center is taken; where fewer than ``k`` change, all of them and the least confident others.
+    raises the loss most, to first order, is α = ε ‖z* − z‖ ∇ℓ / ‖∇ℓ‖ ⊘ (z* − z). As in the authors' code ε is a share
+    of 1 / √width, and rises until more than ``k`` texts change. Those are clustered by direction, and the one nearest
+    to each center is taken; where fewer than ``k`` change, all of them and the least confident others.
 
     Args:
       key: of the clusters.
@@ -159,7 +161,7 @@ def feature_mixing(
       targets: ``float[m, classes]``, their classes as one-hot rows; zero rows are passed over.
       available: ``bool[pool]``.
       k: how many.
-      epsilon: how far a mixture may go.
+      rise: of ε √width, from one try to the next, up to 1.
     """
     logits = head(features)
     predicted = logits.argmax(-1)
@@ -172,13 +174,24 @@ def feature_mixing(
     sizes = targets.sum(0)
     anchors = targets.T @ features[labelled] / jnp.maximum(sizes, 1)[:, None]
 
-    def changes(anchor: jax.Array) -> jax.Array:
-        # α (z* − z) of the paper: the quotient by z* − z and the product with it cancel.
-        reach = epsilon * jnp.linalg.norm(anchor - features, axis=-1, keepdims=True)
-        return head(features + reach * direction).argmax(-1) != predicted
+    def changes(epsilon: jax.Array) -> jax.Array:
+        def by(anchor: jax.Array) -> jax.Array:
+            # α (z* − z) of the paper: the quotient by z* − z and the product with it cancel.
+            reach = epsilon * jnp.linalg.norm(anchor - features, axis=-1, keepdims=True)
+            return head(features + reach * direction).argmax(-1) != predicted
 
-    changed = jnp.any(jax.lax.map(changes, anchors) & (sizes > 0)[:, None], 0) & available
+        return jnp.any(jax.lax.map(by, anchors) & (sizes > 0)[:, None], 0) & available
+
+    def farther(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        reach, before = carry
+        reach = reach + rise
+        now = changes(reach / features.shape[1] ** 0.5)
+        return reach, jnp.where(now.sum() > before.sum(), now, before)
+
+    _, changed = jax.lax.while_loop(
+        lambda carry: (carry[0] < 1) & (carry[1].sum() <= k), farther, (jnp.zeros(()), jnp.zeros_like(available))
+    )
     uncertain = 1 - jax.nn.softmax(logits).max(-1)
     # All that changed come before all others, so that k texts are clustered at least.
     filled = jnp.zeros_like(available).at[top_k(key, changed + uncertain, available, k)].set(True)
-    return clustered(key, features, jnp.where(changed.sum() >= k, changed, filled), k)
+    return clustered(key, units(features), jnp.where(changed.sum() >= k, changed, filled), k)

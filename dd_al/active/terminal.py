@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from dd_al.active.answers import NOT_SURE, AnswerLog
 from dd_al.core.errors import ConfigError
 
-_LABEL_KEYS = "1234567890abcdefghijklmnopr"  # without q, s and u, which have meanings of their own
+# Without q, s and u, which have meanings of their own.
+_LABEL_KEYS = "1234567890abcdefghijklmnoprtvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SPECIAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[^\x1b])?")
 _UNDO, _SKIP, _QUIT = "u", "s", "q"
 _END = ("\x03", "\x04", "")  # Ctrl-C, Ctrl-D, and a terminal that is gone
 
@@ -69,9 +74,10 @@ def ask(
             later.append(index)
             write("skipped for now\n")
         elif key == _UNDO:
-            undone = log.undo()
+            # Answers of earlier rounds have been learned from, and their texts are no longer among those asked.
+            undone = log.undo() if log.last in indices else None
             later = [one for one in later if one != undone]
-            write("nothing to undo\n" if undone is None else "undone\n")
+            write("nothing to undo in this round\n" if undone is None else "undone\n")
         elif key == _QUIT or key in _END:
             write(f"stopped; {done} of {len(indices)} are labelled and saved\n")
             return False
@@ -95,9 +101,17 @@ def keyboard() -> Iterator[Callable[[], str]]:
     before = termios.tcgetattr(sys.stdin)
     try:
         tty.setcbreak(sys.stdin)
-        yield lambda: sys.stdin.read(1)
+        yield partial(_read_key, sys.stdin.fileno(), [])
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _read_key(file: int, waiting: list[str]) -> str:
+    """The next key; one that sends several characters, such as an arrow or Delete, is one key without a meaning."""
+    if not waiting:
+        typed = os.read(file, 1024).decode(errors="replace")
+        waiting += _SPECIAL.sub("\x1b", typed)
+    return waiting.pop(0) if waiting else ""
 
 
 def _help(keys: dict[str, str], write: Callable[[str], object]) -> None:

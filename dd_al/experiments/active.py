@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -13,8 +14,9 @@ import numpy as np
 
 from dd_al.active import stopping
 from dd_al.active.loop import Loop, LoopState
-from dd_al.active.queries import QUERIES
+from dd_al.active.queries import QUERIES, Seen
 from dd_al.core.errors import UserError
+from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
 from dd_al.experiments import record
 from dd_al.experiments.active_loop import History, configured_loop
@@ -34,7 +36,9 @@ from dd_al.learner.predict import predict
 def run(settings: Settings, workdir: Workdir) -> None:
     """Trains on all of the data, then runs the loop of every query, and compares."""
     began = time.perf_counter()
-    dataset = record.load_dataset(settings, workdir)
+    active = settings.active
+    pinned = {"given": sha256_of(Path(active.given).expanduser())[:12]} if active.given else {}
+    dataset = record.load_dataset(settings, workdir, **pinned)
     given = given_labels(settings.active, dataset.train.rows) if settings.active.given else None
     plan = plan_of(settings.active, len(dataset.train), None if given is None else given.shape[1])
     task = make_task(settings, dataset, time.perf_counter() - began)
@@ -166,8 +170,15 @@ def _rounds(
     look = jax.jit(jax.vmap(partial(programs.loop.look, needs=query.needs), (0, None)))
     ask = cache(lambda k: jax.jit(jax.vmap(partial(programs.loop.ask, name=name, k=k), (0, None, 0))))
     history = begin()
-    restored = checkpoint.restore_latest(folder, history)
-    history = history if restored is None else restored[1]
+
+    def saved(history: History) -> History:
+        """What of it is worth keeping: where every round starts anew, nothing reads the last learner."""
+        return history if settings.active.warm else history._replace(state=history.state._replace(learner=None))
+
+    if (restored := checkpoint.restore_latest(folder, saved(history))) is not None:
+        state = restored[1].state
+        state = state if settings.active.warm else state._replace(learner=programs.first.learner)
+        history = restored[1]._replace(state=state)
     before = settings.active.queries.index(name) * (plan.rounds + 1)  # lines of metrics.jsonl
     if workdir.resumed and int(history.round) <= plan.rounds:
         metrics.resume(before + int(history.round))
@@ -192,7 +203,7 @@ def _rounds(
                 size = counts[index + 1] - count
                 seen, spent[1] = _timed(look, state, count)
                 (rows, scores), spent[2] = _timed(ask(size), state, count, seen)
-                if query.score is not None and not np.isfinite(scores).all():
+                if not _finite(seen) or (query.score is not None and not np.isfinite(scores).all()):
                     raise UserError(
                         f"{name}: scores that are not finite after training on {count} labels: the networks have "
                         "diverged; lower config.active.rate"
@@ -206,7 +217,7 @@ def _rounds(
                 seconds=history.seconds.at[index].set(jnp.asarray(spent)),
                 cold=history.cold.at[index].set(index == begins),
             )
-            checkpoint.save(folder, index + 1, history, {})
+            checkpoint.save(folder, index + 1, saved(history), {})
             accuracy = float(accuracies.mean())
             metrics.write(
                 before + index + 1, query=name, labels=count, validation_accuracy=accuracy, seconds=sum(spent)
@@ -214,6 +225,10 @@ def _rounds(
             progress.update(1, labels=count, validation_accuracy=accuracy)
             stop.check("the same command goes on with the next round")
     return jax.tree.map(np.asarray, history._replace(state=history.state._replace(key=None, learner=None)))
+
+
+def _finite(seen: Seen) -> bool:
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(seen))
 
 
 def _timed(function: Callable, *args):

@@ -29,6 +29,7 @@ from dd_al.experiments.task import length_buckets, make_learners
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import LearnerState
+from dd_al.models.base import Params
 from dd_al.models.embedding import Lookup
 
 _FORMAT = 1  # of a saved learner
@@ -77,7 +78,8 @@ class ActiveLearner:
         Raises:
           UserError: no texts, texts that are none, fewer than two labels, an unknown query or key.
         """
-        self.texts, self.labels = strings(texts), list(labels)
+        self.texts = strings(texts)
+        self.labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
         if not self.texts:
             raise DataError("texts: there are none")
         if len(self.labels) < 2 or len(set(map(str, self.labels))) < len(self.labels):
@@ -140,6 +142,8 @@ class ActiveLearner:
             raise DataError(
                 f"{len(labels)} labels for {len(indices)} indices{missing}: give one for each, None where not sure"
             )
+        if len(set(indices)) < len(indices):
+            raise DataError("indices: one is there twice")
         for index, label in zip(indices, labels):
             self._check(index)
             if label is not None and label not in self.labels:
@@ -150,12 +154,18 @@ class ActiveLearner:
                 self.ignored.add(index)
                 self.answers.pop(index, None)
             else:
-                self.answers[index] = label
+                self.answers[index] = self.labels[self.labels.index(label)]  # not NumPy's, which JSON does not know
                 self.ignored.discard(index)
         self.asked = [index for index in self.asked if index not in indices]
         if self.answers:
-            self._params = jax.block_until_ready(self._fit(*self._state(), self._first))
-            self.__dict__.pop("_learners", None)
+            params = self._fit(*self._state(), self._first)
+            if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
+                raise ConfigError(
+                    f"training on {len(self.answers)} labels has diverged: lower config.active.rate (they are kept)"
+                )
+            self._params = params
+            if "_learners" in self.__dict__:  # keeps what is compiled
+                self._learners = self._learners.with_params(_stacked(params))
 
     def ignore(self, indices: Sequence[int]) -> None:
         """Sets texts aside: they are never asked for. Those that have a label keep it."""
@@ -234,7 +244,7 @@ class ActiveLearner:
             length=self._length,
             words=self._words.words,
             vectors=self._table,
-            params=jax.tree.map(lambda x: np.asarray(x)[None], self._params),
+            params=_stacked(self._params),
         )
 
     @cached_property
@@ -279,6 +289,11 @@ class ActiveLearner:
             return self._loop.ask(state, count, self._loop.look(state, count, QUERIES[name].needs), name, k)[0]
 
         return jax.jit(ask, static_argnums=(2, 3))
+
+
+def _stacked(params: Params) -> Params:
+    """The parameters of one learner, as those of several are."""
+    return jax.tree.map(lambda x: np.asarray(x)[None], params)
 
 
 def _known_query(name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dd_al.active import stopping, terminal
-from dd_al.active.answers import NOT_SURE, AnswerLog, label_studio_config, read_queries, write_queries
+from dd_al.active.answers import NOT_SURE, AnswerLog, label_studio_config, write_queries
 from dd_al.core.errors import ConfigError, DataError, WorkdirError
 from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
 from dd_al.data.formats import read_pool
@@ -55,19 +55,22 @@ def _pool(settings: Settings) -> tuple[Rows, tuple[str, ...]]:
         raise ConfigError(
             f"config.annotate.labels: give all labels that there can be, such as bad,good; {pool.origin} {there}"
         )
+    if NOT_SURE in labels:
+        raise ConfigError(f"config.annotate.labels: {NOT_SURE} sets a text aside, so no label can be called that")
     for index, label in enumerate(pool.labels):
         if label and label not in labels:
             raise DataError(f"{pool.where(index)}: label {label!r} is not in config.annotate.labels = {labels}")
     return pool, labels
 
 
-def _learn(learner: ActiveLearner, pool: Rows, log: AnswerLog) -> None:
-    """Trains on the file's own labels and on the answers."""
+def _learn(learner: ActiveLearner, pool: Rows, log: AnswerLog) -> bool:
+    """Trains on the file's own labels and on the answers, if there are any that it does not know yet."""
     answers = {index: label for index, label in enumerate(pool.labels) if label} | log.answers
     known = learner.answers | dict.fromkeys(learner.ignored)
     new = {index: label for index, label in answers.items() if index not in known or known[index] != label}
     if new:
         learner.update(list(new.values()), list(new))
+    return bool(new)
 
 
 def _refuse_other_texts(workdir: Workdir, content: str) -> None:
@@ -86,12 +89,11 @@ def _round(
     """One question and its answers; False where the person is to do something, or all is done."""
     annotate, file = settings.annotate, workdir.path / "asked.json"
     asked = read_json(file) if file.exists() else {"round": 0, "indices": []}
-    if _take_late(workdir, asked["round"], pool, learner.labels, log):
-        _learn(learner, pool, log)
+    _take_files(workdir, asked, pool, log)
     if any(index not in log.answers for index in asked["indices"]):
         if not _answered(settings, workdir, asked, pool, learner.labels, log):
             return False
-        _learn(learner, pool, log)
+    if _learn(learner, pool, log):
         asked["agreement"] = [*asked.get("agreement", []), _agreement(workdir, learner)]
     if learner.answers:
         _write_predictions(workdir, learner)
@@ -109,18 +111,13 @@ def _round(
     return True
 
 
-def _take_late(workdir: Workdir, current: int, pool: Rows, labels: Sequence[str], log: AnswerLog) -> int:
-    """Takes what files of earlier rounds have by now for texts that had no answer; returns how many labels."""
-    taken = 0
+def _take_files(workdir: Workdir, asked: dict, pool: Rows, log: AnswerLog) -> None:
+    """Takes what is new in the files: labels, also of earlier rounds, and corrections."""
     for path in sorted((workdir.path / "queries").glob("[0-9]*")):
-        number, exported = path.name.split(".")[0], path.name.endswith(".labelled.json")
-        if not number.isdigit() or int(number) >= current or (path.suffix == ".json" and not exported):
-            continue
-        for index, label in read_queries(path, range(len(pool.texts)), pool.texts, labels).items():
-            if index not in log.answers:
-                log.add(index, label)
-                taken += 1
-    return taken
+        number = path.name.split(".")[0]
+        if number.isdigit() and (path.suffix in (".csv", ".jsonl") or path.name.endswith(".labelled.json")):
+            current = int(number) == asked["round"]
+            log.take(path, asked["indices"] if current else range(len(pool.texts)), pool.texts)
 
 
 def _answered(
@@ -139,11 +136,6 @@ def _answered(
     write_queries(queries, left, pool.texts)
     if studio:
         atomic_write(queries.parent / "label_config.xml", label_studio_config(labels))
-    if filled.exists():
-        for index, label in read_queries(filled, indices, pool.texts, labels).items():
-            if index not in log.answers:
-                log.add(index, label)
-    left = [index for index in indices if index not in log.answers]
     if not left or (annotate.partial and len(left) < len(indices)):
         return True
     how = (
@@ -164,6 +156,7 @@ def _agreement(workdir: Workdir, learner: ActiveLearner) -> float | None:
     if not learner.answers or not (path := workdir.path / "predictions.csv").exists():
         return None
     with open(path, encoding="utf-8", newline="") as file:
+        csv.field_size_limit(max(path.stat().st_size, csv.field_size_limit()))
         before = [row["predicted"] for row in csv.DictReader(file)]
     classes = {label: index for index, label in enumerate(map(str, learner.labels))}
     pairs = [[classes.get(label, 0) for label in labels] for labels in (before, learner.predict(learner.texts))]
@@ -171,7 +164,7 @@ def _agreement(workdir: Workdir, learner: ActiveLearner) -> float | None:
 
 
 def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]) -> None:
-    known = [float("nan") if value is None else value for value in agreement]
+    known = [float("nan") if value is None else value for value in agreement[-4:]]
     if stopping.stable(known, threshold=settings.stop_agreement) is not None:
         print(
             "The predictions for all texts have hardly changed for three rounds "
@@ -183,9 +176,9 @@ def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> None:
     """The trained learner, and what it makes of every text: predictions.csv."""
     learner.save(workdir.path / "learner.safetensors")
     out = io.StringIO(newline="")
-    rows = csv.writer(out, lineterminator="\n")
+    rows = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     rows.writerow(("index", "text", "label", "probability", "predicted"))
     for index, (text, probs) in enumerate(zip(learner.texts, learner.predict_proba(learner.texts), strict=True)):
         best = int(probs.argmax())
-        rows.writerow((index, text, learner.answers.get(index, ""), f"{probs[best]:.4f}", learner.labels[best]))
+        rows.writerow((index, text, learner.answers.get(index, ""), round(float(probs[best]), 4), learner.labels[best]))
     atomic_write(workdir.path / "predictions.csv", out.getvalue())

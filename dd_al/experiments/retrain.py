@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import jax
@@ -52,6 +52,13 @@ class TextLearners:
     params: Params
     encoder: str | None = None
     encoder_dir: str | None = None
+
+    def with_params(self, params: Params) -> TextLearners:
+        """Others of the same kind, which share what has been compiled."""
+        other = replace(self, params=params)
+        shared = ("_encoder", "_vocabulary", "_answer")
+        other.__dict__.update({name: self.__dict__[name] for name in shared if name in self.__dict__})
+        return other
 
     def __len__(self) -> int:
         """The number of learners."""

@@ -363,6 +363,8 @@ class Settings:
                 f"inputs = 'pieces' and model.kind = 'encoder' need each other, not {self.inputs!r} and "
                 f"{self.model.kind!r}"
             )
+        if self.inputs == "sentences" and self.experiment == "annotate":
+            raise ValueError("inputs = 'sentences' is not for experiment = 'annotate', which reads words")
         if self.inputs == "pieces" and self.experiment not in ("train", "active"):
             raise ValueError(f"inputs = 'pieces' is for experiment = 'train' and 'active', not {self.experiment!r}")
         if self.experiment == "distill" and self.full.finetuned:

@@ -10,6 +10,11 @@ import jax.numpy as jnp
 _BLOCK = 1024  # points whose distances to all others are held at once
 
 
+def units(points: jax.Array) -> jax.Array:
+    """The points at length 1, ``float[n, dim]``; zero stays zero."""
+    return points / jnp.maximum(jnp.linalg.norm(points, axis=-1, keepdims=True), 1e-12)
+
+
 def squared(a: jax.Array, b: jax.Array) -> jax.Array:
     """The distances between points ``float[n, dim]`` and ``float[m, dim]``, ``float[n, m]``."""
     return jnp.maximum(jnp.sum(a**2, -1)[:, None] + jnp.sum(b**2, -1) - 2 * a @ b.T, 0)

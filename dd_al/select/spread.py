@@ -45,7 +45,8 @@ def plus_plus(key: jax.Array, to: Distances, nearest: jax.Array, available: jax.
 
 
 def first(key: jax.Array, values: jax.Array, available: jax.Array) -> jax.Array:
-    """The index of the largest of the available values, ``int32[]``; of equal ones any, as the key says."""
+    """The index of the largest of the available values, ``int32[]``; of equal ones any, by the key. NaN is least."""
+    values = jnp.where(jnp.isnan(values), -jnp.inf, values)
     most = values == jnp.max(values, where=available, initial=-jnp.inf)
     return jnp.argmax(jnp.where(available & most, jax.random.uniform(key, values.shape), -1)).astype(jnp.int32)
 

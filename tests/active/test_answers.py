@@ -18,7 +18,7 @@ def fill(path, answers, **columns):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         path.write_text("".join(json.dumps(row | {"label": label}) + "\n" for row, label in zip(rows, answers)))
         return
-    rows = list(csv.DictReader(path.open(newline="")))
+    rows = list(csv.DictReader(path.open(newline="", encoding="utf-8-sig")))
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, ("index", "text", "label"), delimiter=columns.pop("delimiter", ","))
         writer.writeheader()
@@ -48,7 +48,7 @@ def test_what_spreadsheets_make_of_it(tmp_path, delimiter):
     path = tmp_path / "queries.csv"
     write_queries(path, [0, 1, 2, 3], TEXTS)
     fill(path, ["good", "bad", "good", "bad"], delimiter=delimiter)
-    lines = path.read_text().replace("\r\n", "\n")
+    lines = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
     path.write_bytes(b"\xef\xbb\xbf" + lines.replace("\n", "\r\n").encode())
     assert read_queries(path, [0, 1, 2, 3], TEXTS, LABELS) == {0: "good", 1: "bad", 2: "good", 3: "bad"}
 
@@ -138,3 +138,61 @@ def test_labels_that_do_not_exist_are_not_recorded(tmp_path):
     with AnswerLog(tmp_path / "answers.jsonl", LABELS) as log, pytest.raises(DataError, match="must be one of"):
         log.add(0, "great")
     assert (tmp_path / "answers.jsonl").read_text() == ""
+
+
+def test_a_correction_in_a_file_replaces_what_was_taken_from_it(tmp_path):
+    path, record = tmp_path / "001.csv", tmp_path / "answers.jsonl"
+    write_queries(path, [0, 1, 3], TEXTS)
+    fill(path, ["good", "?", ""])
+    with AnswerLog(record, LABELS) as log:
+        assert log.take(path, [0, 1, 3], TEXTS) == 2 and log.take(path, [0, 1, 3], TEXTS) == 0
+        log.add(3, "bad")  # at the terminal
+    fill(path, ["bad", "good", ""])
+    with AnswerLog(record, LABELS) as log:  # another process
+        assert log.take(path, [0, 1, 3], TEXTS) == 2 and log.answers == {0: "bad", 1: "good", 3: "bad"}
+        log.add(0, "good")  # later, and elsewhere: the file has nothing new
+        assert log.take(path, [0, 1, 3], TEXTS) == 0 and log.answers[0] == "good"
+
+
+@pytest.mark.parametrize(("tail", "kept"), [('{"index": 1, "label": "bad"}', 2), ('{"index": 1, "lab', 1)])
+def test_a_last_line_without_an_end_counts_if_it_is_whole(tmp_path, tail, kept):
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"index": 0, "label": "good"}\n' + tail)
+    with AnswerLog(path, LABELS) as log:
+        log.add(2, "bad")
+        assert len(log.answers) == kept + 1
+    with AnswerLog(path, LABELS) as log:
+        assert len(log.answers) == kept + 1
+
+
+def test_what_excel_does_to_a_file(tmp_path):
+    texts = ["café", "=1+1", "- no", "a\rb", "x" * 200_000]
+    path = tmp_path / "queries.csv"
+    write_queries(path, range(5), texts)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")  # so that Excel reads UTF-8
+    assert read_queries(path, range(5), texts, LABELS) == {}
+    shown = [row["text"] for row in csv.DictReader(path.open(newline="", encoding="utf-8-sig"))]
+    assert shown[1:4] == ["'=1+1", "'- no", "a\rb"]  # nothing that it would compute
+    fill(path, ["good"] * 5)
+    assert read_queries(path, range(5), texts, LABELS) == dict.fromkeys(range(5), "good")
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp1252"))  # saved as a plain CSV
+    assert len(read_queries(path, range(5), texts, LABELS)) == 5
+    path.unlink()
+    write_queries(path, range(5), texts)
+    fill(path, ["bad"] * 5, text=["café", "#NAME?", "- no", "a b", texts[4]])
+    assert read_queries(path, range(5), texts, LABELS) == dict.fromkeys(range(5), "bad")
+
+
+def test_cells_too_many_and_exports_that_are_none(tmp_path):
+    path = tmp_path / "queries.csv"
+    path.write_text("index,text,label\n0,zero,good,better\n")
+    with pytest.raises(DataError, match="line 2: has more cells than columns"):
+        read_queries(path, [0], TEXTS, LABELS)
+    path = tmp_path / "queries.json"
+    choice = [{"result": [{"value": {"choices": [label]}}]} for label in LABELS]
+    path.write_text(json.dumps([{"data": {"index": 0, "text": "zero"}, "annotations": choice}]))
+    with pytest.raises(DataError, match="label 'bad / good'"):
+        read_queries(path, [0], TEXTS, LABELS)
+    path.write_text(json.dumps([{"data": {"index": 0}, "annotations": ["good"]}]))
+    with pytest.raises(DataError, match="task 1: not as Label Studio exports it"):
+        read_queries(path, [0], TEXTS, LABELS)

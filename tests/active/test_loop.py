@@ -123,3 +123,14 @@ def test_scores_of_what_is_asked_come_largest_first():
     everything = np.asarray(QUERIES["predictive_entropy"].score(seen.statistics))
     np.testing.assert_array_equal(everything[rows], scores)
     assert everything[np.asarray(state.available)].max() == scores[0]
+
+
+def test_queries_of_a_subset_look_at_it_alone():
+    """What stands behind those drawn, labelled texts and places without any, is no part of what passes and SUD see."""
+    one = loop(subset=9)
+    state = one.fit(begun(one), 4, first(one))
+    seen = one.look(state, 4, ("statistics", "networks", "features"))
+    assert len(seen.statistics.entropy) == seen.networks.shape[1] == 9 and len(seen.features) == 9 + BUDGET
+    rows, _ = one.ask(state, 4, seen, "sud", 3)
+    drawn, _ = one.ask(state, 4, seen, "random", 9)
+    assert set(rows.tolist()) <= set(drawn.tolist())

@@ -35,10 +35,10 @@ def view(places=PLACES, unavailable=()):
     labelled[: len(LABELLED)] = LABELLED
     targets = np.zeros((places, CLASSES), np.float32)
     targets[np.arange(len(LABELLED)), LABELS[LABELLED]] = 1
+    pool = make_examples(IDS, np.eye(CLASSES)[LABELS], buckets=2)
     return View(
-        LEARNER, state._replace(params=params), jnp.asarray(IDS),
-        make_examples(IDS, np.eye(CLASSES)[LABELS], buckets=2), lambda raw: embed(VECTORS, raw), jax.random.key(5), 4,
-        jnp.asarray(available), jnp.asarray(labelled), jnp.asarray(targets),
+        LEARNER, state._replace(params=params), jnp.asarray(IDS), pool, pool, lambda raw: embed(VECTORS, raw),
+        jax.random.key(5), 4, jnp.asarray(available), jnp.asarray(labelled), jnp.asarray(targets),
     )  # fmt: skip
 
 

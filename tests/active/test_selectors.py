@@ -186,3 +186,17 @@ def test_ret_looks_again_after_every_step():
         KEY, values, jnp.ones(6, bool), 3, state=jnp.zeros(6), step=step, rescore=rescore, subset=5
     )
     np.testing.assert_array_equal(picks, [0, 3, 2])
+
+
+def test_scores_that_are_not_numbers_do_not_repeat_a_text():
+    points = jnp.full((6, 3), jnp.nan)
+    available = jnp.ones(6, bool).at[0].set(False)
+    picks = selectors.core_set(KEY, points, jnp.asarray([0]), jnp.ones(1, bool), available, 4)
+    assert len(set(picks.tolist())) == 4 and 0 not in picks.tolist()
+
+
+def test_power_of_nothing_draws_uniformly():
+    scores_ = jnp.asarray([0.0, 0.0, 1.0, 2.0])
+    draw = jax.vmap(lambda key: selectors.power(key, scores_, jnp.ones(4, bool), 1, beta=0.0)[0])
+    counts = np.bincount(draw(jax.random.split(KEY, 400)), minlength=4)
+    assert counts.min() > 60

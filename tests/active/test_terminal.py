@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from dd_al.active import terminal
 from dd_al.active.answers import AnswerLog
 from dd_al.active.terminal import ask, keyboard
 from dd_al.core.errors import ConfigError
@@ -35,7 +36,7 @@ def test_undo_skip_and_keys_without_a_meaning(tmp_path):
     done, answers, shown = typed(tmp_path / "a.jsonl", "2u1s2x1")
     assert done and answers == {0: "bad", 2: "good", 1: "bad"}
     assert shown.count("a bad one") == 4 and "undone" in shown
-    assert typed(tmp_path / "b.jsonl", "uq")[2].count("nothing to undo") == 1
+    assert typed(tmp_path / "b.jsonl", "uq")[2].count("nothing to undo in this round") == 1
 
 
 @pytest.mark.parametrize("end", ["q", "\x04", ""])
@@ -52,7 +53,7 @@ def test_texts_cannot_steer_the_terminal(tmp_path):
 
 def test_more_labels_than_keys(tmp_path):
     with pytest.raises(ConfigError, match="more than there are keys"):
-        typed(tmp_path / "a.jsonl", "", labels=tuple(map(str, range(40))))
+        typed(tmp_path / "a.jsonl", "", labels=tuple(map(str, range(70))))
 
 
 def test_without_a_terminal(monkeypatch):
@@ -63,6 +64,7 @@ def test_without_a_terminal(monkeypatch):
 
 PROGRAM = """
 import sys
+from dd_al.active import terminal
 from dd_al.active.answers import AnswerLog
 from dd_al.active.terminal import ask, keyboard
 with AnswerLog(sys.argv[1], ("bad", "good")) as log, keyboard() as read_key:
@@ -93,3 +95,20 @@ def test_a_real_terminal_takes_single_keys(tmp_path):
     until("{0: 'bad', 1: 'bad', 2: None}")
     assert process.wait(60) == 0
     os.close(ours)
+
+
+def test_undo_leaves_earlier_rounds_alone(tmp_path):
+    typed(tmp_path / "a.jsonl", "21", (0, 1))
+    done, answers, shown = typed(tmp_path / "a.jsonl", "u2u1", (2,))
+    assert done and answers == {0: "good", 1: "bad", 2: "good"} and "nothing to undo in this round" in shown
+
+
+def test_keys_that_send_several_characters_are_no_labels():
+    ours, theirs = os.pipe()
+    os.write(theirs, b"\x1b[3~1\x1b[A\x1bOH2\x1b[15~\x1b")
+    os.close(theirs)
+    waiting, keys = [], []
+    while key := terminal._read_key(ours, waiting):
+        keys.append(key)
+    os.close(ours)
+    assert keys == ["\x1b", "1", "\x1b", "\x1b", "2", "\x1b", "\x1b"]

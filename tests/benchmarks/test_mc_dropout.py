@@ -14,8 +14,9 @@ def test_the_last_line_is_the_result(monkeypatch, capsys):
         monkeypatch.setattr(benchmark, name, size)
     assert benchmark.main(["--texts", "400", "--passes", "3", "--repeats", "1"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert result["dd_al_trunk_reuse_s"] > 0 and result["dd_al_full_passes_s"] > 0
+    cases = ("trunk_reuse", "full_passes", "word_table")
+    assert all(result[f"dd_al_{case}_s"] > 0 for case in cases)
     assert (result["texts"], result["passes"]) == (400, 3)
-    for case in ("trunk_reuse", "full_passes"):
+    for case in cases:
         if f"speedup_{case}" in result:
             assert result[f"difference_{case}"] < 0.01

@@ -122,3 +122,33 @@ def test_a_file_of_another_kind(tmp_path):
 def test_an_unknown_key_is_named():
     with pytest.raises(ConfigError, match="did you mean 'passes'"):
         dd_al.ActiveLearner(["a", "b"], NAMES, config={"active": {"pases": 3}})
+
+
+def test_labels_from_numpy_are_kept_as_plain_ones(pool, tmp_path):
+    texts, _ = pool
+    learner = dd_al.ActiveLearner(texts, np.asarray([0, 1]), config=CONFIG)
+    learner.initialize([0, 1, 2, 3], np.asarray([0, 1, 0, 1]))
+    learner.save(tmp_path / "l.safetensors")
+    assert type(learner.labels[0]) is int and dd_al.ActiveLearner.load(tmp_path / "l.safetensors").answers[1] == 1
+    with pytest.raises(DataError, match="twice"):
+        learner.update([0, 1], [4, 4])
+
+
+def test_training_that_diverges_is_an_error_and_keeps_the_labels(pool):
+    texts, labels = pool
+    wild = {**CONFIG, "active": {**CONFIG.get("active", {}), "rate": 1e30}, "learner": {"optimizer": "sgd"}}
+    learner = dd_al.ActiveLearner(texts, ["bad", "good"], config=wild)
+    with pytest.raises(ConfigError, match=r"diverged: lower config\.active\.rate"):
+        learner.initialize([0, 1, 2, 3], ["bad", "good", "bad", "good"])
+    assert len(learner.answers) == 4
+
+
+def test_predictions_after_an_update_compile_nothing_anew(pool, monkeypatch):
+    texts, labels = pool
+    learner = dd_al.ActiveLearner(texts, ["bad", "good"], config=CONFIG)
+    learner.initialize([0, 1, 2, 3], ["bad", "good", "bad", "good"])
+    before = learner.predict_proba(texts[:4])
+    answer = learner._learners._answer
+    learner.update(["good"], [4])
+    after = learner.predict_proba(texts[:4])
+    assert learner._learners._answer is answer and np.abs(after - before).max() > 0

@@ -40,7 +40,7 @@ def run(pool, workdir, *more, code=0, **flags):
 
 
 def fill(path, answer):
-    rows = list(csv.DictReader(path.open(newline="")))
+    rows = list(csv.DictReader(path.open(newline="", encoding="utf-8-sig")))
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -84,7 +84,7 @@ def test_mistakes_are_refused_and_blanks_wait(pool, truth, tmp_path, capsys):
     run(pool, workdir, code=2)
     err = capsys.readouterr().err
     assert "line 2: label 'god'" in err and "line 5: label 'god'" in err and answers(workdir) == []
-    blank = list(csv.DictReader(queries.open(newline="")))[0]["text"]
+    blank = list(csv.DictReader(queries.open(newline="", encoding="utf-8-sig")))[0]["text"]
     fill(queries, lambda text: "" if text == blank else truth[text])
     run(pool, workdir)
     assert "1 of 4 texts have no label yet" in capsys.readouterr().out and len(answers(workdir)) == 3

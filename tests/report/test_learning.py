@@ -52,6 +52,9 @@ def test_equal_values_and_single_pairs_prove_nothing():
     one = learning.paired([0.9], [0.5])
     assert one["p"] == one["smallest_p"] == 1 and one["interval"] is None
     assert 0 < learning.paired([0.5, 0.5, 0.6, 0.7], [0.4, 0.4, 0.6, 0.6])["p"] <= 1  # ties and a zero
+    for pairs in (5, 10, 40):  # where all differ by the same, no test can say more than that many signs
+        same = learning.paired(np.full(pairs, 0.6), np.full(pairs, 0.5))
+        assert same["smallest_p"] <= same["p"] < 2.1 * 2.0 ** (1 - min(pairs, 16))
     with pytest.raises(ValueError, match="paired"):
         learning.paired([], [])
 
