@@ -86,7 +86,7 @@ def test_the_file_alone_on_another_machine(runs, data, tmp_path, commands):
     shutil.copy(data / "test.jsonl", there)
     out, _ = commands.run("dd_al.evaluate", "set.safetensors", "test.jsonl", cwd=there)
     lines = out.splitlines()
-    assert lines[0] == "test.jsonl: 30 texts of sst2; majority class 0.5000"
+    assert re.fullmatch(r"test\.jsonl: 30 texts of \w+; majority class 0\.5000", lines[0])
     assert re.fullmatch(r"accuracy: 0\.\d{4} ± 0\.\d{4} over 3 known initialisations", lines[1])
     assert lines[2].startswith("macro_f1: ") and json.loads(lines[3])["n"] == 30
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,10 +12,7 @@ from dd_al.experiments.retrain import known_states, learner_of
 from dd_al.experiments.settings import ModelSettings, TransferSettings
 from dd_al.experiments.task import make_model, rate_columns
 from dd_al.io.artefact import Artefact
-from dd_al.learner.learner import layers
 from dd_al.models.base import Model, Params
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,17 +60,9 @@ def networks(
         found.append(Network(f"{own.kind}, initial weights × {factor:g}", _scaled(home, factor), columns, inits))
     for kind in settings.networks or ():
         if kind != own.kind:
-            # Rates belong to layers, so networks of other sizes can follow them, too, but not those of other layers.
-            also = kind in artefact.spec.get("also", {})
-            model = make_model(_of_kind(own if also else others, kind), dim, classes)
-            follows, names, groups = learned.get(kind), artefact.spec.get("also", {}).get(kind), list(layers(model))
-            if follows and names != groups:
-                _LOG.warning(
-                    "%s: the set has rates for the layers %s; that of config.model has %s, and only tries one rate",
-                    kind, ", ".join(names), ", ".join(groups),
-                )  # fmt: skip
-                follows = None
-            found.append(Network(kind, model, follows, inits))
+            follows = learned.get(kind)
+            sizes = own if follows else others
+            found.append(Network(kind, make_model(_of_kind(sizes, kind), dim, classes), follows, inits))
     return found
 
 

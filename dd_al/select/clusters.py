@@ -5,8 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from dd_al.select.distances import by_block, squared, to_points
+from dd_al.select.distances import by_block, to_points
 from dd_al.select.spread import plus_plus
+
+_HELD = 1 << 20  # distances at once
 
 
 def k_means(
@@ -47,7 +49,9 @@ def k_means(
 
 def assign(points: jax.Array, centers: jax.Array) -> jax.Array:
     """The nearest center of every point, ``int32[n]``."""
-    return by_block(lambda rows: jnp.argmin(squared(rows, centers), -1), points).astype(jnp.int32)
+    sizes = jnp.sum(centers**2, -1)  # a point's own is the same for all centers
+    block = max(1024, _HELD // len(centers))
+    return by_block(lambda rows: jnp.argmin(sizes - 2 * rows @ centers.T, -1), points, block=block).astype(jnp.int32)
 
 
 def nearest_to(centers: jax.Array, points: jax.Array, available: jax.Array) -> jax.Array:
