@@ -240,6 +240,7 @@ def test_attention_labels_stay_with_the_transformer(write_reviews, tmp_path, cap
     assert np.ptp(items[0]["attention"]) > 1e-4  # they have moved
 
 
+@pytest.mark.slow
 def test_sentence_vectors_from_the_run_to_the_classifier(write_reviews, write_encoder, tmp_path, capsys, monkeypatch):
     data, encoder = write_reviews(tmp_path / "data", 2), write_encoder(tmp_path / "encoder")
     given = f"--config.encoder.dir={encoder}"

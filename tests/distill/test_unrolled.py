@@ -280,7 +280,7 @@ def test_several_students_share_the_set_and_have_rates_of_their_own():
 LEARNED = jnp.asarray(np.random.default_rng(3).normal(size=SYNTHETIC.log_rates.shape), jnp.float32)
 
 
-def followed(nets=60, **options):
+def followed(nets=40, **options):
     """The logarithms of the rates that each of many nets follows."""
     many, seen = jax.vmap(LEARNER.init)(jax.random.split(jax.random.key(0), nets)), []
 
@@ -300,13 +300,13 @@ def test_a_share_of_the_nets_trains_at_the_geometric_mean_of_the_rates():
     flat = [np.ptp(one) < 1e-6 for one in seen]
     for one, mean in zip(seen, flat, strict=True):
         np.testing.assert_allclose(one, np.full_like(one, LEARNED.mean()) if mean else LEARNED, atol=1e-5)
-    assert 15 < sum(flat) < 45
+    assert 8 < sum(flat) < 32
 
 
 def test_noise_on_rates_is_of_the_net_of_its_layers_and_of_its_steps():
     for one in followed(3, rate_noise=0.0):
         np.testing.assert_allclose(one, LEARNED, atol=1e-6)
-    noise = np.stack([one - np.asarray(LEARNED) for one in followed(400, rate_noise=0.3)])
+    noise = np.stack([one - np.asarray(LEARNED) for one in followed(80, rate_noise=0.3)])
     # A sum of a part for all, one for each layer and one for each step: nothing is left beside them.
     rest = noise - noise.mean(1, keepdims=True) - noise.mean(2, keepdims=True) + noise.mean((1, 2), keepdims=True)
     assert np.abs(rest).max() < 1e-5 and noise.shape[1] > 1 and noise.shape[2] > 1
@@ -321,4 +321,4 @@ def test_a_share_of_the_nets_follows_the_steps_in_another_order():
         assert sorted(order) == list(range(len(LEARNED)))
         orders.add(tuple(order))
     same = sum(np.allclose(one, LEARNED, atol=1e-5) for one in seen)
-    assert 15 < same < 50 and len(orders) > 2
+    assert 8 < same < 36 and len(orders) > 2

@@ -42,7 +42,7 @@ def value_and_gradients(steps, remat):
 
 
 # One, neither, and a square.
-@pytest.mark.parametrize("steps", [1, 11, pytest.param(9, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("steps", [1, *(pytest.param(steps, marks=pytest.mark.slow) for steps in (11, 9))])
 def test_remat_gives_the_same_value_and_gradients(steps):
     expected, expected_gradients = value_and_gradients(steps, "none")
     for remat in REMAT[1:]:

@@ -75,6 +75,7 @@ def test_gradients_through_training_are_those_of_a_maximum(batch):
             np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_third_derivatives_and_derivatives_of_texts_before_filters():
     with jax.enable_x64(True):
         texts, mask, kernel = case(3, np.float64)
