@@ -57,10 +57,15 @@ class Vocabulary:
 
     def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
         """Ids cut and padded to ``int32[texts, length]``."""
-        out = np.zeros((len(texts), length), np.int32)
-        for row, ids in zip(out, self.ids(texts, length)):
-            row[: len(ids)] = ids
-        return out
+        return padded(self.ids(texts, length), length)
+
+
+def padded(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
+    """Rows of ids, none longer than ``length``, filled up with zeros: ``int32[rows, length]``."""
+    out = np.zeros((len(rows), length), np.int32)
+    for row, ids in zip(out, rows):
+        row[: len(ids)] = ids
+    return out
 
 
 def build_vocabulary(texts: Iterable[str], min_count: int = 1) -> Vocabulary:

@@ -39,18 +39,18 @@ def run(settings: Settings, workdir: Workdir) -> None:
     active = settings.active
     pinned = {"given": sha256_of(Path(active.given).expanduser())[:12]} if active.given else {}
     dataset = record.load_dataset(settings, workdir, **pinned)
-    given = given_labels(settings.active, dataset.train.rows) if settings.active.given else None
-    plan = plan_of(settings.active, len(dataset.train), None if given is None else given.shape[1])
+    given = given_labels(active, dataset.train.rows) if active.given else None
+    plan = plan_of(active, len(dataset.train), None if given is None else given.shape[1])
     task = make_task(settings, dataset, time.perf_counter() - began)
     with catch_stop() as stop, MetricsWriter(workdir.metrics) as metrics:
-        states = task.inits("evaluation", len(settings.active.seeds))
+        states = task.inits("evaluation", len(active.seeds))
         full, full_s = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
-        first = first_labels(task, settings.active, plan.first) if given is None else given
+        first = first_labels(task, active, plan.first) if given is None else given
         programs = _programs(task, settings, plan)
         begin = partial(_begin, task, settings, programs, first, plan)
         histories = {
             name: _rounds(task, settings, programs, name, begin, plan, workdir, metrics, stop)
-            for name in settings.active.queries
+            for name in active.queries
         }
         stop.check()
     finish(settings, workdir, task, full, full_s, histories, plan)

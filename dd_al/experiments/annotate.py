@@ -16,6 +16,7 @@ from dd_al.active.answers import NOT_SURE, AnswerLog, label_studio_config, write
 from dd_al.core.errors import ConfigError, DataError, WorkdirError
 from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
 from dd_al.data.formats import read_pool
+from dd_al.data.lists import Label
 from dd_al.data.rows import Rows
 from dd_al.experiments.active_learner import ActiveLearner
 from dd_al.experiments.settings import ActiveSettings, Settings
@@ -93,10 +94,10 @@ def _round(
     if any(index not in log.answers for index in asked["indices"]):
         if not _answered(settings, workdir, asked, pool, learner.labels, log):
             return False
-    if _learn(learner, pool, log):
-        asked["agreement"] = [*asked.get("agreement", []), _agreement(workdir, learner)]
-    if learner.answers:
-        _write_predictions(workdir, learner)
+    learned = _learn(learner, pool, log)
+    agreement = _write_predictions(workdir, learner) if learner.answers else None
+    if learned:
+        asked["agreement"] = [*asked.get("agreement", []), agreement]
     _say_when_stable(settings.active, asked.get("agreement", []))
     ended = annotate.rounds is not None and asked["round"] >= annotate.rounds
     # One class alone teaches nothing to ask by.
@@ -151,16 +152,15 @@ def _answered(
     return False
 
 
-def _agreement(workdir: Workdir, learner: ActiveLearner) -> float | None:
-    """Kappa of what the learner now makes of the texts and of what it made of them a round ago; None at first."""
-    if not learner.answers or not (path := workdir.path / "predictions.csv").exists():
+def _agreement(path: Path, now: np.ndarray, labels: Sequence[Label]) -> float | None:
+    """Kappa of the predicted classes and of those in the last round's file; None where there is none."""
+    if not path.exists():
         return None
     with open(path, encoding="utf-8", newline="") as file:
         csv.field_size_limit(max(path.stat().st_size, csv.field_size_limit()))
-        before = [row["predicted"] for row in csv.DictReader(file)]
-    classes = {label: index for index, label in enumerate(map(str, learner.labels))}
-    pairs = [[classes.get(label, 0) for label in labels] for labels in (before, learner.predict(learner.texts))]
-    return stopping.kappa(*map(np.asarray, pairs), len(classes)) if len(before) == len(learner.texts) else None
+        classes = {str(label): index for index, label in enumerate(labels)}
+        before = [classes.get(row["predicted"], 0) for row in csv.DictReader(file)]
+    return stopping.kappa(np.asarray(before), now, len(classes)) if len(before) == len(now) else None
 
 
 def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]) -> None:
@@ -172,13 +172,16 @@ def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]
         )
 
 
-def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> None:
-    """The trained learner, and what it makes of every text: predictions.csv."""
+def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> float | None:
+    """Writes the learner, and what it makes of every text; returns how far that agrees with the last round."""
+    path, everything = workdir.path / "predictions.csv", learner.predict_proba(learner.texts)
+    agreement = _agreement(path, everything.argmax(-1), learner.labels)
     learner.save(workdir.path / "learner.safetensors")
     out = io.StringIO(newline="")
     rows = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     rows.writerow(("index", "text", "label", "probability", "predicted"))
-    for index, (text, probs) in enumerate(zip(learner.texts, learner.predict_proba(learner.texts), strict=True)):
+    for index, (text, probs) in enumerate(zip(learner.texts, everything, strict=True)):
         best = int(probs.argmax())
         rows.writerow((index, text, learner.answers.get(index, ""), round(float(probs[best]), 4), learner.labels[best]))
-    atomic_write(workdir.path / "predictions.csv", out.getvalue())
+    atomic_write(path, out.getvalue())
+    return agreement

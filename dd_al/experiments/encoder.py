@@ -62,8 +62,8 @@ def embed(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
 
 def compute(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
     """What `embed` returns, without the cache."""
-    sizes = sizes_for(files)
-    params = jax.tree.map(jnp.asarray, params_from(files.tensors, sizes, str(files.folder / "model.safetensors")))
+    sizes, params = pretrained(files)
+    params = jax.tree.map(jnp.asarray, params)
     pieces = files.word_pieces(texts)
     out = np.zeros((len(pieces), sizes.width), np.float32)
     with Progress(len(pieces), "embedding sentences") as progress:
@@ -134,15 +134,15 @@ def _packed(pieces: Sequence[np.ndarray], rows: list[list[int]], width: int) -> 
     return Packed(ids, sentences, texts)
 
 
-def sizes_for(files: EncoderFiles, length: int = MAX_PIECES) -> EncoderSizes:
-    """The encoder's sizes, which have room for whatever the tokenizer gives.
+def pretrained(files: EncoderFiles, length: int = MAX_PIECES) -> tuple[EncoderSizes, dict]:
+    """The encoder's sizes, and its published parameters in NumPy.
 
     Args:
       files: of the encoder.
       length: word pieces in a text at most.
 
     Raises:
-      DataError: they have not.
+      DataError: the sizes have no room for whatever the tokenizer gives, or the files do not belong together.
     """
     origin = str(files.folder / "config.json")
     sizes = sizes_of(files.config, origin)
@@ -152,7 +152,7 @@ def sizes_for(files: EncoderFiles, length: int = MAX_PIECES) -> EncoderSizes:
         # An index out of range is no error in JAX.
         if value < least:
             raise DataError(f"{origin}: {key} is {value}, and the texts as tokenizer.json cuts them need {least}")
-    return sizes
+    return sizes, params_from(files.tensors, sizes, str(files.folder / "model.safetensors"))
 
 
 @partial(jax.jit, static_argnums=(0, 4))

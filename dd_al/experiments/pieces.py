@@ -10,12 +10,11 @@ from dd_al.core.errors import ConfigError, DataError
 from dd_al.data import minilm_files
 from dd_al.data.dataset import TextDataset
 from dd_al.data.minilm_files import EncoderSettings
-from dd_al.data.text import PAD, Vocabulary, choose_length
+from dd_al.data.text import PAD, Vocabulary, choose_length, padded
 from dd_al.data.vectors import WordVectors
-from dd_al.experiments.encoder import sizes_for
+from dd_al.experiments.encoder import pretrained
 from dd_al.models.base import Model
 from dd_al.models.fine_tuned import fine_tuned
-from dd_al.models.minilm_weights import params_from
 
 _LEAST = 3  # a text begins with [CLS] and ends with [SEP]
 
@@ -56,14 +55,11 @@ def word_pieces(settings: EncoderSettings, dataset: TextDataset, length: int | N
     if files.tokenizer.token_to_id(PAD) != 0:
         raise DataError(f"{files.folder / 'tokenizer.json'}: the word piece with the id 0 has to be {PAD}")
     length = length or choose_length([len(pieces) for pieces in files.word_pieces(dataset.train.texts)])
-    sizes = sizes_for(files, length)
-    params = params_from(files.tensors, sizes, str(files.folder / "model.safetensors"))
-    ids = {}
-    for split in ("train", "validation", "test"):
-        rows = files.word_pieces(getattr(dataset, split).texts, length)
-        ids[split] = np.zeros((len(rows), length), np.int32)
-        for row, found in zip(ids[split], rows):
-            row[: len(found)] = found
+    sizes, params = pretrained(files, length)
+    ids = {
+        split: padded(files.word_pieces(getattr(dataset, split).texts, length), length)
+        for split in ("train", "validation", "test")
+    }
     table = params["words"].copy()
     table[0] = 0  # of padding, which nothing reads
     words = tuple(files.tokenizer.id_to_token(i) or f"[unused{i}]" for i in range(len(table)))
