@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import numpy as np
 
 from dd_al.active.mc_dropout import streaming
 from dd_al.active.scores import SCORES
+from dd_al.experiments.record import peak_rss_mb
 from dd_al.models.embedding import Lookup
 from dd_al.models.text_cnn import text_cnn
 
@@ -42,7 +42,7 @@ def peak(texts: int, passes: int) -> dict:
         if values.shape != (texts,) or not np.isfinite(values).all():
             raise AssertionError(f"{name}: {values.shape}")
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"seconds": seconds, "mb": peak_rss_mb()}
 
 
 def main(argv: list[str] | None = None) -> int:

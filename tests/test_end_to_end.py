@@ -137,7 +137,7 @@ def test_a_table_that_was_stopped_in_its_second_run_goes_on_in_it(commands, tmp_
 
     out, err = commands.run(MAIN, *table, f"--workdir={workdir}")
     assert "finished before" in err and "two, seed 0: distilling" not in err
-    assert out.splitlines()[1].startswith("two ") and "report:" in out
+    assert out.splitlines()[1].startswith("two, on rotten_tomatoes ") and "report:" in out
     assert (workdir / "runs/two-seed0/results.json").read_bytes() == first
     assert {"event": "resume", "step": last} in metrics(workdir / "runs/four-seed0")
     results = read_json(workdir / "results.json")
