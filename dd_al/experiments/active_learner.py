@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,11 @@ from dd_al.data.vectors import word_vectors
 from dd_al.experiments.active_loop import configured_loop
 from dd_al.experiments.retrain import TextLearners
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import length_buckets, make_learners
+from dd_al.experiments.task import length_buckets, make_model, make_optimizer
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
-from dd_al.learner.learner import LearnerState
-from dd_al.models.base import Params
+from dd_al.learner.learner import LearnerState, make_learner
+from dd_al.models.base import Model, Params
 from dd_al.models.embedding import Lookup
 
 _FORMAT = 1  # of a saved learner
@@ -64,6 +64,7 @@ class ActiveLearner:
         query: str = "badge",
         seed: int = 0,
         config: Mapping[str, Mapping[str, Any]] | None = None,
+        model: Callable[[int, int], Model] | None = None,
     ):
         """Makes word vectors for the pool; without labels there is no classifier yet.
 
@@ -74,10 +75,16 @@ class ActiveLearner:
           seed: of the initial weights, the minibatches, the dropout and the ties.
           config: any key of the sections vectors, model, learner and active of `python -m dd_al.main --help`, such as
             ``{"active": {"passes": 20}}``.
+          model: ``model(dim, classes)``, a network of your own in place of config's: a `dd_al.models.base.Model` whose
+            inputs are `dd_al.core.types.TextInputs`. `dd_al.models.linen.as_model` makes one of a Flax module that
+            inherits `dd_al.models.linen.Classifier`.
 
         Raises:
           UserError: no texts, texts that are none, fewer than two labels, an unknown query or key.
         """
+        if model is not None and "model" in (config or {}):
+            raise ConfigError("config: the section model describes networks of dd_al; with a model it has no meaning")
+        self._model = model
         self.texts = strings(texts)
         self.labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
         if not self.texts:
@@ -193,8 +200,8 @@ class ActiveLearner:
         spec = {
             "active_learner": _FORMAT, "texts": self.texts, "labels": self.labels, "query": self._query,
             "config": {name: asdict(getattr(self._settings, name)) for name in _SECTIONS},
-            "seed": self._settings.seed, "answers": list(self.answers.items()), "ignored": sorted(self.ignored),
-            "asked": self.asked, "length": self._length,
+            "own_model": self._model is not None, "seed": self._settings.seed, "answers": list(self.answers.items()),
+            "ignored": sorted(self.ignored), "asked": self.asked, "length": self._length,
         }  # fmt: skip
         arrays = {f"params/{name}": value for name, value in flatten_dict(self._params or {}, sep="/").items()}
         arrays["vectors"] = self._table.astype(np.float16)  # what they were rounded to when they were made
@@ -203,11 +210,16 @@ class ActiveLearner:
         write_safetensors(Path(path).expanduser(), arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> ActiveLearner:
+    def load(cls, path: str | os.PathLike, *, model: Callable[[int, int], Model] | None = None) -> ActiveLearner:
         """Reads what `save` wrote; it goes on as the one that was saved would have.
+
+        Args:
+          path: the file.
+          model: the network that it was made with, if that was one of the user's own; the file has its parameters only.
 
         Raises:
           DataError: no such file, or none of this version.
+          ConfigError: a model is missing, or one too many, or it has other parameters.
         """
         arrays = read_safetensors(Path(path).expanduser())
         learner = cls.__new__(cls)
@@ -222,9 +234,20 @@ class ActiveLearner:
             learner._words = Vocabulary(tuple(arrays["words"].tobytes().decode().split("\n")))
             learner._table = arrays["vectors"].astype(np.float32)
             params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
-            learner._params = unflatten_dict(params, sep="/") or None
+            learner._params, own = unflatten_dict(params, sep="/") or None, spec.get("own_model", False)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise DataError(f"{path} is no active learner: {type(error).__name__}: {error}") from error
+        if own != (model is not None):
+            raise ConfigError(
+                f"{path} was saved with a model of its user's own: load(path, model=…) needs it again"
+                if own
+                else f"{path} was saved with a network of dd_al: load it without a model"
+            )
+        learner._model = model
+        if learner._params is not None:
+            expected, found = (jax.tree.map(np.shape, p) for p in (learner._first.params, learner._params))
+            if expected != found:
+                raise ConfigError(f"{path} has parameters of the shapes {found}; this model's are {expected}")
         return learner
 
     def __repr__(self) -> str:
@@ -239,7 +262,7 @@ class ActiveLearner:
     def _learners(self) -> TextLearners:
         """The network as it is trained now: compiled on its first answer."""
         return TextLearners(
-            model=asdict(self._settings.model),
+            model=self._network,
             classes=len(self.labels),
             length=self._length,
             words=self._words.words,
@@ -248,11 +271,15 @@ class ActiveLearner:
         )
 
     @cached_property
+    def _network(self) -> Model:
+        make = partial(make_model, self._settings.model) if self._model is None else self._model
+        return make(self._table.shape[1], len(self.labels))
+
+    @cached_property
     def _loop(self) -> Loop:
         active, ids = self._settings.active, self._words.encode(self.texts, self._length)
         nothing = np.zeros((len(ids), len(self.labels)), np.float32)
-        kind = self._settings.model.kind
-        learner = make_learners(self._settings, [kind], self._table.shape[1], len(self.labels))[kind]
+        learner = make_learner(self._network, make_optimizer(self._settings.learner))
         pool = make_examples(ids, nothing, buckets=length_buckets(len(ids)))
         words = Lookup(jnp.asarray(self._table[: ids.max() + 1]))  # those of the pool come first
         return configured_loop(active, learner, ids, pool, words, len(self.labels))

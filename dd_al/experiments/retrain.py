@@ -23,7 +23,7 @@ from dd_al.experiments.settings import LearnerSettings, ModelSettings
 from dd_al.experiments.task import make_model, make_optimizer
 from dd_al.io.artefact import Artefact
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
-from dd_al.models.base import Params
+from dd_al.models.base import Model, Params
 from dd_al.models.embedding import embed
 
 _AT_ONCE = 256  # texts held embedded at a time
@@ -34,7 +34,7 @@ class TextLearners:
     """Trained learners with all that reading texts takes.
 
     Attributes:
-      model: plain values of `ModelSettings`.
+      model: the network, or plain values of `ModelSettings`.
       classes: how many there are.
       length: words that a text is cut and padded to.
       words: the vocabulary, padding and the unknown word first.
@@ -44,7 +44,7 @@ class TextLearners:
       encoder_dir: the folder of those files, where it is not a place that they are looked for in.
     """
 
-    model: Mapping
+    model: Mapping | Model
     classes: int
     length: int
     words: tuple[str, ...]
@@ -106,7 +106,9 @@ class TextLearners:
 
     @cached_property
     def _answer(self):
-        model = make_model(_plain(ModelSettings, self.model, "the classifier"), self.vectors.shape[1], self.classes)
+        model = self.model
+        if not isinstance(model, Model):
+            model = make_model(_plain(ModelSettings, model, "the classifier"), self.vectors.shape[1], self.classes)
 
         @jax.jit
         def answer(params: Params, vectors: jax.Array, ids: jax.Array) -> jax.Array:

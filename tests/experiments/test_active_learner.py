@@ -1,10 +1,14 @@
 """The loop in the user's own hands: labels in, positions out, nothing lost in between."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from flax import linen as nn
 
 import dd_al
 from dd_al.core.errors import ConfigError, DataError, UserError
+from dd_al.models.linen import Classifier, as_model, example_text, masked_mean
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 CONFIG = {
@@ -74,6 +78,46 @@ def test_a_saved_learner_goes_on_as_if_it_had_not_been(pool, tmp_path):
         one.update(["good"] * 5)
     assert (loaded.answers, loaded.ignored, loaded.labels) == (learner.answers, learner.ignored, learner.labels)
     assert loaded.query(5) == learner.query(5)
+
+
+class OwnNetwork(Classifier):
+    """The words' mean through a layer."""
+
+    width: int = 6
+
+    def layers(self):
+        self.hidden = nn.Dense(self.width)
+
+    def features(self, inputs):
+        return nn.tanh(self.hidden(masked_mean(inputs.embedded, inputs.mask)))
+
+
+def own_network(dim, classes, width=6):
+    return as_model(OwnNetwork(classes, dropout=0.2, width=width), example_text(dim))
+
+
+def test_a_network_of_the_users_own(pool, tmp_path):
+    config = {name: CONFIG[name] for name in ("vectors", "active")}
+    learner = begun(pool, query="badge", config=config, model=own_network)
+    for _ in range(3):
+        learner.update([pool[1][i] for i in learner.query(4)])
+    assert learner._params.keys() == {"hidden", "output"}
+    assert np.mean([a == b for a, b in zip(learner.predict(pool[0]), pool[1])]) > 0.8
+
+    path = tmp_path / "learner.safetensors"
+    learner.save(path)
+    loaded = dd_al.ActiveLearner.load(path, model=own_network)
+    np.testing.assert_array_equal(loaded.predict_proba(pool[0]), learner.predict_proba(pool[0]))
+    assert loaded.query(5) == learner.query(5)
+    with pytest.raises(ConfigError, match="load\\(path, model=…\\) needs it again"):
+        dd_al.ActiveLearner.load(path)
+    with pytest.raises(ConfigError, match="this model's are"):
+        dd_al.ActiveLearner.load(path, model=partial(own_network, width=5))
+    with pytest.raises(ConfigError, match="section model"):
+        dd_al.ActiveLearner(pool[0], NAMES, config=CONFIG, model=own_network)
+    begun(pool).save(path)
+    with pytest.raises(ConfigError, match="load it without a model"):
+        dd_al.ActiveLearner.load(path, model=own_network)
 
 
 def test_before_there_are_labels(pool, tmp_path):
