@@ -48,7 +48,8 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.120", "ruff>=0.12"],
-        "bench": ["torch==2.13.0"],
+        # Not baal and batchbald-redux: their torchvision has to fit torch's build. The benchmarks say how to get them.
+        "bench": ["torch==2.13.0", "scikit-activeml==1.0.1", "scikit-learn>=1.6", "small-text==1.4.1"],
         "notebook": ["jupyterlab>=4.2"],
         "tensorboard": ["tensorboardX>=2.6.2"],
     },

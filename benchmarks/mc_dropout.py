@@ -1,6 +1,7 @@
 """MC-dropout scoring of a pool, beside baal on PyTorch.
 
-    pip install -e '.[bench]' baal==2.1.0  # the peer; left out where it is not installed
+    pip install -e '.[bench]'
+    pip install --no-deps baal==2.1.0 structlog torchmetrics lightning-utilities  # the peer; left out where it is not
     python -m benchmarks.mc_dropout
 
 A KimCNN (windows 3, 4, 5 of 100 filters, dropout 0.5) over 300-dimensional word vectors, sentences of 50 words, 10

@@ -1,14 +1,16 @@
 """Batch selectors beside the same algorithms in public packages, on the same inputs.
 
-    pip install -e '.[bench]' scikit-learn
-    pip install --no-deps batchbald-redux toma small-text==1.4.1  # their dependencies are not needed for this
+    pip install -e '.[bench]'
+    pip install --no-deps batchbald-redux==2.0.5 toma blackhc.project  # asks for a torchvision that is not needed here
     python -m benchmarks.selectors
 
-- `core_set`: small-text's `greedy_coreset`; the picks are the same but for distances that float32 cannot tell apart,
-  and so is the largest distance left.
-- `batch_bald`: batchbald-redux' `get_batchbald_batch`, exact joint entropies; the picks must be the same.
-- `badge`: scikit-learn's `kmeans_plusplus` on the gradients, formed; both are random, so the sums of squared distances
-  to the nearest pick are compared, as means over thirty draws, without scikit-learn's choice among several candidates.
+- `core_set`: small-text's `greedy_coreset` and scikit-activeml's `k_greedy_center`; the picks are the same but for
+  distances that float32 cannot tell apart, and so is the largest distance left.
+- `batch_bald`: batchbald-redux' `get_batchbald_batch` and scikit-activeml's `batch_bald`, exact joint entropies; the
+  picks must be the same.
+- `badge`: scikit-activeml's `Badge`, and scikit-learn's `kmeans_plusplus` on the gradients, formed; all are random, so
+  the sums of squared distances to the nearest pick are compared, as means over thirty draws, without scikit-learn's
+  choice among several candidates.
 - `k_means`: scikit-learn's `kmeans_plusplus`, and then `KMeans` from our start, with as many iterations at most; sums
   of squared distances to the centers.
 
@@ -52,8 +54,8 @@ def core_set(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: i
     available = jnp.ones(len(features), bool).at[labelled].set(False)
     counted = jnp.ones(len(labelled), bool)
     run = jax.jit(lambda x: selectors.core_set(KEY, x, jnp.asarray(labelled), counted, available, k))
-    case = {"ours": lambda: np.asarray(run(features))}
-    if importlib.util.find_spec("small_text"):
+    peers = {}
+    if _installed("small_text"):
         from small_text.query_strategies.coresets import greedy_coreset
 
         # It takes its picks, positions among the unlabelled, for positions in all: those are the same where the
@@ -61,32 +63,43 @@ def core_set(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: i
         rest = np.setdiff1d(np.arange(len(features)), labelled)
         sorted_features, first = features[np.concatenate([rest, labelled])], np.arange(len(rest))
         behind = np.arange(len(rest), len(features))
-        case["peer"] = lambda: rest[greedy_coreset(sorted_features, first, behind, k, distance_metric="euclidean")]
+        peers["small_text"] = lambda: rest[
+            greedy_coreset(sorted_features, first, behind, k, distance_metric="euclidean")
+        ]
+    if _installed("skactiveml"):
+        from skactiveml.pool import k_greedy_center
+
+        known = np.full(len(features), np.nan)
+        known[labelled] = 0
+        peers["scikit_activeml"] = lambda: k_greedy_center(features, known, k, random_state=0)[0]
 
     def radius(picks: np.ndarray) -> float:
         centers = np.concatenate([labelled, picks])
         return float(np.sqrt(np.min(_squared(features.astype(float), features[centers].astype(float)), 1).max()))
 
-    return case | {"objective": radius}
+    return {"ours": lambda: np.asarray(run(features)), "peers": peers, "objective": radius}
 
 
 def batch_bald_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> dict:
     """BatchBALD with exact joint entropies."""
     available = jnp.ones(probs.shape[1], bool)
-    run = jax.jit(lambda p: batch_bald(KEY, p, available, k, samples=CLASSES**k))
-    case = {"ours": lambda: np.asarray(run(probs))}
-    if importlib.util.find_spec("batchbald_redux"):
+    run = jax.jit(lambda p: batch_bald(KEY, p, available, k, samples=samples))
+    peers, samples = {}, CLASSES**k
+    if _installed("batchbald_redux"):
         import torch
         from batchbald_redux.batchbald import get_batchbald_batch
 
         log_probs = torch.from_numpy(np.log(np.moveaxis(probs, 0, 1)))
 
-        def peer() -> np.ndarray:
-            found = get_batchbald_batch(log_probs, k, CLASSES**k, dtype=torch.double, device="cpu")
-            return np.asarray(found.indices)
+        def redux() -> np.ndarray:
+            return np.asarray(get_batchbald_batch(log_probs, k, samples, dtype=torch.double, device="cpu").indices)
 
-        case["peer"] = peer
-    return case
+        peers["batchbald_redux"] = redux
+    if _installed("skactiveml"):
+        from skactiveml.pool import batch_bald as activeml
+
+        peers["scikit_activeml"] = lambda: np.nanargmax(activeml(probs.astype(float), k, samples, 0), 1)
+    return {"ours": lambda: np.asarray(run(probs)), "peers": peers}
 
 
 def badge(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> dict:
@@ -99,13 +112,33 @@ def badge(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int)
     def potential(picks: np.ndarray) -> float:
         return float(np.min(_squared(gradients, gradients[picks]), 1).sum())
 
-    draws = iter(range(10**6))
-    case = {"ours": lambda: np.asarray(run(jax.random.key(next(draws)))), "objective": potential}
-    if importlib.util.find_spec("sklearn"):
+    draws, peers = iter(range(10**6)), {}
+    if _installed("sklearn"):
         from sklearn.cluster import kmeans_plusplus
 
-        case["peer"] = lambda: kmeans_plusplus(gradients, k, random_state=next(draws), n_local_trials=1)[1]
-    return case
+        peers["scikit_learn"] = lambda: kmeans_plusplus(gradients, k, random_state=next(draws), n_local_trials=1)[1]
+    if _installed("skactiveml"):
+        from skactiveml.base import SkactivemlClassifier
+        from skactiveml.pool import Badge
+
+        class Known(SkactivemlClassifier):
+            """Answers rows, not inputs."""
+
+            def fit(self, X, y, sample_weight=None):
+                raise NotImplementedError("it is fitted")
+
+            def predict_proba(self, X, embed=True):
+                rows = X[:, 0].astype(int)
+                return np.asarray(mean)[rows].astype(float), features[rows]
+
+        rows, nothing = np.arange(len(features))[:, None], np.full(len(features), np.nan)
+
+        def activeml() -> np.ndarray:
+            badge = Badge(clf_embedding_flag_name="embed", random_state=next(draws))
+            return np.asarray(badge.query(rows, nothing, Known(range(CLASSES)), fit_clf=False, batch_size=k))
+
+        peers["scikit_activeml"] = activeml
+    return {"ours": lambda: np.asarray(run(jax.random.key(next(draws)))), "peers": peers, "objective": potential}
 
 
 def k_means_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> dict:
@@ -118,17 +151,17 @@ def k_means_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, 
         nearest = np.asarray(assign(jnp.asarray(features), jnp.asarray(centers)))
         return float(((features - centers[nearest]) ** 2).sum())
 
-    case = {"ours": lambda: np.asarray(run(features)), "objective": potential}
-    if importlib.util.find_spec("sklearn"):
+    peers = {}
+    if _installed("sklearn"):
         from sklearn.cluster import KMeans, kmeans_plusplus
 
-        def peer() -> np.ndarray:
+        def learn() -> np.ndarray:
             kmeans_plusplus(features, k, random_state=0)  # ours draws its start, too
-            peers = KMeans(k, init=features[start], n_init=1, max_iter=iterations, tol=0, algorithm="lloyd")
-            return peers.fit(features).cluster_centers_
+            found = KMeans(k, init=features[start], n_init=1, max_iter=iterations, tol=0, algorithm="lloyd")
+            return found.fit(features).cluster_centers_
 
-        case["peer"] = peer
-    return case
+        peers["scikit_learn"] = learn
+    return {"ours": lambda: np.asarray(run(features)), "peers": peers, "objective": potential}
 
 
 CASES: dict[str, tuple[Callable, int]] = {
@@ -147,29 +180,33 @@ def main(argv: list[str] | None = None) -> int:
     for name, (make, k) in CASES.items():
         case = make(*problem, min(k, options.pool // 4))
         entry = result[name] = {"k": k}
-        sides = [side for side in ("ours", "peer") if side in case]
-        answers = {}
-        for side in sides:
-            entry[f"{side}_s"], answers[side] = _timed(case[side], options.repeats)
-        if "peer" not in case:
-            continue
-        entry["speedup"] = entry["peer_s"] / entry["ours_s"]
-        if "objective" in case:
-            draws = 30 if name == "badge" else 1
-            means = [np.mean([case["objective"](case[side]()) for _ in range(draws)]) for side in sides]
-            entry["objective"] = dict(zip(sides, means))
-            agree = means[0] <= 1.02 * means[1]
-        if name in ("core_set", "batch_bald"):
-            same = answers["ours"] == np.asarray(answers["peer"])
-            entry["same_picks"], entry["share_of_same_picks"] = bool(same.all()), float(same.mean())
-            # Other picks will do only if what is left far away is as near, to the digits of float32.
-            agree = entry["same_picks"] or ("objective" in case and np.isclose(*means, rtol=1e-6))
-        if not agree:
-            wrong.append(name)
+        entry["ours_s"], ours = _timed(case["ours"], options.repeats)
+        objective, draws = case.get("objective"), 30 if name == "badge" else 1
+        if objective is not None:
+            own = entry["objective"] = float(np.mean([objective(case["ours"]()) for _ in range(draws)]))
+        for peer, run in case["peers"].items():
+            seconds, theirs = _timed(run, options.repeats)
+            found = entry[peer] = {"seconds": seconds, "speedup": seconds / entry["ours_s"]}
+            if objective is not None:
+                found["objective"] = float(np.mean([objective(run()) for _ in range(draws)]))
+                agree = own <= 1.02 * found["objective"]
+            if name in ("core_set", "batch_bald"):
+                same = ours == np.asarray(theirs)
+                found["same_picks"], found["share_of_same_picks"] = bool(same.all()), float(same.mean())
+                # Other picks will do only if what is left far away is as near, to the digits of float32.
+                agree = found["same_picks"] or (
+                    objective is not None and np.isclose(own, found["objective"], rtol=1e-6)
+                )
+            if not agree:
+                wrong.append(f"{name} and {peer}")
     print(json.dumps(result))
     if wrong:
         print(f"the sides disagree: {', '.join(wrong)}", file=sys.stderr)
     return int(bool(wrong))
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
