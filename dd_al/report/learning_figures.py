@@ -19,7 +19,7 @@ _LINES = ("-", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 
 def learning_curves(curves: Mapping[str, Mapping], *, full: float | None = None) -> "Figure":
-    """Draws accuracy against labels, means with a band of one standard deviation over seeds (the paper's figure 4).
+    """Draws accuracy against labels, means over seeds with 95 % intervals (the paper's figure 4).
 
     Args:
         curves: query → `{"labels": [rounds], "values": [rounds][seeds]}`.
@@ -27,8 +27,7 @@ def learning_curves(curves: Mapping[str, Mapping], *, full: float | None = None)
     """
     figure, axes = new_figure(size=(5.8, 3.9))
     for name, curve in curves.items():
-        values = 100 * np.asarray(curve["values"], float)
-        _band(axes, name, curves, curve["labels"], values.mean(1), values.std(1, ddof=1) if values.shape[1] > 1 else 0)
+        _band(axes, name, curves, curve["labels"], 100 * np.asarray(curve["values"], float))
     if full is not None:
         axes.axhline(100 * full, color=GREY, linestyle=":", linewidth=1, label="All data")
     axes.set(xlabel="labels", ylabel="accuracy (%)")
@@ -47,10 +46,7 @@ def gains(curves: Mapping[str, Mapping]) -> "Figure":
     for name, curve in curves.items():
         if name == "random":
             continue
-        ahead = 100 * (np.asarray(curve["values"], float) - reference)
-        low, high = zip(*(bootstrap_interval(row[:, None]) for row in ahead))
-        middle = ahead.mean(1)
-        _band(axes, name, curves, curve["labels"], middle, middle - np.asarray(low), np.asarray(high) - middle)
+        _band(axes, name, curves, curve["labels"], 100 * (np.asarray(curve["values"], float) - reference))
     axes.axhline(0, color="black", linestyle="--", linewidth=1)
     axes.set(xlabel="labels", ylabel="accuracy over that of\nrandom sampling (points)")
     figure.legend(frameon=False, loc="outside upper center", ncols=3, fontsize=8.5)
@@ -76,10 +72,12 @@ def times(seconds: Mapping[str, Mapping[str, float]]) -> "Figure":
     return figure
 
 
-def _band(axes: "Axes", name: str, names: Mapping, labels, middle, below, above=None) -> None:
+def _band(axes: "Axes", name: str, names: Mapping, labels, values: np.ndarray) -> None:
+    """A line of means over seeds with intervals, of values ``[rounds, seeds]``."""
     others = [other for other in names if other != "random"]
     index = others.index(name) if name in others else -1
     colour, line = ("black", "--") if index < 0 else (_COLOURS[index % len(_COLOURS)], _LINES[index // len(_COLOURS)])
-    axes.plot(labels, middle, color=colour, linestyle=line, linewidth=1.8, label=QUERY_TITLES.get(name, name))
-    above = below if above is None else above
-    axes.fill_between(labels, middle - below, middle + above, color=colour, alpha=0.13, linewidth=0)
+    axes.plot(labels, values.mean(1), color=colour, linestyle=line, linewidth=1.8, label=QUERY_TITLES.get(name, name))
+    if values.shape[1] > 1:
+        low, high = zip(*(bootstrap_interval(row[:, None]) for row in values))
+        axes.fill_between(labels, low, high, color=colour, alpha=0.13, linewidth=0)
