@@ -19,7 +19,7 @@ from dd_al.core.errors import UserError
 from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
 from dd_al.experiments import record
-from dd_al.experiments.active_loop import History, configured_loop
+from dd_al.experiments.active_loop import History, configured_loop, ended
 from dd_al.experiments.active_results import finish
 from dd_al.experiments.active_start import Plan, first_labels, given_labels, plan_of
 from dd_al.experiments.baselines import fit_full
@@ -180,11 +180,12 @@ def _rounds(
         state = state if settings.active.warm else state._replace(learner=programs.first.learner)
         history = restored[1]._replace(state=state)
     before = settings.active.queries.index(name) * (plan.rounds + 1)  # lines of metrics.jsonl
-    if workdir.resumed and int(history.round) <= plan.rounds:
+    if workdir.resumed and not ended(settings.active, history):
         metrics.resume(before + int(history.round))
     counts, begins = plan.counts, int(history.round)
     with Progress(plan.rounds + 1, name, done=int(history.round)) as progress:
-        for index in range(int(history.round), plan.rounds + 1):
+        while not ended(settings.active, history):
+            index = int(history.round)
             count = counts[index]
             state, seconds = _timed(programs.fit, history.state, count)
             judged = programs.judge(state)
@@ -199,7 +200,7 @@ def _rounds(
                 last=judged.validation,
             )
             spent = [seconds, 0.0, 0.0]
-            if index < plan.rounds:
+            if not ended(settings.active, history):
                 size = counts[index + 1] - count
                 seen, spent[1] = _timed(look, state, count)
                 (rows, scores), spent[2] = _timed(ask(size), state, count, seen)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.active import stopping
 from dd_al.active.loop import Loop, LoopState, make_loop
 from dd_al.experiments.settings import ActiveSettings
 from dd_al.learner.examples import Examples
@@ -72,3 +74,21 @@ class History(NamedTuple):
     last: jax.Array
     seconds: jax.Array
     cold: jax.Array
+
+
+def stops(settings: ActiveSettings, history: History) -> dict[str, list[int | None]]:
+    """For each rule that has what it needs, the round at which each seed could have stopped; None if not yet."""
+    done = slice(int(history.round))
+    rules = {"stable": (history.agreement, partial(stopping.stable, threshold=settings.stop_agreement))}
+    if settings.stop_uncertainty is not None:
+        rules["certain"] = history.uncertainty, partial(stopping.certain, threshold=settings.stop_uncertainty)
+    if settings.stop_accuracy is not None:
+        rules["accurate"] = history.validation, partial(stopping.reached, target=settings.stop_accuracy)
+    return {name: [rule(one) for one in np.asarray(values)[done].T] for name, (values, rule) in rules.items()}
+
+
+def ended(settings: ActiveSettings, history: History) -> bool:
+    """Whether all rounds are done, or all seeds have met the rule that ends them."""
+    if int(history.round) == len(history.predicted):
+        return True
+    return settings.stop is not None and None not in stops(settings, history)[settings.stop]

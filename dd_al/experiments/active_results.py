@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 
-from dd_al.active import stopping
 from dd_al.core.files import atomic_write
 from dd_al.experiments import record
-from dd_al.experiments.active_loop import History
+from dd_al.experiments.active_loop import History, stops
 from dd_al.experiments.active_start import Plan
 from dd_al.experiments.baselines import Trained
 from dd_al.experiments.settings import ActiveSettings, Settings
@@ -43,11 +41,12 @@ def finish(
     truth, count = task.labels(split), len(task.dataset.train)
     budget = {"full": _given(task, count)}
     for name, history in histories.items():
+        last = int(history.round) - 1
         methods[name] = schema.method_results(
-            history.predicted[-1], truth, task.classes, split=split, full=final["full"],
-            validation_accuracy=history.validation[-1], **_course(task, active, history, truth, plan),
+            history.predicted[last], truth, task.classes, split=split, full=final["full"],
+            validation_accuracy=history.validation[last], **_course(task, active, history, truth, plan),
         )  # fmt: skip
-        budget[name] = _given(task, plan.budget)
+        budget[name] = _given(task, plan.counts[last])
     learning.compare(methods)
     atomic_write(workdir.selected, "".join(_selected(task, active, histories, plan)))
     record.finish(
@@ -65,6 +64,7 @@ def finish(
             "labels": plan.budget,
             "validation_labels": len(task.labels("validation")),
             "charged": _charged(task, active),
+            **({"stop": active.stop} if active.stop else {}),
         },
         time={
             "baselines_s": full_s,
@@ -87,14 +87,8 @@ def _given(task: Task, labels: int) -> dict:
 
 def _stopping(active: ActiveSettings, history: History, right: np.ndarray, labels: list[int]) -> dict:
     """For each rule and seed the labels at which asking could have stopped, and the accuracy there; None if never."""
-    rules = {"stable": (history.agreement, partial(stopping.stable, threshold=active.stop_agreement))}
-    if active.stop_uncertainty is not None:
-        rules["certain"] = history.uncertainty, partial(stopping.certain, threshold=active.stop_uncertainty)
-    if active.stop_accuracy is not None:
-        rules["accurate"] = history.validation, partial(stopping.reached, target=active.stop_accuracy)
     found = {}
-    for name, (values, rule) in rules.items():
-        rounds = [rule(one) for one in values.T]
+    for name, rounds in stops(active, history).items():
         found[name] = {
             "labels": [None if at is None else labels[at] for at in rounds],
             "accuracy": [None if at is None else float(right[at, seed]) for seed, at in enumerate(rounds)],
@@ -104,11 +98,13 @@ def _stopping(active: ActiveSettings, history: History, right: np.ndarray, label
 
 def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndarray, plan: Plan) -> dict:
     """What happened in the rounds of one query: accuracies, what was chosen, and seconds."""
-    right = (history.predicted == truth).mean(-1)  # [rounds + 1, seeds]
-    f1 = statistics.macro_f1(history.predicted, truth, task.classes)
-    chosen = history.state.labelled[:, plan.first :].ravel()
-    labels = [count + _charged(task, active) for count in plan.counts]
-    classes = np.bincount(task.labels("train")[chosen], minlength=task.classes)
+    predicted = history.predicted[: int(history.round)]
+    right = (predicted == truth).mean(-1)  # [rounds done, seeds]
+    f1 = statistics.macro_f1(predicted, truth, task.classes)
+    counts = plan.counts[: len(predicted)]
+    chosen = history.state.labelled[:, plan.first : counts[-1]]
+    labels = [count + _charged(task, active) for count in counts]
+    classes = np.bincount(task.labels("train")[chosen.ravel()], minlength=task.classes)
     lengths = (task.ids["train"] > 0).sum(1)
     return {
         "curve": {
@@ -119,17 +115,18 @@ def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndar
         },
         "stopping": _stopping(active, history, right, labels),
         "picked": {
-            "classes": (classes / len(chosen)).tolist(),
-            "words": float(lengths[chosen].mean()),
-            "examples": [task.dataset.train.texts[i][:_SHOWN] for i in history.state.labelled[0, plan.first :][:3]],
+            "classes": (classes / max(chosen.size, 1)).tolist(),
+            "words": float(lengths[chosen].sum() / max(chosen.size, 1)),
+            "examples": [task.dataset.train.texts[i][:_SHOWN] for i in chosen[0, :3]],
         },
-        "seconds_per_round": _seconds(history, plan),
+        "seconds_per_round": _seconds(history),
     }
 
 
-def _seconds(history: History, plan: Plan) -> dict[str, float]:
+def _seconds(history: History) -> dict[str, float]:
     """What a round takes, without compilation where there are rounds without; in the last one nothing is asked."""
-    asking = np.arange(plan.rounds + 1) < plan.rounds
+    rounds = int(history.round)
+    asking = np.arange(len(history.seconds)) < max(rounds - 1, 1)
     warm = asking & ~history.cold
     counted = history.seconds[warm if warm.any() else asking]
     return dict(zip(("train", "score", "select"), counted.mean(0).tolist()))
@@ -139,8 +136,13 @@ def _selected(task: Task, settings: ActiveSettings, histories: dict[str, History
     """The lines of selected.jsonl: every label that was asked for, with those that the runs began with as round 0."""
     rows = task.dataset.train.rows
     for name, history in histories.items():
+        given = slice(plan.counts[int(history.round) - 1])
         for seed, labelled, answers, scores in zip(
-            settings.seeds, history.state.labelled, history.state.answers, history.scores, strict=True
+            settings.seeds,
+            history.state.labelled[:, given],
+            history.state.answers[:, given],
+            history.scores[:, given],
+            strict=True,
         ):
             for place, (index, label, score) in enumerate(zip(labelled.tolist(), answers.tolist(), scores.tolist())):
                 asked = max(0, place - plan.first + plan.size) // plan.size

@@ -18,6 +18,7 @@ METHODS = ("full", "distilled", "random")
 SCORES = (
     "variation_ratio", "predictive_entropy", "bald", "expected_entropy", "least_confidence", "margin"
 )  # fmt: skip
+STOPS = ("stable", "certain", "accurate")
 QUERIES = (
     "random", *SCORES, "power_bald", "batch_bald", "core_set", "badge", "k_means", "contrastive", "feature_mixing",
     "ret", "rect", "sud",
@@ -255,6 +256,9 @@ class ActiveSettings:
     score: str = _option("predictive_entropy", "what ret, rect and sud start from", choices=SCORES)
     noise: float = _option(0.0, "share of labels that the oracle gets wrong", min=0.0, max=1.0)
     charge_validation: bool = _option(False, "count the labels of validation as asked for, too, in curves and tables")
+    stop: str | None = _option(
+        None, "rule that ends a query's rounds, once all of its seeds have met it; none by default", choices=STOPS
+    )
     stop_agreement: float = _option(
         0.99, "kappa of successive predictions at which asking could stop, a mean over three rounds", min=0.0, max=1.0
     )
@@ -269,6 +273,9 @@ class ActiveSettings:
         """Checks between keys."""
         if (self.start == "given") != (self.given is not None):
             raise ValueError(f"start = 'given' and given need each other, not {self.start!r} and {self.given!r}")
+        for rule, key in (("certain", "stop_uncertainty"), ("accurate", "stop_accuracy")):
+            if self.stop == rule and getattr(self, key) is None:
+                raise ValueError(f"stop = {rule!r} needs {key}, which is not set")
         if self.given is not None and self.start_size is not None:
             raise ValueError(f"start_size = {self.start_size}: as many as {self.given} has are given")
 

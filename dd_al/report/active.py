@@ -48,9 +48,13 @@ def verdict(results: Mapping) -> str:
     found, active = queries(results), results["active"]
     labels, seeds = active["labels"], len(active["seeds"])
     runs = f"{seeds} seeds" if seeds > 1 else "1 seed"
+    asked, most = f"{active['rounds']} queries of {active['size']:,} labels after {active['first']:,} first ones, ", ""
+    if "stop" in active:
+        reached = [entry["curve"]["labels"][-1] - active["charged"] for entry in found.values()]
+        asked += f"or fewer, until a query's seeds all met a rule ({_RULES[active['stop']].lower()}): "
+        most, labels = "" if min(reached) == max(reached) else f"{min(reached):,} to ", max(reached)
     lines = [
-        f"{active['rounds']} queries of {active['size']:,} labels after {active['first']:,} first ones, "
-        f"{labels:,} in all ({fraction(labels / results['dataset']['train'])} of the training data; "
+        f"{asked}{most}{labels:,} in all ({fraction(labels / results['dataset']['train'])} of the training data; "
         f"{labels + active['validation_labels']:,} with those of validation), {runs}."
     ]
     compared = {name: entry["against_random"] for name, entry in found.items() if "against_random" in entry}
@@ -104,7 +108,8 @@ def headline(results: Mapping) -> Markup:
         )
     pairs = next((entry["against_random"] for entry in found.values() if "against_random" in entry), None)
     notes = [
-        "Mean ± standard deviation over seeds. The area under a learning curve is over its width, a mean accuracy. "
+        "Mean ± standard deviation over seeds. The area under a learning curve is over its width, a mean accuracy"
+        f"{', of the rounds that all queries had' if 'stop' in results['active'] else ''}. "
         "Deficiency below 1 beats random sampling (Jacobs et al. 2021). Labels that are needed are read off the mean "
         "curve; a dash: not reached."
     ]
@@ -141,9 +146,11 @@ def stops(results: Mapping) -> Markup:
             mean = percent(sum(accuracy) / len(accuracy)) if accuracy else "–"
             rows.append([QUERY_TITLES.get(name, name), _RULES[rule], share, at, mean])
     head = ("Query", "Rule", "Seeds that it stops", "Mean labels then", f"Mean {split} accuracy then, %")
+    stop = results["active"].get("stop")
+    ends = f"Rounds ended when all seeds of a query had met “{_RULES[stop]}”" if stop else "No run was stopped"
     note = (
-        "No run was stopped. Predictions stay the same where Cohen's kappa with the round before, on the texts of "
-        "validation, has been high for three rounds (Bloodgood & Vijay-Shanker 2009)."
+        f"{ends}. Predictions stay the same where Cohen's kappa with the round before, on the texts of validation, has "
+        "been high for three rounds (Bloodgood & Vijay-Shanker 2009)."
     )
     return markup([table(head, rows, class_="numbers"), tag("p", note, class_="soft")])
 

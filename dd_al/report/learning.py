@@ -104,9 +104,9 @@ def _signed_rank(differences: np.ndarray) -> float:
 def compare(methods: dict[str, dict]) -> None:
     """Adds to the queries' entries in `results["methods"]` what their curves come to.
 
-    `aulc` is a summary over seeds, `labels_to` the labels that 90, 95 and 98 % of the accuracy on all data take; and
-    where there is random sampling, `deficiency` and `against_random`: `paired` on the areas, with `p_holm`, adjusted
-    for the number of queries.
+    `aulc` is a summary over seeds, of the rounds that all queries had; `labels_to` the labels that 90, 95 and 98 % of
+    the accuracy on all data take; and where there is random sampling, `deficiency` and `against_random`: `paired` on
+    the areas, with `p_holm`, adjusted for the number of queries.
 
     Args:
         methods: with the entry "full", and `curve` with `labels` and `values` in those of the queries.
@@ -118,9 +118,12 @@ def compare(methods: dict[str, dict]) -> None:
         for split in ("test", "validation")
         if f"{split}_accuracy" in entry
     )
+    # What one query had, all must have had to be compared: some may have stopped earlier.
+    shared = min((len(entry["curve"]["labels"]) for entry in queries.values()), default=0)
     for entry in queries.values():
         curve = entry["curve"]
-        entry["aulc"] = summary(area(curve["labels"], curve["values"]))
+        labels, values = curve["labels"][:shared], curve["values"][:shared]
+        entry["aulc"] = summary(area(labels, values) if shared > 1 else values[0])
         entry["labels_to"] = {
             f"{share:g}": labels_to_reach(curve["labels"], curve["accuracy"], share * full) for share in SHARES
         }
@@ -129,7 +132,7 @@ def compare(methods: dict[str, dict]) -> None:
     random, others = queries["random"], {name: entry for name, entry in queries.items() if name != "random"}
     for entry in others.values():
         entry["against_random"] = paired(entry["aulc"]["values"], random["aulc"]["values"])
-        entry["deficiency"] = deficiency(entry["curve"]["accuracy"], random["curve"]["accuracy"])
+        entry["deficiency"] = deficiency(*(one["curve"]["accuracy"][:shared] for one in (entry, random)))
     adjusted = holm({name: entry["against_random"]["p"] for name, entry in others.items()})
     for name, entry in others.items():
         entry["against_random"]["p_holm"] = adjusted[name]

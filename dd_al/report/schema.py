@@ -103,6 +103,7 @@ _RESULTS = {
         "labels": _COUNT,
         "validation_labels": _COUNT,
         "charged": _COUNT,
+        "stop?": _TEXT,
     },
     "time": {str: _NUMBER},
     "memory?": {str: _NUMBER},

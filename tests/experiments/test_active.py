@@ -123,6 +123,34 @@ def test_a_run_killed_in_any_round_goes_on_as_if_it_had_not_been(done, data, tmp
     assert [line["step"] for line in lines if "query" in line] == list(range(1, 13))
 
 
+def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkeypatch):
+    """The runs are those of a loop that goes on, cut short; started again they stay as they are."""
+    flags = {"active.stop": "stable", "active.stop_agreement": 0.0}  # holds as soon as there are three agreements
+    run(data, tmp_path / "w", **flags | {"active.rounds": 5})
+    results, longer = (read_json(folder / "results.json") for folder in (tmp_path / "w", done))
+    schema.validate(results)
+    for name in ("random", "bald", "core_set"):
+        entry, other = results["methods"][name], longer["methods"][name]
+        assert entry["curve"] == other["curve"] and entry["aulc"] == other["aulc"]  # three rounds, not five
+        assert results["budget"][name]["labels_used"] == 9 and entry["stopping"]["stable"]["labels"] == [9, 9]
+    assert selected(tmp_path / "w") == selected(done)
+    page = (tmp_path / "w/report.html").read_text()
+    assert "or fewer, until a query" in page and "9 in all" in page and "No run was stopped" not in page
+    (tmp_path / "w/results.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", None)  # no round is left to be saved
+        run(data, tmp_path / "w", **flags | {"active.rounds": 5})
+    assert read_json(tmp_path / "w/results.json")["methods"]["bald"]["curve"] == results["methods"]["bald"]["curve"]
+    assert len((tmp_path / "w/metrics.jsonl").read_text().splitlines()) == 12
+
+    at_once = {"active.stop": "certain", "active.queries": "random,bald"}  # stop_uncertainty is 10
+    run(data, tmp_path / "at_once", **at_once)
+    results = read_json(tmp_path / "at_once/results.json")
+    entry = results["methods"]["bald"]
+    assert entry["curve"]["labels"] == [3] and entry["aulc"]["values"] == entry["curve"]["values"][0]
+    assert entry["picked"]["examples"] == [] and (tmp_path / "at_once/report.html").exists()
+
+
 def test_settings_know_every_query_and_score():
     assert settings.QUERIES == tuple(QUERIES) and settings.SCORES == tuple(name for name in SCORES if name != "random")
     assert QUERY_TITLES.keys() == QUERIES.keys()
