@@ -146,7 +146,7 @@ def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[S
     figure, axes = new_figure(size=(_SIZE[0] + 1.5, 1.8 + 0.34 * len(networks)), grid=False)
     low = min(50.0, np.nanmin(values)) if np.isfinite(values).any() else 50.0
     picture = axes.imshow(values, cmap="cividis", vmin=low, vmax=100, aspect="auto", interpolation="nearest")
-    axes.set_xticks(range(len(ways)), [_plain(textwrap.fill(way, 13)) for way in ways], fontsize=8)
+    axes.set_xticks(range(len(ways)), [_plain(textwrap.fill(way, 10)) for way in ways], fontsize=8)
     axes.set_yticks(range(len(networks)), [_plain(name) for name in networks], fontsize=8)
     axes.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values):
