@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import cache, partial
@@ -11,6 +12,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from dd_al.active import stopping
 from dd_al.active.loop import Loop, LoopState
@@ -31,6 +34,8 @@ from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.predict import predict
+
+_LOG = logging.getLogger(__name__)
 
 
 def run(settings: Settings, workdir: Workdir) -> None:
@@ -80,6 +85,7 @@ class _Programs(NamedTuple):
       judge: ``judge(states) -> _Judged``.
       tell: ``tell(states, count, rows, answers) -> states``.
       oracle: ``int32[seeds, n]``, the class that each seed's oracle gives each text.
+      deal: ``deal(states) -> states``, with every device holding some of the seeds.
     """
 
     loop: Loop
@@ -88,6 +94,7 @@ class _Programs(NamedTuple):
     judge: Callable
     tell: Callable
     oracle: np.ndarray
+    deal: Callable
 
 
 def _programs(task: Task, settings: Settings, plan: Plan) -> _Programs:
@@ -105,7 +112,8 @@ def _programs(task: Task, settings: Settings, plan: Plan) -> _Programs:
         return _Judged(*classes, entropy.mean(-1))
 
     keys = jnp.stack([stream(jax.random.key(seed), "active") for seed in active.seeds])
-    first = jax.vmap(lambda key: loop.init(key, plan.budget))(keys)
+    deal = partial(jax.device_put, device=_over_devices(len(active.seeds)))
+    first = deal(jax.vmap(lambda key: loop.init(key, plan.budget))(keys))
     fit = jax.jit(jax.vmap(loop.fit, (0, None, 0)))
     return _Programs(
         loop,
@@ -114,7 +122,17 @@ def _programs(task: Task, settings: Settings, plan: Plan) -> _Programs:
         jax.jit(judge),
         jax.jit(jax.vmap(loop.tell, (0, None, 0, 0))),
         np.stack([_oracle(task, active.noise, seed) for seed in active.seeds]),
+        deal,
     )
+
+
+def _over_devices(seeds: int) -> NamedSharding:
+    """Seeds on as many devices as can have the same number of them; they never meet."""
+    devices = jax.devices()
+    count = max(n for n in range(1, len(devices) + 1) if seeds % n == 0)
+    if count > 1:
+        _LOG.info("%d seeds on %d devices", seeds, count)
+    return NamedSharding(Mesh(np.asarray(devices[:count]), ("seeds",)), P("seeds"))
 
 
 def _oracle(task: Task, noise: float, seed: int) -> np.ndarray:
@@ -178,7 +196,7 @@ def _rounds(
     if (restored := checkpoint.restore_latest(folder, saved(history))) is not None:
         state = restored[1].state
         state = state if settings.active.warm else state._replace(learner=programs.first.learner)
-        history = restored[1]._replace(state=state)
+        history = restored[1]._replace(state=programs.deal(state))
     before = settings.active.queries.index(name) * (plan.rounds + 1)  # lines of metrics.jsonl
     if workdir.resumed and not ended(settings.active, history):
         metrics.resume(before + int(history.round))

@@ -1,7 +1,10 @@
 """Active learning from the command line: what it leaves behind, and that nothing is lost when it is stopped."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +152,37 @@ def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkey
     entry = results["methods"]["bald"]
     assert entry["curve"]["labels"] == [3] and entry["aulc"]["values"] == entry["curve"]["values"][0]
     assert entry["picked"]["examples"] == [] and (tmp_path / "at_once/report.html").exists()
+
+
+ON_FOUR_DEVICES = """
+import sys, jax
+from pathlib import Path
+from tests.experiments import test_active as t
+
+assert jax.device_count() == 4
+t.run(Path(sys.argv[1]), Path(sys.argv[2]), **t.TRAINED)
+"""
+TRAINED = {"active.steps": 60, "active.rate": 0.03, "active.queries": "bald,badge"}  # scores that rounding leaves apart
+
+
+@pytest.mark.slow
+def test_seeds_on_devices_of_their_own_have_the_numbers_of_one(data, tmp_path):
+    four, one = tmp_path / "four", tmp_path / "one"
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+    command = [sys.executable, "-c", ON_FOUR_DEVICES, str(data), str(four)]
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    ran = subprocess.run(command, cwd=CONFIGS.parent, capture_output=True, text=True, env=environment)
+    assert ran.returncode == 0 and "2 seeds on 2 devices" in ran.stderr, ran.stderr
+    run(data, one, **TRAINED)
+    found = [selected(folder) for folder in (four, one)]
+    scores = [[line.pop("score") for line in lines] for lines in found]
+    assert found[0] == found[1] and None in scores[0]  # the first labels have no score
+    np.testing.assert_allclose(*(np.array(values, float) for values in scores), rtol=1e-3)
+    curves = [
+        {name: read_json(folder / "results.json")["methods"][name]["curve"] for name in ("bald", "badge")}
+        for folder in (four, one)
+    ]
+    assert curves[0] == curves[1] and np.ptp(curves[0]["bald"]["values"]) > 0.1
 
 
 def test_settings_know_every_query_and_score():
