@@ -103,8 +103,7 @@ def test_the_report_compares(done):
     assert {path.stem for path in (done / "figures").glob("*.png")} == {"learning_curves", "gains", "times"}
 
 
-@pytest.mark.parametrize("saved", [3, *(pytest.param(saved, marks=pytest.mark.slow) for saved in (1, 6, 11))])
-def test_a_run_killed_in_any_round_goes_on_as_if_it_had_not_been(done, data, tmp_path, monkeypatch, saved, capsys):
+def killed_after(saved, monkeypatch, data, workdir, **flags):
     count, save = 0, checkpoint.save
 
     def killed(*args):
@@ -116,7 +115,12 @@ def test_a_run_killed_in_any_round_goes_on_as_if_it_had_not_been(done, data, tmp
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", killed)
-        run(data, tmp_path / "w", code=130)
+        run(data, workdir, code=130, **flags)
+
+
+@pytest.mark.parametrize("saved", [3, *(pytest.param(saved, marks=pytest.mark.slow) for saved in (1, 6, 11))])
+def test_a_run_killed_in_any_round_goes_on_as_if_it_had_not_been(done, data, tmp_path, monkeypatch, saved):
+    killed_after(saved, monkeypatch, data, tmp_path / "w")
     run(data, tmp_path / "w")
     assert selected(tmp_path / "w") == selected(done)
     own, other = (read_json(folder / "results.json")["methods"] for folder in (tmp_path / "w", done))
@@ -124,6 +128,22 @@ def test_a_run_killed_in_any_round_goes_on_as_if_it_had_not_been(done, data, tmp
         assert own[name]["curve"] == other[name]["curve"]
     lines = [json.loads(line) for line in (tmp_path / "w/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "query" in line] == list(range(1, 13))
+
+
+@pytest.mark.slow
+def test_a_warm_run_over_subsets_from_given_labels_goes_on_too(done, data, tmp_path, monkeypatch):
+    given = tmp_path / "given.jsonl"
+    given.write_text("".join(json.dumps({"row": row}) + "\n" for row in (3, 11, 40, 55)))
+    flags = {
+        **TRAINED, "active.start": "given", "active.given": given, "active.start_size": None, "active.warm": "true",
+        "active.subset": 20, "active.noise": 0.2,
+    }  # fmt: skip
+    run(data, tmp_path / "whole", **flags)
+    killed_after(6, monkeypatch, data, tmp_path / "w", **flags)  # in the third round of the second query
+    run(data, tmp_path / "w", **flags)
+    assert selected(tmp_path / "w") == selected(tmp_path / "whole")
+    own, other = (read_json(tmp_path / name / "results.json")["methods"] for name in ("w", "whole"))
+    assert [own[name]["curve"] for name in ("bald", "badge")] == [other[name]["curve"] for name in ("bald", "badge")]
 
 
 def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkeypatch):
