@@ -1,8 +1,10 @@
-"""Active learning on SST-2 (or SST-5): every acquisition function beside random sampling, over seeds.
+"""Active learning on SST-2 (or SST-5): variation ratio, entropy, BALD and BADGE beside random sampling, over seeds.
 
 python -m dd_al.main --config=configs/sst_active.py --workdir=runs/active2
 python -m dd_al.main --config=configs/sst_active.py:classes=5 --workdir=runs/active5
 python -m dd_al.main --config=configs/sst_active.py:quick=true --workdir=runs/active_quick
+
+`--config.active.queries=` names others, `--config.active.seeds=0,1,2,3,4,5,6,7,8,9` is enough for a verdict.
 """
 
 from dd_al.core.settings import parse_variant, to_config

@@ -24,7 +24,7 @@ from dd_al.core.files import read_json
 from dd_al.core.settings import from_config, keys_help, override
 from dd_al.experiments import EXPERIMENTS
 from dd_al.experiments.settings import Settings
-from dd_al.io.workdir import Workdir, open_workdir
+from dd_al.io.workdir import Workdir, is_written, open_workdir
 from dd_al.report import build, table
 
 logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" under `python -m`
@@ -126,13 +126,13 @@ def _settings(config_flag: str | None, overrides: Sequence[tuple[str, str]]) -> 
 
 
 def _check_inputs(values: Mapping[str, Any], workdir: Path, path: str = "config") -> None:
-    """Refuses to write over what the run is to read: the work directory, or the distilled set in it."""
+    """Refuses to write over what the run is to read: the work directory, or a run's files in it."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             _check_inputs(value, workdir, f"{path}.{name}")
         elif isinstance(value, str) and value:
             read = Path(value).expanduser().resolve()
-            if read == workdir or (read.parent == workdir and read.stem == "distilled"):
+            if is_written(workdir, read) or (read.parent == workdir and read.stem == "distilled"):
                 raise ConfigError(f"{path}.{name} = {value!r} lies in --workdir, which is written: give another folder")
 
 

@@ -188,22 +188,23 @@ def read_queries(
         Position → label, or None where the text is set aside.
 
     Raises:
-        DataError: there are mistakes; all of them are named with their lines, and no label is taken.
+        DataError: there are mistakes; all of them are named with their lines (of a .json: with the number of the task,
+          counted from 1), and no label is taken.
     """
     path, asked = Path(path), set(map(int, indices))
     found: dict[int, tuple[int, str | None]] = {}
-    mistakes: list[str] = []
+    mistakes, unit = [], "task" if path.suffix == ".json" else "line"
     for line, row in _rows(path):
         try:
             answer = _answer(row, asked, texts, labels)
         except ValueError as mistake:
-            mistakes.append(f"line {line}: {mistake}")
+            mistakes.append(f"{unit} {line}: {mistake}")
             continue
         if answer is None:
             continue
         index, label = answer
         if index in found and found[index][1] != label:
-            mistakes.append(f"line {line}: index {index} has another label than in line {found[index][0]}")
+            mistakes.append(f"{unit} {line}: index {index} has another label than in {unit} {found[index][0]}")
         found.setdefault(index, (line, label))
     if mistakes:
         more = f"\n  and {len(mistakes) - _SHOWN} more" if len(mistakes) > _SHOWN else ""
@@ -285,19 +286,19 @@ def _tasks(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise DataError(f"{path}: must be a list of tasks, as Label Studio exports them (JSON or JSON-MIN)")
     for number, task in enumerate(tasks, 1):
-        if "annotations" not in task:
-            yield number, task | task.get("data", {})
-            continue
         try:
+            data = dict(task.get("data", {}))
             given = {
                 choice: None  # in order, each once
-                for annotation in task["annotations"]
+                for annotation in task.get("annotations", ())
                 for result in ([] if annotation.get("was_cancelled") else annotation.get("result", []))
                 for choice in result.get("value", {}).get("choices") or ()
             }
-            data = dict(task.get("data", {}))
-        except (AttributeError, TypeError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise DataError(f"{path}, task {number}: not as Label Studio exports it: {error}") from None
+        if "annotations" not in task:
+            yield number, task | data
+            continue
         # Annotators who disagree give no label that there is, which is then refused.
         yield number, {**data, "label": " / ".join(map(str, given)) or None}
 

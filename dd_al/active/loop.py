@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.queries import QUERIES, Seen, View
+from dd_al.active.queries import Query, Seen, View
 from dd_al.active.selectors import top_k
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
@@ -43,8 +43,8 @@ class Loop(NamedTuple):
       fit: ``fit(state, count, first) -> LoopState``, trained on the labels. ``first`` is the learner as `init` made it:
         an argument, because weights that a compiled program holds as constants (a pretrained encoder's) cost minutes.
       look: ``look(state, count, needs) -> Seen``, what a query with those needs looks at.
-      ask: ``ask(state, count, seen, name, k) -> (int32[k], float[k])``: positions to label next by a query of
-        `queries.QUERIES`, and their scores (NaN where it has none).
+      ask: ``ask(state, count, seen, query, k) -> (int32[k], float[k])``: positions to label next by a `queries.Query`,
+        and their scores (NaN where it has none).
       tell: ``tell(state, count, rows, answers) -> LoopState`` with ``len(rows)`` labels more.
     """
 
@@ -132,8 +132,8 @@ def make_loop(
     def look(state: LoopState, count: jax.Array, needs: tuple[str, ...]) -> Seen:
         return view(state, count)[0].look(needs)
 
-    def ask(state: LoopState, count: jax.Array, seen: Seen, name: str, k: int) -> tuple[jax.Array, jax.Array]:
-        query, (whole, rows) = QUERIES[name], view(state, count)
+    def ask(state: LoopState, count: jax.Array, seen: Seen, query: Query, k: int) -> tuple[jax.Array, jax.Array]:
+        whole, rows = view(state, count)
         picks = query.select(stream(jax.random.fold_in(state.key, count), "query"), whole, seen, k)
         nothing = jnp.full(k, jnp.nan)
         return rows[picks], nothing if query.score is None else query.score(seen.statistics)[picks]

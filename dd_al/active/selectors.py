@@ -44,7 +44,7 @@ def power(key: jax.Array, scores: jax.Array, available: jax.Array, k: int, *, be
       scores: ``float[pool]``, not negative.
       available: ``bool[pool]``.
       k: how many.
-      beta: 0 draws uniformly, infinity is `top_k`.
+      beta: 0 draws uniformly; the larger, the nearer to `top_k`.
     """
     noise = jax.random.gumbel(stream(key, "gumbel"), scores.shape)
     return top_k(key, xlogy(beta, scores) + noise, available, k)

@@ -18,7 +18,7 @@ from jax.sharding import PartitionSpec as P
 from dd_al.active import stopping
 from dd_al.active.loop import Loop, LoopState
 from dd_al.active.queries import QUERIES, Seen
-from dd_al.core.errors import UserError
+from dd_al.core.errors import ConfigError, UserError
 from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
 from dd_al.experiments import record
@@ -42,7 +42,12 @@ def run(settings: Settings, workdir: Workdir) -> None:
     """Trains on all of the data, then runs the loop of every query, and compares."""
     began = time.perf_counter()
     active = settings.active
-    pinned = {"given": sha256_of(Path(active.given).expanduser())[:12]} if active.given else {}
+    pinned = {}
+    if active.given:
+        try:
+            pinned["given"] = sha256_of(Path(active.given).expanduser())[:12]
+        except OSError as error:
+            raise ConfigError(f"config.active.given: cannot read {active.given}: {error.strerror or error}") from None
     dataset = record.load_dataset(settings, workdir, **pinned)
     given = given_labels(active, dataset.train.rows) if active.given else None
     plan = plan_of(active, len(dataset.train), None if given is None else given.shape[1])
@@ -186,7 +191,7 @@ def _rounds(
     query, folder = QUERIES[name], workdir.checkpoints / "active" / name
     truth, classes = task.labels("validation"), task.classes
     look = jax.jit(jax.vmap(partial(programs.loop.look, needs=query.needs), (0, None)))
-    ask = cache(lambda k: jax.jit(jax.vmap(partial(programs.loop.ask, name=name, k=k), (0, None, 0))))
+    ask = cache(lambda k: jax.jit(jax.vmap(partial(programs.loop.ask, query=query, k=k), (0, None, 0))))
     history = begin()
 
     def saved(history: History) -> History:
@@ -196,11 +201,13 @@ def _rounds(
     if (restored := checkpoint.restore_latest(folder, saved(history))) is not None:
         state = restored[1].state
         state = state if settings.active.warm else state._replace(learner=programs.first.learner)
-        history = restored[1]._replace(state=programs.deal(state))
+        # What comes back lies on the first device; the rest of it has to be free to go where the seeds are.
+        free = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)), restored[1]._replace(state=None))
+        history = free._replace(state=programs.deal(state))
     before = settings.active.queries.index(name) * (plan.rounds + 1)  # lines of metrics.jsonl
     if workdir.resumed and not ended(settings.active, history):
         metrics.resume(before + int(history.round))
-    counts, begins = plan.counts, int(history.round)
+    counts, compiled = plan.counts, set()  # sizes of queries
     with Progress(plan.rounds + 1, name, done=int(history.round)) as progress:
         while not ended(settings.active, history):
             index = int(history.round)
@@ -217,9 +224,11 @@ def _rounds(
                 uncertainty=history.uncertainty.at[index].set(judged.uncertainty),
                 last=judged.validation,
             )
-            spent = [seconds, 0.0, 0.0]
+            spent, cold = [seconds, 0.0, 0.0], not compiled
             if not ended(settings.active, history):
                 size = counts[index + 1] - count
+                cold = size not in compiled
+                compiled.add(size)
                 seen, spent[1] = _timed(look, state, count)
                 (rows, scores), spent[2] = _timed(ask(size), state, count, seen)
                 if not _finite(seen) or (query.score is not None and not np.isfinite(scores).all()):
@@ -234,7 +243,7 @@ def _rounds(
                 )
             history = history._replace(
                 seconds=history.seconds.at[index].set(jnp.asarray(spent)),
-                cold=history.cold.at[index].set(index == begins),
+                cold=history.cold.at[index].set(cold),
             )
             checkpoint.save(folder, index + 1, saved(history), {})
             accuracy = float(accuracies.mean())

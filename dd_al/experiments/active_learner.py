@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -16,9 +17,10 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.active.loop import Loop, LoopState
-from dd_al.active.queries import QUERIES
+from dd_al.active.queries import QUERIES, Query
 from dd_al.core.errors import ConfigError, DataError, nearest
 from dd_al.core.settings import from_config
+from dd_al.core.types import TextInputs
 from dd_al.data.lists import Label, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
@@ -34,6 +36,11 @@ from dd_al.models.embedding import Lookup
 
 _FORMAT = 1  # of a saved learner
 _SECTIONS = ("vectors", "model", "learner", "active")
+# Keys of config.active that say what a run of `dd_al.main` does, not how to train or what queries look at.
+OF_RUNS = {
+    "queries", "seeds", "rounds", "size", "share", "start", "given", "start_size", "noise", "charge_validation", "stop",
+    "stop_agreement", "stop_uncertainty", "stop_accuracy",
+}  # fmt: skip
 
 
 class ActiveLearner:
@@ -61,7 +68,7 @@ class ActiveLearner:
         texts: Iterable[str],
         labels: Sequence[Label],
         *,
-        query: str = "badge",
+        query: str | Query = "badge",
         seed: int = 0,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         model: Callable[[int, int], Model] | None = None,
@@ -71,10 +78,11 @@ class ActiveLearner:
         Args:
           texts: the pool.
           labels: all that can be given, two at least.
-          query: what `query` does unless told otherwise; a name in `dd_al.active.queries.QUERIES`.
+          query: what `query` does unless told otherwise; a name in `dd_al.active.queries.QUERIES`, or a
+            `dd_al.active.queries.Query` of your own.
           seed: of the initial weights, the minibatches, the dropout and the ties.
-          config: any key of the sections vectors, model, learner and active of `python -m dd_al.main --help`, such as
-            ``{"active": {"passes": 20}}``.
+          config: keys of the sections vectors, model, learner and active of `python -m dd_al.main --help`, such as
+            ``{"active": {"passes": 20}}``; of active those that say how to train and what queries look at.
           model: ``model(dim, classes)``, a network of your own in place of config's: a `dd_al.models.base.Model` whose
             inputs are `dd_al.core.types.TextInputs`. `dd_al.models.linen.as_model` makes one of a Flax module that
             inherits `dd_al.models.linen.Classifier`.
@@ -82,6 +90,8 @@ class ActiveLearner:
         Raises:
           UserError: no texts, texts that are none, fewer than two labels, an unknown query or key.
         """
+        if model is not None and not callable(model):
+            raise ConfigError(f"model = {model!r}: must be a function model(dim, classes) that makes a network")
         if model is not None and "model" in (config or {}):
             raise ConfigError("config: the section model describes networks of dd_al; with a model it has no meaning")
         self._model = model
@@ -95,6 +105,8 @@ class ActiveLearner:
             section, dot, key = unused[0].partition(".")
             hint = f"; write {{{section!r}: {{{key!r}: …}}}}" if dot and section in _SECTIONS else ""
             raise ConfigError(f"config: no section {unused[0]!r} here; there are {', '.join(_SECTIONS)}{hint}")
+        if unused := [key for key in (config or {}).get("active", {}) if key in OF_RUNS]:
+            raise ConfigError(f"config: active.{unused[0]} is for runs of dd_al.main, and does nothing here")
         self._settings = from_config(Settings, {**(config or {}), "seed": seed})
         self._query = _known_query(query)
         vectors = word_vectors(self._settings.vectors, self.texts, ())
@@ -104,12 +116,14 @@ class ActiveLearner:
         self.ignored: set[int] = set()
         self.asked: list[int] = []
         self._params = None
+        if model is not None:
+            _check_network(self._network, self._table.shape[1], len(self.labels))
 
     def initialize(self, indices: Sequence[int], labels: Sequence[Label | None]) -> None:
         """Takes the first labels, and trains. For the arguments see `update`."""
         self.update(labels, indices)
 
-    def query(self, k: int = 1, *, query: str | None = None) -> list[int]:
+    def query(self, k: int = 1, *, query: str | Query | None = None) -> list[int]:
         """The positions of the ``k`` texts whose labels are wanted next.
 
         Args:
@@ -119,8 +133,8 @@ class ActiveLearner:
         Raises:
           UserError: nothing is labelled yet, an unknown query, or ``k`` is below 1.
         """
-        name = self._query if query is None else _known_query(query)
-        if not self.answers and name != "random":
+        query = self._query if query is None else _known_query(query)
+        if not self.answers and query != "random":
             raise DataError("nothing is labelled yet: initialize(indices, labels) first, or query='random'")
         if k < 1:
             raise ConfigError(f"k = {k}: must be at least 1")
@@ -129,7 +143,7 @@ class ActiveLearner:
         if not k:
             self.asked = []
             return []
-        self.asked = np.asarray(self._ask(*self._state(), name, k)).tolist()
+        self.asked = np.asarray(self._ask(*self._state(), query, k)).tolist()
         return list(self.asked)
 
     def update(self, labels: Sequence[Label | None], indices: Sequence[int] | None = None) -> None:
@@ -142,7 +156,7 @@ class ActiveLearner:
         Raises:
           DataError: not one label for each index, a label or an index that does not exist; nothing is taken then.
         """
-        indices = self.asked if indices is None else [int(index) for index in indices]
+        indices = self.asked if indices is None else [_position(index) for index in indices]
         labels = list(labels)
         if len(labels) != len(indices):
             missing = " (nothing is asked: call query(k) first, or pass indices)" if not indices else ""
@@ -164,7 +178,9 @@ class ActiveLearner:
                 self.answers[index] = self.labels[self.labels.index(label)]  # not NumPy's, which JSON does not know
                 self.ignored.discard(index)
         self.asked = [index for index in self.asked if index not in indices]
-        if self.answers:
+        if not self.answers:
+            self._params = None
+        else:
             params = self._fit(*self._state(), self._first)
             if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
                 raise ConfigError(
@@ -176,9 +192,10 @@ class ActiveLearner:
 
     def ignore(self, indices: Sequence[int]) -> None:
         """Sets texts aside: they are never asked for. Those that have a label keep it."""
+        indices = [_position(index) for index in indices]
         for index in indices:
             self._check(index)
-        self.ignored |= {int(index) for index in indices} - self.answers.keys()
+        self.ignored |= set(indices) - self.answers.keys()
         self.asked = [index for index in self.asked if index not in self.ignored]
 
     def predict(self, texts: Sequence[str]) -> list[Label]:
@@ -198,7 +215,8 @@ class ActiveLearner:
     def save(self, path: str | os.PathLike) -> None:
         """Writes one self-contained safetensors file: pool, answers, word vectors and the trained network."""
         spec = {
-            "active_learner": _FORMAT, "texts": self.texts, "labels": self.labels, "query": self._query,
+            "active_learner": _FORMAT, "texts": self.texts, "labels": self.labels,
+            "query": self._query if isinstance(self._query, str) else None,
             "config": {name: asdict(getattr(self._settings, name)) for name in _SECTIONS},
             "own_model": self._model is not None, "seed": self._settings.seed, "answers": list(self.answers.items()),
             "ignored": sorted(self.ignored), "asked": self.asked, "length": self._length,
@@ -210,12 +228,19 @@ class ActiveLearner:
         write_safetensors(Path(path).expanduser(), arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike, *, model: Callable[[int, int], Model] | None = None) -> ActiveLearner:
+    def load(
+        cls,
+        path: str | os.PathLike,
+        *,
+        model: Callable[[int, int], Model] | None = None,
+        query: str | Query | None = None,
+    ) -> ActiveLearner:
         """Reads what `save` wrote; it goes on as the one that was saved would have.
 
         Args:
           path: the file.
           model: the network that it was made with, if that was one of the user's own; the file has its parameters only.
+          query: in place of the one that it was made with; needed if that was one of the user's own.
 
         Raises:
           DataError: no such file, or none of this version.
@@ -230,13 +255,17 @@ class ActiveLearner:
             learner.texts, learner.labels, learner.asked = spec["texts"], spec["labels"], spec["asked"]
             learner.answers, learner.ignored = dict(map(tuple, spec["answers"])), set(spec["ignored"])
             learner._settings = from_config(Settings, {**spec["config"], "seed": spec["seed"]})
-            learner._query, learner._length = _known_query(spec["query"]), spec["length"]
+            learner._length = spec["length"]
+            asks = spec["query"] if query is None else query
             learner._words = Vocabulary(tuple(arrays["words"].tobytes().decode().split("\n")))
             learner._table = arrays["vectors"].astype(np.float32)
             params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
             learner._params, own = unflatten_dict(params, sep="/") or None, spec.get("own_model", False)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise DataError(f"{path} is no active learner: {type(error).__name__}: {error}") from error
+        if asks is None:
+            raise ConfigError(f"{path} was saved with a query of its user's own: load(path, query=…) needs it again")
+        learner._query = _known_query(asks)
         if own != (model is not None):
             raise ConfigError(
                 f"{path} was saved with a model of its user's own: load(path, model=…) needs it again"
@@ -252,7 +281,8 @@ class ActiveLearner:
 
     def __repr__(self) -> str:
         """How much is labelled."""
-        return f"ActiveLearner({len(self.answers):,} of {len(self.texts):,} texts labelled, query={self._query!r})"
+        query = repr(self._query) if isinstance(self._query, str) else "one of your own"
+        return f"ActiveLearner({len(self.answers):,} of {len(self.texts):,} texts labelled, query={query})"
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self.texts):
@@ -312,8 +342,9 @@ class ActiveLearner:
 
     @cached_property
     def _ask(self):
-        def ask(state: LoopState, count: jax.Array, name: str, k: int) -> jax.Array:
-            return self._loop.ask(state, count, self._loop.look(state, count, QUERIES[name].needs), name, k)[0]
+        def ask(state: LoopState, count: jax.Array, query: str | Query, k: int) -> jax.Array:
+            query = QUERIES[query] if isinstance(query, str) else query
+            return self._loop.ask(state, count, self._loop.look(state, count, query.needs), query, k)[0]
 
         return jax.jit(ask, static_argnums=(2, 3))
 
@@ -323,7 +354,35 @@ def _stacked(params: Params) -> Params:
     return jax.tree.map(lambda x: np.asarray(x)[None], params)
 
 
-def _known_query(name: str) -> str:
-    if name not in QUERIES:
-        raise ConfigError(f"query = {name!r}: must be one of {', '.join(QUERIES)}{nearest(name, QUERIES)}")
-    return name
+def _known_query(query: str | Query) -> str | Query:
+    if isinstance(query, Query):
+        return query
+    if not isinstance(query, str):
+        raise ConfigError(f"query = {query!r}: must be a name, or a dd_al.active.queries.Query")
+    if query not in QUERIES:
+        raise ConfigError(f"query = {query!r}: must be one of {', '.join(QUERIES)}{nearest(query, QUERIES)}")
+    return query
+
+
+def _position(index: Any) -> int:
+    """An index as Python's; a mask of booleans or a fraction is no list of positions."""
+    try:
+        if isinstance(index, (bool, np.bool_)):
+            raise TypeError
+        return operator.index(index)
+    except TypeError:
+        raise DataError(f"index {index!r}: positions in the pool are whole numbers") from None
+
+
+def _check_network(model: Model, dim: int, classes: int) -> None:
+    """Refuses a network of the user's own that could be trained but not saved, or that answers in another shape."""
+    if not isinstance(model, Model):
+        raise ConfigError(f"model(dim, classes) gave {model!r}: must be a dd_al.models.base.Model")
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    names = flatten_dict(params) if isinstance(params, dict) else {}
+    if not names or not all(hasattr(leaf, "shape") for leaf in names.values()):
+        raise ConfigError("model: its parameters must be a dict of layers, of dicts of arrays")
+    inputs = TextInputs(jnp.zeros((2, 3, dim)), jnp.ones((2, 3), bool))
+    shape = jax.eval_shape(model.apply, params, inputs).shape
+    if shape != (2, classes):
+        raise ConfigError(f"model: its logits of 2 texts have the shape {shape}; for {classes} labels {(2, classes)}")

@@ -61,7 +61,8 @@ class History(NamedTuple):
       uncertainty: ``float32[rounds + 1, seeds]``, mean entropy of the predictions for validation, in nats.
       last: ``int16[seeds, n]``, the last round's predictions for validation.
       seconds: ``float32[rounds + 1, 3]``, training, scoring, selecting.
-      cold: ``bool[rounds + 1]``, the first round since a process started, whose seconds are of compilation, too.
+      cold: ``bool[rounds + 1]``, rounds that were the first of their kind since a process started, whose seconds are of
+        compilation, too.
     """
 
     state: LoopState

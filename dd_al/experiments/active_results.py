@@ -112,6 +112,7 @@ def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndar
             "accuracy": right.mean(1).tolist(),
             "values": right.tolist(),
             "macro_f1": f1.mean(1).tolist(),
+            "macro_f1_values": f1.tolist(),
         },
         "stopping": _stopping(active, history, right, labels),
         "picked": {

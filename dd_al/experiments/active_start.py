@@ -106,9 +106,11 @@ def given_labels(settings: ActiveSettings, rows: np.ndarray) -> np.ndarray:
         try:
             value = json.loads(line)
             row, seed, late = value["row"], value.get("seed"), value.get("round", 0) > 0
+            if not all(type(number) is int for number in (row, 0 if seed is None else seed)):
+                raise TypeError
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
             where = f"{path}, line {number}"
-            raise DataError(f'{where}: must be an object such as {{"row": 7}}, not {line[:60]!r}') from None
+            raise DataError(f'{where}: must be an object such as {{"row": 7, "seed": 0}}, not {line[:60]!r}') from None
         if row not in places:
             raise DataError(
                 f"{path}, line {number}: row {row!r} is none of the {len(places)} training texts (a row that was "

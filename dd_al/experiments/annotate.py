@@ -18,7 +18,7 @@ from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
 from dd_al.data.formats import read_pool
 from dd_al.data.lists import Label
 from dd_al.data.rows import Rows
-from dd_al.experiments.active_learner import ActiveLearner
+from dd_al.experiments.active_learner import OF_RUNS, ActiveLearner
 from dd_al.experiments.settings import ActiveSettings, Settings
 from dd_al.io.workdir import Workdir
 
@@ -31,11 +31,16 @@ def run(settings: Settings, workdir: Workdir) -> None:
     With `annotate.oracle=file` it stops after each question, and the same command goes on from the filled-in file; at
     the terminal it goes on until the person quits. Every answer is in `answers.jsonl` for good, also under --overwrite.
     """
+    if settings.active.stop not in (None, "stable"):
+        raise ConfigError(
+            f"config.active.stop = {settings.active.stop!r}: annotation can tell when predictions are 'stable', no more"
+        )
     pool, labels = _pool(settings)
     content = sha256_of(*(text.encode() for text in pool.texts))[:12]
     _refuse_other_texts(workdir, content)
     workdir.begin(data=f"{pool.origin}, content {content}")
-    own = {name: asdict(getattr(settings, name)) for name in ("vectors", "model", "learner", "active")}
+    own = {name: asdict(getattr(settings, name)) for name in ("vectors", "model", "learner")}
+    own["active"] = {name: value for name, value in asdict(settings.active).items() if name not in OF_RUNS}
     learner = ActiveLearner(pool.texts, labels, query=settings.annotate.query, seed=settings.seed, config=own)
     with AnswerLog(workdir.path / "answers.jsonl", labels) as log:
         _learn(learner, pool, log)
@@ -97,9 +102,11 @@ def _round(
     learned = _learn(learner, pool, log)
     agreement = _write_predictions(workdir, learner) if learner.answers else None
     if learned:
-        asked["agreement"] = [*asked.get("agreement", []), agreement]
-    _say_when_stable(settings.active, asked.get("agreement", []))
+        asked = {**asked, "agreement": [*asked.get("agreement", []), agreement], "content": content}
+        write_json(file, asked)
+    stable = _say_when_stable(settings.active, asked.get("agreement", []))
     ended = annotate.rounds is not None and asked["round"] >= annotate.rounds
+    ended |= stable and settings.active.stop == "stable"
     # One class alone teaches nothing to ask by.
     query = annotate.query if len(set(learner.answers.values())) > 1 else "random"
     indices = [] if ended else learner.query(annotate.size, query=query)
@@ -163,13 +170,15 @@ def _agreement(path: Path, now: np.ndarray, labels: Sequence[Label]) -> float | 
     return stopping.kappa(np.asarray(before), now, len(classes)) if len(before) == len(now) else None
 
 
-def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]) -> None:
+def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]) -> bool:
     known = [float("nan") if value is None else value for value in agreement[-4:]]
-    if stopping.stable(known, threshold=settings.stop_agreement) is not None:
+    stable = stopping.stable(known, threshold=settings.stop_agreement) is not None
+    if stable:
         print(
             "The predictions for all texts have hardly changed for three rounds "
             f"(mean kappa {np.mean(known[-3:]):.3f}): more labels may not be worth their while."
         )
+    return stable
 
 
 def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> float | None:

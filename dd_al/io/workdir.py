@@ -231,5 +231,18 @@ def _delete_written(folder: Path) -> None:
             (folder / emptied).rmdir()
 
 
+def is_written(folder: Path, path: Path) -> bool:
+    """Whether a path, which may not be there yet, is a work directory or lies in what a run writes there.
+
+    Args:
+      folder: the work directory, resolved.
+      path: resolved.
+    """
+    if not path.is_relative_to(folder):
+        return False
+    first = path.relative_to(folder).parts[:1]
+    return not first or first in {Path(pattern).parts[:1] for pattern in _WRITTEN}
+
+
 def _written(folder: Path) -> list[Path]:
     return [path for pattern in _WRITTEN for path in sorted(folder.glob(pattern))]

@@ -30,6 +30,7 @@ _HEAD = (
     "Query",
     "Labels",
     "accuracy, %",  # of a split, which is put before it
+    "Macro-F1, %",
     "Area under the curve, %",
     "Over random, points",
     "p, adjusted",
@@ -58,6 +59,11 @@ def verdict(results: Mapping) -> str:
         f"{labels + active['validation_labels']:,} with those of validation), {runs}."
     ]
     compared = {name: entry["against_random"] for name, entry in found.items() if "against_random" in entry}
+    shared = min((len(entry["curve"]["labels"]) for entry in found.values()), default=0)
+    if compared and shared == 1:
+        return " ".join([*lines, "One of the queries stopped before it had asked: there is nothing to compare."])
+    if compared and shared <= active["rounds"]:
+        lines.append(f"Compared are the first {shared - 1} rounds of asking, which all queries had.")
     if not compared:
         return " ".join([*lines, "Nothing is compared with random sampling here."])
     best = max(compared, key=lambda name: compared[name]["difference"])
@@ -90,7 +96,10 @@ def headline(results: Mapping) -> Markup:
     found, split = queries(results), results["evaluate"]["split"]
     head = [_HEAD[0], _HEAD[1], f"{split.capitalize()} {_HEAD[2]}", *_HEAD[3:]]
     rows = [
-        ["All data", f"{results['dataset']['train']:,}", spread(score(results, "full")), *["–"] * (len(head) - 3)]
+        [
+            "All data", f"{results['dataset']['train']:,}", spread(score(results, "full")),
+            spread(score(results, "full", "macro_f1")), *["–"] * (len(head) - 4),
+        ]
     ] if score(results, "full") else []  # fmt: skip
     for name in sorted(found, key=lambda name: -(found[name]["aulc"]["mean"] or 0)):
         entry, test = found[name], found[name].get("against_random")
@@ -99,6 +108,7 @@ def headline(results: Mapping) -> Markup:
                 QUERY_TITLES.get(name, name),
                 f"{entry['curve']['labels'][-1]:,}",
                 spread(score(results, name)),
+                spread(score(results, name, "macro_f1")),
                 spread(entry["aulc"]),
                 [_points(test["difference"]), tag("small", _ends(test))] if test else "–",
                 f"{test['p_holm']:.3g}" if test else "–",
@@ -120,7 +130,7 @@ def headline(results: Mapping) -> Markup:
     )
     if pairs:
         notes.append(
-            f"Differences are of areas, seed by seed, with 95 % intervals from a bootstrap over seeds; p of Wilcoxon's "
+            f"Differences are of areas, seed by seed, with Student's 95 % intervals; p of Wilcoxon's "
             f"signed-rank test, adjusted for the number of queries (Holm). {pairs['pairs']} pairs cannot bring a p "
             f"below {pairs['smallest_p']:.3g} before that."
         )

@@ -131,7 +131,7 @@ def _draw_active(results: Mapping) -> dict[str, tuple[Any, str, str]]:
         "learning_curves": (
             learning_figures.learning_curves(curves, full=full and full["mean"]),
             "Accuracy against labels",
-            "Mean over seeds, and its 95 % interval from a bootstrap over them (the paper's figure 4).",
+            "Mean over seeds; Student's 95 % interval from three seeds on (the paper's figure 4).",
         ),
         "times": (
             learning_figures.times({name: entry["seconds_per_round"] for name, entry in found.items()}),
@@ -143,7 +143,7 @@ def _draw_active(results: Mapping) -> dict[str, tuple[Any, str, str]]:
         drawn["gains"] = (
             learning_figures.gains(curves),
             "Gain over random sampling",
-            "Mean difference to random sampling with the same seed, and its 95 % interval from a bootstrap over seeds.",
+            "Mean difference to random sampling with the same seed; Student's 95 % interval from three seeds on.",
         )
     return drawn
 

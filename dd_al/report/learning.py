@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from dd_al.report.statistics import bootstrap_interval, summary
+from dd_al.report.statistics import summary
 
 SHARES = (0.9, 0.95, 0.98)  # of the accuracy on all data
 _ENUMERATED = 16  # pairs up to which all signs are gone through
@@ -61,14 +61,32 @@ def smallest_p(pairs: int) -> float:
     return min(1.0, 2.0 ** (1 - pairs))
 
 
-def paired(values: Sequence[float], reference: Sequence[float], *, level: float = 0.95, seed: int = 0) -> dict:
+def mean_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Returns Student's interval for a mean over few draws, such as seeds, of which a bootstrap makes far too little.
+
+    Args:
+        values: float[..., draws], two at least.
+        level: the coverage that is asked for; it is had where draws are normal.
+
+    Returns:
+        The lower and the upper ends, float[...].
+    """
+    values = np.asarray(values, float)
+    draws = values.shape[-1]
+    if draws < 2:
+        raise ValueError(f"an interval of a mean takes two draws at least, not {draws}")
+    middle = values.mean(-1)
+    width = stats.t.ppf((1 + level) / 2, draws - 1) * values.std(-1, ddof=1) / np.sqrt(draws)
+    return middle - width, middle + width
+
+
+def paired(values: Sequence[float], reference: Sequence[float], *, level: float = 0.95) -> dict:
     """Returns how a method's values differ from a reference's, pair by pair.
 
     Args:
         values: one for each seed.
         reference: of the same seeds, in their order.
-        level: the coverage of the interval, a bootstrap of the mean difference over the pairs.
-        seed: of the bootstrap.
+        level: the coverage of the interval, Student's for the mean difference.
 
     Returns:
         `difference`, its `interval`, `p` of Wilcoxon's two-sided signed-rank test, the `smallest_p` that it could have
@@ -77,10 +95,9 @@ def paired(values: Sequence[float], reference: Sequence[float], *, level: float 
     differences = np.asarray(values, float) - np.asarray(reference, float)
     if differences.ndim != 1 or not differences.size:
         raise ValueError(f"a paired test needs two flat lists of the same length, got {differences.shape}")
-    ends = bootstrap_interval(differences[:, None], level=level, seed=seed)
     return {
         "difference": float(differences.mean()),
-        "interval": list(ends) if len(differences) > 1 else None,
+        "interval": [float(end) for end in mean_interval(differences, level=level)] if len(differences) > 1 else None,
         "p": _signed_rank(differences[differences != 0]),  # zeros say nothing for either side
         "smallest_p": smallest_p(len(differences)),
         "pairs": len(differences),

@@ -7,7 +7,7 @@ import numpy as np
 
 from dd_al.report.active import QUERY_TITLES
 from dd_al.report.figures import GREY, new_figure
-from dd_al.report.statistics import bootstrap_interval
+from dd_al.report.learning import mean_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,9 @@ def gains(curves: Mapping[str, Mapping]) -> "Figure":
     for name, curve in curves.items():
         if name == "random":
             continue
-        _band(axes, name, curves, curve["labels"], 100 * (np.asarray(curve["values"], float) - reference))
+        rounds = min(len(reference), len(curve["values"]))  # one of the two may have stopped earlier
+        ahead = np.asarray(curve["values"], float)[:rounds] - reference[:rounds]
+        _band(axes, name, curves, curve["labels"][:rounds], 100 * ahead)
     axes.axhline(0, color="black", linestyle="--", linewidth=1)
     axes.set(xlabel="labels", ylabel="accuracy over that of\nrandom sampling (points)")
     figure.legend(frameon=False, loc="outside upper center", ncols=3, fontsize=8.5)
@@ -73,11 +75,11 @@ def times(seconds: Mapping[str, Mapping[str, float]]) -> "Figure":
 
 
 def _band(axes: "Axes", name: str, names: Mapping, labels, values: np.ndarray) -> None:
-    """A line of means over seeds with intervals, of values ``[rounds, seeds]``."""
+    """A line of means over seeds, of values ``[rounds, seeds]``, with intervals from three on."""
     others = [other for other in names if other != "random"]
     index = others.index(name) if name in others else -1
     colour, line = ("black", "--") if index < 0 else (_COLOURS[index % len(_COLOURS)], _LINES[index // len(_COLOURS)])
     axes.plot(labels, values.mean(1), color=colour, linestyle=line, linewidth=1.8, label=QUERY_TITLES.get(name, name))
-    if values.shape[1] > 1:
-        low, high = zip(*(bootstrap_interval(row[:, None]) for row in values))
+    if values.shape[1] > 2:  # that of two seeds would hide the lines
+        low, high = mean_interval(values)
         axes.fill_between(labels, low, high, color=colour, alpha=0.13, linewidth=0)

@@ -193,6 +193,10 @@ def test_cells_too_many_and_exports_that_are_none(tmp_path):
     path.write_text(json.dumps([{"data": {"index": 0, "text": "zero"}, "annotations": choice}]))
     with pytest.raises(DataError, match="label 'bad / good'"):
         read_queries(path, [0], TEXTS, LABELS)
-    path.write_text(json.dumps([{"data": {"index": 0}, "annotations": ["good"]}]))
-    with pytest.raises(DataError, match="task 1: not as Label Studio exports it"):
-        read_queries(path, [0], TEXTS, LABELS)
+    for task in ({"data": {"index": 0}, "annotations": ["good"]}, {"data": "x"}, {"id": 1, "data": [1]}):
+        path.write_text(json.dumps([task]))
+        with pytest.raises(DataError, match="task 1: not as Label Studio exports it"):
+            read_queries(path, [0], TEXTS, LABELS)
+    path.write_text(json.dumps([{"index": 0}, {"index": 1, "label": "great"}], indent=4))
+    with pytest.raises(DataError, match="\n  task 2: label 'great'"):  # on line 7
+        read_queries(path, [0, 1], TEXTS, LABELS)

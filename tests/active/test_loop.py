@@ -91,7 +91,7 @@ def test_rounds_never_ask_twice(name, subset):
     @jax.jit
     def step(state, count):
         state = one.fit(state, count, first(one))
-        rows, scores = one.ask(state, count, one.look(state, count, QUERIES[name].needs), name, 4)
+        rows, scores = one.ask(state, count, one.look(state, count, QUERIES[name].needs), QUERIES[name], 4)
         return one.tell(state, count, rows, jnp.asarray(LABELS)[rows]), rows, scores
 
     state, asked = begun(one), set(range(4))
@@ -110,7 +110,7 @@ def test_a_subset_is_drawn_anew_from_what_is_left():
     state = begun(one)
     left = jnp.zeros(TEXTS, bool).at[jnp.asarray([7, 11, 13, 17, 19])].set(True)
     state = state._replace(available=left)
-    rows, _ = one.ask(state, 4, one.look(state, 4, QUERIES["random"].needs), "random", 5)
+    rows, _ = one.ask(state, 4, one.look(state, 4, QUERIES["random"].needs), QUERIES["random"], 5)
     assert sorted(rows.tolist()) == [7, 11, 13, 17, 19]
 
 
@@ -118,7 +118,7 @@ def test_scores_of_what_is_asked_come_largest_first():
     one = loop()
     state = one.fit(begun(one), 4, first(one))
     seen = one.look(state, 4, ("statistics",))
-    rows, scores = one.ask(state, 4, seen, "predictive_entropy", 6)
+    rows, scores = one.ask(state, 4, seen, QUERIES["predictive_entropy"], 6)
     assert (np.diff(scores) <= 0).all()
     everything = np.asarray(QUERIES["predictive_entropy"].score(seen.statistics))
     np.testing.assert_array_equal(everything[rows], scores)
@@ -131,6 +131,6 @@ def test_queries_of_a_subset_look_at_it_alone():
     state = one.fit(begun(one), 4, first(one))
     seen = one.look(state, 4, ("statistics", "networks", "features"))
     assert len(seen.statistics.entropy) == seen.networks.shape[1] == 9 and len(seen.features) == 9 + BUDGET
-    rows, _ = one.ask(state, 4, seen, "sud", 3)
-    drawn, _ = one.ask(state, 4, seen, "random", 9)
+    rows, _ = one.ask(state, 4, seen, QUERIES["sud"], 3)
+    drawn, _ = one.ask(state, 4, seen, QUERIES["random"], 9)
     assert set(rows.tolist()) <= set(drawn.tolist())

@@ -175,12 +175,15 @@ def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkey
 
 
 ON_FOUR_DEVICES = """
-import sys, jax
+import sys, jax, pytest
 from pathlib import Path
 from tests.experiments import test_active as t
 
 assert jax.device_count() == 4
-t.run(Path(sys.argv[1]), Path(sys.argv[2]), **t.TRAINED)
+data, workdir = map(Path, sys.argv[1:])
+with pytest.MonkeyPatch.context() as patch:
+    t.killed_after(2, patch, data, workdir, **t.TRAINED)
+t.run(data, workdir, **t.TRAINED)
 """
 TRAINED = {"active.steps": 60, "active.rate": 0.03, "active.queries": "bald,badge"}  # scores that rounding leaves apart
 
@@ -266,7 +269,10 @@ def test_given_first_labels_to_the_pools_end_with_validation_charged(done, data,
     ("text", "message"),
     [
         ("", "0 for seed 3"),
-        ('{"row": 1}\nrow 2\n', r"given.jsonl, line 2: must be an object such as {\"row\": 7}, not 'row 2'"),
+        ('{"row": 1}\nrow 2\n', r"given.jsonl, line 2: must be an object such as {\"row\": 7, .*not 'row 2'"),
+        ('{"row": [1]}\n', "line 1: must be an object"),
+        ('{"row": 1, "seed": [3]}\n', "line 1: must be an object"),
+        ('{"row": true}\n', "line 1: must be an object"),
         ('{"row": 1}\n{"row": 1000}\n', "given.jsonl, line 2: row 1000 is none of the 60 training texts"),
         ('{"row": 1}\n{"row": 2, "seed": 5}\n', "1 for seed 3, 2 for seed 5"),
     ],
@@ -276,6 +282,17 @@ def test_bad_files_of_first_labels(data, tmp_path, capsys, text, message):
     given = {"active.start": "given", "active.start_size": None, "active.given": tmp_path / "given.jsonl"}
     run(data, tmp_path / "w", code=2, **given)
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_first_labels_that_are_not_there_or_would_be_deleted(data, tmp_path, capsys):
+    given = {"active.start": "given", "active.start_size": None, "active.given": tmp_path / "w/selected.jsonl"}
+    run(data, tmp_path / "v", code=2, **given)
+    assert re.search("config.active.given: cannot read .*No such file", capsys.readouterr().err)
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w/selected.jsonl").write_text('{"row": 1}\n')
+    run(data, tmp_path / "w", code=2, **given)
+    assert "lies in --workdir" in capsys.readouterr().err
+    assert (tmp_path / "w/selected.jsonl").exists()
 
 
 @pytest.mark.slow

@@ -2,11 +2,14 @@
 
 from functools import partial
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
 
 import dd_al
+from dd_al.active.queries import Query
+from dd_al.active.selectors import top_k
 from dd_al.core.errors import ConfigError, DataError, UserError
 from dd_al.models.linen import Classifier, as_model, example_text, masked_mean
 
@@ -96,6 +99,35 @@ def own_network(dim, classes, width=6):
     return as_model(OwnNetwork(classes, dropout=0.2, width=width), example_text(dim))
 
 
+def with_a_pair(dim, classes):
+    network = own_network(dim, classes)
+    return network._replace(init=lambda key: {"output": tuple(network.init(key)["output"].values())})
+
+
+TINY = ["a b", "b c"], NAMES
+
+
+def test_a_query_of_the_users_own(pool, tmp_path):
+    lowest = Query((), lambda key, view, seen, k: top_k(key, -jnp.arange(40.0), view.available, k))
+    learner = begun(pool, query=lowest)
+    assert learner.query(3) == [4, 5, 6] and "one of your own" in repr(learner)
+    learner.update([*pool[1][4:6], None])
+    assert learner.query(2) == [7, 8] and learner.query(1, query="random") != []
+    learner.save(tmp_path / "learner.safetensors")
+    with pytest.raises(ConfigError, match="load\\(path, query=…\\) needs it again"):
+        dd_al.ActiveLearner.load(tmp_path / "learner.safetensors")
+    assert dd_al.ActiveLearner.load(tmp_path / "learner.safetensors", query=lowest).query(2) == [7, 8]
+
+
+def test_without_labels_again_nothing_is_predicted(pool):
+    learner = begun(pool)
+    learner.update([None] * 4, [0, 1, 2, 3])
+    with pytest.raises(DataError, match="nothing is labelled yet"):
+        learner.predict(pool[0])
+    learner.update(["good", "bad"], [1, 2])
+    assert set(learner.predict(pool[0])) <= set(NAMES)
+
+
 def test_a_network_of_the_users_own(pool, tmp_path):
     config = {name: CONFIG[name] for name in ("vectors", "active")}
     learner = begun(pool, query="badge", config=config, model=own_network)
@@ -145,6 +177,15 @@ def test_before_there_are_labels(pool, tmp_path):
         (lambda own: dd_al.ActiveLearner(["a"], ["x"]), "two different ones"),
         (lambda own: dd_al.ActiveLearner(["a"], NAMES, config={"distill": {}}), "no section 'distill'"),
         (lambda own: dd_al.ActiveLearner.load("/nowhere"), "cannot read"),
+        (lambda own: own.update(["good", "bad"], [5, 6.5]), "index 6.5: positions in the pool are whole numbers"),
+        (lambda own: own.update(["good", "bad"], [True, False]), "index True"),
+        (lambda own: own.ignore(np.zeros(40, bool)), "whole numbers"),
+        (lambda own: own.query(1, query=max), "must be a name, or a dd_al.active.queries.Query"),
+        (lambda own: dd_al.ActiveLearner(["a"], NAMES, config={"active": {"noise": 0.5}}), "active.noise is for runs"),
+        (lambda own: dd_al.ActiveLearner(*TINY, model="text_cnn"), "must be a function model"),
+        (lambda own: dd_al.ActiveLearner(*TINY, model=lambda dim, classes: None), "gave None: must be a"),
+        (lambda own: dd_al.ActiveLearner(*TINY, model=lambda d, c: own_network(d, 5)), "have the shape"),
+        (lambda own: dd_al.ActiveLearner(*TINY, model=with_a_pair), "a dict of layers, of dicts of arrays"),
     ],
 )  # fmt: skip
 def test_mistakes_change_nothing(pool, do, message):

@@ -51,7 +51,7 @@ def answers(workdir):
     return [json.loads(line) for line in (workdir / "answers.jsonl").read_text().splitlines()]
 
 
-FOUR = {"annotate.rounds": 4, "active.stop_agreement": 0.0}
+FOUR = {"active.stop": "stable", "active.stop_agreement": 0.0}  # as soon as there are three agreements
 
 
 def test_rounds_in_files(pool, truth, tmp_path, capsys):
@@ -67,7 +67,7 @@ def test_rounds_in_files(pool, truth, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "done: 16 texts have labels" in out and "hardly changed for three rounds" in out
     agreement = read_json(workdir / "asked.json")["agreement"]
-    assert agreement[0] is None and len(agreement) == 3 and all(0 < value <= 1 for value in agreement[1:])
+    assert agreement[0] is None and len(agreement) == 4 and all(0 < value <= 1 for value in agreement[1:])
     assert len({line["index"] for line in answers(workdir)}) == 16
     rows = list(csv.DictReader((workdir / "predictions.csv").open(newline="")))
     assert [row["text"] for row in rows] == list(truth) and sum(row["label"] != "" for row in rows) == 16
@@ -152,6 +152,12 @@ def test_label_studio(pool, truth, tmp_path, capsys):
     (tmp_path / "w/queries/001.labelled.json").write_text(json.dumps(small))
     run(pool, tmp_path / "w", **flags)
     assert "round 2: 4 of 4" in capsys.readouterr().out and len(answers(tmp_path / "w")) == 4
+    for index in read_json(tmp_path / "w/asked.json")["indices"]:
+        assert index not in {answer["index"] for answer in answers(tmp_path / "w")}
+    second = [{**task["data"], "label": "good"} for task in read_json(tmp_path / "w/queries/002.json")]
+    (tmp_path / "w/queries/002.labelled.json").write_text(json.dumps(second))
+    run(pool, tmp_path / "w", **flags, **{"annotate.rounds": 2})
+    assert "done: 8 texts have labels" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -161,6 +167,7 @@ def test_label_studio(pool, truth, tmp_path, capsys):
         ({"data.dir": "/nowhere.csv"}, "cannot be read"),
         ({"annotate.labels": "bad"}, "give all labels that there can be"),
         ({"annotate.oracle": "terminal"}, "needs a terminal"),
+        ({"active.stop": "certain", "active.stop_uncertainty": 0.1}, "when predictions are 'stable', no more"),
     ],
 )
 def test_what_is_missing(pool, tmp_path, capsys, flags, message):

@@ -7,6 +7,14 @@ from scipy import stats
 from dd_al.report import learning
 
 
+@pytest.mark.parametrize("draws", [2, 5, 10])
+def test_intervals_of_means_cover_what_they_say(draws):
+    low, high = learning.mean_interval(np.random.default_rng(0).normal(3.0, 2.0, (2000, draws)))
+    assert np.mean((low < 3) & (high > 3)) == pytest.approx(0.95, abs=0.02)
+    with pytest.raises(ValueError, match="two draws at least"):
+        learning.mean_interval([1.0])
+
+
 def test_the_area_is_a_mean_accuracy():
     assert learning.area([10, 20, 30], [0.5, 0.7, 0.7]) == pytest.approx(0.65)
     np.testing.assert_allclose(learning.area([1, 2, 4], np.full((3, 5), 0.8)), 0.8)
@@ -37,8 +45,8 @@ def test_five_pairs_cannot_go_below_a_sixteenth():
     found = learning.paired([1, 2.1, 3.3, 4.6, 5.2], np.zeros(5))
     assert found["p"] == found["smallest_p"] == 0.0625
     assert found["difference"] == pytest.approx(3.24) and found["pairs"] == 5
-    low, high = found["interval"]
-    assert 1 < low < 3.24 < high < 5.2
+    values = [1, 2.1, 3.3, 4.6, 5.2]
+    assert found["interval"] == pytest.approx(stats.t.interval(0.95, 4, np.mean(values), stats.sem(values)))
 
 
 @pytest.mark.parametrize("seed", range(5))

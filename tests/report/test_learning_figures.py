@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 
+from dd_al.report.learning import mean_interval
 from dd_al.report.learning_figures import gains, learning_curves
-from dd_al.report.statistics import bootstrap_interval
 
 RNG = np.random.default_rng(0)
 VALUES = {name: 0.7 + 0.1 * RNG.random((3, 6)) for name in ("random", "bald")}  # [rounds, seeds]
@@ -28,9 +28,21 @@ def test_bands_are_intervals_of_the_mean_over_seeds(draw):
     drawn = VALUES.values() if draw is learning_curves else [VALUES["bald"] - VALUES["random"]]
     assert len(found) == len(drawn)
     for band, values in zip(found, drawn):
-        np.testing.assert_allclose(band, [np.multiply(100, bootstrap_interval(v[:, None])) for v in values])
+        np.testing.assert_allclose(band, 100 * np.stack(mean_interval(values), -1))
 
 
-def test_one_seed_has_no_band():
-    curves = {name: {**curve, "values": [[v[0]] for v in curve["values"]]} for name, curve in CURVES.items()}
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_few_seeds_have_no_band(seeds):
+    curves = {name: {**curve, "values": [v[:seeds] for v in curve["values"]]} for name, curve in CURVES.items()}
     assert bands(learning_curves(curves)) == []
+
+
+@pytest.mark.parametrize("stopped", CURVES)
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_gains_are_of_the_rounds_that_both_had(stopped, rounds):
+    early = {key: value[:rounds] for key, value in CURVES[stopped].items()}
+    figure = gains(CURVES | {stopped: early})
+    (line,) = [line for line in figure.axes[0].lines if line.get_label() == "BALD"]
+    np.testing.assert_array_equal(line.get_xdata(), [10, 20, 30][:rounds])
+    np.testing.assert_allclose(line.get_ydata(), 100 * (VALUES["bald"] - VALUES["random"]).mean(1)[:rounds])
+    pyplot.close(figure)
