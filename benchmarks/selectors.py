@@ -82,9 +82,8 @@ def core_set(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: i
 
 def batch_bald_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> dict:
     """BatchBALD with exact joint entropies."""
-    available = jnp.ones(probs.shape[1], bool)
+    available, samples, peers = jnp.ones(probs.shape[1], bool), CLASSES**k, {}
     run = jax.jit(lambda p: batch_bald(KEY, p, available, k, samples=samples))
-    peers, samples = {}, CLASSES**k
     if _installed("batchbald_redux"):
         import torch
         from batchbald_redux.batchbald import get_batchbald_batch

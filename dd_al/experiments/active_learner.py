@@ -7,7 +7,7 @@ import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
 from dd_al.experiments.active_loop import configured_loop
 from dd_al.experiments.retrain import TextLearners
-from dd_al.experiments.settings import Settings
+from dd_al.experiments.settings import ModelSettings, Settings
 from dd_al.experiments.task import length_buckets, make_model, make_optimizer
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
@@ -90,11 +90,9 @@ class ActiveLearner:
         Raises:
           UserError: no texts, texts that are none, fewer than two labels, an unknown query or key.
         """
-        if model is not None and not callable(model):
-            raise ConfigError(f"model = {model!r}: must be a function model(dim, classes) that makes a network")
         if model is not None and "model" in (config or {}):
             raise ConfigError("config: the section model describes networks of dd_al; with a model it has no meaning")
-        self._model = model
+        self._own_network = model is not None
         self.texts = strings(texts)
         self.labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
         if not self.texts:
@@ -116,8 +114,7 @@ class ActiveLearner:
         self.ignored: set[int] = set()
         self.asked: list[int] = []
         self._params = None
-        if model is not None:
-            _check_network(self._network, self._table.shape[1], len(self.labels))
+        self._network = _network(model, self._settings.model, self._table.shape[1], len(self.labels))
 
     def initialize(self, indices: Sequence[int], labels: Sequence[Label | None]) -> None:
         """Takes the first labels, and trains. For the arguments see `update`."""
@@ -218,7 +215,7 @@ class ActiveLearner:
             "active_learner": _FORMAT, "texts": self.texts, "labels": self.labels,
             "query": self._query if isinstance(self._query, str) else None,
             "config": {name: asdict(getattr(self._settings, name)) for name in _SECTIONS},
-            "own_model": self._model is not None, "seed": self._settings.seed, "answers": list(self.answers.items()),
+            "own_model": self._own_network, "seed": self._settings.seed, "answers": list(self.answers.items()),
             "ignored": sorted(self.ignored), "asked": self.asked, "length": self._length,
         }  # fmt: skip
         arrays = {f"params/{name}": value for name, value in flatten_dict(self._params or {}, sep="/").items()}
@@ -272,7 +269,8 @@ class ActiveLearner:
                 if own
                 else f"{path} was saved with a network of dd_al: load it without a model"
             )
-        learner._model = model
+        learner._own_network = own
+        learner._network = _network(model, learner._settings.model, learner._table.shape[1], len(learner.labels))
         if learner._params is not None:
             expected, found = (jax.tree.map(np.shape, p) for p in (learner._first.params, learner._params))
             if expected != found:
@@ -299,11 +297,6 @@ class ActiveLearner:
             vectors=self._table,
             params=_stacked(self._params),
         )
-
-    @cached_property
-    def _network(self) -> Model:
-        make = partial(make_model, self._settings.model) if self._model is None else self._model
-        return make(self._table.shape[1], len(self.labels))
 
     @cached_property
     def _loop(self) -> Loop:
@@ -374,8 +367,13 @@ def _position(index: Any) -> int:
         raise DataError(f"index {index!r}: positions in the pool are whole numbers") from None
 
 
-def _check_network(model: Model, dim: int, classes: int) -> None:
-    """Refuses a network of the user's own that could be trained but not saved, or that answers in another shape."""
+def _network(make: Callable[[int, int], Model] | None, settings: ModelSettings, dim: int, classes: int) -> Model:
+    """The settings' network, or the user's own; one that cannot be saved, or answers in another shape, is refused."""
+    if make is None:
+        return make_model(settings, dim, classes)
+    if not callable(make):
+        raise ConfigError(f"model = {make!r}: must be a function model(dim, classes) that makes a network")
+    model = make(dim, classes)
     if not isinstance(model, Model):
         raise ConfigError(f"model(dim, classes) gave {model!r}: must be a dd_al.models.base.Model")
     params = jax.eval_shape(model.init, jax.random.key(0))
@@ -386,3 +384,4 @@ def _check_network(model: Model, dim: int, classes: int) -> None:
     shape = jax.eval_shape(model.apply, params, inputs).shape
     if shape != (2, classes):
         raise ConfigError(f"model: its logits of 2 texts have the shape {shape}; for {classes} labels {(2, classes)}")
+    return model

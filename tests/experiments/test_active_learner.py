@@ -128,6 +128,7 @@ def test_without_labels_again_nothing_is_predicted(pool):
     assert set(learner.predict(pool[0])) <= set(NAMES)
 
 
+@pytest.mark.slow
 def test_a_network_of_the_users_own(pool, tmp_path):
     config = {name: CONFIG[name] for name in ("vectors", "active")}
     learner = begun(pool, query="badge", config=config, model=own_network)
