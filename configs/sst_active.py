@@ -2,6 +2,7 @@
 
 python -m dd_al.main --config=configs/sst_active.py --workdir=runs/active2
 python -m dd_al.main --config=configs/sst_active.py:classes=5 --workdir=runs/active5
+python -m dd_al.main --config=configs/sst_active.py:inputs=sentences --workdir=runs/active_minilm  # as in sst_minilm.py
 python -m dd_al.main --config=configs/sst_active.py:quick=true --workdir=runs/active_quick
 
 `--config.active.queries=` names others, `--config.active.seeds=0,1,2,3,4,5,6,7,8,9` is enough for a verdict.
@@ -12,10 +13,15 @@ from dd_al.experiments.settings import Settings
 
 
 def get_config(arg=None):
-    variant = parse_variant(arg, {"classes": (2, 5), "quick": bool})
+    variant = parse_variant(arg, {"classes": (2, 5), "inputs": ("words", "sentences"), "quick": bool})
     config = to_config(Settings())
     config.experiment = "active"
     config.data.name = f"sst{variant.get('classes', 2)}"
+    if variant.get("inputs") == "sentences":
+        config.inputs = "sentences"
+        config.model.kind, config.model.width, config.model.dropout = "averaging", 0, 0.3
+        config.full.epochs, config.full.rate = 20, 2e-3
+        config.active.rate = 1e-3  # what random sampling does best with
     if variant.get("quick"):
         config.active.seeds = (0, 1)
         config.active.rounds = 4
