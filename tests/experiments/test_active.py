@@ -314,3 +314,12 @@ def test_an_encoder_with_dropout_inside_is_trained(data, tmp_path, write_encoder
     ):
         run(data, tmp_path / "x", code=2, **flags | wrong)
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_over_frozen_sentence_vectors(data, tmp_path, write_encoder):
+    flags = {"encoder.dir": write_encoder(tmp_path / "encoder"), "model.width": 0, "active.queries": "random,margin"}
+    run(data, tmp_path / "w", config="sst_active.py:inputs=sentences", **flags)
+    results = read_json(tmp_path / "w/results.json")
+    schema.validate(results)
+    assert results["methods"]["margin"]["curve"]["labels"] == [3, 5, 7, 9] and "sst2" not in results["dataset"]["name"]
