@@ -6,8 +6,8 @@ python -m dd_al.main --config=configs/jacobs.py:quick=true --workdir=runs/jacobs
 
 The encoder is all-MiniLM-L6-v2; arXiv 2109.04847 has BERT-base, which the second command loads from the hub (try
 `--config.active.rate=2e-5` with it). The whole protocol is for an accelerator: 94 rounds of three seeds and seven
-queries. `:quick` asks three times, for one seed and three queries, and looks at 256 texts each time: a quarter of an
-hour on two cores.
+queries. `:quick` asks three times, for one seed and three queries, and looks at 256 texts each time: 43 minutes on one
+core.
 
 Not as theirs: word-piece vectors stay as they were published, the optimizer is Adam without weight decay, and the rate
 falls along a half cosine.
