@@ -3,7 +3,7 @@
     python -m benchmarks.pool_memory
 
 A TextCNN (windows 1, 2, 3 of 64 filters) over 100-dimensional word vectors, sentences of 32 words that are embedded on
-the fly, 10 passes, 5 classes: `dd_al.active.mc_dropout.streaming`, then every score. A process for each size, which
+the fly, 10 passes, 5 classes: `dd_al.active.mc_dropout.streaming`, then every score, compiled. A process for each size, which
 also holds the ids of its pool; `more_mb` is what the large pool takes over the small one.
 """
 
@@ -38,7 +38,7 @@ def peak(texts: int, passes: int) -> dict:
     start = time.perf_counter()
     statistics = run(model.init(jax.random.key(0)), ids, jax.random.key(1))
     for name, score in SCORES.items():
-        values = score(statistics) if name != "random" else np.zeros(texts)
+        values = jax.jit(score)(statistics) if name != "random" else np.zeros(texts)
         if values.shape != (texts,) or not np.isfinite(values).all():
             raise AssertionError(f"{name}: {values.shape}")
     seconds = time.perf_counter() - start
