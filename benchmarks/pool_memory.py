@@ -3,8 +3,8 @@
     python -m benchmarks.pool_memory
 
 A TextCNN (windows 1, 2, 3 of 64 filters) over 100-dimensional word vectors, sentences of 32 words that are embedded on
-the fly, 10 passes, 5 classes: `dd_al.active.mc_dropout.streaming`, then every score, compiled. A process for each size, which
-also holds the ids of its pool; `more_mb` is what the large pool takes over the small one.
+the fly, 10 passes, 5 classes: `dd_al.active.mc_dropout.streaming`, then every score, compiled. A process for each size,
+which also holds the ids of its pool; `more_mb` is what the large pool takes over the small one.
 """
 
 from __future__ import annotations
