@@ -41,6 +41,7 @@ CONTAINED = {
     ("sst_active.py", ""),
     ("sst_active.py", "classes=5"),
     ("sst_active.py", "quick=true"),
+    ("sst_distill.py", "classes=5,init=known"),
     ("sst_methods.py", "method=kernel_regression"),
     ("sst_methods.py", "method=gradient_matching"),
     ("sst_methods.py", "method=distribution_matching"),
@@ -132,6 +133,7 @@ def test_two_steps(name, variant, write_reviews, tmp_path, capsys):
     assert len(items) == classes * (2 if known else 1)
 
 
+@pytest.mark.slow
 def test_development_never_sees_the_test_split(write_reviews, tmp_path, capsys):
     names = ["negative", "neutral", "positive"]
     data = write_reviews(tmp_path / "data", 3, names)

@@ -112,6 +112,7 @@ print("the same")
 """
 
 
+@pytest.mark.slow
 def test_a_pool_dealt_over_devices_has_the_numbers_of_one():
     flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
     done = subprocess.run(

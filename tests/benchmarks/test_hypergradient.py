@@ -54,6 +54,7 @@ def test_arithmetic_is_counted_by_hand():
     assert benchmark.dense_flop(TINY, lengths) == per_position * (6 * 3 * 3 * 5 + 2 * 9 * 7)
 
 
+@pytest.mark.slow
 def test_the_last_line_is_the_result(monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "SGD", CASES["sgd"])
     monkeypatch.setattr(benchmark, "ADAM", CASES["adam"])

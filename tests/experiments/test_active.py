@@ -146,6 +146,7 @@ def test_a_warm_run_over_subsets_from_given_labels_goes_on_too(done, data, tmp_p
     assert [own[name]["curve"] for name in ("bald", "badge")] == [other[name]["curve"] for name in ("bald", "badge")]
 
 
+@pytest.mark.slow
 def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkeypatch):
     """The runs are those of a loop that goes on, cut short; started again they stay as they are."""
     flags = {"active.stop": "stable", "active.stop_agreement": 0.0}  # holds as soon as there are three agreements
@@ -246,6 +247,7 @@ def test_first_labels_and_a_noisy_oracle(data, tmp_path, start):
         assert sorted(np.bincount(firsts, minlength=2)) == [1, 2]
 
 
+@pytest.mark.slow
 def test_given_first_labels_to_the_pools_end_with_validation_charged(done, data, tmp_path):
     given = {"active.start": "given", "active.start_size": None, "active.given": done / "selected.jsonl"}
     run(

@@ -48,7 +48,8 @@ def test_labels_lean_towards_the_ensemble(task, teachers, weight):
     assert after.validation is task.validation
 
 
-@pytest.mark.parametrize("method", [pytest.param("kernel_regression", marks=pytest.mark.slow), "distribution_matching"])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["kernel_regression", "distribution_matching"])
 def test_a_set_without_a_schedule_gets_the_one_that_validation_prefers(task, teachers, tiny_settings, method):
     random = RandomSettings(rates=(1e-5, 3e-2), steps=(2, 7))
     settings = replace(tiny_settings(method=method, init="pool", pool=3, teacher=0.5), random=random)

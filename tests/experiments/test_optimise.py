@@ -65,7 +65,8 @@ def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_se
     assert labels.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize(("init", "sets"), [("known", 2), pytest.param("pool", 1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("init", "sets"), [("known", 2), ("pool", 1)])
 def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, monkeypatch, init, sets):
     settings = tiny_settings(init=init, word_dropout=0.2, inner_dropout=True, pool=3)
     whole, programs = distilled(task, settings, sets=sets), cached_programs()

@@ -122,6 +122,7 @@ def test_a_stopped_table_goes_on_without_repeating_what_is_finished(data, run, t
     assert run(given) == []
 
 
+@pytest.mark.slow
 def test_it_does_not_go_on_with_other_data_or_another_config(data, run, tmp_path):
     run(settings(data), stop_at=2)
     with pytest.raises(

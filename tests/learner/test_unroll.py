@@ -64,6 +64,7 @@ def saved_bytes(steps, remat):
     return jax.jit(jax.grad(value)).lower(INPUTS).compile().memory_analysis().temp_size_in_bytes
 
 
+@pytest.mark.slow
 def test_remat_saves_memory():
     none, light, step, sqrt, cbrt = (saved_bytes(400, remat) for remat in REMAT)
     assert light < none and max(sqrt, cbrt) < step / 3 < none / 3

@@ -37,6 +37,7 @@ def test_features_point_where_the_sentence_vectors_do(parts):
     assert not model.head(model.init(KEY), h).any()
 
 
+@pytest.mark.slow
 def test_every_part_is_trained_and_word_pieces_are_not(parts):
     *_, model, table = parts
     learner = make_learner(model, optimizers.get("adam", eps_root=1e-12))
@@ -69,6 +70,7 @@ def test_passes_over_a_pool_differ_and_average_to_a_distribution(parts):
     assert jnp.std(found, axis=0).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_text_without_words_has_finite_derivatives(parts):
     *_, model, table = parts
     inputs = TextInputs(jnp.zeros((1, 4, 8)), jnp.zeros((1, 4), bool))
