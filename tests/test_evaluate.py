@@ -67,6 +67,7 @@ def test_the_run_and_its_artefact_agree(runs, data, tmp_path, capsys, init):
     assert scores["majority_rate"] == pytest.approx(8 / 15)
 
 
+@pytest.mark.slow
 def test_folders_files_and_columns(runs, data, tmp_path, capsys):
     artefact = runs["random"] / "distilled.safetensors"
     assert command(capsys, artefact, data)["n"] == 30

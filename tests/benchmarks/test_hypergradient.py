@@ -20,6 +20,7 @@ TINY = dataclasses.replace(
 CASES = {"sgd": TINY, "adam": dataclasses.replace(TINY, optimizer="adam", rate=0.01)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_every_side_finds_the_same_hypergradient(name):
     case = CASES[name]

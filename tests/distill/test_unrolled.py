@@ -248,6 +248,7 @@ def test_a_step_takes_any_hypergradient(how):
     assert_close(jax.jit(jax.value_and_grad(objective))(SYNTHETIC), (loss, gradient))
 
 
+@pytest.mark.slow
 def test_several_students_share_the_set_and_have_rates_of_their_own():
     wide = Model(
         lambda key: {"hidden": jax.random.normal(key, (DIM, 2)), "output": jnp.zeros((2, CLASSES))}, features, head
@@ -295,6 +296,7 @@ def followed(nets=40, **options):
     return seen
 
 
+@pytest.mark.slow
 def test_a_share_of_the_nets_trains_at_the_geometric_mean_of_the_rates():
     seen = followed(flat_rates=0.5)
     flat = [np.ptp(one) < 1e-6 for one in seen]

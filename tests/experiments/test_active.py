@@ -234,6 +234,7 @@ def test_mistakes_and_networks_that_diverge(data, tmp_path, capsys, flags, messa
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["stratified", "k_means"])
 def test_first_labels_and_a_noisy_oracle(data, tmp_path, start):
     run(data, tmp_path / "w", **{"active.start": start, "active.noise": 1.0, "active.queries": "random"})

@@ -119,6 +119,7 @@ def test_a_query_of_the_users_own(pool, tmp_path):
     assert dd_al.ActiveLearner.load(tmp_path / "learner.safetensors", query=lowest).query(2) == [7, 8]
 
 
+@pytest.mark.slow
 def test_without_labels_again_nothing_is_predicted(pool):
     learner = begun(pool)
     learner.update([None] * 4, [0, 1, 2, 3])

@@ -58,6 +58,7 @@ def test_they_are_counted_and_described(made):
         np.testing.assert_allclose(item["attention"], one.mean((0, 1)), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_retraining_follows_them_as_documented(made, saved):
     """Plain gradient steps on the loss in `load_distilled`'s docstring."""
     task, found, artefact = made

@@ -90,6 +90,7 @@ def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, mon
     assert equal((again.synthetic, again.best_step), (whole.synthetic, whole.best_step))
 
 
+@pytest.mark.slow
 def test_known_initialisations_have_a_set_each_and_judge_it(task, tiny_settings):
     result = distilled(task, tiny_settings(init="known"), sets=2)
     assert result.synthetic.inputs.shape[0] == 2 and not equal(*map(np.asarray, result.synthetic.inputs))
@@ -123,6 +124,7 @@ def test_items_of_their_own_length(task, tiny_settings):
     assert synthetic.inputs.shape == (1, 2, 5, 8)
 
 
+@pytest.mark.slow
 def test_divergence_is_said(task, tiny_settings):
     with pytest.raises(UserError, match=r"distillation diverged.*lower config.distill.rate"):
         distilled(task, tiny_settings(inner_rate=1e38))
