@@ -40,13 +40,13 @@ def finish(
     }
     truth, count = task.labels(split), len(task.dataset.train)
     budget = {"full": _given(task, count)}
+    histories = {name: _done(history, plan) for name, history in histories.items()}
     for name, history in histories.items():
-        last = int(history.round) - 1
         methods[name] = schema.method_results(
-            history.predicted[last], truth, task.classes, split=split, full=final["full"],
-            validation_accuracy=history.validation[last], **_course(task, active, history, truth, plan),
+            history.predicted[-1], truth, task.classes, split=split, full=final["full"],
+            validation_accuracy=history.validation[-1], **_course(task, active, history, truth, plan),
         )  # fmt: skip
-        budget[name] = _given(task, plan.counts[last])
+        budget[name] = _given(task, history.scores.shape[1])
     learning.compare(methods)
     atomic_write(workdir.selected, "".join(_selected(task, active, histories, plan)))
     record.finish(
@@ -74,6 +74,16 @@ def finish(
     )
 
 
+def _done(history: History, plan: Plan) -> History:
+    """The rounds that there were: a rule may have ended them before the plan does."""
+    rounds = slice(int(history.round))
+    given = slice(plan.counts[int(history.round) - 1])
+    per_round = ("predicted", "validation", "agreement", "uncertainty", "seconds", "cold")
+    state = history.state._replace(labelled=history.state.labelled[:, given], answers=history.state.answers[:, given])
+    cut = {name: getattr(history, name)[rounds] for name in per_round}
+    return history._replace(state=state, scores=history.scores[:, given], **cut)
+
+
 def _charged(task: Task, active: ActiveSettings) -> int:
     """How many labels of validation count as asked for."""
     return len(task.labels("validation")) if active.charge_validation else 0
@@ -98,12 +108,10 @@ def _stopping(active: ActiveSettings, history: History, right: np.ndarray, label
 
 def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndarray, plan: Plan) -> dict:
     """What happened in the rounds of one query: accuracies, what was chosen, and seconds."""
-    predicted = history.predicted[: int(history.round)]
-    right = (predicted == truth).mean(-1)  # [rounds done, seeds]
-    f1 = statistics.macro_f1(predicted, truth, task.classes)
-    counts = plan.counts[: len(predicted)]
-    chosen = history.state.labelled[:, plan.first : counts[-1]]
-    labels = [count + _charged(task, active) for count in counts]
+    right = (history.predicted == truth).mean(-1)  # [rounds done, seeds]
+    f1 = statistics.macro_f1(history.predicted, truth, task.classes)
+    chosen = history.state.labelled[:, plan.first :]
+    labels = [count + _charged(task, active) for count in plan.counts[: len(right)]]
     classes = np.bincount(task.labels("train")[chosen.ravel()], minlength=task.classes)
     lengths = np.asarray([len(text.split()) for text in task.dataset.train.texts])
     return {
@@ -126,8 +134,8 @@ def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndar
 
 def _seconds(history: History) -> dict[str, float]:
     """What a round takes, without compilation where there are rounds without; in the last one nothing is asked."""
-    rounds = int(history.round)
-    asking = np.arange(len(history.seconds)) < max(rounds - 1, 1)
+    rounds = len(history.seconds)
+    asking = np.arange(rounds) < max(rounds - 1, 1)
     warm = asking & ~history.cold
     counted = history.seconds[warm if warm.any() else asking]
     return dict(zip(("train", "score", "select"), counted.mean(0).tolist()))
@@ -137,13 +145,8 @@ def _selected(task: Task, settings: ActiveSettings, histories: dict[str, History
     """The lines of selected.jsonl: every label that was asked for, with those that the runs began with as round 0."""
     rows = task.dataset.train.rows
     for name, history in histories.items():
-        given = slice(plan.counts[int(history.round) - 1])
         for seed, labelled, answers, scores in zip(
-            settings.seeds,
-            history.state.labelled[:, given],
-            history.state.answers[:, given],
-            history.scores[:, given],
-            strict=True,
+            settings.seeds, history.state.labelled, history.state.answers, history.scores, strict=True
         ):
             for place, (index, label, score) in enumerate(zip(labelled.tolist(), answers.tolist(), scores.tolist())):
                 asked = max(0, place - plan.first + plan.size) // plan.size
