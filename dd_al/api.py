@@ -19,7 +19,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.settings import from_config
 from dd_al.data import sources
-from dd_al.data.dataset import TextDataset
+from dd_al.data.dataset import Dataset
 from dd_al.data.lists import Label, strings
 from dd_al.distill.synthetic import targets
 from dd_al.experiments.distill import make_artefact
@@ -330,7 +330,7 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str
     return from_config(Settings, {**config, "seed": seed, "inputs": inputs, "distill": merged})
 
 
-def _test_scores(artefact: Artefact, dataset: TextDataset, settings: Settings) -> dict[str, float]:
+def _test_scores(artefact: Artefact, dataset: Dataset, settings: Settings) -> dict[str, float]:
     """Reads the test split, once, with fresh networks."""
     count = None if settings.distill.init == "known" else settings.evaluate.inits
     learners = retrain(artefact, seed=settings.seed, count=count, encoder_dir=settings.encoder.dir)
@@ -360,7 +360,7 @@ def _pair(name: str, pair: Any) -> tuple[list, list] | None:
     return _listed(f"{name} texts", pair[0]), _listed(f"{name} labels", pair[1])
 
 
-def _names(dataset: TextDataset, written: list) -> list[Label]:
+def _names(dataset: Dataset, written: list) -> list[Label]:
     """The label of each class as it stands in the list first."""
     _, first = np.unique(dataset.train.labels, return_index=True)
     labels = [written[row] for row in dataset.train.rows[first]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 
 class TextInputs(NamedTuple):
@@ -17,6 +18,16 @@ class TextInputs(NamedTuple):
 
     embedded: jax.Array
     mask: jax.Array
+
+
+def as_inputs(values: jax.Array) -> Any:
+    """What networks read of synthetic examples: texts whose every position is a word; images and rows as they are.
+
+    Args:
+      values: ``float32[items, length, dim]`` for texts, ``float32[items, height, width, channels]`` for images,
+        ``float32[items, columns]`` for rows of numbers.
+    """
+    return TextInputs(values, jnp.ones(values.shape[:2], bool)) if values.ndim == 3 else values
 
 
 class Batch(NamedTuple):

@@ -1,4 +1,4 @@
-"""What every other room sees of a data set: three splits of texts and classes, and where they came from."""
+"""What every other room sees of a data set: three splits of examples and classes, and where they came from."""
 
 import dataclasses
 import hashlib
@@ -33,30 +33,68 @@ class Split:
 
 
 @dataclasses.dataclass(frozen=True)
-class TextDataset:
-    """A classification task on texts.
+class ArraySplit:
+    """Images or rows of numbers, and their classes.
+
+    Attributes:
+        inputs: uint8[n, height, width, channels] images, or float32[n, columns].
+        labels: int32[n], classes in [0, num_classes).
+        rows: int64[n], 0-based row in the source as read, its splits one after the other.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        """The number of examples."""
+        return len(self.inputs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """How stored numbers become what networks read: (inputs − mean) / std.
+
+    Attributes:
+        mean: float32[channels], or float32[columns].
+        std: likewise, positive.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A classification task on texts, images, or rows of numbers.
 
     Attributes:
         name: the data set that was read.
-        source: "local", "hub" or "packaged".
+        source: "local", "hub", "packaged" or "generated".
         stand_in_for: the name that was asked for, where this data set stands in for it.
-        train, validation, test: no text occurs in both train and another split.
+        train, validation, test: no text or image occurs in both train and another split; rows of numbers may.
         label_map: label as written in the source → class.
         dropped_duplicates: rows removed because their text is in another split or carries another label.
-        sha256: of the texts and classes of the three splits.
+        sha256: of the examples and classes of the three splits.
         notes: what a run must say about its data.
+        unit: what an example is called: "sentence", "image" or "row".
+        scaling: of images and rows; None for texts.
+        columns: names of the numbers in a row; () for texts and images.
     """
 
     name: str
     source: str
     stand_in_for: str | None
-    train: Split
-    validation: Split
-    test: Split
+    train: Split | ArraySplit
+    validation: Split | ArraySplit
+    test: Split | ArraySplit
     label_map: dict[str, int]
     dropped_duplicates: int
     sha256: str
     notes: tuple[str, ...] = ()
+    unit: str = "sentence"
+    scaling: Scaling | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -89,16 +127,18 @@ class TextDataset:
             "train_counts": np.bincount(self.train.labels, minlength=self.num_classes).tolist(),
             "sha256": self.sha256,
             "notes": list(self.notes),
+            "unit": self.unit,
         }
 
 
-def content_hash(*splits: Split) -> str:
-    """Returns the SHA-256 of texts and classes; the same content gives it on every machine, from every source."""
+def content_hash(*splits: Split | ArraySplit) -> str:
+    """Returns the SHA-256 of examples and classes; the same content gives it on every machine, from every source."""
     digest = hashlib.sha256()
     for split in splits:
         digest.update(len(split).to_bytes(8, "little"))
-        for text, label in zip(split.texts, split.labels.tolist(), strict=True):
+        arrays = isinstance(split, ArraySplit)
+        contents = [row.tobytes() for row in split.inputs] if arrays else [text.encode() for text in split.texts]
+        for encoded, label in zip(contents, split.labels.tolist(), strict=True):
             # Lengths first, so that no two contents share their bytes.
-            encoded = text.encode()
             digest.update(len(encoded).to_bytes(8, "little") + encoded + label.to_bytes(4, "little"))
     return digest.hexdigest()

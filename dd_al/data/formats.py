@@ -163,12 +163,12 @@ def _table(
     text: str, delimiter: str, text_column: str, label_column: str, origin: str, optional: bool = False
 ) -> _Examples:
     try:
-        rows = list(_cells(text, delimiter, csv.QUOTE_MINIMAL, origin))
+        rows = list(cells_of(text, delimiter, csv.QUOTE_MINIMAL, origin))
     except DataError:
         # Many TSV files do not quote at all: there, a quotation mark is a character like any other.
         if delimiter != "\t":
             raise
-        rows = list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
+        rows = list(cells_of(text, delimiter, csv.QUOTE_NONE, origin))
     header = rows[0][1] if rows else []
     text_at = column(header, text_column, "text_column", f"{origin}, line 1 (which names the columns)")
     if optional and label_column not in map(str.strip, header):
@@ -178,7 +178,7 @@ def _table(
     if delimiter == "\t" and any("\n" in cell and "\t" in cell for _, cells in rows for cell in cells):
         # Two such marks, rows apart, read like one long cell. Then the rows in it have labels like all others.
         with contextlib.suppress(DataError):
-            plain = list(_cells(text, delimiter, csv.QUOTE_NONE, origin))
+            plain = list(cells_of(text, delimiter, csv.QUOTE_NONE, origin))
             if {cells[label_at] for _, cells in plain} <= {cells[label_at] for _, cells in rows}:
                 rows = plain
     if rows[1:] and all(_is_number(cells[text_at]) for _, cells in rows[1:]):
@@ -199,7 +199,7 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def _cells(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[tuple[int, list[str]]]:
+def cells_of(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[tuple[int, list[str]]]:
     """Yields (line a row starts at, its cells), all as many as the first row's."""
     csv.field_size_limit(max(len(text), csv.field_size_limit()))  # as many characters as there are
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dd_al.core.errors import DataError
 from dd_al.data.formats import SPLIT_NAMES
 from dd_al.data.rows import Rows, checked, column
@@ -20,6 +22,8 @@ IDS = {
     "rotten_tomatoes": "cornell-movie-review-data/rotten_tomatoes",
     "imdb": "stanfordnlp/imdb",
     "trec6": "CogComp/trec",
+    "mnist": "ylecun/mnist",
+    "cifar10": "uoft-cs/cifar10",
 }
 _LABEL_COLUMNS = {"trec6": "coarse_label"}  # where it is not called "label"
 _PROBE_SECONDS = 2.0
@@ -44,9 +48,47 @@ def read(name: str, text_column: str = "text", label_column: str = "label") -> d
         HubError: the hub cannot be reached and there is no cached copy, or it has no such data set.
         DataError: a column is missing, or an example is bad.
     """
-    repository = IDS.get(name, name)
     if label_column == "label":
         label_column = _LABEL_COLUMNS.get(name, label_column)
+    repository, splits = _splits(name)
+    return {
+        key: checked(_examples(split, text_column, label_column, f"{repository}:{key}"), f"{repository}:{key}", "row")
+        for key, split in splits.items()
+    }
+
+
+def read_images(name: str, label_column: str = "label") -> dict[str, tuple[np.ndarray, list]]:
+    """Reads images of the hub: each split's ``uint8[n, height, width, channels]``, and n labels.
+
+    Args:
+        name: a key of `IDS`, or "owner/name".
+        label_column: the column that holds the labels; the images are in the only column that has some.
+
+    Raises:
+        HubError: see `read`.
+        DataError: no column or several columns with images, no such label column, or images of different sizes.
+    """
+    repository, splits = _splits(name)
+    found = {}
+    for key, split in splits.items():
+        origin = f"{repository}:{key}"
+        column(split.column_names, label_column, "label_column", origin)
+        columns = [c for c, feature in split.features.items() if type(feature).__name__ == "Image"]
+        if len(columns) != 1:
+            raise DataError(f"{origin}: {len(columns)} columns hold images; one is needed")
+        images = [np.asarray(image) for image in split[columns[0]]]
+        if len({image.shape for image in images}) != 1:
+            raise DataError(f"{origin}: images of different sizes or colours")
+        stacked = np.stack(images).astype(np.uint8)
+        feature, labels = split.features[label_column], split[label_column]
+        names = feature.names if type(feature).__name__ == "ClassLabel" else None
+        found[key] = stacked.reshape(*stacked.shape[:3], -1), [names[x] for x in labels] if names else list(labels)
+    return found
+
+
+def _splits(name: str) -> tuple[str, dict[str, Any]]:
+    """The repository, and its train, validation and test as far as they exist."""
+    repository = IDS.get(name, name)
     if repository.count("/") != 1:
         raise HubError(f"hub: {name!r} is no data set of the hub; write owner/name, or one of {', '.join(IDS)}")
     reason = unreachable(repository)
@@ -58,10 +100,7 @@ def read(name: str, text_column: str = "text", label_column: str = "label") -> d
         splits = {"train": next(iter(loaded.values()))}
     elif not {"train", "test"} <= set(splits):
         raise DataError(f"hub: {repository} has the splits {', '.join(loaded)}; train and test are needed")
-    return {
-        key: checked(_examples(split, text_column, label_column, f"{repository}:{key}"), f"{repository}:{key}", "row")
-        for key, split in splits.items()
-    }
+    return repository, splits
 
 
 def _load(repository: str, offline: bool) -> Any:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from dd_al.core.errors import DataError, nearest
 from dd_al.data import formats, hub, labels, packaged, splits, treebank
-from dd_al.data.dataset import Split, TextDataset, content_hash
+from dd_al.data.dataset import Dataset, Split, content_hash
 from dd_al.data.rows import Rows, checked
 
 SOURCES = ("auto", "local", "hub", "packaged")
 SPLITS = ("standard", "seed_paper")
+SCALINGS = ("standard", "range", "none")
 _SST = ("sst2", "sst5")
 
 
@@ -25,7 +26,11 @@ class DataSettings:
     """What to read, and how; `config.data`."""
 
     source: str = _option("auto", "auto tries dir, $DD_AL_DATA/NAME, the hub, then a stand-in", choices=SOURCES)
-    name: str = _option("sst2", "sst2, sst5, rotten_tomatoes, imdb, trec6, owner/name on the hub, or one of your own")
+    name: str = _option(
+        "sst2",
+        "sst2, sst5, rotten_tomatoes, imdb, trec6; of inputs=images mnist, digits, cifar10; of inputs=rows moons, "
+        "circles, blobs; owner/name on the hub, or one of your own",
+    )
     dir: str | None = _option(None, "the data set's own file or folder")
     text_column: str = _option("text", "column that holds the texts")
     label_column: str = _option("label", "column that holds the labels")
@@ -35,6 +40,10 @@ class DataSettings:
     phrases: bool = _option(False, "train on the treebank's phrases too; its original folder only")
     length: int | None = _option(None, "tokens a text is cut and padded to; chosen from the texts if unset", min=1)
     max_train: int | None = _option(None, "rows to keep of each split, for smoke runs", min=2)
+    columns: tuple[str, ...] | None = _option(None, "columns of a table to read; all but the label's if unset")
+    scaling: str = _option("standard", "of the columns of a table, by its training rows", choices=SCALINGS)
+    points: int = _option(1500, "points to generate (moons, circles, blobs)", min=30)
+    noise: float = _option(0.05, "standard deviation of their noise", min=0.0)
     split_seed: int = _option(0, "seed of every split that is made here", min=0)
 
 
@@ -50,7 +59,7 @@ class _Found:
     notes: tuple[str, ...] = ()
 
 
-def load(settings: DataSettings) -> TextDataset:
+def load(settings: DataSettings) -> Dataset:
     """Reads, checks and splits the data set that `settings` name.
 
     Raises:
@@ -72,7 +81,7 @@ def from_lists(
     test: tuple[Iterable[str], Iterable[str | int]] | None = None,
     label_map: str | Mapping[str, int] | None = None,
     split_seed: int = 0,
-) -> TextDataset:
+) -> Dataset:
     """Returns a data set of a program's own lists, with the checks of a file.
 
     Args:
@@ -123,21 +132,14 @@ def read_examples(
 
 def _find(settings: DataSettings) -> _Found:
     """Returns the examples of the one source asked for, or of the first that `auto` finds."""
-    name, local = settings.name, _local_path(settings)
+    name, local = settings.name, local_path(settings)
     if settings.source == "packaged":
         return _packaged(name)
     if settings.source == "hub":
         return _hub(settings)
     if local is not None:
         return _complete(_read_local(local, settings), local)
-    root = os.environ.get("DD_AL_DATA")
-    if root and not Path(root).expanduser().is_dir():
-        raise DataError(f"$DD_AL_DATA is {root}, and there is no such folder; correct it, or unset it")
-    absent = f"$DD_AL_DATA ({root}) has no {name}" if root else "$DD_AL_DATA is not set"
-    if settings.source == "local":
-        raise DataError(
-            f"config.data.source=local: config.data.dir is not set, and {absent}; set it to a file or folder"
-        )
+    absent = not_local(settings)
     try:
         return _hub(settings)
     except hub.HubError as error:
@@ -152,7 +154,7 @@ def _find(settings: DataSettings) -> _Found:
         return dataclasses.replace(found, notes=(*found.notes, f"looked elsewhere first: {absent}; {error}"))
 
 
-def _local_path(settings: DataSettings) -> Path | None:
+def local_path(settings: DataSettings) -> Path | None:
     """Returns the data set's file or folder; None where `dir` is not given and $DD_AL_DATA has none."""
     if settings.dir:
         path = Path(settings.dir).expanduser()
@@ -164,6 +166,23 @@ def _local_path(settings: DataSettings) -> Path | None:
     path = Path(os.environ["DD_AL_DATA"]).expanduser() / settings.name
     candidates = (path, *(path.with_name(path.name + ending) for ending in formats.EXTENSIONS))
     return next((candidate for candidate in candidates if candidate.exists()), None)
+
+
+def not_local(settings: DataSettings) -> str:
+    """Why `local_path` found nothing.
+
+    Raises:
+        DataError: nothing else may be taken, or $DD_AL_DATA is no folder.
+    """
+    root = os.environ.get("DD_AL_DATA")
+    if root and not Path(root).expanduser().is_dir():
+        raise DataError(f"$DD_AL_DATA is {root}, and there is no such folder; correct it, or unset it")
+    absent = f"$DD_AL_DATA ({root}) has no {settings.name}" if root else "$DD_AL_DATA is not set"
+    if settings.source == "local":
+        raise DataError(
+            f"config.data.source=local: config.data.dir is not set, and {absent}; set it to a file or folder"
+        )
+    return absent
 
 
 def _read_local(path: Path, settings: DataSettings) -> _Found:
@@ -218,7 +237,7 @@ def _listed(texts: Iterable, labels: Iterable, origin: str) -> Rows:
     return checked(zip(itertools.count(1), texts, labels), origin, "item")
 
 
-def _finish(found: _Found, settings: DataSettings) -> TextDataset:
+def _finish(found: _Found, settings: DataSettings) -> Dataset:
     """From examples as written to a data set: classes, splits, duplicates, slices."""
     if settings.phrases and found.phrases is None:
         raise DataError(f"phrases: only the original treebank folder ({', '.join(treebank.FILES)}) has phrases")
@@ -247,7 +266,7 @@ def _finish(found: _Found, settings: DataSettings) -> TextDataset:
         test = splits.slice_rows(test, limit, seed, "slice test")
         notes.append(f"max_train: a slice of at most {limit} rows of each split")
     labels.check_classes({"train": train}, label_map, " once duplicates are removed")
-    return TextDataset(
+    return Dataset(
         name=found.name,
         source=found.source,
         stand_in_for=found.stand_in_for,

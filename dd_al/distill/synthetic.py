@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from dd_al.core.keys import stream
-from dd_al.core.types import Batch, TextInputs
+from dd_al.core.types import Batch, as_inputs
 
 LABELS = ("soft", "hard", "unrestricted")
 
@@ -17,7 +18,8 @@ class Synthetic(NamedTuple):
     """A distilled training set with the schedule that trains on it.
 
     Attributes:
-      inputs: ``float32[items, length, dim]``, matrices of word vectors.
+      inputs: ``float32[items, length, dim]``, matrices of word vectors; or images ``float32[items, height, width,
+        channels]``, or rows ``float32[items, columns]``, scaled as real ones are.
       label_logits: ``float32[items, classes]``; what they stand for is a choice, see `targets`.
       log_rates: ``float32[steps, layers]``; the learning rates are their exponentials, so positive.
       attention_logits: ``float32[items, blocks, heads, length]``, whose softmax are attention labels (Maekawa et al.
@@ -51,8 +53,8 @@ def targets(label_logits: jax.Array, labels: str = "soft") -> jax.Array:
 
 
 def as_batch(synthetic: Synthetic, labels: str = "soft") -> Batch:
-    """The synthetic examples as one batch; every position counts as a word. For ``labels`` see `targets`."""
-    inputs = TextInputs(synthetic.inputs, jnp.ones(synthetic.inputs.shape[:2], bool))
+    """The synthetic examples as one batch; every position of a text counts as a word. For ``labels`` see `targets`."""
+    inputs = as_inputs(synthetic.inputs)
     attention = None if synthetic.attention_logits is None else jax.nn.softmax(synthetic.attention_logits)
     return Batch((inputs,), targets(synthetic.label_logits, labels), attention)
 
@@ -85,7 +87,7 @@ def start(
 
     Args:
       classes: number of classes.
-      inputs: ``float32[items, length, dim]``, real sentences or `noise_inputs`.
+      inputs: real examples or `noise_inputs`; for their shapes see `Synthetic`.
       item_classes: ``int32[items]``, the class of each item.
       steps: inner steps.
       layers: groups of parameters with their own rates.
@@ -96,6 +98,6 @@ def start(
     return Synthetic(inputs, labels, jnp.full((steps, layers), jnp.log(rate), jnp.float32))
 
 
-def noise_inputs(key: jax.Array, items: int, length: int, dim: int, scale: float) -> jax.Array:
-    """Gaussian word vectors, ``float32[items, length, dim]``, with standard deviation ``scale``."""
-    return scale * jax.random.normal(stream(key, "noise"), (items, length, dim))
+def noise_inputs(key: jax.Array, items: int, shape: Sequence[int], scale: float) -> jax.Array:
+    """Gaussian examples, ``float32[items, *shape]``, with standard deviation ``scale``."""
+    return scale * jax.random.normal(stream(key, "noise"), (items, *shape))

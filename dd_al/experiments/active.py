@@ -104,7 +104,7 @@ class _Programs(NamedTuple):
 
 def _programs(task: Task, settings: Settings, plan: Plan) -> _Programs:
     active = settings.active
-    loop = configured_loop(active, task.learner, task.ids["train"], task.train, task.embed_train, task.classes)
+    loop = configured_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
     judged = task.examples(settings.evaluate.split)
 
     def judge(states: LoopState) -> _Judged:

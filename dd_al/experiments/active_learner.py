@@ -370,7 +370,7 @@ def _position(index: Any) -> int:
 def _network(make: Callable[[int, int], Model] | None, settings: ModelSettings, dim: int, classes: int) -> Model:
     """The settings' network, or the user's own; one that cannot be saved, or answers in another shape, is refused."""
     if make is None:
-        return make_model(settings, dim, classes)
+        return make_model(settings, (dim,), classes)
     if not callable(make):
         raise ConfigError(f"model = {make!r}: must be a function model(dim, classes) that makes a network")
     model = make(dim, classes)

@@ -92,7 +92,7 @@ def _charged(task: Task, active: ActiveSettings) -> int:
 def _given(task: Task, labels: int) -> dict:
     """What a method was given, at most."""
     share = labels / len(task.dataset.train)
-    return {"examples": labels, "fraction": share, "labels_used": labels, "stored_floats": labels * task.length}
+    return {"examples": labels, "fraction": share, "labels_used": labels, "stored_floats": labels * task.numbers}
 
 
 def _stopping(active: ActiveSettings, history: History, right: np.ndarray, labels: list[int]) -> dict:

@@ -118,7 +118,7 @@ def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:
     labels = task.labels("train")
     by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
     rows = np.stack([balanced_draw(rng, by_class, items) for _ in range(draws)])
-    inputs = jax.vmap(task.embed)(jnp.asarray(task.ids["train"][rows]))
+    inputs = jax.vmap(task.embed)(jnp.asarray(task.raw["train"][rows]))
     return Batch((inputs,), jnp.asarray(one_hot(labels[rows], task.classes)))
 
 

@@ -19,7 +19,7 @@ from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
 from dd_al.experiments.distilling import distil
 from dd_al.experiments.optimise import Distillation
 from dd_al.experiments.retrain import nearest_words
-from dd_al.experiments.settings import Settings
+from dd_al.experiments.settings import DistillSettings, Settings
 from dd_al.experiments.starts import number_of_items
 from dd_al.experiments.task import Task, known_inits, make_task, own_rates
 from dd_al.io import artefact
@@ -28,6 +28,7 @@ from dd_al.io.workdir import Workdir
 from dd_al.learner.fit import along
 from dd_al.learner.learner import LearnerState, layers
 from dd_al.learner.predict import accuracy
+from dd_al.learner.unroll import part_of
 
 _LOG = logging.getLogger(__name__)
 _NEIGHBOURS = 5
@@ -63,7 +64,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
 
     _LOG.info("training %d networks on the distilled set, and testing", inits)
     start = time.perf_counter()
-    trained, curve = _train_judges(task, distilled, states, known, settings.distill.labels)
+    trained, curve = _train_judges(task, settings.distill, distilled, states, known)
     params = {"full": full.params, "random": random.params, "distilled": trained.params}
     extra = {
         "full": {
@@ -97,7 +98,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
 
 
 def _train_judges(
-    task: Task, distilled: Distillation, states: LearnerState, known: bool, labels: str
+    task: Task, settings: DistillSettings, distilled: Distillation, states: LearnerState, known: bool
 ) -> tuple[LearnerState, dict]:
     """Learners trained on the distilled sets from the judging initialisations, and their accuracy along the way."""
     model, synthetic = task.learner.model, own_rates(task, distilled.synthetic)
@@ -107,7 +108,8 @@ def _train_judges(
 
     def one_step(step: jax.Array, states: LearnerState) -> LearnerState:
         def train(state: LearnerState, one: Synthetic) -> LearnerState:
-            return task.learner.train_step(None, state, as_batch(one, labels), rates(one)[step])
+            batch = part_of(as_batch(one, settings.labels), step, settings.batches)
+            return task.learner.train_step(None, state, batch, rates(one)[step])
 
         return jax.vmap(train)(states, synthetic)
 
@@ -147,8 +149,8 @@ def _budget(task: Task, drawn: int, synthetic: Synthetic) -> dict:
         return {"examples": examples, "fraction": examples / count, "labels_used": labels, "stored_floats": floats}
 
     return {
-        "full": entry(count, count, count * task.length),
-        "random": entry(drawn, drawn, drawn * task.length),
+        "full": entry(count, count, count * task.numbers),
+        "random": entry(drawn, drawn, drawn * task.numbers),
         "distilled": entry(items, count, stored),
     }
 
@@ -156,8 +158,8 @@ def _budget(task: Task, drawn: int, synthetic: Synthetic) -> dict:
 def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> artefact.Artefact:
     """Everything that training on the distilled sets takes."""
     known = settings.distill.init == "known"
-    sets = distilled.synthetic.inputs.shape[0]
-    words, table = task.vectors.vocabulary.words, task.vectors.table
+    sets, text = distilled.synthetic.inputs.shape[0], task.vectors is not None
+    words, table = (task.vectors.vocabulary.words, task.vectors.table) if text else ((), None)
     encoder = task.vectors.report["sha256"] if task.inputs == "sentences" else None
     if encoder:  # of the training sentences only those that show what the items are about
         near = [nearest_words(words, table, np.asarray(x), _NEIGHBOURS) for s in distilled.synthetic.inputs for x in s]
@@ -173,7 +175,7 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
             "task": task.dataset.name,
             "label_map": task.dataset.label_map,
             "classes": task.classes,
-            "length": task.length,
+            "length": task.shape[0] if text else 1,
             "layers": list(layers(task.learner.model)),
             "model": asdict(settings.model),
             "learner": asdict(settings.learner),
@@ -183,7 +185,10 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> ar
             "data": task.dataset.sha256,
             "attention": settings.distill.attention,
             "also": {name: list(layers(learner.model)) for name, learner in task.others.items()},
+            "batches": settings.distill.batches,
+            **({} if text else {"inputs": task.inputs, "columns": list(task.dataset.columns)}),
         },
+        **({} if text else {"mean": task.dataset.scaling.mean, "std": task.dataset.scaling.std}),
     )
 
 
@@ -193,21 +198,29 @@ def names_of_rates(task: Task) -> list[str]:
     return [*layers(task.learner.model), *others]
 
 
+def _shown_as(task: Task, values: np.ndarray) -> dict:
+    """What an item looks like: its nearest words; pixels from 0 to 255; or the numbers of its row."""
+    if task.vectors is not None:
+        return {"nearest_words": nearest_words(task.vectors.vocabulary.words, task.vectors.table, values, _NEIGHBOURS)}
+    values = values * task.dataset.scaling.std + task.dataset.scaling.mean
+    if task.inputs == "rows":
+        return {"row": values.tolist()}
+    return {"pixels": np.clip(values, 0, 255).round().astype(int).tolist()}
+
+
 def describe(task: Task, distilled: Distillation, labels: str) -> dict:
     """The artefact for people: labels, rates, and the nearest words of every position; attention labels as a mean."""
     synthetic = jax.tree.map(np.asarray, distilled.synthetic)
     attention = None if synthetic.attention_logits is None else jax.nn.softmax(synthetic.attention_logits)
     shown = np.asarray(targets(synthetic.label_logits, labels))
     names = sorted(task.dataset.label_map, key=task.dataset.label_map.get)
-    words, table = task.vectors.vocabulary.words, task.vectors.table
     items = []
     for s, one_set in enumerate(synthetic.inputs):
-        for i, vectors in enumerate(one_set):
-            near = nearest_words(words, table, vectors, _NEIGHBOURS)
-            item = {"set": s, "label": shown[s, i].tolist(), "nearest_words": near}
+        for i, values in enumerate(one_set):
+            item = {"set": s, "label": shown[s, i].tolist(), **_shown_as(task, values)}
             if attention is not None:  # of each position, over blocks and heads
                 item["attention"] = attention[s, i].mean((0, 1)).tolist()
-            if distilled.start_rows is not None:
+            if distilled.start_rows is not None and task.vectors is not None:
                 item["start_text"] = task.dataset.train.texts[int(distilled.start_rows[s, i])]
             items.append(item)
     return {

@@ -78,9 +78,11 @@ class Distillation:
     optimise_s: float
 
 
-def train_on(learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft") -> LearnerState:
-    """Trains stacked learners on one distilled set, by its own schedule; for ``labels`` see `targets`."""
-    return jax.vmap(lambda s: unroll(learner, s, as_batch(synthetic, labels), rates(synthetic)))(states)
+def train_on(
+    learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft", *, parts: int = 1
+) -> LearnerState:
+    """Trains stacked learners on one distilled set, by its own schedule; see `targets` and `part_of`."""
+    return jax.vmap(lambda s: unroll(learner, s, as_batch(synthetic, labels), rates(synthetic), parts=parts))(states)
 
 
 def optimise(
@@ -187,11 +189,12 @@ def _compile(advance: Callable, state: LoopState) -> tuple[Callable, float]:
 
 
 def make_outer_optimizer(settings: DistillSettings) -> optax.GradientTransformation:
-    """Clipped Adam with a rate that falls along a half cosine."""
+    """Clipped Adam with the rate of the config."""
+    falling = cosine(settings.rate, settings.iterations)
     return optax.chain(
         optax.clip_by_global_norm(settings.clip),
-        optax.scale_by_adam(b2=0.99),
-        optax.scale_by_learning_rate(cosine(settings.rate, settings.iterations)),
+        optax.scale_by_adam(b1=settings.b1, b2=settings.b2),
+        optax.scale_by_learning_rate(falling if settings.schedule == "cosine" else settings.rate),
     )
 
 
@@ -217,7 +220,11 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
                 learner,
                 partial(fresh if known is None else the_known_one, learner),
                 differentiable_training(
-                    learner, settings.hypergradient, window=settings.window, segment=settings.segment
+                    learner,
+                    settings.hypergradient,
+                    window=settings.window,
+                    segment=settings.segment,
+                    parts=settings.batches,
                 ),
                 part,
                 pool(learner),
@@ -260,7 +267,7 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
                 keys = jax.random.split(stream(task.key, "selection", outer.step), select_inits)
                 states = jax.vmap(student.learner.init)(keys)
             synthetic = for_student(outer.average, student)
-            trained = train_on(student.learner, synthetic, states, settings.labels)
+            trained = train_on(student.learner, synthetic, states, settings.labels, parts=settings.batches)
             scores.append(accuracy(student.learner.model, trained.params, task.validation, task.embed))
         return jnp.concatenate(scores)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.data import minilm_files
-from dd_al.data.dataset import TextDataset
+from dd_al.data.dataset import Dataset
 from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.text import PAD, Vocabulary, choose_length, padded
 from dd_al.data.vectors import WordVectors
@@ -33,7 +33,7 @@ class Pieces(NamedTuple):
     model: Model
 
 
-def word_pieces(settings: EncoderSettings, dataset: TextDataset, length: int | None, dropout: float) -> Pieces:
+def word_pieces(settings: EncoderSettings, dataset: Dataset, length: int | None, dropout: float) -> Pieces:
     """Cuts the texts into word pieces, and makes the network.
 
     Args:

@@ -21,8 +21,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.core.files import write_json
 from dd_al.core.version import VERSION
-from dd_al.data import minilm_files, sources
-from dd_al.data.dataset import TextDataset
+from dd_al.data import images, minilm_files, sources, tables
+from dd_al.data.dataset import Dataset
 from dd_al.experiments.baselines import Trained
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task
@@ -37,7 +37,7 @@ _LOG = logging.getLogger(__name__)
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tokenizers", "datasets")
 
 
-def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> TextDataset:
+def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
     """Loads the data of a config, says what a run must say about it, and takes the work directory for it.
 
     Args:
@@ -45,8 +45,8 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> TextData
       workdir: taken for these data; see `Workdir.begin`.
       **found: what else the run depends on.
     """
-    dataset = sources.load(settings.data)
-    if settings.inputs != "words":
+    dataset = {"images": images.load, "rows": tables.load}.get(settings.inputs, sources.load)(settings.data)
+    if settings.inputs in ("sentences", "pieces"):
         found["encoder"] = minilm_files.load(settings.encoder).sha256[:12]
     workdir.begin(data=identity(dataset), **found)
     if workdir.resumed:
@@ -54,13 +54,13 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> TextData
     for note in dataset.notes:
         _LOG.warning("%s", note)
     _LOG.info(
-        "%s (%s): %d train, %d validation, %d test sentences, %d classes", dataset.name, dataset.source,
-        len(dataset.train), len(dataset.validation), len(dataset.test), dataset.num_classes,
+        "%s (%s): %d train, %d validation, %d test %ss, %d classes", dataset.name, dataset.source,
+        len(dataset.train), len(dataset.validation), len(dataset.test), dataset.unit, dataset.num_classes,
     )  # fmt: skip
     return dataset
 
 
-def identity(dataset: TextDataset) -> str:
+def identity(dataset: Dataset) -> str:
     """What a work directory records of its data, and compares."""
     return f"{dataset.name} ({dataset.source}), content {dataset.sha256[:12]}"
 
@@ -161,7 +161,7 @@ def finish(workdir: Workdir, settings: Settings, task: Task, **parts: Any) -> No
         settings.seed,
         command=command(),
         dataset=task.dataset.provenance(settings.evaluate.split),
-        vectors=task.vectors.report,
+        **({"vectors": task.vectors.report} if task.vectors else {}),
         evaluate=evaluate,
         time={name: round(value, 3) for name, value in seconds.items()},
         memory={"peak_rss_mb": round(peak_rss_mb(), 1)},

@@ -108,7 +108,7 @@ class TextLearners:
     def _answer(self):
         model = self.model
         if not isinstance(model, Model):
-            model = make_model(_plain(ModelSettings, model, "the classifier"), self.vectors.shape[1], self.classes)
+            model = make_model(_plain(ModelSettings, model, "the classifier"), self.vectors.shape[1:], self.classes)
 
         @jax.jit
         def answer(params: Params, vectors: jax.Array, ids: jax.Array) -> jax.Array:
@@ -226,7 +226,7 @@ def learner_of(artefact: Artefact) -> Learner:
       DataError: its rates do not fit them, or the file comes from another version.
     """
     spec = artefact.spec
-    model = make_model(settings_of(artefact, "model"), artefact.vectors.shape[1], spec["classes"])
+    model = make_model(settings_of(artefact, "model"), artefact.inputs.shape[2:], spec["classes"])
     groups = list(layers(model))
     if groups != spec["layers"]:
         raise DataError(f"{artefact.source}: its rates are for the layers {spec['layers']}, its model has {groups}")

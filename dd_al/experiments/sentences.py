@@ -9,7 +9,7 @@ import numpy as np
 
 from dd_al.core.errors import DataError
 from dd_al.data import minilm_files
-from dd_al.data.dataset import TextDataset
+from dd_al.data.dataset import Dataset
 from dd_al.data.minilm_files import EncoderFiles, EncoderSettings
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
@@ -31,7 +31,7 @@ def sentence_features(texts: Sequence[str], files: EncoderFiles, *, keep: bool =
 
 
 def sentence_vectors(
-    settings: EncoderSettings, dataset: TextDataset
+    settings: EncoderSettings, dataset: Dataset
 ) -> tuple[WordVectors, np.ndarray, dict[str, np.ndarray]]:
     """The sentences of a task in the form of words: every text is one "word" with a vector of its own.
 

@@ -24,6 +24,10 @@ QUERIES = (
     "ret", "rect", "sud",
 )  # fmt: skip
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
+IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")
+NETWORKS = {
+    "words": KINDS, "sentences": KINDS, "pieces": ("encoder",), "images": IMAGE_KINDS, "rows": ("mlp",)
+}  # fmt: skip
 
 
 def _option(default, help, **limits):
@@ -35,13 +39,27 @@ class ModelSettings:
     """The network; `config.model`."""
 
     kind: str = _option(
-        "text_cnn", "the network; encoder: a pretrained one, trained on (inputs=pieces)", choices=(*KINDS, "encoder")
+        "text_cnn",
+        "the network: of texts the first six; encoder: a pretrained one, trained on (inputs=pieces); of images the "
+        "others, of rows mlp",
+        choices=(*KINDS, "encoder", *IMAGE_KINDS),
     )
     windows: tuple[int, ...] = _option((1, 2, 3), "words per window, a group of filters each (text_cnn)", min=1)
     filters: int = _option(64, "filters per window size (text_cnn)", min=1)
     width: int = _option(
-        64, "size of states, of a transformer's stream, or of averaging's hidden layer (0: none, a linear model)", min=0
+        64,
+        "size of states, of a transformer's stream, of hidden layers (averaging, mlp; 0: none, a linear model), or "
+        "filters of a block (convnet)",
+        min=0,
     )
+    depth: int = _option(1, "hidden layers (mlp), or blocks (convnet)", min=0)
+    weights: str = _option(
+        "lecun",
+        "what layers of images' and rows' networks begin with: LeCun's normal with an output layer of zeros, or "
+        "Glorot's for all",
+        choices=("lecun", "xavier"),
+    )
+    one_logit: bool = _option(False, "one output unit for two classes, their log-odds (mlp)")
     blocks: int = _option(1, "blocks (transformer)", min=1)
     heads: int = _option(4, "attention heads in each block (transformer)", min=1)
     dropout: float = _option(
@@ -50,8 +68,13 @@ class ModelSettings:
 
     def __post_init__(self):
         """Checks between keys."""
-        if self.width == 0 and self.kind not in ("averaging", "text_cnn"):
-            raise ValueError(f"width = 0 is for kind = 'averaging', not {self.kind!r}")
+        if self.width == 0 and self.kind not in ("averaging", "text_cnn", "lenet", "alex_cifar"):
+            why = "set depth to 0 for a linear model" if self.kind == "mlp" else "is for kind = 'averaging'"
+            raise ValueError(f"width = 0 with kind = {self.kind!r}: {why}")
+        if self.depth == 0 and self.kind == "convnet":
+            raise ValueError("depth = 0 is for kind = 'mlp', not 'convnet'")
+        if self.one_logit and self.kind != "mlp":
+            raise ValueError(f"one_logit is for kind = 'mlp', not {self.kind!r}")
         if self.kind == "transformer" and self.width % self.heads:
             raise ValueError(f"width = {self.width} must be a multiple of heads = {self.heads}")
 
@@ -96,6 +119,9 @@ class DistillSettings:
         min=1,
     )
     steps: int = _option(10, "inner steps", min=1)
+    batches: int = _option(
+        1, "the items are dealt to so many batches of one size, which the inner steps see in turn", min=1
+    )
     iterations: int = _option(1500, "outer steps", min=1)
     length: int | None = _option(
         24, "words of a synthetic sentence (1 for sentence vectors); as the texts if unset", min=1
@@ -117,12 +143,15 @@ class DistillSettings:
     start: str = _option("real", "what the items start from: real sentences or noise", choices=("real", "noise"))
     also: tuple[str, ...] | None = _option(
         None,
-        "further networks that the set must train, with rates of their own; their sizes are those of config.model",
-        choices=KINDS,
+        "further networks that the set must train, with rates of their own: kinds, whose other keys are those of "
+        "config.model but for what is written behind, as in mlp:depth=3",
     )
     nets: int = _option(4, "fresh initialisations in an outer step (1 if known)", min=1)
     batch_size: int = _option(256, "real sentences in an outer step", min=1)
-    rate: float = _option(0.05, "first rate of the outer Adam, decayed along a half cosine", min=1e-8)
+    rate: float = _option(0.05, "first rate of the outer Adam", min=1e-8)
+    schedule: str = _option("cosine", "how that rate falls", choices=("cosine", "constant"))
+    b1: float = _option(0.9, "decay of the outer Adam's first moment", min=0.0, max=0.9999)
+    b2: float = _option(0.99, "decay of its second moment", min=0.0, max=0.99999)
     clip: float = _option(0.25, "largest norm of a hypergradient", min=1e-8)
     word_dropout: float = _option(
         0.0, "share of words left out of the real sentences of an outer step", min=0.0, max=0.9
@@ -189,6 +218,12 @@ class DistillSettings:
             raise ValueError(f"method = {self.method!r} matches networks in general: init must be 'random' or 'pool'")
         if self.also and self.init == "known":
             raise ValueError("also needs init = 'random': a known initialisation is one network's")
+        if self.items and self.items % self.batches:
+            raise ValueError(f"items = {self.items} cannot be dealt to batches = {self.batches} of one size")
+        if self.batches > self.steps:
+            raise ValueError(f"batches = {self.batches}: no inner step would see the last, for steps = {self.steps}")
+        if self.batches > 1 and (self.method != "unrolled" or self.init == "pool"):
+            raise ValueError(f"batches = {self.batches} needs method = 'unrolled', and init = 'random' or 'known'")
         if self.window and "truncated" not in self.hypergradient:
             raise ValueError(f"window = {self.window} is for a truncated hypergradient, not {self.hypergradient!r}")
         if self.segment and self.hypergradient not in ("checkpoint", "reverse"):
@@ -328,8 +363,9 @@ class Settings:
     seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     inputs: str = _option(
         "words",
-        "what networks read: word vectors, one frozen MiniLM vector a text, or the word pieces of a pretrained encoder",
-        choices=("words", "sentences", "pieces"),
+        "what networks read: word vectors, one frozen MiniLM vector a text, the word pieces of a pretrained encoder, "
+        "images, or rows of numbers",
+        choices=("words", "sentences", "pieces", "images", "rows"),
     )
     data: DataSettings = field(default_factory=DataSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
@@ -352,24 +388,23 @@ class Settings:
                 f"distill.attention = {self.distill.attention:g} needs model.kind = 'transformer' and inputs = "
                 f"'words', not {self.model.kind!r} and {self.inputs!r}"
             )
-        if self.model.kind in (self.distill.also or ()):
-            raise ValueError(f"distill.also = {self.distill.also}: {self.model.kind!r} is config.model.kind already")
-        for kind in self.distill.also or ():
-            try:
-                networks = replace(self.model, kind=kind)
-            except ValueError as error:
-                raise ValueError(f"distill.also has {kind!r}, and config.model: {error}") from error
-            self._check_sentences(networks)
+        for name in self.distill.also or ():
+            other = network(self.model, name, "distill.also")
+            if other == self.model:
+                raise ValueError(f"distill.also = {self.distill.also}: {name!r} is config.model already")
+            self._check_network(other, "distill.also")
+            self._check_sentences(other)
+        self._check_network(self.model, "model.kind")
         self._check_sentences(self.model)
         if self.full.finetuned and self.inputs != "words":
             raise ValueError(
                 f"full.finetuned = True tunes word vectors, and inputs = {self.inputs!r} has none: set it to false"
             )
-        if (self.inputs == "pieces") != (self.model.kind == "encoder"):
-            raise ValueError(
-                f"inputs = 'pieces' and model.kind = 'encoder' need each other, not {self.inputs!r} and "
-                f"{self.model.kind!r}"
-            )
+        if self.inputs in ("images", "rows"):
+            if self.experiment not in ("distill", "train", "table"):
+                raise ValueError(f"inputs = {self.inputs!r} is not for experiment = {self.experiment!r}")
+            if self.distill.word_dropout:
+                raise ValueError(f"distill.word_dropout leaves words out, and inputs = {self.inputs!r} has none")
         if self.inputs == "sentences" and self.experiment == "annotate":
             raise ValueError("inputs = 'sentences' is not for experiment = 'annotate', which reads words")
         if self.inputs == "pieces" and self.experiment not in ("train", "active"):
@@ -379,6 +414,13 @@ class Settings:
         if self.experiment == "table":
             table_rows(self)
             published(self.table)
+
+    def _check_network(self, model: ModelSettings, key: str):
+        """A network reads some kinds of inputs only."""
+        if model.kind not in (allowed := NETWORKS[self.inputs]):
+            raise ValueError(
+                f"{key} = {model.kind!r} does not read inputs = {self.inputs!r}; networks that do: {', '.join(allowed)}"
+            )
 
     def _check_sentences(self, model: ModelSettings):
         """A text that is one vector has one word."""
@@ -391,6 +433,28 @@ class Settings:
                 f"inputs = 'sentences' is one vector a text: model.windows = {model.windows} must be 1, or model.kind "
                 "'averaging'"
             )
+
+
+def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
+    """The settings of a network by its name: a kind, and what differs from ``model``, as in "mlp:depth=3".
+
+    Args:
+        model: what the others of its keys are.
+        name: see above.
+        key: of the config that holds it, for messages.
+
+    Raises:
+        ConfigError: there is no such kind or key, or it cannot have that value.
+    """
+    kind, *changes = name.split(":")
+    config = to_config(model)
+    try:
+        override(ModelSettings, config, "kind", kind)
+        for change in changes:
+            override(ModelSettings, config, *(part.strip() for part in change.partition("=")[::2]))
+        return from_config(ModelSettings, config)
+    except ConfigError as error:
+        raise ConfigError(f"config.{key}, {name!r}: {error}") from error
 
 
 def table_rows(settings: Settings) -> dict[str, Settings]:

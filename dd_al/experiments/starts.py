@@ -13,15 +13,17 @@ import numpy as np
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
+from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, start
 from dd_al.distill.unrolled import outer_loss
 from dd_al.experiments.settings import DistillSettings
 from dd_al.experiments.task import Task, columns, known_inits, own_rates
 from dd_al.learner.examples import minibatch
+from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import LearnerState
 
 _LOG = logging.getLogger(__name__)
-_CANDIDATE_BATCH = 512  # real sentences that candidates are judged on
+_CANDIDATE_BATCH = 512  # real examples that candidates are judged on
 
 
 def number_of_items(settings: DistillSettings, train: int, classes: int) -> int:
@@ -44,35 +46,44 @@ def number_of_items(settings: DistillSettings, train: int, classes: int) -> int:
     return items
 
 
-def item_length(task: Task, settings: DistillSettings) -> int:
-    """Words of a synthetic text; one where real texts are single sentence vectors."""
-    return 1 if task.inputs == "sentences" else settings.length or task.length
+def item_shape(task: Task, settings: DistillSettings) -> tuple[int, ...]:
+    """That of a real example, but for the words of a text, of which a synthetic one has `config.distill.length`."""
+    if task.inputs != "words" or not settings.length:
+        return task.shape
+    return (settings.length, *task.shape[1:])
 
 
 def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) -> tuple[Synthetic, np.ndarray | None]:
     """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise).
 
-    A set of real sentences is the best of ``settings.candidates`` random ones by the training loss of learners that
+    A set of real examples is the best of ``settings.candidates`` random ones by the training loss of learners that
     train on them: from a poor start the outer loop can spend most of its steps on getting out of chaotic regions.
     """
-    key, length = stream(task.key, "start"), item_length(task, settings)
+    key, shape = stream(task.key, "start"), item_shape(task, settings)
     classes = np.asarray(balanced_classes(items, task.classes))
     complete = partial(_start_one, task, settings, jnp.asarray(classes))
     if settings.start == "noise":
-        scale = float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
+        scale = 1.0 if task.table is None else float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
         keys = [jax.random.fold_in(key, i) for i in range(sets)]
-        noise = [noise_inputs(k, items, length, task.table.shape[1], scale) for k in keys]
+        noise = [noise_inputs(k, items, shape, scale) for k in keys]
         return jax.vmap(complete)(jnp.stack(noise)), None
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
-    ids = np.stack([[_repeated(task.ids["train"][row], length) for row in one] for one in rows])
+    raw = task.raw["train"][rows]
+    if task.table is not None:
+        raw = np.stack([[_repeated(ids, shape[0]) for ids in one] for one in raw])
     if settings.candidates > 1:
-        _LOG.info("choosing the start among %d random subsets", len(ids))
+        _LOG.info("choosing the start among %d random subsets", len(raw))
         states = known_inits(task, sets) if settings.init == "known" else None
-        losses = _candidate_losses(task, settings, complete, jnp.asarray(ids), states)
+        losses = _candidate_losses(task, settings, complete, jnp.asarray(raw), states)
         best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
-        rows, ids = rows[best], ids[best]
-    return jax.vmap(complete)(task.table[jnp.asarray(ids)]), rows
+        rows, raw = rows[best], raw[best]
+    return jax.vmap(lambda one: complete(_values(task, one)))(jnp.asarray(raw)), rows
+
+
+def _values(task: Task, raw: jax.Array) -> jax.Array:
+    """Raw examples in the form of `Synthetic.inputs`."""
+    return task.embed(raw) if task.table is None else task.table[raw]
 
 
 def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs: jax.Array) -> Synthetic:
@@ -95,26 +106,31 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
 
 
 def _candidate_losses(
-    task: Task, settings: DistillSettings, complete: Callable, ids: jax.Array, known: LearnerState | None
+    task: Task, settings: DistillSettings, complete: Callable, raw: jax.Array, known: LearnerState | None
 ) -> np.ndarray:
-    """The loss, on real training sentences, of two learners trained on each candidate: ``float32[candidates]``."""
+    """The loss, on real training examples, of two learners trained on each candidate: ``float32[candidates]``."""
     key = stream(task.key, "candidates")
     batch = minibatch(task.train, task.embed, stream(key, "batch"), jnp.zeros((), jnp.int32), _CANDIDATE_BATCH)
     fresh = jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
 
-    def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
+    def loss(batch: Batch, args: tuple[jax.Array, jax.Array]) -> jax.Array:
         index, one = args
         states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
-        synthetic = own_rates(task, complete(task.table[one]))
-        return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels)[0]
+        synthetic = own_rates(task, complete(_values(task, one)))
+        train = differentiable_training(task.learner, parts=settings.batches)
+        return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels, train=train)[0]
 
-    losses = np.asarray(jax.jit(lambda ids: jax.lax.map(loss, (jnp.arange(len(ids)), ids)))(ids))
+    # The batch is an argument: of a constant XLA would compute what it can, slowly, while it compiles.
+    losses = jax.jit(lambda raw, batch: jax.lax.map(partial(loss, batch), (jnp.arange(len(raw)), raw)))(raw, batch)
+    losses = np.asarray(losses)
     return np.where(np.isfinite(losses), losses, np.inf)
 
 
 def _start_rows(rng: np.random.Generator, task: Task, classes: np.ndarray) -> np.ndarray:
-    """A sentence of each item's class, none twice where there are enough; the shorter half is passed over."""
-    labels, lengths = task.labels("train"), (task.ids["train"] > 0).sum(1)
+    """An example of each item's class, none twice where there are enough; of texts the shorter half is passed over."""
+    labels, lengths = task.labels("train"), np.zeros(len(task.raw["train"]), int)
+    if task.table is not None:
+        lengths = (task.raw["train"] > 0).sum(1)
     rows = np.zeros(len(classes), np.int32)
     for c in np.unique(classes):
         candidates = np.flatnonzero(labels == c)

@@ -1,11 +1,13 @@
-"""A text task on the device: what every experiment starts from."""
+"""A task on the device: what every experiment starts from."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,19 +15,21 @@ import numpy as np
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
-from dd_al.data.dataset import Split, TextDataset
+from dd_al.data.dataset import Dataset
 from dd_al.data.text import choose_length
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments.pieces import word_pieces
 from dd_al.experiments.sentences import sentence_vectors
-from dd_al.experiments.settings import LearnerSettings, ModelSettings, Settings
+from dd_al.experiments.settings import IMAGE_KINDS, LearnerSettings, ModelSettings, Settings, network
 from dd_al.learner import optimizers
-from dd_al.learner.examples import Examples, make_examples
+from dd_al.learner.examples import Examples, make_examples, whole
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
 from dd_al.models.averaging import averaging
 from dd_al.models.base import Model
-from dd_al.models.embedding import Lookup
+from dd_al.models.embedding import Lookup, Scaled
+from dd_al.models.images import image_network
+from dd_al.models.mlp import mlp
 from dd_al.models.recurrent import recurrent
 from dd_al.models.text_cnn import text_cnn
 from dd_al.models.transformer import transformer
@@ -36,31 +40,36 @@ _PER_BUCKET = 512  # training examples below which a length bucket saves less th
 
 @dataclass(frozen=True)
 class Task:
-    """A data set, its word vectors, and the learner.
+    """A data set, its word vectors where it has words, and the learner.
 
     Attributes:
-      dataset: texts and classes.
-      vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words.
-      inputs: "words", "pieces" or "sentences": what the rows of ``table`` stand for.
-      length: words that a text is cut and padded to; 1 where it is one sentence vector.
-      ids: ``int32[n, length]`` of each split.
+      dataset: examples and classes.
+      vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words. None
+        for images and rows.
+      inputs: "words", "pieces" or "sentences": what the rows of ``table`` stand for; "images" or "rows".
+      shape: of one example as networks read it: (length, dim), (height, width, channels) or (columns,). A text is cut
+        and padded to ``length`` words, 1 where it is one sentence vector.
+      raw: each split as it is held: token ids ``int32[n, length]``, which are rows of ``table``; images
+        ``uint8[n, height, width, channels]``; or rows ``float32[n, columns]``.
+      embed: raw examples to what networks read.
       train: the training split on the device, validation likewise; test stays off it until the end.
       validation: see above.
-      table: ``float32[rows, dim]`` on the device; ``ids`` are rows of it.
+      table: ``float32[rows, dim]`` on the device; None for images and rows.
       learner: model and inner optimizer, the same for every method.
-      others: further learners that a distilled set must train (`config.distill.also`), by the kind of their network.
+      others: further learners that a distilled set must train (`config.distill.also`), by the names of their networks.
       key: of the run.
       seconds: what loading and word vectors took.
     """
 
-    dataset: TextDataset
-    vectors: WordVectors
+    dataset: Dataset
+    vectors: WordVectors | None
     inputs: str
-    length: int
-    ids: dict[str, np.ndarray]
+    shape: tuple[int, ...]
+    raw: dict[str, np.ndarray]
+    embed: Callable[[jax.Array], Any]
     train: Examples
     validation: Examples
-    table: jax.Array
+    table: jax.Array | None
     learner: Learner
     others: dict[str, Learner]
     key: jax.Array
@@ -72,19 +81,18 @@ class Task:
         return self.dataset.num_classes
 
     @property
-    def embed(self) -> Lookup:
-        """``ids -> TextInputs``."""
-        return Lookup(self.table)
+    def embed_train(self) -> Callable[[jax.Array], Any]:
+        """`embed` for training examples alone; the words of texts come first in the table."""
+        return Lookup(self.table[: self.vectors.trained]) if self.inputs == "words" else self.embed
 
     @property
-    def embed_train(self) -> Lookup:
-        """The same for training texts alone, whose words come first in the table."""
-        return Lookup(self.table[: self.vectors.trained] if self.inputs == "words" else self.table)
+    def numbers(self) -> int:
+        """What is stored of one real example: ids of words, pixels, or the numbers of a row."""
+        return math.prod(self.raw["train"].shape[1:])
 
     def examples(self, split: str) -> Examples:
         """A split on the device, in one bucket: it is read once, and each bucket is a program to compile."""
-        part: Split = getattr(self.dataset, split)
-        return make_examples(self.ids[split], one_hot(part.labels, self.classes), buckets=1)
+        return _examples(self.raw[split], one_hot(self.labels(split), self.classes), buckets=1)
 
     def labels(self, split: str) -> np.ndarray:
         """The classes of a split, ``int32[n]``."""
@@ -105,16 +113,28 @@ def length_buckets(texts: int) -> int:
     return min(4, max(1, texts // _PER_BUCKET))
 
 
-def make_learners(settings: Settings, kinds: Iterable[str], dim: int, classes: int) -> dict[str, Learner]:
-    """Learners with networks of several kinds, otherwise of the config's sizes."""
+def make_learners(settings: Settings, names: Iterable[str], shape: Sequence[int], classes: int) -> dict[str, Learner]:
+    """Learners with several networks, by their names (see `settings.network`)."""
     optimizer, weight = make_optimizer(settings.learner), settings.distill.attention
-    networks = {kind: make_model(replace(settings.model, kind=kind), dim, classes) for kind in kinds}
-    return {kind: make_learner(model, optimizer, attention_weight=weight) for kind, model in networks.items()}
+    networks = {name: make_model(network(settings.model, name, "distill.also"), shape, classes) for name in names}
+    return {name: make_learner(model, optimizer, attention_weight=weight) for name, model in networks.items()}
 
 
-def make_model(settings: ModelSettings, dim: int, classes: int) -> Model:
-    """The network of a config, over word vectors."""
-    width, dropout = settings.width, settings.dropout
+def make_model(settings: ModelSettings, shape: Sequence[int], classes: int) -> Model:
+    """The network of a config, over examples of some shape; of texts only its last number, that of a vector, counts.
+
+    Raises:
+      ConfigError: the network does not fit the examples.
+    """
+    width, dropout, dim = settings.width, settings.dropout, shape[-1]
+    if settings.kind == "mlp":
+        if settings.one_logit and classes != 2:
+            raise ConfigError(f"config.model.one_logit tells two classes apart; there are {classes}")
+        drawn = {"weights": settings.weights, "one_logit": settings.one_logit}
+        return mlp(shape, classes, width=width, depth=settings.depth, dropout=dropout, **drawn)
+    if settings.kind in IMAGE_KINDS:
+        sizes = {"width": width, "depth": settings.depth, "weights": settings.weights}
+        return image_network(settings.kind, shape, classes, dropout=dropout, **sizes)
     if settings.kind == "text_cnn":
         return text_cnn(dim, classes, windows=settings.windows, filters=settings.filters, dropout=dropout)
     if settings.kind == "transformer":
@@ -130,9 +150,9 @@ def make_optimizer(settings: LearnerSettings):
 
 
 def make_task(
-    settings: Settings, dataset: TextDataset, load_seconds: float = 0.0, *, vectors: WordVectors | None = None
+    settings: Settings, dataset: Dataset, load_seconds: float = 0.0, *, vectors: WordVectors | None = None
 ) -> Task:
-    """Makes word or sentence vectors, puts the splits into numbers, and builds the learner.
+    """Makes word or sentence vectors where they are needed, puts the splits into numbers, and builds the learner.
 
     Args:
       settings: the config.
@@ -142,16 +162,18 @@ def make_task(
 
     Raises:
       DataError: no usable word vectors, or no sentence encoder.
-      ConfigError: windows longer than the texts.
+      ConfigError: windows longer than the texts, or a network that does not fit the examples.
     """
     start = time.perf_counter()
-    pretrained = None
-    if settings.inputs == "pieces":
+    pretrained, table, embed = None, None, None
+    if settings.inputs in ("images", "rows"):
+        ids = {split: getattr(dataset, split).inputs for split in ("train", "validation", "test")}
+        embed = Scaled(jnp.asarray(dataset.scaling.mean), jnp.asarray(dataset.scaling.std))
+    elif settings.inputs == "pieces":
         vectors, ids, pretrained = word_pieces(settings.encoder, dataset, settings.data.length, settings.model.dropout)
-        table, length = vectors.table, ids["train"].shape[1]
+        table = vectors.table
     elif settings.inputs == "sentences":
         vectors, table, ids = sentence_vectors(settings.encoder, dataset)
-        length = 1
     else:
         held_out = dataset.validation.texts + dataset.test.texts
         vectors = vectors or word_vectors(settings.vectors, dataset.train.texts, held_out)
@@ -160,32 +182,41 @@ def make_task(
         ids = {s: words.encode(getattr(dataset, s).texts, length) for s in ("train", "validation", "test")}
         table = vectors.table
     seconds = {"data_s": load_seconds, "vectors_s": time.perf_counter() - start}
-    _LOG.info("%s vectors: %d of %d dimensions (%.1f s)", settings.inputs[:-1], *table.shape, seconds["vectors_s"])
-    if settings.model.kind == "text_cnn" and max(settings.model.windows) > length:
-        raise ConfigError(f"config.model.windows: {max(settings.model.windows)} words in a text of {length}")
-    kinds = (settings.model.kind, *(settings.distill.also or ()))
+    shape = ids["train"].shape[1:]
+    if table is not None:
+        _LOG.info("%s vectors: %d of %d dimensions (%.1f s)", settings.inputs[:-1], *table.shape, seconds["vectors_s"])
+        table = jnp.asarray(table)
+        shape, embed = (*shape, table.shape[1]), Lookup(table)
+    if settings.model.kind == "text_cnn" and max(settings.model.windows) > shape[0]:
+        raise ConfigError(f"config.model.windows: {max(settings.model.windows)} words in a text of {shape[0]}")
+    kind = settings.model.kind
     if pretrained is None:
-        learners = make_learners(settings, kinds, table.shape[1], dataset.num_classes)
+        learners = make_learners(settings, (kind, *(settings.distill.also or ())), shape, dataset.num_classes)
     else:
-        learners = {settings.model.kind: make_learner(pretrained, make_optimizer(settings.learner))}
+        learners = {kind: make_learner(pretrained, make_optimizer(settings.learner))}
     return Task(
         dataset=dataset,
         vectors=vectors,
         inputs=settings.inputs,
-        length=length,
-        ids=ids,
-        train=make_examples(
-            ids["train"],
-            one_hot(dataset.train.labels, dataset.num_classes),
-            buckets=length_buckets(len(ids["train"])),
+        shape=shape,
+        raw=ids,
+        embed=embed,
+        train=_examples(
+            ids["train"], one_hot(dataset.train.labels, dataset.num_classes), buckets=length_buckets(len(ids["train"]))
         ),
-        validation=make_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes), buckets=1),
-        table=jnp.asarray(table),
-        learner=learners.pop(settings.model.kind),
+        validation=_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes), buckets=1),
+        table=table,
+        learner=learners.pop(kind),
         others=learners,
         key=jax.random.key(settings.seed),
         seconds=seconds,
     )
+
+
+def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int) -> Examples:
+    """Texts in buckets by length, anything else in one."""
+    is_ids = raw.ndim == 2 and raw.dtype == np.int32
+    return make_examples(raw, targets, buckets=buckets) if is_ids else whole(raw, targets)
 
 
 def columns(task: Task) -> dict[str, slice]:

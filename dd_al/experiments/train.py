@@ -53,7 +53,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         )  # fmt: skip
         full = predicted if full is None else full
     count = len(task.dataset.train)
-    everything = {"examples": count, "fraction": 1.0, "labels_used": count, "stored_floats": count * task.length}
+    everything = {"examples": count, "fraction": 1.0, "labels_used": count, "stored_floats": count * task.numbers}
     record.finish(
         workdir,
         settings,

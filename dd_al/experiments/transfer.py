@@ -16,7 +16,7 @@ import numpy as np
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
-from dd_al.data.dataset import TextDataset
+from dd_al.data.dataset import Dataset
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
 from dd_al.distill.synthetic import Synthetic, as_batch
@@ -106,7 +106,7 @@ def _artefact(settings: Settings) -> tuple[Artefact, Path]:
     return artefact, artefacts.locate(given)
 
 
-def _same_task(dataset: TextDataset, artefact: Artefact, source: str) -> TextDataset:
+def _same_task(dataset: Dataset, artefact: Artefact, source: str) -> Dataset:
     """The data, with a note where they are not those that the set was distilled from."""
     if dataset.label_map != artefact.spec["label_map"]:
         raise DataError(
@@ -132,7 +132,7 @@ def _budget(task: Task, synthetic: Synthetic, network: Network, way: str) -> dic
     """What a network was given: labels of attention and rates that it passes over are not among that."""
     count, items = len(task.dataset.train), synthetic.inputs.shape[0]
     if way == _ALL:
-        return {"examples": count, "fraction": 1.0, "labels_used": count, "stored_floats": count * task.length}
+        return {"examples": count, "fraction": 1.0, "labels_used": count, "stored_floats": count * task.numbers}
     stored = items * synthetic.inputs.shape[1] if "nearest words" in way else synthetic.inputs.size
     stored += synthetic.label_logits.size
     if synthetic.attention_logits is not None and network.model.attention:

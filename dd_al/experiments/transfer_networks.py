@@ -47,7 +47,7 @@ def networks(
     Raises:
       ConfigError: sizes that a kind of network cannot have.
     """
-    home, dim, classes = learner_of(artefact).model, artefact.vectors.shape[1], artefact.spec["classes"]
+    home, shape, classes = learner_of(artefact).model, artefact.inputs.shape[2:], artefact.spec["classes"]
     learned = rate_columns({"": artefact.spec["layers"], **artefact.spec.get("also", {})})
     columns = learned[""]
     found = []
@@ -55,14 +55,14 @@ def networks(
         found.append(Network(f"{own.kind}, the known initialisation", _known(artefact), columns, 1))
     found.append(Network(own.kind if not found else f"{own.kind}, fresh", home, columns, inits))
     for factor, sizes in _resized(own, settings.widths or ()):
-        found.append(Network(f"{own.kind}, width × {factor:g}", make_model(sizes, dim, classes), columns, inits))
+        found.append(Network(f"{own.kind}, width × {factor:g}", make_model(sizes, shape, classes), columns, inits))
     for factor in settings.init_scales or ():
         found.append(Network(f"{own.kind}, initial weights × {factor:g}", _scaled(home, factor), columns, inits))
     for kind in settings.networks or ():
         if kind != own.kind:
             follows = learned.get(kind)
             sizes = own if follows else others
-            found.append(Network(kind, make_model(_of_kind(sizes, kind), dim, classes), follows, inits))
+            found.append(Network(kind, make_model(_of_kind(sizes, kind), shape, classes), follows, inits))
     return found
 
 

@@ -16,7 +16,10 @@ from dd_al.io.tensors import read_safetensors, write_safetensors
 
 FORMAT = 1
 LABELS = ("soft", "hard", "unrestricted")
-_ARRAYS = ("inputs", "label_logits", "log_rates", "vectors")
+_ARRAYS = ("inputs", "label_logits", "log_rates")
+_TEXT, _SCALING = ("vectors", "words"), ("mean", "std")  # what sets of texts have beside them, and others
+_OPTIONAL = ("attention_logits", "vectors", *_SCALING)
+_RANKS = {"images": ("[sets, items, height, width, channels]", 5), "rows": ("[sets, items, columns]", 3)}
 _SPEC = ("task", "label_map", "classes", "length", "layers", "model", "learner", "init")
 
 
@@ -25,29 +28,37 @@ class Artefact:
     """Distilled sets with their schedules, vocabulary and learner.
 
     Attributes:
-      inputs: ``float32[sets, items, length, dim]``.
+      inputs: ``float32[sets, items, length, dim]``; images ``float32[sets, items, height, width, channels]`` or rows
+        ``float32[sets, items, columns]``, scaled.
       label_logits: ``float32[sets, items, classes]``.
       log_rates: ``float32[sets, steps, layers]``.
-      vectors: ``float32[words, dim]``, the normalised word vectors that real text is embedded with.
-      words: the vocabulary, one word per row of ``vectors``; padding and the unknown word come first.
+      vectors: ``float32[words, dim]``, the normalised word vectors that real text is embedded with; None for images and
+        rows.
+      words: the vocabulary, one word per row of ``vectors``; padding and the unknown word come first. () without.
       params: known initialisations, flat name → array with a leading axis of sets; empty for random ones.
-      spec: plain values: ``format``, ``task``, ``label_map``, ``length`` of real texts, ``classes``, ``layers`` (names
-        of the rates), ``model`` and ``learner`` (their settings), ``init``; and what older files lack: ``targets``
+      spec: plain values: ``format``, ``task``, ``label_map``, ``length`` of real texts (1 without), ``classes``,
+        ``layers`` (names of the rates), ``model`` and ``learner`` (their settings), ``init``; and what older files lack: ``targets``
         (what ``label_logits`` stand for), ``also`` (further networks by kind, whose rates are the columns behind),
-        ``attention`` (the weight of attention labels in the loss), ``encoder`` and ``data`` (hashes).
+        ``attention`` (the weight of attention labels in the loss), ``encoder`` and ``data`` (hashes), ``inputs``
+        ("images" or "rows"), ``columns`` (names of the numbers in a row), ``batches`` (that the items are dealt to, see
+        `dd_al.learner.unroll.part_of`).
       attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels; None for
         sets without.
+      mean: ``float32[channels or columns]``: real images and rows are (raw − mean) / std. None for texts.
+      std: likewise.
       source: what it was read from, as it was given; for messages.
     """
 
     inputs: np.ndarray
     label_logits: np.ndarray
     log_rates: np.ndarray
-    vectors: np.ndarray
+    vectors: np.ndarray | None
     words: tuple[str, ...]
     params: dict[str, np.ndarray]
     spec: dict[str, Any]
     attention_logits: np.ndarray | None = None
+    mean: np.ndarray | None = None
+    std: np.ndarray | None = None
     source: str = "the distilled set"
 
 
@@ -58,11 +69,12 @@ def save(path: str | os.PathLike, artefact: Artefact) -> None:
     float16, which those of `dd_al.data.vectors` fit without loss.
     """
     arrays = {name: np.asarray(getattr(artefact, name)) for name in _ARRAYS}
-    arrays["vectors"] = arrays["vectors"].astype(np.float16)
-    arrays["words"] = np.frombuffer("\n".join(artefact.words).encode(), np.uint8)
+    for name in _OPTIONAL:
+        if (array := getattr(artefact, name)) is not None:
+            arrays[name] = np.asarray(array).astype(np.float16 if name == "vectors" else np.float32)
+    if artefact.vectors is not None:
+        arrays["words"] = np.frombuffer("\n".join(artefact.words).encode(), np.uint8)
     arrays["spec"] = np.frombuffer(json.dumps({"format": FORMAT, **artefact.spec}).encode(), np.uint8)
-    if artefact.attention_logits is not None:
-        arrays["attention_logits"] = np.asarray(artefact.attention_logits)
     arrays |= {f"init/{name}": np.asarray(value) for name, value in artefact.params.items()}
     write_safetensors(path, arrays)
 
@@ -86,11 +98,11 @@ def load(path: str | os.PathLike) -> Artefact:
     if folder and not path.exists() and (runs := sorted((path.parent / "runs").glob("*/distilled.safetensors"))):
         raise DataError(f"{path.parent} is a table of several runs; name one, such as {runs[0].parent}")
     arrays = read_safetensors(path)
-    missing = {*_ARRAYS, "words", "spec"} - set(arrays)
+    missing = {*_ARRAYS, *(_SCALING if "mean" in arrays else _TEXT), "spec"} - set(arrays)
     if missing:
         raise DataError(f"{path} is no distilled set: it lacks {', '.join(sorted(missing))}")
     try:
-        words = tuple(arrays["words"].tobytes().decode().split("\n"))
+        words = tuple(arrays["words"].tobytes().decode().split("\n")) if "words" in arrays else ()
         spec = json.loads(arrays["spec"].tobytes())
     except ValueError as error:
         raise DataError(f"{path}: its vocabulary or description cannot be read ({error})") from error
@@ -99,7 +111,7 @@ def load(path: str | os.PathLike) -> Artefact:
         raise DataError(f"{path} has format {found!r}; this version reads format {FORMAT}")
     if absent := set(_SPEC) - set(spec):
         raise DataError(f"{path}: its description lacks {', '.join(sorted(absent))}")
-    if len(words) != len(arrays["vectors"]):
+    if "vectors" in arrays and len(words) != len(arrays["vectors"]):
         raise DataError(f"{path}: {len(words)} words, but {len(arrays['vectors'])} word vectors")
     if bool(spec.get("attention")) != ("attention_logits" in arrays):
         raise DataError(f"{path}: attention = {spec.get('attention')!r} in its description does not fit its arrays")
@@ -108,7 +120,8 @@ def load(path: str | os.PathLike) -> Artefact:
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise DataError(f"{path}: its description is damaged ({type(error).__name__}: {error})") from error
     return Artefact(
-        **{name: arrays[name].astype(np.float32) for name in (*_ARRAYS, "attention_logits") if name in arrays},
+        **{name: arrays[name].astype(np.float32) for name in (*_ARRAYS, *_OPTIONAL) if name in arrays},
+        **({} if "vectors" in arrays else {"vectors": None}),
         words=words,
         params={name[5:]: value for name, value in arrays.items() if name.startswith("init/")},
         spec=spec,
@@ -119,17 +132,26 @@ def load(path: str | os.PathLike) -> Artefact:
 def _check(arrays: Mapping[str, np.ndarray], spec: Mapping[str, Any], path: Path) -> None:
     """The arrays are numbers, and fit together and the description."""
     inputs = arrays["inputs"]
-    if inputs.ndim != 4 or not inputs.size:
-        raise DataError(f"{path}: inputs has the shape {inputs.shape}; it must be [sets, items, length, dim]")
-    sets, items, length, dim = inputs.shape
+    kind = spec.get("inputs", "words")
+    if kind in _RANKS and "mean" not in arrays or kind not in ("words", *_RANKS):
+        raise DataError(f"{path}: inputs = {kind!r} in its description does not fit its arrays")
+    meant, rank = _RANKS.get(kind, ("[sets, items, length, dim]", 4))
+    if inputs.ndim != rank or not inputs.size:
+        raise DataError(f"{path}: inputs has the shape {inputs.shape}; it must be {meant}")
+    sets, items, *shape = inputs.shape
+    if not isinstance(batches := spec.get("batches", 1), int) or batches < 1 or items % batches:
+        raise DataError(f"{path}: batches = {batches!r}: must be an integer that divides its {items} items")
     columns = len(spec["layers"]) + sum(map(len, spec.get("also", {}).values()))
     expected = {
         "label_logits": (sets, items, spec["classes"]),
         "log_rates": (sets, *arrays["log_rates"].shape[1:2], columns),
-        "vectors": (*arrays["vectors"].shape[:1], dim),
     }
+    if kind in _RANKS:
+        expected |= {"mean": (shape[-1],), "std": (shape[-1],)}
+    else:
+        expected["vectors"] = (*arrays["vectors"].shape[:1], shape[-1])
     if "attention_logits" in arrays:
-        expected["attention_logits"] = (sets, items, spec["model"]["blocks"], spec["model"]["heads"], length)
+        expected["attention_logits"] = (sets, items, spec["model"]["blocks"], spec["model"]["heads"], shape[0])
     for name, shape in expected.items():
         if (found := arrays[name].shape) != shape:
             raise DataError(f"{path}: {name} has the shape {found}, but its inputs and description need {shape}")

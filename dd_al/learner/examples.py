@@ -17,7 +17,8 @@ class Bucket(NamedTuple):
     """Examples of similar length.
 
     Attributes:
-      raw: ``int32[n, length]`` token ids.
+      raw: ``int32[n, length]`` token ids; or images ``uint8[n, height, width, channels]``, or rows ``float32[n,
+        columns]``.
       targets: ``float32[n, classes]``.
     """
 
@@ -55,6 +56,17 @@ def make_examples(ids: np.ndarray, targets: np.ndarray, *, buckets: int = 4, pad
         tuple(Bucket(jnp.asarray(ids[p, : lengths[p].max()]), jnp.asarray(targets[p], jnp.float32)) for p in parts),
         order,
     )
+
+
+def whole(raw: np.ndarray, targets: np.ndarray) -> Examples:
+    """All examples in one bucket, as images and rows are, which have no lengths.
+
+    Args:
+      raw: see `Bucket`.
+      targets: ``float32[n, classes]``.
+    """
+    bucket = Bucket(jnp.asarray(raw), jnp.asarray(targets, jnp.float32))
+    return Examples((bucket,), np.arange(len(raw), dtype=np.int32))
 
 
 def steps_per_epoch(examples: Examples, batch_size: int) -> int:

@@ -16,14 +16,14 @@ import numpy as np
 
 from dd_al.core.types import Batch
 from dd_al.learner.learner import Learner, LearnerState
-from dd_al.learner.unroll import segments, unroll
+from dd_al.learner.unroll import part_of, segments, unroll
 
 _MANY = 256  # steps above which a third level of checkpoints costs a tenth more time and saves half of the memory
 NAMES = ("full", "checkpoint", "reverse", "truncated", "random_truncated")
 
 
 def differentiable_training(
-    learner: Learner, name: str = "full", *, window: int | None = None, segment: int | None = None
+    learner: Learner, name: str = "full", *, window: int | None = None, segment: int | None = None, parts: int = 1
 ) -> Callable[..., LearnerState]:
     """Training on a fixed batch as a function to be differentiated.
 
@@ -44,6 +44,7 @@ def differentiable_training(
       name: one of the above.
       window: steps that truncated forms differentiate; all of them if None.
       segment: steps between the states that ``checkpoint`` and ``reverse`` hold; √steps if None.
+      parts: of the batch, which the steps see in turn; see `dd_al.learner.unroll.part_of`.
 
     Returns:
       ``train(state, batch, rates, *, key=None, window_key=None) -> LearnerState``: one step per row of ``rates``
@@ -61,34 +62,34 @@ def differentiable_training(
     def train(state: LearnerState, batch: Batch, rates: jax.Array, *, key=None, window_key=None) -> LearnerState:
         steps = rates.shape[0]
         if name == "full":
-            return unroll(learner, state, batch, rates, key=key)
+            return unroll(learner, state, batch, rates, key=key, parts=parts)
         if name == "checkpoint":
             remat = "cbrt" if segment is None and steps > _MANY else "sqrt"
-            return unroll(learner, state, batch, rates, key=key, remat=remat, segment=segment)
+            return unroll(learner, state, batch, rates, key=key, remat=remat, segment=segment, parts=parts)
         if name == "reverse":
-            return _reverse(learner, segment or math.isqrt(steps), state, batch, rates, key)
+            return _reverse(learner, segment or math.isqrt(steps), state, batch, rates, key, parts)
         tracked = min(window or steps, steps)
         if tracked == steps:
-            return unroll(learner, state, batch, rates, key=key)
+            return unroll(learner, state, batch, rates, key=key, parts=parts)
         if name == "truncated":
             first = steps - tracked
         elif window_key is None:
             raise ValueError("random_truncated draws its window with a window_key")
         else:
             first = jax.random.randint(window_key, (), 0, steps - tracked + 1)
-        state = _untracked(learner, state, batch, rates, key, first)
+        state = _untracked(learner, state, batch, rates, key, first, parts)
         last = jax.lax.dynamic_slice_in_dim(rates, first, tracked)
-        return unroll(learner, state, batch, last, key=key, first=first)
+        return unroll(learner, state, batch, last, key=key, first=first, parts=parts)
 
     return train
 
 
-def _untracked(learner, state, batch, rates, key, until) -> LearnerState:
+def _untracked(learner, state, batch, rates, key, until, parts) -> LearnerState:
     """Steps 0 … until − 1, of which no derivative is taken."""
     state, batch, rates = jax.lax.stop_gradient((state, batch, rates))
 
     def body(step: jax.Array, state: LearnerState) -> LearnerState:
-        return learner.train_step(_at(key, step), state, batch, rates[step])
+        return learner.train_step(_at(key, step), state, part_of(batch, step, parts), rates[step])
 
     return jax.lax.stop_gradient(jax.lax.fori_loop(0, until, body, state))
 
@@ -97,7 +98,7 @@ def _at(key: jax.Array | None, step: jax.Array) -> jax.Array | None:
     return None if key is None else jax.random.fold_in(key, step)
 
 
-def _reverse(learner: Learner, segment: int, state, batch, rates, key) -> LearnerState:
+def _reverse(learner: Learner, segment: int, state, batch, rates, key, parts: int) -> LearnerState:
     """The unroll with a reverse pass of its own; see `differentiable_training`."""
 
     def through(state: LearnerState, xs, batch, key):
@@ -105,7 +106,7 @@ def _reverse(learner: Learner, segment: int, state, batch, rates, key) -> Learne
 
         def body(state, xs):
             index, step_rates = xs
-            return learner.train_step(_at(key, index), state, batch, step_rates), state
+            return learner.train_step(_at(key, index), state, part_of(batch, index, parts), step_rates), state
 
         return jax.lax.scan(body, state, xs)
 
@@ -130,7 +131,7 @@ def _reverse(learner: Learner, segment: int, state, batch, rates, key) -> Learne
 
             def moved(floats, batch_floats, step_rates):
                 state, batch = _join(floats, others), _join(batch_floats, batch_rest)
-                return _split(learner.train_step(_at(key, index), state, batch, step_rates))[0]
+                return _split(learner.train_step(_at(key, index), state, part_of(batch, index, parts), step_rates))[0]
 
             # A step moves along a gradient; pulling back through it multiplies with that gradient's derivatives, which
             # are blocks of the Hessian: parameters with parameters, and parameters with the batch.

@@ -95,7 +95,8 @@ def on_every(
         count = -(-rows // chunk)
         width = -(-rows // count)
         dealt = -(-count // devices) * devices
-        padded = jnp.pad(bucket.raw, ((0, dealt * width - rows), (0, 0))).reshape(dealt, width, -1)
+        _, *shape = bucket.raw.shape
+        padded = jnp.pad(bucket.raw, ((0, dealt * width - rows), *[(0, 0)] * len(shape))).reshape(dealt, width, *shape)
         result = run(padded, first + jnp.arange(dealt))
         outputs.append(jax.tree.map(lambda x, rows=rows: x.reshape(-1, *x.shape[2:])[:rows], result))
         first += count

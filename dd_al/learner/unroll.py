@@ -22,8 +22,9 @@ def unroll(
     first: int | jax.Array = 0,
     remat: str = "light",
     segment: int | None = None,
+    parts: int = 1,
 ) -> LearnerState:
-    """Takes one inner step per row of ``rates`` on the same batch.
+    """Takes one inner step per row of ``rates`` on the same batch, or on parts of it in turn.
 
     θ_{s+1} = θ_s − η_s d(∇ℓ(p̃, θ_s)) with the optimizer's direction d (Wang et al. 2018, algorithm 1,
     where d is the identity).
@@ -31,7 +32,7 @@ def unroll(
     Args:
       learner: whose step to repeat.
       state: where training starts.
-      batch: the synthetic examples, all of them in every step.
+      batch: the synthetic examples.
       rates: ``float[steps, layers]``.
       key: drives dropout, a fresh key per step; None for no dropout.
       first: the number of the first of these steps, where others came before: it picks their keys.
@@ -40,6 +41,7 @@ def unroll(
         "step" keeps the state of every step; "sqrt" keeps 2 √steps states, for one more forward pass, and "cbrt"
         3 ∛steps, for two (Chen et al. 2016, arXiv 1604.06174). The gradients are the same.
       segment: steps between the states that "sqrt" keeps first; √steps if None.
+      parts: see `part_of`.
 
     Returns:
       The state after the last step.
@@ -51,7 +53,7 @@ def unroll(
     def step(state: LearnerState, index_and_rates):
         index, step_rates = index_and_rates
         step_key = None if key is None else jax.random.fold_in(key, index)
-        return learner.train_step(step_key, state, batch, step_rates), None
+        return learner.train_step(step_key, state, part_of(batch, index, parts), step_rates), None
 
     xs = (first + jnp.arange(len(rates)), rates)
     if remat == "none":
@@ -79,6 +81,23 @@ def unroll(
         return (state, None) if rest is None else inner(state, rest)
 
     return nested(state, xs, 2 if remat == "sqrt" else 3, segment)[0]
+
+
+def part_of(batch: Batch, index: int | jax.Array, parts: int) -> Batch:
+    """What an inner step sees of the synthetic examples: with several parts, one of them after the other in turn.
+
+    Args:
+      batch: in one bucket; its examples are dealt to the parts in their order.
+      index: number of the step, from 0.
+      parts: divides the number of examples.
+    """
+    if parts == 1:
+        return batch
+
+    def one(x: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_index_in_dim(x.reshape(parts, -1, *x.shape[1:]), index % parts, keepdims=False)
+
+    return jax.tree.map(one, batch)
 
 
 def segments(xs: tuple[jax.Array, ...], length: int) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...] | None]:

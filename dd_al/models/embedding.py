@@ -38,6 +38,22 @@ class Lookup(NamedTuple):
         return embed(self.table, ids)
 
 
+class Scaled(NamedTuple):
+    """Images or rows as they are stored, to what networks read: (raw − mean) / std.
+
+    Attributes:
+      mean: ``float32[channels or columns]``.
+      std: likewise.
+    """
+
+    mean: jax.Array
+    std: jax.Array
+
+    def __call__(self, raw: jax.Array) -> jax.Array:
+        """``float32`` of the shape of ``raw``."""
+        return (raw.astype(jnp.float32) - self.mean) / self.std
+
+
 def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
     """Makes some words unknown: their vectors become zero, their positions stay.
 

@@ -40,6 +40,36 @@ class Classifier(nn.Module):
         return self.head(self.features(inputs))
 
 
+class Drawn(Classifier):
+    """`Classifier` with a choice of how layers begin, for networks over rows and images.
+
+    Attributes:
+      weights: "lecun" draws kernels with the variance 1/fan_in and starts the output layer at zero; "xavier" draws all
+        of them with 2/(fan_in + fan_out) (Glorot & Bengio 2010).
+      one_logit: the output layer has one unit, the log-odds of the second of two classes; the first's logit is 0.
+    """
+
+    weights: str = "lecun"
+    one_logit: bool = False
+
+    @property
+    def kernel_init(self) -> nn.initializers.Initializer:
+        """Of the kernels that a network makes in ``layers``."""
+        return nn.initializers.lecun_normal() if self.weights == "lecun" else nn.initializers.xavier_normal()
+
+    def setup(self):
+        """Makes the layers; their names are those of the parameters."""
+        self.head_dropout = nn.Dropout(self.dropout)
+        first = nn.initializers.zeros if self.weights == "lecun" else self.kernel_init
+        self.output = nn.Dense(1 if self.one_logit else self.classes, kernel_init=first)
+        self.layers()
+
+    def head(self, h: jax.Array, deterministic: bool = True) -> jax.Array:
+        """Logits, ``float[batch, classes]``."""
+        logits = self.output(self.head_dropout(h, deterministic=deterministic))
+        return jnp.concatenate([jnp.zeros_like(logits), logits], -1) if self.one_logit else logits
+
+
 def as_model(network: nn.Module, example: Any) -> Model:
     """A `Model` of a module with the methods ``features(inputs)`` and ``head(h, deterministic)``.
 

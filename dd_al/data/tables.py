@@ -1,0 +1,191 @@
+"""Rows of numbers: generated points, and the user's own tables, whose columns may also hold categories."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dd_al.core.errors import DataError, nearest
+from dd_al.data import formats
+from dd_al.data.arrays import finish
+from dd_al.data.dataset import Dataset
+from dd_al.data.sources import DataSettings, local_path
+
+GENERATED = ("moons", "circles", "blobs")
+_ENDINGS = (".csv", ".tsv", ".parquet")
+_MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none")
+_MOST = 50  # categories of a column
+_STATE = 8  # of the points, and of their split
+
+
+def load(settings: DataSettings) -> Dataset:
+    """Generates the points that `settings` name, or reads the table.
+
+    Raises:
+        DataError: there is no such table, or it cannot be used; names file, line and column where it can.
+    """
+    if settings.name in GENERATED and not settings.dir:
+        return _generated(settings)
+    path = local_path(settings)
+    if path is None:
+        hint = nearest(settings.name, GENERATED)
+        raise DataError(
+            f"no rows of numbers are called {settings.name!r}{hint}: give a table in config.data.dir, or one of "
+            f"{', '.join(GENERATED)} as config.data.name"
+        )
+    parts = _read(path)
+    names = _columns(parts, settings, path)
+    inputs, columns = _encoded(parts, names)
+    given = {split: (inputs[split], [row[table.at(settings.label_column)] for row in table.rows])
+             for split, table in parts.items()}  # fmt: skip
+    name = path.stem if settings.name in (*GENERATED, DataSettings().name) else settings.name
+    return finish(given, settings, name=name, source="local", unit="row", columns=columns, origin=str(path))
+
+
+def _generated(settings: DataSettings) -> Dataset:
+    """Points as Medvedev & D'yakonov 2020, arXiv 2008.06440, make theirs: a third of them is for testing."""
+    from sklearn import datasets, model_selection
+
+    size = {"n_samples": settings.points, "random_state": _STATE}
+    if settings.name == "moons":
+        points, labels = datasets.make_moons(**size, noise=settings.noise)
+    elif settings.name == "circles":
+        points, labels = datasets.make_circles(**size, noise=settings.noise, factor=0.5)
+    else:
+        points, labels = datasets.make_blobs(**size, cluster_std=max(settings.noise, 1e-3) * 20, centers=3)
+    points = points.astype(np.float32)
+    split = model_selection.train_test_split(points, labels, test_size=0.33, random_state=_STATE)
+    train, test, train_labels, test_labels = split
+    parts = {"train": (train, train_labels.tolist()), "test": (test, test_labels.tolist())}
+    return finish(parts, settings, name=settings.name, source="generated", unit="row", columns=("x", "y"))
+
+
+class _Table(NamedTuple):
+    """A file: column names, and cells as they are written."""
+
+    path: Path
+    names: list[str]
+    rows: list[list]
+    lines: list[int]
+
+    def at(self, name: str) -> int:
+        """The position of a column."""
+        return self.names.index(name)
+
+
+def _read(path: Path) -> dict[str, _Table]:
+    if path.is_file():
+        return {"train": _read_file(path)}
+    found: dict[str, _Table] = {}
+    for file in sorted(path.iterdir()):
+        split = formats.SPLIT_NAMES.get(file.stem.lower())
+        if split is None or file.suffix.lower() not in _ENDINGS:
+            continue
+        if split in found:
+            raise DataError(f"{path}: {found[split].path.name} and {file.name} are both its {split} split; remove one")
+        found[split] = _read_file(file)
+    if "train" not in found:
+        raise DataError(f"{path}: no train file in this folder; name it train with one of {', '.join(_ENDINGS)}")
+    return found
+
+
+def _read_file(path: Path) -> _Table:
+    ending = path.suffix.lower()
+    if ending not in _ENDINGS:
+        raise DataError(f"{path}: a table must end in one of {', '.join(_ENDINGS)}, not {ending!r}")
+    if ending == ".parquet":
+        import pyarrow
+        from pyarrow import parquet
+
+        try:
+            table = parquet.read_table(str(path), partitioning=None)
+        except (OSError, pyarrow.ArrowException) as error:
+            raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
+        rows = [list(row.values()) for row in table.to_pylist()]
+        names, lines = [str(name) for name in table.column_names], list(range(1, len(rows) + 1))
+    else:
+        text = formats.read_text(path)
+        cells = list(formats.cells_of(text, "\t" if ending == ".tsv" else ",", 0, str(path)))
+        if not cells:
+            raise DataError(f"{path}: the file is empty")
+        (_, names), *rest = cells
+        names, rows, lines = [name.strip() for name in names], [row for _, row in rest], [line for line, _ in rest]
+    if not rows:
+        raise DataError(f"{path}: no rows below the names of its columns")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{path}, line 1: two columns are called {twice!r}")
+    return _Table(path, names, rows, lines)
+
+
+def _columns(parts: dict[str, _Table], settings: DataSettings, path: Path) -> list[str]:
+    """The columns to read; every file has them, and the label's."""
+    names = list(settings.columns or (name for name in parts["train"].names if name != settings.label_column))
+    if settings.label_column in names:
+        raise DataError(f"config.data.columns: {settings.label_column!r} is the label's column")
+    for table in parts.values():
+        formats.column(table.names, settings.label_column, "label_column", str(table.path))
+        for name in names:
+            formats.column(table.names, name, "columns", str(table.path))
+    if not names:
+        raise DataError(f"{path}: no columns beside {settings.label_column!r}")
+    return names
+
+
+def _encoded(parts: dict[str, _Table], names: list[str]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Every split's numbers, and what each of them is: a column's own, or one for each of its categories."""
+    encoded: dict[str, list] = {split: [] for split in parts}
+    columns: list[str] = []
+    for name in names:
+        cells = {split: [row[table.at(name)] for row in table.rows] for split, table in parts.items()}
+        for split, table in parts.items():
+            for cell, line in zip(cells[split], table.lines, strict=True):
+                if cell is None or str(cell).strip().lower() in _MISSING or cell != cell:
+                    raise DataError(
+                        f"{table.path}, line {line}: column {name!r} has no value; fill it in, leave the row out, or "
+                        "choose columns with config.data.columns"
+                    )
+        numbers = {split: [_number(cell) for cell in values] for split, values in cells.items()}
+        if all(value is not None for values in numbers.values() for value in values):
+            columns.append(name)
+            for split, values in numbers.items():
+                encoded[split].append(np.asarray(values, np.float32)[:, None])
+            continue
+        known = sorted({str(cell).strip() for cell in cells["train"]})
+        _check_categories(parts, cells, numbers, known, name)
+        columns += [f"{name}={category}" for category in known]
+        for split, values in cells.items():
+            # A category that training lacks is none of them: zeros.
+            encoded[split].append(np.asarray([[str(v).strip() == k for k in known] for v in values], np.float32))
+    return {split: np.concatenate(parts, axis=1) for split, parts in encoded.items()}, tuple(columns)
+
+
+def _check_categories(parts, cells: dict, numbers: dict, known: Sequence[str], name: str) -> None:
+    """Words are categories only where there are few of them."""
+    total = len(cells["train"])
+    if len(known) <= min(_MOST, max(2, total // 2)):
+        return
+    table, strange = parts["train"], [i for i, value in enumerate(numbers["train"]) if value is None]
+    if strange and len(strange) < total / 2:
+        row = strange[0]
+        raise DataError(
+            f"{table.path}, line {table.lines[row]}: {cells['train'][row]!r} in the column {name!r}, whose other cells "
+            "are numbers"
+        )
+    raise DataError(
+        f"{table.path}: column {name!r} holds {len(known)} different words in {total} rows, too many for categories; "
+        "choose columns with config.data.columns"
+    )
+
+
+def _number(cell) -> float | None:
+    """A finite number, or None for a word."""
+    if isinstance(cell, bool):
+        return float(cell)
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
