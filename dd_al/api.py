@@ -114,9 +114,11 @@ def load(path: str | os.PathLike) -> Distilled:
     """Reads what `Distilled.save` wrote, or the main command: its ``distilled.safetensors``, or its work directory.
 
     Raises:
-      DataError: no such file, or not a distilled set.
+      DataError: no such file, or not a distilled set of texts.
     """
-    return Distilled(artefacts.load(path))
+    artefact = artefacts.load(path)
+    artefacts.require_texts(artefact, "dd_al.load reads sets of texts")
+    return Distilled(artefact)
 
 
 class Synthetic(NamedTuple):

@@ -48,6 +48,7 @@ def _run(args: Sequence[str]) -> None:
         raise ConfigError("two arguments are needed, ARTEFACT and DATA; see --help")
     start_logging()
     artefact = artefacts.load(flags.artefact)
+    artefacts.require_texts(artefact, "only sets of texts are tested here")
     spec, known = artefact.spec, artefact.spec["init"] == "known"
     if known and (flags.inits or flags.seed):
         raise ConfigError("this set was distilled for known initialisations, which it holds: leave out --inits, --seed")

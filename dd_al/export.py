@@ -56,13 +56,14 @@ def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, ov
       The folder.
 
     Raises:
-      DataError: no such artefact, a damaged one, or one of sentence vectors.
+      DataError: no such artefact, a damaged one, or one of sentence vectors, images or rows.
       UserError: the folder is not empty or cannot be written, or results.json is broken.
     """
     folder = Path(folder).expanduser()
     _check_folder(folder, overwrite)
     file = artefacts.locate(path)
     artefact = artefacts.load(file)
+    artefacts.require_texts(artefact, "only sets of word vectors are exported")
     if artefact.spec.get("encoder"):
         raise DataError(
             f"{file} holds sentence vectors, which need their encoder; only sets of word vectors are exported"

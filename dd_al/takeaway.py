@@ -40,7 +40,8 @@ class TrainingSet:
     """One synthetic training set, its schedule, and the words that real texts are read with.
 
     Attributes:
-      inputs: ``float32[items, length, dim]``, a word vector at every position, all of which count as words.
+      inputs: ``float32[items, length, dim]``, a word vector at every position, all of which count as words; or images
+        ``float32[items, height, width, channels]`` or rows ``float32[items, columns]``, scaled (see `scale`).
       targets: ``float32[items, classes]``, what cross-entropy is taken against. Rows are distributions ("soft" and
         "hard" labels), or any numbers ("unrestricted" ones).
       rates: ``float32[steps, layers]``, positive: the learning rate of each step and layer.
@@ -50,8 +51,8 @@ class TrainingSet:
       optimizer: its name and constants.
       model: the network that the set was distilled for: ``kind`` and its sizes.
       labels: the label of each class, as it was written in the data.
-      words: the vocabulary; padding and the unknown word come first.
-      vectors: ``float32[words, dim]``, the word vectors of real texts; padding's is zero.
+      words: the vocabulary; padding and the unknown word come first. () for images and rows.
+      vectors: ``float32[words, dim]``, the word vectors of real texts; padding's is zero. None for images and rows.
       length: words that a real text is cut and padded to, which synthetic ones need not be.
       init: "random" where any fresh network may be trained, "known" for the one in ``params``.
       encoder: of a set of sentence vectors, the hash of the files of all-MiniLM-L6-v2; None for one of word vectors.
@@ -59,6 +60,10 @@ class TrainingSet:
         transformer is drawn to; None for a set without attention labels.
       attention_weight: of that pull in the loss, λ; 0 for a set without.
       params: that network's first parameters by flat name ("conv1/kernel"); {} where ``init`` is "random".
+      batches: step t = 1, 2, … of the schedule sees the (t − 1 mod ``batches``)-th part of the items, dealt in their
+        order; all of them in every step where it is 1.
+      mean: ``float32[channels or columns]`` of real images or rows; None for texts.
+      std: likewise.
     """
 
     inputs: np.ndarray
@@ -70,19 +75,23 @@ class TrainingSet:
     model: dict[str, Any]
     labels: list[Label]
     words: tuple[str, ...]
-    vectors: np.ndarray
+    vectors: np.ndarray | None
     length: int
     init: str
     params: dict[str, np.ndarray]
     encoder: str | None = None
     attention: np.ndarray | None = None
     attention_weight: float = 0.0
+    batches: int = 1
+    mean: np.ndarray | None = None
+    std: np.ndarray | None = None
 
     def __repr__(self) -> str:
         """The sizes."""
-        items, length, dim = self.inputs.shape
+        items, *shape = self.inputs.shape
+        of = f"{shape[0]} vectors of {shape[1]}" if self.mean is None else " × ".join(map(str, shape)) + " numbers"
         return (
-            f"TrainingSet({items} items of {length} vectors of {dim}, {len(self.labels)} classes, "
+            f"TrainingSet({items} items of {of}, {len(self.labels)} classes, "
             f"{len(self.rates)} steps of {self.optimizer.name}, init={self.init!r})"
         )
 
@@ -97,8 +106,10 @@ class TrainingSet:
           on words (unknown ones too).
 
         Raises:
-          DataError: texts that are no list of strings, or a set of sentence vectors.
+          DataError: texts that are no list of strings, or a set of sentence vectors, images or rows.
         """
+        if self.mean is not None:
+            raise DataError("this set is of images or rows: scale them with `scale`")
         if self.encoder:
             raise DataError(
                 "this set was distilled for sentence vectors: embed texts with all-MiniLM-L6-v2, scale the vectors "
@@ -106,6 +117,19 @@ class TrainingSet:
             )
         ids = self._vocabulary.encode(strings(texts), self.length)
         return self.vectors[ids], ids != 0
+
+    def scale(self, raw: np.ndarray) -> np.ndarray:
+        """Real images (pixels from 0 to 255) or rows as networks read them, ``float32`` of the same shape.
+
+        Raises:
+          DataError: they do not have the shape of the set's, or it is a set of texts.
+        """
+        if self.mean is None:
+            raise DataError("this set is of texts: read them with `embed`")
+        raw = np.asarray(raw, np.float32)
+        if raw.shape[1:] != self.inputs.shape[1:]:
+            raise DataError(f"the shape {raw.shape} does not fit this set's, [examples, {self.inputs.shape[1:]}]")
+        return (raw - self.mean) / self.std
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
@@ -119,7 +143,8 @@ def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
         embedded, mask = kit.embed(["a fine film"])
 
     **Schedule.** Begin with the parameters in ``params``, or fresh ones (below) where that is empty. Take a step per
-    row of ``rates``, each on all items at once, without dropout. The loss is the mean over items of cross-entropy,
+    row of ``rates``, each on all items at once (but see ``batches``), without dropout. The loss is the mean over items
+    of cross-entropy,
 
         L = −1/items · Σᵢ Σ_c targets[i, c] · log softmax(logits[i])_c,   g = ∂L/∂θ,
 
@@ -209,6 +234,9 @@ def training_set(artefact: Artefact, set: int = 0) -> TrainingSet:
         encoder=spec.get("encoder"),
         attention=None if artefact.attention_logits is None else _softmax(artefact.attention_logits[set]),
         attention_weight=float(spec.get("attention", 0.0)),
+        batches=spec.get("batches", 1),
+        mean=artefact.mean,
+        std=artefact.std,
     )
 
 
@@ -260,8 +288,8 @@ def _check_params(params: Mapping[str, np.ndarray], artefact: Artefact, model: M
     """Known parameters are there, and laid out as `load_distilled` says, which those of old versions are not."""
     if artefact.spec["init"] != "known":
         return
-    dim, classes = artefact.vectors.shape[1], artefact.spec["classes"]
-    expected: dict[str, Sequence[int]] = {"output/bias": (classes,)}
+    dim, classes = artefact.inputs.shape[-1], artefact.spec["classes"]
+    expected: dict[str, Sequence[int]] = {"output/bias": (1 if model.one_logit else classes,)}
     if model.kind == "text_cnn":
         expected["output/kernel"] = (len(model.windows) * model.filters, classes)
         for window in model.windows:

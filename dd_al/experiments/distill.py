@@ -227,5 +227,6 @@ def describe(task: Task, distilled: Distillation, labels: str) -> dict:
         "items": items,
         "label_names": names if len(names) == task.classes else [str(c) for c in range(task.classes)],
         "inner_steps": synthetic.log_rates.shape[1],
+        "columns": list(task.dataset.columns),
         "rates": {"names": names_of_rates(task), "values": np.exp(synthetic.log_rates[0]).tolist()},
     }

@@ -94,6 +94,7 @@ def _artefact(settings: Settings) -> tuple[Artefact, Path]:
     if given is None:
         raise ConfigError("config.transfer.artefact is not set: the work directory or .safetensors file to try")
     artefact = artefacts.load(given)
+    artefacts.require_texts(artefact, "only sets of word vectors are tried on other networks")
     if artefact.spec.get("encoder") or settings.inputs != "words":
         raise ConfigError(
             f"config.transfer.artefact = {given!r}: only sets of word vectors can be tried, with inputs = 'words'"

@@ -37,11 +37,11 @@ class Artefact:
       words: the vocabulary, one word per row of ``vectors``; padding and the unknown word come first. () without.
       params: known initialisations, flat name → array with a leading axis of sets; empty for random ones.
       spec: plain values: ``format``, ``task``, ``label_map``, ``length`` of real texts (1 without), ``classes``,
-        ``layers`` (names of the rates), ``model`` and ``learner`` (their settings), ``init``; and what older files lack: ``targets``
-        (what ``label_logits`` stand for), ``also`` (further networks by kind, whose rates are the columns behind),
-        ``attention`` (the weight of attention labels in the loss), ``encoder`` and ``data`` (hashes), ``inputs``
-        ("images" or "rows"), ``columns`` (names of the numbers in a row), ``batches`` (that the items are dealt to, see
-        `dd_al.learner.unroll.part_of`).
+        ``layers`` (names of the rates), ``model`` and ``learner`` (their settings), ``init``; and what older files
+        lack: ``targets`` (what ``label_logits`` stand for), ``also`` (further networks by their names, whose rates are
+        the columns behind), ``attention`` (the weight of attention labels in the loss), ``encoder`` and ``data``
+        (hashes), ``inputs`` ("images" or "rows"), ``columns`` (names of the numbers in a row), ``batches`` (that the
+        items are dealt to, see `dd_al.learner.unroll.part_of`).
       attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels; None for
         sets without.
       mean: ``float32[channels or columns]``: real images and rows are (raw − mean) / std. None for texts.
@@ -127,6 +127,20 @@ def load(path: str | os.PathLike) -> Artefact:
         spec=spec,
         source=str(given),
     )
+
+
+def require_texts(artefact: Artefact, what: str) -> None:
+    """Refuses sets of images or rows where only those of texts are understood.
+
+    Args:
+      artefact: that was given.
+      what: cannot be done with others, such as "only sets of texts are exported".
+
+    Raises:
+      DataError: it holds images or rows.
+    """
+    if (kind := artefact.spec.get("inputs", "words")) in _RANKS:
+        raise DataError(f"{artefact.source} holds {kind}; {what} (dd_al.load_distilled reads it as plain arrays)")
 
 
 def _check(arrays: Mapping[str, np.ndarray], spec: Mapping[str, Any], path: Path) -> None:

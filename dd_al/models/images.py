@@ -50,7 +50,7 @@ def _side_by_side(x: jax.Array, size: int, axis: int) -> jax.Array:
 
 
 def _over_rows(kernel: jax.Array, width: int, padding: int) -> jax.Array:
-    """The matrix from ``size`` rows of pixels to a row of responses, ``float[size · width · channels, places · filters]``.
+    """The matrix from rows of pixels to a row of responses, ``float[size · width · channels, places · filters]``.
 
     Args:
       kernel: ``float[size, size, channels, filters]``.

@@ -7,7 +7,7 @@ from typing import Any
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
-from dd_al.report import active, figures, html, learning_figures, schema, sections, table
+from dd_al.report import active, figures, html, item_figures, learning_figures, schema, sections, table
 from dd_al.report.verdict import known, score, verdict
 
 
@@ -107,8 +107,9 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
         drawn["soft_labels"] = (
             picture,
             "Labels",
-            "What each synthetic sentence teaches: cross-entropy is taken against these numbers.",
+            "What each synthetic example teaches: cross-entropy is taken against these numbers.",
         )
+        drawn |= _draw_items(distilled["items"], labels, sections.label_names(distilled))
     if transfer := results.get("transfer"):
         picture = figures.transfer(transfer["networks"], transfer["ways"], transfer["retention"])
         caption = (
@@ -120,6 +121,17 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
         picture = figures.learned_rates(distilled["rates"]["values"], distilled["rates"]["names"])
         drawn["learned_rates"] = picture, "Learned rates", "By inner step and group of parameters, on a log axis."
     return {name: (figures.png(picture), title, caption) for name, (picture, title, caption) in drawn.items()}
+
+
+def _draw_items(items: list[dict], labels: list, names: list[str]) -> dict[str, tuple[Any, str, str]]:
+    """Returns what can be drawn of the items themselves: images, and rows of two numbers."""
+    if all("pixels" in item for item in items):
+        caption = "With the class of a hard label, or the largest shares of a soft one."
+        return {"images": (item_figures.images([i["pixels"] for i in items], labels, names), "Images", caption)}
+    if all(len(item.get("row", ())) == 2 for item in items):
+        picture = item_figures.points([item["row"] for item in items], labels, names)
+        return {"points": (picture, "Points", "Each where its two numbers say, marked by the class of its label.")}
+    return {}
 
 
 def _draw_active(results: Mapping) -> dict[str, tuple[Any, str, str]]:
@@ -178,6 +190,8 @@ def _page(results: Mapping, distilled: Mapping | None, config: Any, resumed: lis
     if pictures:
         drawn = [html.picture(*picture) for picture in pictures.values()]
         body += [html.tag("h2", "Figures"), html.tag("div", drawn, class_="figures")]
+    if distilled and any("row" in item for item in distilled["items"]):
+        body += [html.tag("h2", "The synthetic rows"), sections.numbers(distilled)]
     if distilled and any(item.get("nearest_words") for item in distilled["items"]):
         body += [html.tag("h2", "The synthetic sentences"), sections.words(distilled)]
     if "active" in results:

@@ -124,7 +124,7 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Fig
     crowded = sum(map(len, short)) > 36
     axes.set_xticks(range(classes), short, rotation=45 if crowded else 0, ha="right" if crowded else "center")
     axes.set_yticks(range(0, items, 1 + items // 30), range(1, items + 1, 1 + items // 30))
-    axes.set_ylabel("synthetic sentence")
+    axes.set_ylabel("synthetic example")
     axes.tick_params(length=0)
     if values.size <= _MOST_NUMBERS:
         for (row, column), value in np.ndenumerate(values):

@@ -13,8 +13,8 @@ SCHEMA = 1
 
 # The words for a method in tables and legends; a method that is not named here goes by its own name.
 METHOD_TITLES = {
-    "full": "All sentences",
-    "full_finetuned": "All sentences, fine-tuned vectors",
+    "full": "All data",
+    "full_finetuned": "All data, fine-tuned vectors",
     "distilled": "Distilled",
     "random": "Random subset",
 }
@@ -64,6 +64,7 @@ _DATASET = {
     "train_counts?": [_COUNT],
     "sha256?": (str, type(None)),
     "notes?": [_TEXT],
+    "unit?": _TEXT,
 }
 _EVALUATE = {
     "split": frozenset({"test", "validation"}),
@@ -117,11 +118,14 @@ _DISTILLED = {
             "label": [_NUMBER],
             "nearest_words?": [[[(str, int, float, type(None))]]],  # per position, per neighbour: its word and cosine
             "length?": _COUNT,
+            "row?": [_NUMBER],  # of numbers, as they are in the data
+            "pixels?": [[[_COUNT]]],  # [height][width][channels], from 0 to 255
             "start_text?": (str, type(None)),
         }
     ],
     "rates?": {"names": [_TEXT], "values": [[_NUMBER]]},
     "label_names?": [(str, int)],
+    "columns?": [_TEXT],
     "inner_steps?": _COUNT,
 }
 

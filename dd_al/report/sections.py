@@ -53,9 +53,10 @@ def headline(results: Mapping) -> Markup:
         head.append("Paper's ratio, %")
     order = [*METHOD_TITLES, *results["methods"]]
     rows = [_method_row(results, name)[: len(head)] for name in sorted(results["methods"], key=order.index)]
+    unit = results["dataset"].get("unit", "sentence")
     notes = (
         f"Mean ± standard deviation over initialisations; in brackets {percent(level, 0)} % intervals from a bootstrap "
-        "that draws both initialisations and sentences. They say nothing about the next distillation: repeat the run "
+        f"that draws both initialisations and {unit}s. They say nothing about the next distillation: repeat the run "
         "over seeds for that. Retention is accuracy over that of all the data. As a constant answer has some too, gain "
         "kept is the same ratio of what each method adds to the majority rate."
     )
@@ -91,6 +92,18 @@ def words(distilled: Mapping) -> Markup:
     more = f"The first {_ITEMS_SHOWN} of {len(items):,}. " if len(items) > _ITEMS_SHOWN else ""
     shown = [_item(index, item, names) for index, item in enumerate(items[:_ITEMS_SHOWN], start=1)]
     return markup([tag("p", more + intro, class_="soft"), shown])
+
+
+def numbers(distilled: Mapping) -> Markup:
+    """Returns the synthetic rows as they would stand in the data, with the soft label of each."""
+    items, names = distilled["items"][:_ITEMS_SHOWN], label_names(distilled)
+    columns = distilled.get("columns") or [str(i) for i in range(len(items[0]["row"]))]
+    rows = [
+        [str(index), _label(item["label"], names), *(f"{value:.4g}" if known(value) else "–" for value in item["row"])]
+        for index, item in enumerate(items, start=1)
+    ]
+    more = f"The first {_ITEMS_SHOWN} of {len(distilled['items']):,}." if len(distilled["items"]) > len(items) else ""
+    return markup([[tag("p", more, class_="soft")] if more else [], table(["Item", "Label", *columns], rows)])
 
 
 def label_names(distilled: Mapping) -> list[str]:
@@ -169,18 +182,22 @@ def _level(results: Mapping) -> float:
 
 
 def _item(index: int, item: Mapping, names: Sequence[str]) -> Markup:
-    label = sorted(zip(item["label"], names, strict=False), key=lambda pair: -(pair[0] or 0))[:5]
-    if all(0 <= (share or 0) <= 1 for share in item["label"]):
-        text = " · ".join(f"{name} {percent(share, 0)}\u00a0%" for share, name in label)
-    else:  # unrestricted labels
-        text = " · ".join(f"{name} {share:.2f}" for share, name in label)
-    parts = [tag("b", f"Sentence {index}"), " ", tag("span", text, class_="soft")]
+    text = _label(item["label"], names)
+    parts = [tag("b", f"Item {index}"), " ", tag("span", text, class_="soft")]
     positions = item.get("nearest_words", [])[: item.get("length")]  # what lies behind the length is padding
     if positions:
         parts.append(tag("p", [_word(candidates) for candidates in positions if candidates], class_="words"))
     if item.get("start_text"):
         parts.append(tag("p", "Started from: " + item["start_text"], class_="soft"))
     return tag("div", parts, class_="item")
+
+
+def _label(label: Sequence[float], names: Sequence[str]) -> str:
+    """The largest shares of a soft label, or the largest numbers of an unrestricted one."""
+    largest = sorted(zip(label, names, strict=False), key=lambda pair: -(pair[0] or 0))[:5]
+    if all(0 <= (share or 0) <= 1 for share in label):
+        return " · ".join(f"{name} {percent(share, 0)}\u00a0%" for share, name in largest)
+    return " · ".join(f"{name} {share:.2f}" for share, name in largest)
 
 
 def _word(candidates: Sequence[Sequence]) -> Content:

@@ -63,18 +63,19 @@ def verdict(results: Mapping, *, why: bool = True) -> str:
 def _distilled(results: Mapping) -> str:
     entry, given = results["methods"]["distilled"], budget(results, "distilled")
     learner = "a fresh learner" if results["evaluate"]["init"] == "random" else "the known initialisation"
+    unit = results["dataset"].get("unit", "sentence")
     text = (
-        f"{_examples(results, 'distilled')} synthetic {_agree(results, 'distilled', 'sentence', 'sentences')} "
+        f"{_examples(results, 'distilled')} synthetic {_agree(results, 'distilled', unit, unit + 's')} "
         f"({fraction(given.get('fraction'))} of the training data) {_agree(results, 'distilled', 'trains', 'train')} "
         f"{learner} to {spread(score(results, 'distilled'))} % {results['evaluate']['split']} accuracy"
     )
     full, random, rate = score(results, "full"), score(results, "random"), results["dataset"]["majority_rate"]
     if full and known(full["mean"]) and known(rate) and full["mean"] <= rate:  # a ratio to that says nothing
-        text += f"; all {_examples(results, 'full')} sentences give {percent(full['mean'])} %"
+        text += f"; all {_examples(results, 'full')} {unit}s give {percent(full['mean'])} %"
     elif full and known(entry.get("retention")):
         ends = interval(entry.get("interval", {}).get("retention"))
         text += f" = {percent(entry['retention'])} %{ends and ' ' + ends} of what all {_examples(results, 'full')} "
-        text += f"sentences give ({percent(full['mean'])} %)"
+        text += f"{unit}s give ({percent(full['mean'])} %)"
     if random:
         text += f"; {_examples(results, 'random')} random {_agree(results, 'random', 'one reaches', 'ones reach')} "
         text += f"{percent(random['mean'])} %"
@@ -82,13 +83,13 @@ def _distilled(results: Mapping) -> str:
 
 
 def _baselines(results: Mapping) -> str:
-    split, parts = results["evaluate"]["split"], []
+    split, unit, parts = results["evaluate"]["split"], results["dataset"].get("unit", "sentence"), []
     for name in results["methods"]:
         examples = _examples(results, name)
         who = {
-            "full": f"all {examples} sentences",
-            "full_finetuned": f"all {examples} sentences with fine-tuned word vectors",
-            "random": f"{examples} random sentences",
+            "full": f"all {examples} {unit}s",
+            "full_finetuned": f"all {examples} {unit}s with fine-tuned word vectors",
+            "random": f"{examples} random {unit}s",
         }.get(name, name)
         summary = score(results, name)
         runs = f" over {summary['n']} initialisations" if summary["n"] > 1 else ""
@@ -111,7 +112,8 @@ def _warnings(results: Mapping, why: bool) -> list[str]:
     if known(rate) and distilled["mean"] <= rate:
         lines.append("The distilled set does no better than that constant answer.")
     if random and known(random["mean"]) and distilled["mean"] <= random["mean"]:
-        lines.append("Distillation does not beat random sentences here.")
+        unit = results["dataset"].get("unit", "sentence")
+        lines.append(f"Distillation does not beat random {unit}s here.")
     return lines + _shortfall(results, why)
 
 

@@ -133,7 +133,7 @@ def test_every_row_has_a_panel_with_bands(panels):
         np.testing.assert_allclose((low, high), (60 - 10 * np.sqrt(2), 75 + 15 * np.sqrt(2)))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "Distilled",
-        "All sentences",
+        "All data",
         "Majority class",
     ]
     assert figures.png(figure).startswith(b"\x89PNG")
