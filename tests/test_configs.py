@@ -29,6 +29,10 @@ VARIANTS = {
     "sst_transfer.py": {},  # needs a distilled set: run at the end
     "paper_table2.py": {},  # tables of several runs: run at the end
     "peers.py": {},
+    "mnist_distill.py": {},  # images and rows: tests/test_arrays_end_to_end.py
+    "cifar_distill.py": {},
+    "moons.py": {},
+    "table_distill.py": {},
 }
 # What other variants and tests/experiments cover between them; these are left to -m slow.
 CONTAINED = {

@@ -44,12 +44,12 @@ def load(settings: DataSettings) -> Dataset:
     try:
         return _of_hub(settings)
     except hub.HubError as error:
-        tried = f"looked elsewhere first: {absent}; {error}"
         if name == "mnist":
-            return _packaged(settings, notes=(tried,))
+            return _packaged(settings, notes=(f"looked elsewhere first: {absent}; {error}",))
+        hint = "" if name in NAMES else nearest(name, NAMES)
         raise DataError(
-            f"images {name!r}{'' if name in NAMES else nearest(name, NAMES)} were not found: {tried}; and no package "
-            "carries them (config.data.name=mnist or digits come in one)"
+            f"images {name!r}{hint} were not found: {absent}; {error}; and no package carries them "
+            "(config.data.name=mnist or digits come in one)"
         ) from error
 
 

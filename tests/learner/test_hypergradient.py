@@ -186,3 +186,35 @@ def test_what_cannot_be_is_refused(options):
 def test_a_random_window_needs_a_key():
     with pytest.raises(ValueError, match="window_key"):
         gradients("random_truncated", 6, window=3)
+
+
+def by_hand(parts, steps):
+    """Plain descent on one part of the batch after the other."""
+    rates, params = make_rates(steps), MODEL.init(None)
+    for step in range(steps):
+        rows = slice(step % parts * (4 // parts), (step % parts + 1) * (4 // parts))
+
+        def loss(params, rows=rows):
+            scores = jax.nn.log_softmax(MODEL.apply(params, INPUTS[rows]))
+            return -jnp.mean(jnp.sum(LABELS[rows] * scores, -1))
+
+        gradient = jax.grad(loss)(params)
+        params = {name: params[name] - rates[step, i] * gradient[name] for i, name in enumerate(sorted(params))}
+    return jnp.sum(MODEL.apply(params, INPUTS[::-1]) ** 2)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_steps_see_the_parts_of_a_batch_in_turn(parts):
+    value, _ = gradients("full", 5, "sgd", dropout=False, parts=parts)
+    np.testing.assert_allclose(value, by_hand(parts, 5), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "reverse"])
+def test_parts_do_not_depend_on_how_training_is_differentiated(name):
+    expected, found = (gradients(one, 5, parts=2) for one in ("full", name))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-6), expected, found)
+
+
+def test_truncation_goes_on_with_the_part_whose_turn_it_is():
+    expected, found = gradients("full", 5, parts=2)[0], gradients("truncated", 5, window=2, parts=2)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

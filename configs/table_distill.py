@@ -1,0 +1,19 @@
+"""Your own table of numbers and categories (CSV, TSV or Parquet): synthetic rows, beside random ones and all of them.
+
+python -m dd_al.main --config=configs/table_distill.py --workdir=runs/table --config.data.dir=people.csv
+
+The column "label" holds the classes (`--config.data.label_column`); all others are read, or those named in
+`--config.data.columns`. A column that holds words becomes a number for each of them. Half a minute to some minutes.
+"""
+
+from dd_al.core.settings import to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config():
+    config = to_config(Settings())
+    config.inputs = "rows"
+    config.data.name = "table"
+    config.model.update(kind="mlp", width=64, depth=1, dropout=0.0)
+    config.full.update(epochs=20, min_steps=1000, rate=1e-2)
+    return config

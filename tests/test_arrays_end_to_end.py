@@ -1,0 +1,168 @@
+"""The main command on rows of numbers and on images, and what it leaves behind."""
+
+import json
+
+import numpy as np
+import pytest
+
+import dd_al
+from dd_al.core.errors import DataError
+from dd_al.data import tables
+from dd_al.data.sources import DataSettings
+from dd_al.io import artefact as artefacts
+
+MAIN = "dd_al.main"
+SMALL = (
+    "--config.full.epochs=2",
+    "--config.full.min_steps=20",
+    "--config.random.steps=5",
+    "--config.random.rates=0.1",
+    "--config.random.dropout=false",
+    "--config.distill.log_every=5",
+    "--config.evaluate.inits=2",
+    "--config.evaluate.select_inits=2",
+    "--config.data.max_train=60",
+)
+MOONS = (
+    "--config=configs/moons.py:layers=2",
+    *SMALL,
+    "--config.distill.items=12",
+    "--config.distill.batches=3",
+    "--config.distill.steps=7",
+    "--config.distill.iterations=40",
+    "--config.distill.evaluate_every=40",
+)
+
+
+@pytest.fixture(scope="module")
+def moons(commands, tmp_path_factory):
+    """The work directory of a run on points."""
+    workdir = tmp_path_factory.mktemp("moons") / "w"
+    commands.run(MAIN, *MOONS, f"--workdir={workdir}")
+    return workdir
+
+
+def test_points_are_distilled_and_reported(moons):
+    results = json.loads((moons / "results.json").read_text())
+    assert results["dataset"]["source"] == "generated" and results["dataset"]["unit"] == "row"
+    assert {"full", "distilled", "random"} == results["methods"].keys()
+    budget = results["budget"]
+    assert budget["full"]["stored_floats"] == 120 and budget["random"]["stored_floats"] == 24
+    assert budget["distilled"]["stored_floats"] == 12 * (2 + 2) + 7 * 2  # rows, labels; rates of two layers
+    report = (moons / "report.html").read_text()
+    assert "12 synthetic rows" in report and "The synthetic rows" in report and "sentence" not in report
+    assert (moons / "figures" / "points.png").exists()
+    described = json.loads((moons / "distilled.json").read_text())
+    assert described["columns"] == ["x", "y"] and len(described["items"][0]["row"]) == 2
+
+
+def test_plain_numpy_trains_on_points_what_the_run_was_judged_by(moons):
+    """The schedule of `load_distilled` on fresh networks reaches the accuracy of the run's own, batch after batch."""
+    kit = dd_al.load_distilled(moons)
+    assert kit.batches == 3 and kit.words == () and kit.vectors is None
+    import jax
+
+    from dd_al.core.keys import stream
+    from dd_al.models.mlp import mlp
+
+    model = mlp((2,), 2, width=10, depth=1, weights="xavier", one_logit=True)
+    settings = DataSettings(name="moons", scaling="none", max_train=60)
+    test = tables.load(settings).test
+    accuracies = []
+    for key in jax.random.split(stream(jax.random.key(0), "evaluation"), 2):
+        drawn = jax.tree.map(np.asarray, model.init(key))
+        w1, b1 = drawn["hidden1"]["kernel"], drawn["hidden1"]["bias"]
+        w2, b2 = drawn["output"]["kernel"], drawn["output"]["bias"]
+        for t, (rate1, rate2) in enumerate(kit.rates):  # of hidden1 and output
+            x, y = (array.reshape(3, 4, -1)[t % 3] for array in (kit.inputs, kit.targets))
+            h = np.maximum(x @ w1 + b1, 0)
+            slope = (1 / (1 + np.exp(-(h @ w2 + b2))) - y[:, 1:]) / len(x)
+            below = slope @ w2.T * (h > 0)
+            w2, b2 = w2 - rate2 * h.T @ slope, b2 - rate2 * slope.sum(0)
+            w1, b1 = w1 - rate1 * x.T @ below, b1 - rate1 * below.sum(0)
+        answers = np.maximum(kit.scale(test.inputs) @ w1 + b1, 0) @ w2 + b2 > 0
+        accuracies.append((answers[:, 0] == test.labels).mean())
+    results = json.loads((moons / "results.json").read_text())
+    np.testing.assert_allclose(accuracies, results["methods"]["distilled"]["test_accuracy"]["values"], atol=1e-6)
+
+
+def test_what_understands_texts_only_says_so(moons, commands, tmp_path):
+    with pytest.raises(DataError, match="holds rows; dd_al.load reads sets of texts"):
+        dd_al.load(moons)
+    for module, arguments in (("dd_al.export", [tmp_path / "out"]), ("dd_al.evaluate", [tmp_path / "rows.csv"])):
+        _, err = commands.run(module, moons, *arguments, code=2)
+        assert "holds rows; only sets of" in err
+    kit = dd_al.load_distilled(moons)
+    with pytest.raises(DataError, match="of images or rows"):
+        kit.embed(["a text"])
+    with pytest.raises(DataError, match="does not fit this set's"):
+        kit.scale(np.zeros((3, 5)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batches": 5}, "batches = 5: must be an integer that divides its 12 items"),
+        ({"inputs": "sounds"}, "inputs = 'sounds' in its description does not fit"),
+        ({"inputs": "images"}, r"it must be \[sets, items, height, width, channels\]"),
+    ],
+)
+def test_a_damaged_description(moons, tmp_path, change, message):
+    artefact = artefacts.load(moons)
+    artefact.spec.update(change)
+    artefacts.save(tmp_path / "distilled.safetensors", artefact)
+    with pytest.raises(DataError, match=message):
+        artefacts.load(tmp_path)
+
+
+def test_batches_are_dealt_and_shown_in_turn_or_refused(commands, tmp_path):
+    for flags, message in (
+        (["--config.distill.items=13"], "items = 13 cannot be dealt to batches = 3"),
+        (["--config.distill.batches=4", "--config.distill.steps=3"], "no inner step would see the last"),
+        (
+            ["--config.model.kind=gru", "--config.model.one_logit=false"],
+            "model.kind = 'gru' does not read inputs = 'rows'",
+        ),
+        (["--config.experiment=active"], "inputs = 'rows' is not for experiment = 'active'"),
+    ):
+        _, err = commands.run(MAIN, *MOONS, *flags, f"--workdir={tmp_path / 'w'}", code=2)
+        assert message in err
+
+
+@pytest.mark.slow
+def test_images_for_several_networks_at_once(commands, tmp_path):
+    flags = (
+        "--config=configs/mnist_distill.py:init=random", "--config.data.name=digits", *SMALL,
+        "--config.model.kind=mlp", "--config.distill.also=mlp:depth=0,convnet:depth=2:width=4",
+        "--config.distill.items=10", "--config.distill.labels=soft", "--config.distill.iterations=10",
+        "--config.distill.evaluate_every=5", "--config.distill.nets=2", "--config.distill.steps=3",
+    )  # fmt: skip
+    commands.run(MAIN, *flags, f"--workdir={tmp_path / 'w'}")
+    kit = dd_al.load_distilled(tmp_path / "w")
+    assert kit.inputs.shape == (10, 8, 8, 1) and list(kit.also) == ["mlp:depth=0", "convnet:depth=2:width=4"]
+    assert "10 synthetic images" in (tmp_path / "w" / "report.html").read_text()
+    assert (tmp_path / "w" / "figures" / "images.png").exists()
+    described = json.loads((tmp_path / "w" / "distilled.json").read_text())
+    assert np.shape(described["items"][0]["pixels"]) == (8, 8, 1)
+
+
+@pytest.mark.slow
+def test_the_configs_of_cifar_and_of_a_table(commands, tmp_path):
+    rng = np.random.default_rng(0)
+    records = [bytes([i % 10]) + rng.bytes(3072) for i in range(60)]
+    (tmp_path / "cifar").mkdir()
+    (tmp_path / "cifar" / "data_batch_1.bin").write_bytes(b"".join(records[:40]))
+    (tmp_path / "cifar" / "test_batch.bin").write_bytes(b"".join(records[40:]))
+    rows = [f"{rng.normal():.3f},{'ab'[i % 2]},{'xyz'[i % 3]}" for i in range(60)]
+    (tmp_path / "own.csv").write_text("\n".join(["height,kind,label", *rows]) + "\n")
+    few = (*SMALL, "--config.distill.iterations=2", "--config.distill.evaluate_every=2", "--config.distill.steps=2",
+           "--config.distill.candidates=2", "--config.distill.nets=1")  # fmt: skip
+    narrow = "--config.model.width=4", "--config.distill.items=10"
+    for config, data, flags in (("cifar_distill", "cifar", narrow), ("table_distill", "own.csv", ())):
+        workdir = tmp_path / config
+        source = f"--config.data.dir={tmp_path / data}"
+        commands.run(MAIN, f"--config=configs/{config}.py", *few, *flags, source, f"--workdir={workdir}")
+        assert (workdir / "report.html").exists()
+    assert dd_al.load_distilled(tmp_path / "cifar_distill").inputs.shape == (10, 32, 32, 3)
+    kit = dd_al.load_distilled(tmp_path / "table_distill")
+    assert kit.inputs.shape == (3, 3) and kit.labels == ["x", "y", "z"]
