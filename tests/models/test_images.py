@@ -1,4 +1,4 @@
-"""Networks over images and rows: convolutions against XLA's, sizes of the papers' networks, and what they begin with."""
+"""Networks over images and rows: convolutions against XLA's, the sizes of the papers, and what they begin with."""
 
 import jax
 import jax.numpy as jnp
