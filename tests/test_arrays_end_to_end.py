@@ -31,6 +31,8 @@ MOONS = (
     "--config.distill.steps=7",
     "--config.distill.iterations=40",
     "--config.distill.evaluate_every=40",
+    "--config.coreset.methods=herding,k_center,k_medoids,support_vectors,condensed",
+    "--config.coreset.features=inputs",
 )
 
 
@@ -44,13 +46,23 @@ def moons(commands, tmp_path_factory):
 
 def test_points_are_distilled_and_reported(moons):
     results = json.loads((moons / "results.json").read_text())
+    len_of_train = results["dataset"]["train"]
     assert results["dataset"]["source"] == "generated" and results["dataset"]["unit"] == "row"
-    assert {"full", "distilled", "random"} == results["methods"].keys()
+    chosen = {"herding", "k_center", "k_medoids", "support_vectors", "condensed"}
+    assert {"full", "distilled", "random", *chosen} == results["methods"].keys()
+    assert results["budget"]["herding"] == {
+        "examples": 12, "fraction": 12 / len_of_train, "labels_used": len_of_train, "stored_floats": 24
+    }  # fmt: skip
     budget = results["budget"]
     assert budget["full"]["stored_floats"] == 120 and budget["random"]["stored_floats"] == 24
     assert budget["distilled"]["stored_floats"] == 12 * (2 + 2) + 7 * 2  # rows, labels; rates of two layers
     report = (moons / "report.html").read_text()
-    assert "12 synthetic rows" in report and "The synthetic rows" in report and "sentence" not in report
+    assert (
+        "Condensed nearest neighbour" in report
+        and "12 synthetic rows" in report
+        and "The synthetic rows" in report
+        and "sentence" not in report
+    )
     assert (moons / "figures" / "points.png").exists()
     described = json.loads((moons / "distilled.json").read_text())
     assert described["columns"] == ["x", "y"] and len(described["items"][0]["row"]) == 2

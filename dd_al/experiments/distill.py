@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 
@@ -16,6 +17,7 @@ from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
+from dd_al.experiments.coresets import fit_chosen
 from dd_al.experiments.distilling import distil
 from dd_al.experiments.optimise import Distillation
 from dd_al.experiments.retrain import nearest_words
@@ -50,6 +52,11 @@ def run(settings: Settings, workdir: Workdir) -> None:
         random, random_s = record.stage(
             workdir, "random", partial(fit_constant, task, settings.random, subsets, states, stop=stop)
         )
+        chosen = {}
+        for name in settings.coreset.methods or ():
+            compute = partial(fit_chosen, task, settings, name, items, full.params, states, stop=stop)
+            chosen[name], seconds = record.stage(workdir, name, compute)
+            random_s += seconds
         distilled = distil(
             task,
             settings,
@@ -65,13 +72,17 @@ def run(settings: Settings, workdir: Workdir) -> None:
     _LOG.info("training %d networks on the distilled set, and testing", inits)
     start = time.perf_counter()
     trained, curve = _train_judges(task, settings.distill, distilled, states, known)
-    params = {"full": full.params, "random": random.params, "distilled": trained.params}
+    params = {"full": full.params, "random": random.params}
+    params |= {name: one.params for name, one in chosen.items()} | {"distilled": trained.params}
     extra = {
         "full": {
             "curve": record.curve(full.steps, full.accuracy),
             "hyperparameters": {"best_steps": full.chosen.tolist()},
         },
-        "random": {"curve": record.curve(random.steps, random.accuracy), "hyperparameters": _schedule(random.chosen)},
+        **{
+            name: {"curve": record.curve(one.steps, one.accuracy), "hyperparameters": _schedule(one.chosen)}
+            for name, one in {"random": random, **chosen}.items()
+        },
         "distilled": {
             "curve": curve,
             "selected_step": int(distilled.best_step.max()),
@@ -86,7 +97,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         settings,
         task,
         evaluate={"inits": inits, "init": "known" if known else "random"},
-        budget=_budget(task, subsets.targets.shape[1], distilled.synthetic),
+        budget=_budget(task, subsets.targets.shape[1], distilled.synthetic, chosen),
         methods=methods,
         time={
             "baselines_s": full_s + random_s,
@@ -140,7 +151,7 @@ def _judge(task: Task, split: str, params: dict, extra: dict, known: bool) -> di
     }  # fmt: skip
 
 
-def _budget(task: Task, drawn: int, synthetic: Synthetic) -> dict:
+def _budget(task: Task, drawn: int, synthetic: Synthetic, chosen: Iterable[str]) -> dict:
     """What each method was given: examples, their share, labels looked at, numbers stored."""
     count, items = len(task.dataset.train), synthetic.inputs.shape[1]
     stored = sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(synthetic))
@@ -151,6 +162,7 @@ def _budget(task: Task, drawn: int, synthetic: Synthetic) -> dict:
     return {
         "full": entry(count, count, count * task.numbers),
         "random": entry(drawn, drawn, drawn * task.numbers),
+        **{name: entry(items, count, items * task.numbers) for name in chosen},
         "distilled": entry(items, count, stored),
     }
 

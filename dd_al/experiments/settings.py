@@ -23,6 +23,7 @@ QUERIES = (
     "random", *SCORES, "power_bald", "batch_bald", "core_set", "badge", "k_means", "contrastive", "feature_mixing",
     "ret", "rect", "sud",
 )  # fmt: skip
+CORESETS = ("herding", "k_center", "k_medoids", "support_vectors", "condensed")
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")
 NETWORKS = {
@@ -107,6 +108,20 @@ class RandomSettings:
     steps: tuple[int, ...] = _option((5, 10, 20, 40, 80, 160), "training steps to choose among", min=1)
     dropout: tuple[bool, ...] = _option((False, True), "whether with the model's dropout, to choose among")
     rates: tuple[float, ...] = _option((3e-4, 1e-3, 3e-3, 1e-2, 3e-2), "learning rates to choose among", min=1e-8)
+
+
+@dataclass(frozen=True)
+class CoresetSettings:
+    """Instance selection beside the random subsets, trained on like them; `config.coreset`."""
+
+    methods: tuple[str, ...] | None = _option(
+        None, "what chooses real examples, by all of their labels; nothing if unset", choices=CORESETS
+    )
+    features: str = _option(
+        "network",
+        "what examples are compared by: the features of a learner that was trained on all data, or what networks read",
+        choices=("network", "inputs"),
+    )
 
 
 @dataclass(frozen=True)
@@ -374,6 +389,7 @@ class Settings:
     learner: LearnerSettings = field(default_factory=LearnerSettings)
     full: FullSettings = field(default_factory=FullSettings)
     random: RandomSettings = field(default_factory=RandomSettings)
+    coreset: CoresetSettings = field(default_factory=CoresetSettings)
     distill: DistillSettings = field(default_factory=DistillSettings)
     active: ActiveSettings = field(default_factory=ActiveSettings)
     annotate: AnnotateSettings = field(default_factory=AnnotateSettings)

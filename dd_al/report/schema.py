@@ -17,6 +17,11 @@ METHOD_TITLES = {
     "full_finetuned": "All data, fine-tuned vectors",
     "distilled": "Distilled",
     "random": "Random subset",
+    "herding": "Herding",
+    "k_center": "k-center",
+    "k_medoids": "k-medoids",
+    "support_vectors": "Support vectors",
+    "condensed": "Condensed nearest neighbour",
 }
 
 # A spec is a tuple of types, a frozenset of allowed values, a one-element list (a list of such), or a dict:

@@ -1,0 +1,147 @@
+"""Instance selection, by name: from features with their classes to the rows to keep, so many of each class.
+
+All of them look at every label, as distillation does; active learning (`dd_al.active`) chooses without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.select.distances import squared, to_points
+from dd_al.select.spread import farthest_first, plus_plus
+
+# choose(key, points, k) -> rows of the points of one class
+_Choose = Callable[[jax.Array, np.ndarray, int], np.ndarray]
+
+
+def select(name: str, key: jax.Array, features: np.ndarray, labels: np.ndarray, per_class: np.ndarray) -> np.ndarray:
+    """The rows that a method keeps, class after class.
+
+    ===============  ==================================================================================================
+    herding          again and again the point that brings the mean of those kept nearest to the mean of its class
+                     (Welling 2009, "Herding dynamical weights to learn", eq. 3)
+    k_center         the point farthest from those kept, in each class, from the one nearest to the mean on (Gonzalez
+                     1985; Sener & Savarese 2018, arXiv 1708.00489)
+    k_medoids        points with the least sum of distances to those of their class that lie nearest to them (Park & Jun
+                     2009, "A simple and fast algorithm for K-medoids clustering")
+    support_vectors  the largest dual coefficients of a support vector machine with a Gaussian kernel (Cortes & Vapnik
+                     1995), the points nearest to its border behind them
+    condensed        those that the nearest of the kept ones would get wrong, in the order in which they are met (Hart
+                     1968, "The condensed nearest neighbor rule"), and others in random order behind them
+    ===============  ==================================================================================================
+
+    Args:
+      name: one of `NAMES`.
+      key: of what is random.
+      features: ``float32[n, dim]``.
+      labels: ``int[n]``.
+      per_class: ``int[classes]``, how many to keep of each; no class has fewer.
+
+    Returns:
+      ``int64[sum of per_class]``, no row twice.
+
+    Raises:
+      ValueError: for an unknown name, or more of a class than there are.
+    """
+    if name not in NAMES:
+        raise ValueError(f"unknown method {name!r}; allowed: {', '.join(NAMES)}")
+    counts = np.bincount(labels, minlength=len(per_class))
+    if (counts < per_class).any():
+        c = int(np.argmax(counts < per_class))
+        raise ValueError(f"{per_class[c]} examples of class {c} are wanted; there are {counts[c]}")
+    if name in _RANKED:
+        order = _RANKED[name](key, features, labels)
+        return np.concatenate([order[labels[order] == c][:k] for c, k in enumerate(per_class)])
+    kept = []
+    for c, k in enumerate(per_class):
+        rows = np.flatnonzero(labels == c)
+        if k:
+            kept.append(rows[np.asarray(_BY_CLASS[name](jax.random.fold_in(key, c), features[rows], int(k)))])
+    return np.concatenate(kept).astype(np.int64)
+
+
+def _herding(key: jax.Array, points: np.ndarray, k: int) -> np.ndarray:
+    del key
+    mean, total = points.mean(0), np.zeros(points.shape[1])
+    left, kept = np.ones(len(points), bool), []
+    for size in range(1, k + 1):
+        gaps = ((mean - (total + points) / size) ** 2).sum(1)
+        kept.append(int(np.argmin(np.where(left, gaps, np.inf))))
+        left[kept[-1]], total = False, total + points[kept[-1]]
+    return np.asarray(kept)
+
+
+def _k_center(key: jax.Array, points: np.ndarray, k: int) -> np.ndarray:
+    first = int(((points - points.mean(0)) ** 2).sum(1).argmin())
+    if k == 1:
+        return np.asarray([first])
+    x = jnp.asarray(points)
+    nearest, available = to_points(x)(first), jnp.ones(len(points), bool).at[first].set(False)
+    return np.concatenate([[first], np.asarray(farthest_first(key, to_points(x), nearest, available, k - 1))])
+
+
+def _k_medoids(key: jax.Array, points: np.ndarray, k: int, iterations: int = 50) -> np.ndarray:
+    x, n = jnp.asarray(points), len(points)
+    distances = np.sqrt(np.asarray(squared(x, x)))
+    medoids = np.asarray(plus_plus(key, to_points(x), jnp.full(n, jnp.inf), jnp.ones(n, bool), k))
+    for _ in range(iterations):
+        nearest = distances[:, medoids].argmin(1)
+        nearest[medoids] = np.arange(k)  # of equal points, each medoid keeps itself
+        moved = medoids.copy()
+        for cluster in range(k):
+            members = np.flatnonzero(nearest == cluster)
+            moved[cluster] = members[distances[np.ix_(members, members)].sum(1).argmin()]
+        if (moved == medoids).all():
+            break
+        medoids = moved
+    return medoids
+
+
+def _support_vectors(key: jax.Array, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    from sklearn.svm import SVC
+
+    del key
+    machine = SVC(decision_function_shape="ovr").fit(features, labels)
+    weights = np.zeros(len(labels))
+    weights[machine.support_] = np.abs(machine.dual_coef_).sum(0)
+    scores = machine.decision_function(features)
+    if scores.ndim == 1:
+        margins = np.abs(scores)
+    else:
+        others = scores.copy()
+        own = others[np.arange(len(labels)), np.searchsorted(machine.classes_, labels)].copy()
+        others[np.arange(len(labels)), np.searchsorted(machine.classes_, labels)] = -np.inf
+        margins = np.abs(own - others.max(1))
+    return np.lexsort((margins, -weights))
+
+
+def _condensed(key: jax.Array, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    order = np.asarray(jax.random.permutation(key, len(labels)))
+    store = [int(order[np.argmax(labels[order] == c)]) for c in np.unique(labels)]
+    nearest, answer = np.full(len(labels), np.inf), np.zeros(len(labels), labels.dtype)
+
+    def keep(row: int) -> None:
+        closer = (distance := ((features - features[row]) ** 2).sum(1)) < nearest
+        nearest[closer], answer[closer] = distance[closer], labels[row]
+
+    for row in store:
+        keep(row)
+    held, changed = set(store), True
+    while changed:
+        changed = False
+        for row in order.tolist():
+            if answer[row] != labels[row] and row not in held:
+                store.append(row)
+                held.add(row)
+                keep(row)
+                changed = True
+    return np.asarray(store + [row for row in order.tolist() if row not in held])
+
+
+_BY_CLASS: dict[str, _Choose] = {"herding": _herding, "k_center": _k_center, "k_medoids": _k_medoids}
+_RANKED = {"support_vectors": _support_vectors, "condensed": _condensed}
+NAMES = (*_BY_CLASS, *_RANKED)
