@@ -1,5 +1,6 @@
 """The main command on rows of numbers and on images, and what it leaves behind."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 
 import dd_al
 from dd_al.core.errors import DataError
+from dd_al.core.settings import from_config
 from dd_al.data import tables
 from dd_al.data.sources import DataSettings
+from dd_al.experiments.settings import Settings
 from dd_al.io import artefact as artefacts
 
 MAIN = "dd_al.main"
@@ -159,22 +162,29 @@ def test_images_for_several_networks_at_once(commands, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_configs_of_cifar_and_of_a_table(commands, tmp_path):
+def test_the_config_of_a_table(commands, tmp_path):
     rng = np.random.default_rng(0)
-    records = [bytes([i % 10]) + rng.bytes(3072) for i in range(60)]
-    (tmp_path / "cifar").mkdir()
-    (tmp_path / "cifar" / "data_batch_1.bin").write_bytes(b"".join(records[:40]))
-    (tmp_path / "cifar" / "test_batch.bin").write_bytes(b"".join(records[40:]))
     rows = [f"{rng.normal():.3f},{'ab'[i % 2]},{'xyz'[i % 3]}" for i in range(60)]
     (tmp_path / "own.csv").write_text("\n".join(["height,kind,label", *rows]) + "\n")
     few = (*SMALL, "--config.distill.iterations=2", "--config.distill.evaluate_every=2", "--config.distill.steps=2",
            "--config.distill.candidates=2", "--config.distill.nets=1")  # fmt: skip
-    narrow = "--config.model.width=4", "--config.distill.items=10"
-    for config, data, flags in (("cifar_distill", "cifar", narrow), ("table_distill", "own.csv", ())):
-        workdir = tmp_path / config
-        source = f"--config.data.dir={tmp_path / data}"
-        commands.run(MAIN, f"--config=configs/{config}.py", *few, *flags, source, f"--workdir={workdir}")
-        assert (workdir / "report.html").exists()
-    assert dd_al.load_distilled(tmp_path / "cifar_distill").inputs.shape == (10, 32, 32, 3)
-    kit = dd_al.load_distilled(tmp_path / "table_distill")
+    source = f"--config.data.dir={tmp_path / 'own.csv'}"
+    commands.run(MAIN, "--config=configs/table_distill.py", *few, source, f"--workdir={tmp_path / 'w'}")
+    kit = dd_al.load_distilled(tmp_path / "w")
     assert kit.inputs.shape == (3, 3) and kit.labels == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("config", "variants", "inputs"),
+    [
+        ("cifar_distill", ("", "network=alex_cifar"), "images"),
+        ("mnist_distill", ("", "soft=5", "init=random", "network=convnet", "network=mlp"), "images"),
+        ("moons", ("", "layers=1", "layers=4"), "rows"),
+    ],
+)
+def test_every_variant_is_a_config(config, variants, inputs):
+    spec = importlib.util.spec_from_file_location(config, f"configs/{config}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for variant in variants:
+        assert from_config(Settings, module.get_config(variant)).inputs == inputs
