@@ -66,9 +66,13 @@ def test_points_are_distilled_and_reported(moons):
         and "The synthetic rows" in report
         and "sentence" not in report
     )
-    assert (moons / "figures" / "points.png").exists()
+    assert (moons / "figures" / "points.png").exists() and (moons / "figures" / "points_along.png").exists()
     described = json.loads((moons / "distilled.json").read_text())
     assert described["columns"] == ["x", "y"] and len(described["items"][0]["row"]) == 2
+    assert [moment["step"] for moment in described["course"]] == [0, 5, 10, 40]
+    assert described["course"][-1]["items"][3]["row"] == described["items"][3]["row"]
+    assert described["course"][0]["items"][3]["row"] != described["items"][3]["row"]
+    assert len(described["real"]["rows"]) == len(described["real"]["classes"]) == len_of_train
 
 
 def test_plain_numpy_trains_on_points_what_the_run_was_judged_by(moons):
@@ -156,7 +160,7 @@ def test_images_for_several_networks_at_once(commands, tmp_path):
     kit = dd_al.load_distilled(tmp_path / "w")
     assert kit.inputs.shape == (10, 8, 8, 1) and list(kit.also) == ["mlp:depth=0", "convnet:depth=2:width=4"]
     assert "10 synthetic images" in (tmp_path / "w" / "report.html").read_text()
-    assert (tmp_path / "w" / "figures" / "images.png").exists()
+    assert all((tmp_path / "w" / "figures" / f"{name}.png").exists() for name in ("images", "images_along"))
     described = json.loads((tmp_path / "w" / "distilled.json").read_text())
     assert np.shape(described["items"][0]["pixels"]) == (8, 8, 1)
 

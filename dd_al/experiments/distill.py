@@ -15,7 +15,7 @@ from flax.traverse_util import flatten_dict
 
 from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
-from dd_al.experiments import record
+from dd_al.experiments import record, snapshots
 from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
 from dd_al.experiments.coresets import fit_chosen
 from dd_al.experiments.distilling import distil
@@ -34,6 +34,7 @@ from dd_al.learner.unroll import part_of
 
 _LOG = logging.getLogger(__name__)
 _NEIGHBOURS = 5
+_PICTURED = {"images": 10, "rows": 400}  # items of a snapshot
 
 
 def run(settings: Settings, workdir: Workdir) -> None:
@@ -91,7 +92,10 @@ def run(settings: Settings, workdir: Workdir) -> None:
     }
     methods = _judge(task, settings.evaluate.split, params, extra, known)
     artefact.save(workdir.distilled, make_artefact(task, settings, distilled))
-    write_json(workdir.distilled_meta, describe(task, distilled, settings.distill.labels))
+    write_json(
+        workdir.distilled_meta,
+        {**describe(task, distilled, settings.distill.labels), **_course(task, settings, workdir)},
+    )
     record.finish(
         workdir,
         settings,
@@ -218,6 +222,23 @@ def _shown_as(task: Task, values: np.ndarray) -> dict:
     if task.inputs == "rows":
         return {"row": values.tolist()}
     return {"pixels": np.clip(values, 0, 255).round().astype(int).tolist()}
+
+
+def _course(task: Task, settings: Settings, workdir: Workdir) -> dict:
+    """How the first images or rows came about, and some real rows to show the synthetic ones with."""
+    if task.vectors is not None:
+        return {}
+    found, labels = [], settings.distill.labels
+    for step, arrays in snapshots.kept(workdir.checkpoints / "snapshots", settings.distill).items():
+        shown = np.asarray(targets(arrays["label_logits"], labels)).tolist()
+        count = _PICTURED[task.inputs]
+        items = [{"label": y, **_shown_as(task, x)} for x, y in zip(arrays["inputs"][:count], shown)]
+        found.append({"step": step, "items": items})
+    if task.inputs == "images":
+        return {"course": found}
+    count = _PICTURED["rows"]
+    real = {"rows": task.raw["train"][:count].tolist(), "classes": task.labels("train")[:count].tolist()}
+    return {"course": found, "real": real}
 
 
 def describe(task: Task, distilled: Distillation, labels: str) -> dict:

@@ -22,6 +22,7 @@ from dd_al.distill.outer import OuterState, Student, for_student
 from dd_al.distill.pool import Pool, make_pool
 from dd_al.distill.synthetic import Synthetic, as_batch, rates
 from dd_al.distill.unrolled import unrolled
+from dd_al.experiments import snapshots
 from dd_al.experiments.settings import DistillSettings
 from dd_al.experiments.starts import starting_sets
 from dd_al.experiments.task import Task, columns, known_inits
@@ -128,6 +129,9 @@ def optimise(
         checkpoint.save(workdir.checkpoints / "outer", step, state, meta)
         stop.check()
     began = time.perf_counter() - (time.perf_counter() - clock - compile_s)
+    pictured = workdir is not None and task.table is None
+    if pictured:
+        snapshots.keep(workdir.checkpoints / "snapshots", step, settings, state.outer.average)
 
     with Progress(settings.iterations, "distilling", done=step) as progress:
         while step < settings.iterations:
@@ -147,6 +151,8 @@ def optimise(
             seconds = meta["optimise_s"] + time.perf_counter() - began
             if metrics is not None:
                 metrics.write(step, **values, seconds=seconds)
+            if pictured:
+                snapshots.keep(workdir.checkpoints / "snapshots", step, settings, state.outer.average)
             asked = stop is not None and stop.requested
             if workdir is not None and (asked or _look(settings, step)):
                 checkpoint.save(workdir.checkpoints / "outer", step, state, {**meta, "optimise_s": seconds})

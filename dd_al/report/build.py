@@ -109,7 +109,7 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
             "Labels",
             "What each synthetic example teaches: cross-entropy is taken against these numbers.",
         )
-        drawn |= _draw_items(distilled["items"], labels, sections.label_names(distilled))
+        drawn |= _draw_items(distilled, labels, sections.label_names(distilled))
     if transfer := results.get("transfer"):
         picture = figures.transfer(transfer["networks"], transfer["ways"], transfer["retention"])
         caption = (
@@ -123,15 +123,25 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
     return {name: (figures.png(picture), title, caption) for name, (picture, title, caption) in drawn.items()}
 
 
-def _draw_items(items: list[dict], labels: list, names: list[str]) -> dict[str, tuple[Any, str, str]]:
-    """Returns what can be drawn of the items themselves: images, and rows of two numbers."""
+def _draw_items(distilled: Mapping, labels: list, names: list[str]) -> dict[str, tuple[Any, str, str]]:
+    """Returns what can be drawn of the items themselves, and of how they came about: images, rows of two numbers."""
+    items, drawn = distilled["items"], {}
     if all("pixels" in item for item in items):
         caption = "With the class of a hard label, or the largest shares of a soft one."
-        return {"images": (item_figures.images([i["pixels"] for i in items], labels, names), "Images", caption)}
-    if all(len(item.get("row", ())) == 2 for item in items):
-        picture = item_figures.points([item["row"] for item in items], labels, names)
-        return {"points": (picture, "Points", "Each where its two numbers say, marked by the class of its label.")}
-    return {}
+        drawn["images"] = item_figures.images([i["pixels"] for i in items], labels, names), "Images", caption
+        if course := distilled.get("course"):
+            picture = item_figures.images_along(course, names)
+            caption = "The first of them at several outer steps."
+            drawn["images_along"] = picture, "How the images came about", caption
+    elif all(len(item.get("row", ())) == 2 for item in items) and len(names) <= item_figures.MOST_CLASSES:
+        last = [{"step": None, "items": items}]
+        picture = item_figures.points_along(last, names, distilled.get("real"))
+        caption = "Synthetic ones where their two numbers say, marked by the class of their label; small ones are real."
+        drawn["points"] = picture, "Points", caption
+        if course := distilled.get("course"):
+            picture = item_figures.points_along(course, names, distilled.get("real"))
+            drawn["points_along"] = picture, "How the points came about", "The same at several outer steps."
+    return drawn
 
 
 def _draw_active(results: Mapping) -> dict[str, tuple[Any, str, str]]:

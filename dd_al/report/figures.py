@@ -53,7 +53,7 @@ def table_curves(panels: Mapping[str, tuple[Mapping[str, Mapping], float | None]
     axes = np.atleast_1d(axes).ravel()
     for panel, (name, (curves, majority_rate)) in zip(axes, panels.items(), strict=False):
         _draw_curves(panel, curves, majority_rate)
-        panel.set_title(_plain(name), fontsize=9)
+        panel.set_title(plain(name), fontsize=9)
         panel.set(xlabel="training steps", ylabel="validation accuracy (%)")
     for panel in axes[len(panels) :]:
         panel.set_axis_off()
@@ -71,7 +71,7 @@ def _draw_curves(axes: "Axes", curves: Mapping[str, Mapping], majority_rate: flo
         mean = values.mean(axis=1)
         spread = values.std(axis=1, ddof=1) if values.shape[1] > 1 else np.zeros_like(mean)
         axes.plot(
-            steps, mean, color=colour, linestyle=line, linewidth=2, label=_plain(METHOD_TITLES.get(name, name)),
+            steps, mean, color=colour, linestyle=line, linewidth=2, label=plain(METHOD_TITLES.get(name, name)),
             marker="o" if len(steps) == 1 else None,
         )  # fmt: skip
         axes.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
@@ -120,7 +120,7 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Fig
     figure, axes = new_figure(size=(_SIZE[0], min(9.0, max(2.4, 1.2 + 0.26 * items))), grid=False)
     low, high = min(0.0, values.min()), max(1.0, values.max())
     picture = axes.imshow(values, cmap="cividis", vmin=low, vmax=high, aspect="auto", interpolation="nearest")
-    short = [_plain(name if len(name) <= 14 else name[:13] + "…") for name in names]
+    short = [plain(name if len(name) <= 14 else name[:13] + "…") for name in names]
     crowded = sum(map(len, short)) > 36
     axes.set_xticks(range(classes), short, rotation=45 if crowded else 0, ha="right" if crowded else "center")
     axes.set_yticks(range(0, items, 1 + items // 30), range(1, items + 1, 1 + items // 30))
@@ -146,8 +146,8 @@ def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[S
     figure, axes = new_figure(size=(_SIZE[0] + 1.5, 1.8 + 0.34 * len(networks)), grid=False)
     low = min(50.0, np.nanmin(values)) if np.isfinite(values).any() else 50.0
     picture = axes.imshow(values, cmap="cividis", vmin=low, vmax=100, aspect="auto", interpolation="nearest")
-    axes.set_xticks(range(len(ways)), [_plain(textwrap.fill(way, 10)) for way in ways], fontsize=8)
-    axes.set_yticks(range(len(networks)), [_plain(name) for name in networks], fontsize=8)
+    axes.set_xticks(range(len(ways)), [plain(textwrap.fill(way, 10)) for way in ways], fontsize=8)
+    axes.set_yticks(range(len(networks)), [plain(name) for name in networks], fontsize=8)
     axes.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values):
         text, ink = (
@@ -181,7 +181,7 @@ def learned_rates(values: Sequence[Sequence[float]], names: Sequence[str]) -> "F
             marker=markers[index % len(markers)],
             markersize=4,
             linewidth=1.5,
-            label=_plain(name),
+            label=plain(name),
         )
     axes.set_yscale("log")
     low, high = axes.get_ylim()  # over two decades powers of ten are labels enough
@@ -217,7 +217,7 @@ def new_figure(
     return figure, axes
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Returns a name from data such that matplotlib does not read "$" in it as mathematics."""
     return name.replace("$", r"\$")
 

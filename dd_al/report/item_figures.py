@@ -1,12 +1,12 @@
 """What synthetic images and points look like."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dd_al.report.figures import GREY, new_figure
+from dd_al.report.figures import new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _SHOWN = 100  # images in a picture
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+MOST_CLASSES = len(_MARKS)  # that points are told apart by
 
 
 def images(pixels: Sequence, labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Figure":
@@ -41,23 +42,56 @@ def short_label(label: Sequence[float], names: Sequence[str]) -> str:
     """The class of a hard label; the two largest shares of a soft one."""
     order = np.argsort(-np.asarray(label, float), kind="stable")[:2]
     if label[order[0]] >= 0.995:
-        return names[order[0]].replace("$", r"\\$")
-    return " ".join(f"{names[i]}:{label[i]:.2f}" for i in order).replace("$", r"\\$")
+        return plain(names[order[0]])
+    return plain(" ".join(f"{names[i]}:{label[i]:.2f}" for i in order))
 
 
-def points(rows: Sequence[Sequence[float]], labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Figure":
-    """Draws synthetic rows of two numbers as points, marked by the class of their largest label.
+def images_along(course: Sequence[Mapping], names: Sequence[str]) -> "Figure":
+    """Draws the same images at several outer steps, a row each.
 
     Args:
-        rows: float[items][2].
-        labels: float[items][classes].
+        course: `{"step": s, "items": [{"pixels": int[height][width][channels], "label": float[classes]}]}` of each.
         names: one per class.
     """
-    values, classes = np.asarray(rows, float), np.asarray(labels, float).argmax(1)
-    figure, axes = new_figure(size=(4.8, 4.0))
-    for c, name in enumerate(names):
-        chosen = values[classes == c]
-        mark, colour = _MARKS[c % len(_MARKS)], _COLOURS[c % len(_COLOURS)]
-        axes.scatter(*chosen.T, s=18, marker=mark, color=colour, edgecolor=GREY, linewidth=0.3, label=name)
-    axes.legend(frameon=False, title="class")
+    columns, rows = len(course[0]["items"]), len(course)
+    size = (0.85 * columns + 0.9, 1.05 * rows + 0.2)
+    figure, axes = new_figure(rows=rows, columns=columns, size=size, grid=False)
+    for line, moment in zip(np.reshape(axes, (rows, columns)), course, strict=True):
+        for panel, item in zip(line, moment["items"], strict=True):
+            image = np.asarray(item["pixels"], np.uint8)
+            panel.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+            panel.set_title(short_label(item["label"], names), fontsize=7, pad=2)
+            panel.set(xticks=[], yticks=[])
+        line[0].set_ylabel(f"step {moment['step']:,}", fontsize=8)
+    return figure
+
+
+def points_along(course: Sequence[Mapping], names: Sequence[str], real: Mapping | None = None) -> "Figure":
+    """Draws rows of two numbers as points at several outer steps, a panel each, over real ones.
+
+    Args:
+        course: `{"step": s, "items": [{"row": float[2], "label": float[classes]}]}` of each step; None for no step.
+        names: one per class, `MOST_CLASSES` at most.
+        real: `{"rows": float[n][2], "classes": int[n]}`.
+    """
+    columns = min(3, len(course))
+    rows = math.ceil(len(course) / columns)
+    figure, axes = new_figure(rows=rows, columns=columns, size=(3.4 * columns + 0.6, 3.0 * rows + 0.4))
+    axes = np.atleast_1d(axes).ravel()
+    for panel, moment in zip(axes, course, strict=False):
+        classes = np.asarray([item["label"] for item in moment["items"]], float).argmax(1)
+        values = np.asarray([item["row"] for item in moment["items"]], float)
+        for c, name in enumerate(names):
+            style = {"color": _COLOURS[c], "marker": _MARKS[c]}
+            if real:
+                panel.scatter(
+                    *np.asarray(real["rows"], float)[np.asarray(real["classes"]) == c].T, s=3, alpha=0.35, **style
+                )
+            chosen = values[classes == c]
+            panel.scatter(*chosen.T, s=22, edgecolor="black", linewidth=0.4, label=plain(name), **style)
+        if moment["step"] is not None:
+            panel.set_title(f"step {moment['step']:,}", fontsize=9)
+    for panel in axes[len(course) :]:
+        panel.set_axis_off()
+    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=len(names))
     return figure

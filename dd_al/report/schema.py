@@ -131,6 +131,8 @@ _DISTILLED = {
     "rates?": {"names": [_TEXT], "values": [[_NUMBER]]},
     "label_names?": [(str, int)],
     "columns?": [_TEXT],
+    "course?": [{"step": _COUNT, "items": [{"label": [_NUMBER], "row?": [_NUMBER], "pixels?": [[[_COUNT]]]}]}],
+    "real?": {"rows": [[_NUMBER]], "classes": [_COUNT]},
     "inner_steps?": _COUNT,
 }
 
