@@ -9,6 +9,7 @@ import numpy as np
 from dd_al.report.figures import new_figure, plain
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _SHOWN = 100  # images in a picture
@@ -25,17 +26,22 @@ def images(pixels: Sequence, labels: Sequence[Sequence[float]], names: Sequence[
         labels: float[items][classes].
         names: one per class.
     """
-    shown = np.asarray(pixels[:_SHOWN], np.uint8)
+    shown = pixels[:_SHOWN]
     columns = min(10, len(shown))
     rows = math.ceil(len(shown) / columns)
     figure, axes = new_figure(rows=rows, columns=columns, size=(0.85 * columns + 0.3, 1.05 * rows + 0.2), grid=False)
     axes = np.atleast_1d(axes).ravel()
     for panel, image, label in zip(axes, shown, labels, strict=False):
-        panel.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-        panel.set_title(short_label(label, names), fontsize=7, pad=2)
+        _draw_image(panel, image, label, names)
     for panel in axes:
         panel.set_axis_off()
     return figure
+
+
+def _draw_image(panel: "Axes", pixels: Sequence, label: Sequence[float], names: Sequence[str]) -> None:
+    image = np.asarray(pixels, np.uint8)
+    panel.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+    panel.set_title(short_label(label, names), fontsize=7, pad=2)
 
 
 def short_label(label: Sequence[float], names: Sequence[str]) -> str:
@@ -58,9 +64,7 @@ def images_along(course: Sequence[Mapping], names: Sequence[str]) -> "Figure":
     figure, axes = new_figure(rows=rows, columns=columns, size=size, grid=False)
     for line, moment in zip(np.reshape(axes, (rows, columns)), course, strict=True):
         for panel, item in zip(line, moment["items"], strict=True):
-            image = np.asarray(item["pixels"], np.uint8)
-            panel.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-            panel.set_title(short_label(item["label"], names), fontsize=7, pad=2)
+            _draw_image(panel, item["pixels"], item["label"], names)
             panel.set(xticks=[], yticks=[])
         line[0].set_ylabel(f"step {moment['step']:,}", fontsize=8)
     return figure
