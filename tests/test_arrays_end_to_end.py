@@ -2,18 +2,20 @@
 
 import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dd_al
-from dd_al.core.errors import DataError
-from dd_al.core.settings import from_config
+from dd_al.core.errors import ConfigError, DataError
+from dd_al.core.settings import from_config, override
 from dd_al.data import tables
 from dd_al.data.sources import DataSettings
 from dd_al.experiments.settings import Settings
 from dd_al.io import artefact as artefacts
 
+REPOSITORY = Path(__file__).parent.parent
 MAIN = "dd_al.main"
 SMALL = (
     "--config.full.epochs=2",
@@ -45,6 +47,14 @@ def moons(commands, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("moons") / "w"
     commands.run(MAIN, *MOONS, f"--workdir={workdir}")
     return workdir
+
+
+def configs_of(name):
+    """The module of a config file."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"configs/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_points_are_distilled_and_reported(moons):
@@ -134,18 +144,28 @@ def test_a_damaged_description(moons, tmp_path, change, message):
         artefacts.load(tmp_path)
 
 
-def test_batches_are_dealt_and_shown_in_turn_or_refused(commands, tmp_path):
-    for flags, message in (
-        (["--config.distill.items=13"], "items = 13 cannot be dealt to batches = 3"),
-        (["--config.distill.batches=4", "--config.distill.steps=3"], "no inner step would see the last"),
-        (
-            ["--config.model.kind=gru", "--config.model.one_logit=false"],
-            "model.kind = 'gru' does not read inputs = 'rows'",
-        ),
-        (["--config.experiment=active"], "inputs = 'rows' is not for experiment = 'active'"),
-    ):
-        _, err = commands.run(MAIN, *MOONS, *flags, f"--workdir={tmp_path / 'w'}", code=2)
-        assert message in err
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"distill.items": "13"}, "items = 13 cannot be dealt to batches = 40"),
+        ({"distill.steps": "3"}, "batches = 40: no inner step would see the last, for steps = 3"),
+        ({"distill.init": "pool"}, "batches = 40 needs method = 'unrolled'"),
+        ({"model.kind": "gru", "model.one_logit": "false"}, "'gru' does not read inputs = 'rows'"),
+        ({"experiment": "active"}, "inputs = 'rows' is not for experiment = 'active'"),
+        ({"distill.word_dropout": "0.1"}, "word_dropout leaves words out"),
+        ({"distill.also": "mlp"}, "'mlp' is config.model already"),
+        ({"distill.also": "mlp:depht=3"}, r"config.distill.also, 'mlp:depht=3.: .*did you mean .depth."),
+        ({"distill.also": "lenet:one_logit=false"}, "distill.also = 'lenet' does not read inputs = 'rows'"),
+        ({"model.width": "0"}, "set depth to 0 for a linear model"),
+        ({"inputs": "words"}, "model.kind = 'mlp' does not read inputs = 'words'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes, message):
+    config = configs_of("moons").get_config("layers=2")
+    for key, text in changes.items():
+        override(Settings, config, key, text)
+    with pytest.raises(ConfigError, match=message):
+        from_config(Settings, config)
 
 
 @pytest.mark.slow
@@ -187,8 +207,5 @@ def test_the_config_of_a_table(commands, tmp_path):
     ],
 )
 def test_every_variant_is_a_config(config, variants, inputs):
-    spec = importlib.util.spec_from_file_location(config, f"configs/{config}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     for variant in variants:
-        assert from_config(Settings, module.get_config(variant)).inputs == inputs
+        assert from_config(Settings, configs_of(config).get_config(variant)).inputs == inputs

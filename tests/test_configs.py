@@ -42,6 +42,7 @@ CONTAINED = {
     ("imdb_distill.py", ""),
     ("any.py", ""),
     ("sst_full.py", ""),
+    ("sst_full.py", "classes=5"),
     ("sst_active.py", ""),
     ("sst_active.py", "classes=5"),
     ("sst_active.py", "quick=true"),

@@ -28,7 +28,8 @@ def examples():
     found = []
     for name in MARKDOWN:
         for number, code in enumerate(blocks(name, "python"), 1):
-            marks = [pytest.mark.slow] if "dd_al.distill(" in code or "ActiveLearner(" in code else []
+            long = ("dd_al.distill(", "ActiveLearner(", "import jax", "dd_al.load(")
+            marks = [pytest.mark.slow] if any(call in code for call in long) else []
             found.append(pytest.param(name, number, code, id=f"{name}-{number}", marks=marks))
     return found
 

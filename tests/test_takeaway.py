@@ -201,7 +201,7 @@ def test_no_such_set(tmp_path, index, toy_artefact):
 
 DAMAGE = {
     "another optimizer": ({"learner": {**LEARNER, "optimizer": "lion"}}, "another version .*'lion'"),
-    "another kind of model": ({"model": {"kind": "mlp"}}, "another version .*'mlp'"),
+    "another kind of model": ({"model": {"kind": "resnet"}}, "another version .*'resnet'"),
     "other targets": ({"targets": "odd"}, "targets = 'odd': must be one of soft, hard, unrestricted"),
     "other init": ({"init": "cold"}, "another version .*'cold'"),
     "no settings": ({"learner": 3}, "description is damaged|another version"),

@@ -46,7 +46,7 @@ def run(model, params, function=mc_dropout.probabilities, pool=POOL, key=KEY, pa
 
 
 @EVERY
-@pytest.mark.parametrize("consistent", [False, True])
+@pytest.mark.parametrize("consistent", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_trunk_reuse_gives_the_numbers_of_full_passes(name, consistent):
     model = MODELS[name]
     params = parameters(model)

@@ -50,6 +50,7 @@ def test_folder(folder):
         "train_counts": [40, 39],
         "sha256": "",
         "notes": [],
+        "unit": "sentence",
     }
     assert data.train.labels.dtype == np.int32 and data.train.rows.dtype == np.int64
     json.dumps(data.provenance())

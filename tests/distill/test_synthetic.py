@@ -47,6 +47,6 @@ def test_rates_are_positive_whatever_their_logarithms():
 
 
 def test_noise_has_the_scale_asked_for_and_depends_on_the_key_alone():
-    first, again, other = (noise_inputs(jax.random.key(k), 10, 20, 30, 0.5) for k in (0, 0, 1))
+    first, again, other = (noise_inputs(jax.random.key(k), 10, (20, 30), 0.5) for k in (0, 0, 1))
     assert first.shape == (10, 20, 30) and (first == again).all() and (first != other).any()
     assert abs(float(first.std()) - 0.5) < 0.02 and abs(float(first.mean())) < 0.02

@@ -305,6 +305,7 @@ def test_a_share_of_the_nets_trains_at_the_geometric_mean_of_the_rates():
     assert 8 < sum(flat) < 32
 
 
+@pytest.mark.slow
 def test_noise_on_rates_is_of_the_net_of_its_layers_and_of_its_steps():
     for one in followed(3, rate_noise=0.0):
         np.testing.assert_allclose(one, LEARNED, atol=1e-6)
@@ -315,6 +316,7 @@ def test_noise_on_rates_is_of_the_net_of_its_layers_and_of_its_steps():
     assert abs(noise.mean()) < 0.1 and 0.8 < noise.std(0).mean() / (0.3 * 3**0.5) < 1.2
 
 
+@pytest.mark.slow
 def test_a_share_of_the_nets_follows_the_steps_in_another_order():
     seen, orders = followed(shuffled_rates=0.5), set()
     for one in seen:

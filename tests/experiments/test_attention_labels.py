@@ -51,7 +51,7 @@ def test_they_are_counted_and_described(made):
     task, found, _ = made
     logits = found.synthetic.attention_logits
     plain = found.synthetic._replace(attention_logits=None)
-    stored = [_budget(task, 2, one)["distilled"]["stored_floats"] for one in (found.synthetic, plain)]
+    stored = [_budget(task, 2, one, ())["distilled"]["stored_floats"] for one in (found.synthetic, plain)]
     assert stored[0] - stored[1] == logits[0].size
     items = describe(task, found, "soft")["items"]
     for item, one in zip(items, np.asarray(jax.nn.softmax(logits[0])), strict=True):

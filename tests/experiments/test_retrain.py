@@ -74,7 +74,7 @@ def test_many_texts_are_answered_like_one_by_one(task, made, reviews):
     ("change", "message"),
     [
         ({"layers": ["conv9", "output"]}, r"rates are for the layers \['conv9', 'output'\]"),
-        ({"model": {"depth": 3}}, "another version of dd_al: .*depth"),
+        ({"model": {"stride": 3}}, "another version of dd_al: .*stride"),
     ],
 )
 def test_an_artefact_that_does_not_fit_together(made, change, message):

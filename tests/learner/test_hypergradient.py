@@ -66,7 +66,13 @@ def assert_close(a, b):
 
 
 # One step; a square number, with equal segments; and one that leaves a rest.
-@pytest.mark.parametrize("steps, optimizer", [(1, "momentum"), (9, "sgd"), (9, "adam"), (11, "momentum")])
+@pytest.mark.parametrize(
+    "steps, optimizer",
+    [
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((1, "momentum"), (9, "sgd"), (9, "adam"))),
+        (11, "momentum"),
+    ],
+)
 @pytest.mark.parametrize("name", ["checkpoint", "reverse"])
 def test_full_checkpoint_and_reverse_are_the_same(name, steps, optimizer):
     expected = gradients("full", steps, optimizer)
