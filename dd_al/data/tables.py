@@ -16,6 +16,7 @@ from dd_al.data.sources import DataSettings, local_path
 GENERATED = ("moons", "circles", "blobs")
 _ENDINGS = (".csv", ".tsv", ".parquet")
 _MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none")
+_CONFIGS = (*GENERATED, "table", DataSettings().name)  # names that a config gave, not the user
 _MOST = 50  # categories of a column
 _STATE = 8  # of the points, and of their split
 
@@ -35,12 +36,12 @@ def load(settings: DataSettings) -> Dataset:
             f"no rows of numbers are called {settings.name!r}{hint}: give a table in config.data.dir, or one of "
             f"{', '.join(GENERATED)} as config.data.name"
         )
-    parts = _read(path)
+    parts = _read(path, settings.encoding)
     names = _columns(parts, settings, path)
     inputs, columns = _encoded(parts, names)
     given = {split: (inputs[split], [row[table.at(settings.label_column)] for row in table.rows])
              for split, table in parts.items()}  # fmt: skip
-    name = path.stem if settings.name in (*GENERATED, DataSettings().name) else settings.name
+    name = path.stem if settings.name in _CONFIGS else settings.name
     return finish(given, settings, name=name, source="local", unit="row", columns=columns, origin=str(path))
 
 
@@ -75,9 +76,9 @@ class _Table(NamedTuple):
         return self.names.index(name)
 
 
-def _read(path: Path) -> dict[str, _Table]:
+def _read(path: Path, encoding: str) -> dict[str, _Table]:
     if path.is_file():
-        return {"train": _read_file(path)}
+        return {"train": _read_file(path, encoding)}
     found: dict[str, _Table] = {}
     for file in sorted(path.iterdir()):
         split = formats.SPLIT_NAMES.get(file.stem.lower())
@@ -85,13 +86,13 @@ def _read(path: Path) -> dict[str, _Table]:
             continue
         if split in found:
             raise DataError(f"{path}: {found[split].path.name} and {file.name} are both its {split} split; remove one")
-        found[split] = _read_file(file)
+        found[split] = _read_file(file, encoding)
     if "train" not in found:
         raise DataError(f"{path}: no train file in this folder; name it train with one of {', '.join(_ENDINGS)}")
     return found
 
 
-def _read_file(path: Path) -> _Table:
+def _read_file(path: Path, encoding: str) -> _Table:
     ending = path.suffix.lower()
     if ending not in _ENDINGS:
         raise DataError(f"{path}: a table must end in one of {', '.join(_ENDINGS)}, not {ending!r}")
@@ -106,7 +107,7 @@ def _read_file(path: Path) -> _Table:
         rows = [list(row.values()) for row in table.to_pylist()]
         names, lines = [str(name) for name in table.column_names], list(range(1, len(rows) + 1))
     else:
-        text = formats.read_text(path)
+        text = formats.read_text(path, encoding)
         cells = list(formats.cells_of(text, "\t" if ending == ".tsv" else ",", 0, str(path)))
         if not cells:
             raise DataError(f"{path}: the file is empty")

@@ -87,6 +87,16 @@ def test_a_folder_has_splits_and_one_set_of_columns(tmp_path):
     assert len(strange) == 1  # a category that training lacks is none of them
 
 
+def test_a_table_goes_by_its_own_name_in_any_encoding(tmp_path):
+    path = tmp_path / "leute.csv"
+    rows = "".join(f"{i},{'grün' if i % 2 else 'rot'},{'ja' if i % 3 else 'nein'}\n" for i in range(40))
+    path.write_bytes(f"alter,farbe,label\n{rows}".encode("latin-1"))
+    found = tables.load(DataSettings(name="table", dir=str(path), encoding="latin-1"))
+    assert found.name == "leute" and found.columns == ("alter", "farbe=grün", "farbe=rot")
+    with pytest.raises(DataError, match="leute.csv, line 3: not utf-8"):
+        tables.load(DataSettings(name="table", dir=str(path)))
+
+
 def test_chosen_columns(tmp_path):
     assert load(written(tmp_path), columns=("size", "age")).columns == ("size", "age")
 
