@@ -58,6 +58,7 @@ def test_an_image_of_test_is_not_trained_on(mnist):
         ("train-labels-idx1-ubyte.gz", gzip.compress(idx(CLASSES[:29])), "as many labels as images"),
         ("train-labels-idx1-ubyte.gz", b"nothing", "cannot be read"),
     ],
+    ids=["no idx", "cut off", "cut header", "too few labels", "no gzip"],  # gzip writes the time
 )
 def test_damaged_idx_files(mnist, name, content, message):
     (mnist / name).write_bytes(content)
