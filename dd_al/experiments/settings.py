@@ -433,6 +433,10 @@ class Settings:
 
     def _check_network(self, model: ModelSettings, key: str):
         """A network reads some kinds of inputs only."""
+        if (self.inputs == "pieces") != (model.kind == "encoder"):
+            raise ValueError(
+                f"inputs = 'pieces' and {key} = 'encoder' need each other, not {self.inputs!r} and {model.kind!r}"
+            )
         if model.kind not in (allowed := NETWORKS[self.inputs]):
             raise ValueError(
                 f"{key} = {model.kind!r} does not read inputs = {self.inputs!r}; networks that do: {', '.join(allowed)}"
