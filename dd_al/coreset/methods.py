@@ -112,16 +112,14 @@ def _support_vectors(key: jax.Array, features: np.ndarray, labels: np.ndarray) -
     if scores.ndim == 1:
         margins = np.abs(scores)
     else:
-        others = scores.copy()
-        own = others[np.arange(len(labels)), np.searchsorted(machine.classes_, labels)].copy()
-        others[np.arange(len(labels)), np.searchsorted(machine.classes_, labels)] = -np.inf
-        margins = np.abs(own - others.max(1))
+        own = machine.classes_ == labels[:, None]
+        margins = np.abs(scores[own] - np.where(own, -np.inf, scores).max(1))
     return np.lexsort((margins, -weights))
 
 
 def _condensed(key: jax.Array, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     order = np.asarray(jax.random.permutation(key, len(labels)))
-    store = [int(order[np.argmax(labels[order] == c)]) for c in np.unique(labels)]
+    store = dict.fromkeys(int(order[np.argmax(labels[order] == c)]) for c in np.unique(labels))  # in order
     nearest, answer = np.full(len(labels), np.inf), np.zeros(len(labels), labels.dtype)
 
     def keep(row: int) -> None:
@@ -130,16 +128,15 @@ def _condensed(key: jax.Array, features: np.ndarray, labels: np.ndarray) -> np.n
 
     for row in store:
         keep(row)
-    held, changed = set(store), True
+    changed = True
     while changed:
         changed = False
         for row in order.tolist():
-            if answer[row] != labels[row] and row not in held:
-                store.append(row)
-                held.add(row)
+            if answer[row] != labels[row] and row not in store:
+                store[row] = None
                 keep(row)
                 changed = True
-    return np.asarray(store + [row for row in order.tolist() if row not in held])
+    return np.asarray([*store, *(row for row in order.tolist() if row not in store)])
 
 
 _BY_CLASS: dict[str, _Choose] = {"herding": _herding, "k_center": _k_center, "k_medoids": _k_medoids}

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dd_al.core.errors import DataError
 from dd_al.data import labels, splits
 from dd_al.data.dataset import ArraySplit, Dataset, Scaling, Split, content_hash
 from dd_al.data.rows import Rows, checked
@@ -59,14 +58,11 @@ def finish(
         first += len(one)
     labels.check_classes(encoded, label_map)
     arranged = splits.arrange(encoded, settings.split_seed)
+    sliced, said = splits.slices(arranged.parts, settings.max_train, settings.split_seed)
     notes, found = [*notes, *(note.replace("texts", f"{unit}s").replace("text", unit) for note in arranged.notes)], {}
-    for split in ("train", "validation", "test"):
-        kept = getattr(arranged, split)
-        if settings.max_train:
-            kept = splits.slice_rows(kept, settings.max_train, settings.split_seed, f"slice {split}")
+    for split, kept in sliced.items():
         found[split] = ArraySplit(pooled[kept.rows], kept.labels, kept.rows)
-    if settings.max_train:
-        notes.append(f"max_train: a slice of at most {settings.max_train} rows of each split")
+    notes += said
     labels.check_classes(found, label_map, " once duplicates are removed")
     return Dataset(
         name=name,
@@ -94,16 +90,3 @@ def _scaling(train: np.ndarray, kind: str) -> Scaling:
     else:
         mean, std = values.mean(0), values.std(0)
     return Scaling(mean.astype(np.float32), np.where(std > 1e-12, std, 1.0).astype(np.float32))
-
-
-def finite(values: np.ndarray, origin: str) -> np.ndarray:
-    """Returns the values as float32.
-
-    Raises:
-        DataError: one of them is not finite; names its row.
-    """
-    values = np.asarray(values, np.float32)
-    if not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))[0])
-        raise DataError(f"{origin}, row {row + 1}: holds a number that is missing or not finite")
-    return values

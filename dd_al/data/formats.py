@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ SPLIT_NAMES = {
     "test": "test",
 }
 
-# In the label column of a table.
-_MISSING = ("nan", "na", "n/a", "<na>", "null", "none")
+# As tables write a missing value, in lower case.
+MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none")
 
 _Examples = Iterator[tuple[int, Any, Any]]
 
@@ -90,10 +90,20 @@ def read_folder(path: Path, text_column: str = "text", label_column: str = "labe
     Raises:
         DataError: no split is there, one is there twice, or a file is bad.
     """
+    files = split_files(path, EXTENSIONS)
+    return {split: read_file(file, text_column, label_column, encoding) for split, file in files.items()}
+
+
+def split_files(path: Path, endings: Sequence[str]) -> dict[str, Path]:
+    """Returns the file of each split that a folder has.
+
+    Raises:
+        DataError: no split is there, or one is there twice.
+    """
     files: dict[str, Path] = {}
     for file in sorted(path.iterdir()):
         split = SPLIT_NAMES.get(file.stem.lower())
-        if split is None or file.suffix.lower() not in EXTENSIONS:
+        if split is None or file.suffix.lower() not in endings:
             continue
         if split in files:
             raise DataError(f"{path}: {files[split].name} and {file.name} are both its {split} split; remove one")
@@ -102,9 +112,9 @@ def read_folder(path: Path, text_column: str = "text", label_column: str = "labe
         found = ", ".join(sorted(file.name for file in path.iterdir())[:8]) or "nothing"
         raise DataError(
             f"{path}: no train or test file in this folder (it holds {found}). Name the files train, validation and "
-            f"test, with one of {', '.join(EXTENSIONS)}"
+            f"test, with one of {', '.join(endings)}"
         )
-    return {split: read_file(file, text_column, label_column, encoding) for split, file in files.items()}
+    return files
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
@@ -188,7 +198,7 @@ def _table(
     for line, cells in rows[1:]:
         # How tables write a missing value; a text may well be "null" or "NA".
         text = None if cells[text_at].strip().lower() == "nan" else cells[text_at]
-        label = None if label_at == text_at or cells[label_at].strip().lower() in _MISSING else cells[label_at]
+        label = None if label_at == text_at or cells[label_at].strip().lower() in MISSING else cells[label_at]
         yield line, text, label
 
 

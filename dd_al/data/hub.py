@@ -80,9 +80,9 @@ def read_images(name: str, label_column: str = "label") -> dict[str, tuple[np.nd
         if len({image.shape for image in images}) != 1:
             raise DataError(f"{origin}: images of different sizes or colours")
         stacked = np.stack(images).astype(np.uint8)
-        feature, labels = split.features[label_column], split[label_column]
-        names = feature.names if type(feature).__name__ == "ClassLabel" else None
-        found[key] = stacked.reshape(*stacked.shape[:3], -1), [names[x] for x in labels] if names else list(labels)
+        names = getattr(split.features[label_column], "names", None)
+        labels = [names[x] if names and x is not None else x for x in _labels(split, label_column)]
+        found[key] = stacked.reshape(*stacked.shape[:3], -1), labels
     return found
 
 
@@ -121,11 +121,13 @@ def _examples(split: Any, text_column: str, label_column: str, origin: str) -> I
     names = split.column_names
     for wanted, option in ((text_column, "text_column"), (label_column, "label_column")):
         column(names, wanted, option, origin)
-    labels = split[label_column]
-    if type(split.features[label_column]).__name__ == "ClassLabel":
-        # The hub's way to withhold a label.
-        labels = [None if label == -1 else label for label in labels]
-    yield from zip(range(1, len(split) + 1), split[text_column], labels, strict=True)
+    yield from zip(range(1, len(split) + 1), split[text_column], _labels(split, label_column), strict=True)
+
+
+def _labels(split: Any, column: str) -> list:
+    """The column's values; None where the hub withholds a class, which it writes as -1."""
+    classes = type(split.features[column]).__name__ == "ClassLabel"
+    return [None if classes and label == -1 else label for label in split[column]]
 
 
 def unreachable(repository: str, kind: str = "datasets") -> str:

@@ -13,7 +13,7 @@ from dd_al.data import hub
 from dd_al.data.arrays import finish
 from dd_al.data.dataset import Dataset
 from dd_al.data.formats import SPLIT_NAMES
-from dd_al.data.sources import DataSettings, local_path, not_local
+from dd_al.data.sources import DataSettings, local_path, not_local, own_name
 
 NAMES = ("mnist", "digits", "cifar10")
 _IDX = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}
@@ -36,8 +36,9 @@ def load(settings: DataSettings) -> Dataset:
     if settings.source == "hub":
         return _of_hub(settings)
     if path is not None:
-        own = path.name if settings.dir and name in (*NAMES, DataSettings().name) else name
-        return finish(read(path), settings, name=own, source="local", unit="image", origin=str(path))
+        return finish(
+            read(path), settings, name=own_name(path, settings, NAMES), source="local", unit="image", origin=str(path)
+        )
     if name == "digits":
         return _packaged(settings)
     absent = not_local(settings)

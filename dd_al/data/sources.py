@@ -168,6 +168,17 @@ def local_path(settings: DataSettings) -> Path | None:
     return next((candidate for candidate in candidates if candidate.exists()), None)
 
 
+def own_name(path: Path, settings: DataSettings, known: Iterable[str]) -> str:
+    """Returns what the user's own file or folder is called: as `settings` say, unless that is only a config's name.
+
+    Args:
+        path: what is read.
+        settings: whose `name` is one of `known`, or the default, where a config gave it.
+        known: data sets that a config may name; what is in `dir` is none of them, whatever it is called.
+    """
+    return path.stem if settings.dir and settings.name in {*known, DataSettings().name} else settings.name
+
+
 def not_local(settings: DataSettings) -> str:
     """Why `local_path` found nothing.
 
@@ -189,8 +200,7 @@ def _read_local(path: Path, settings: DataSettings) -> _Found:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     options = (settings.text_column, settings.label_column, settings.encoding)
-    # A config's own data set is not what a file of the user's holds, whatever it is called.
-    name = path.stem if settings.dir and settings.name in hub.IDS else settings.name
+    name = own_name(path, settings, hub.IDS)
     if not path.is_dir():
         return _Found(name, "local", {"train": formats.read_file(path, *options)})
     if not any((path / file).exists() for file in treebank.FILES):
@@ -254,27 +264,22 @@ def _finish(found: _Found, settings: DataSettings) -> Dataset:
         parts, note = splits.seed_paper(parts, seed)
         notes.append(note)
     arranged = splits.arrange(parts, seed)
-    train, validation, test = arranged.train, arranged.validation, arranged.test
+    parts = arranged.parts
     notes += arranged.notes
     if phrases:
-        phrases = phrases.take(treebank.training_phrases(phrases.texts, train.texts, validation.texts + test.texts))
-        train = splits.pool([train, phrases], renumber=False)
+        held = arranged.validation.texts + arranged.test.texts
+        phrases = phrases.take(treebank.training_phrases(phrases.texts, arranged.train.texts, held))
+        parts["train"] = splits.pool([arranged.train, phrases], renumber=False)
         notes.append(f"{len(phrases)} phrases of the treebank were added to train")
-    if limit := settings.max_train:
-        train = splits.slice_rows(train, limit, seed, "slice train")
-        validation = splits.slice_rows(validation, limit, seed, "slice validation")
-        test = splits.slice_rows(test, limit, seed, "slice test")
-        notes.append(f"max_train: a slice of at most {limit} rows of each split")
-    labels.check_classes({"train": train}, label_map, " once duplicates are removed")
+    parts, said = splits.slices(parts, settings.max_train, seed)
+    labels.check_classes({"train": parts["train"]}, label_map, " once duplicates are removed")
     return Dataset(
         name=found.name,
         source=found.source,
         stand_in_for=found.stand_in_for,
-        train=train,
-        validation=validation,
-        test=test,
+        **parts,
         label_map=label_map,
         dropped_duplicates=arranged.dropped,
-        sha256=content_hash(train, validation, test),
-        notes=tuple(notes),
+        sha256=content_hash(*parts.values()),
+        notes=(*notes, *said),
     )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,11 @@ class Arranged:
     test: Split
     dropped: int
     notes: tuple[str, ...]
+
+    @property
+    def parts(self) -> dict[str, Split]:
+        """The splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
 def arrange(splits: dict[str, Split], seed: int) -> Arranged:
@@ -129,6 +134,14 @@ def stratified(labels: np.ndarray, size: int, seed: int, purpose: str) -> np.nda
 def slice_rows(split: Split, size: int, seed: int, purpose: str) -> Split:
     """Returns a seeded stratified slice of about `size` rows, or the split where it has no more than that."""
     return split if len(split) <= size else split.take(stratified(split.labels, size, seed, purpose))
+
+
+def slices(parts: Mapping[str, Split], size: int | None, seed: int) -> tuple[dict[str, Split], list[str]]:
+    """Returns `slice_rows` of every split and what to say about it; the splits themselves without a size."""
+    if not size:
+        return dict(parts), []
+    kept = {name: slice_rows(part, size, seed, f"slice {name}") for name, part in parts.items()}
+    return kept, [f"max_train: a slice of at most {size} rows of each split"]
 
 
 def seed_paper(splits: dict[str, Split], seed: int) -> tuple[dict[str, Split], str]:

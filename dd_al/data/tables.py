@@ -1,5 +1,6 @@
 """Rows of numbers: generated points, and the user's own tables, whose columns may also hold categories."""
 
+import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,10 @@ from dd_al.core.errors import DataError, nearest
 from dd_al.data import formats
 from dd_al.data.arrays import finish
 from dd_al.data.dataset import Dataset
-from dd_al.data.sources import DataSettings, local_path
+from dd_al.data.sources import DataSettings, local_path, own_name
 
 GENERATED = ("moons", "circles", "blobs")
 _ENDINGS = (".csv", ".tsv", ".parquet")
-_MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none")
-_CONFIGS = (*GENERATED, "table", DataSettings().name)  # names that a config gave, not the user
 _MOST = 50  # categories of a column
 _STATE = 8  # of the points, and of their split
 
@@ -41,8 +40,15 @@ def load(settings: DataSettings) -> Dataset:
     inputs, columns = _encoded(parts, names)
     given = {split: (inputs[split], [row[table.at(settings.label_column)] for row in table.rows])
              for split, table in parts.items()}  # fmt: skip
-    name = path.stem if settings.name in _CONFIGS else settings.name
-    return finish(given, settings, name=name, source="local", unit="row", columns=columns, origin=str(path))
+    return finish(
+        given,
+        settings,
+        name=own_name(path, settings, (*GENERATED, "table")),
+        source="local",
+        unit="row",
+        columns=columns,
+        origin=str(path),
+    )
 
 
 def _generated(settings: DataSettings) -> Dataset:
@@ -79,17 +85,10 @@ class _Table(NamedTuple):
 def _read(path: Path, encoding: str) -> dict[str, _Table]:
     if path.is_file():
         return {"train": _read_file(path, encoding)}
-    found: dict[str, _Table] = {}
-    for file in sorted(path.iterdir()):
-        split = formats.SPLIT_NAMES.get(file.stem.lower())
-        if split is None or file.suffix.lower() not in _ENDINGS:
-            continue
-        if split in found:
-            raise DataError(f"{path}: {found[split].path.name} and {file.name} are both its {split} split; remove one")
-        found[split] = _read_file(file, encoding)
-    if "train" not in found:
+    files = formats.split_files(path, _ENDINGS)
+    if "train" not in files:
         raise DataError(f"{path}: no train file in this folder; name it train with one of {', '.join(_ENDINGS)}")
-    return found
+    return {split: _read_file(file, encoding) for split, file in files.items()}
 
 
 def _read_file(path: Path, encoding: str) -> _Table:
@@ -101,14 +100,15 @@ def _read_file(path: Path, encoding: str) -> _Table:
         from pyarrow import parquet
 
         try:
-            table = parquet.read_table(str(path), partitioning=None)
+            with parquet.ParquetFile(path) as file:
+                table = file.read()
         except (OSError, pyarrow.ArrowException) as error:
             raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
         rows = [list(row.values()) for row in table.to_pylist()]
         names, lines = [str(name) for name in table.column_names], list(range(1, len(rows) + 1))
     else:
         text = formats.read_text(path, encoding)
-        cells = list(formats.cells_of(text, "\t" if ending == ".tsv" else ",", 0, str(path)))
+        cells = list(formats.cells_of(text, "\t" if ending == ".tsv" else ",", csv.QUOTE_MINIMAL, str(path)))
         if not cells:
             raise DataError(f"{path}: the file is empty")
         (_, names), *rest = cells
@@ -143,7 +143,7 @@ def _encoded(parts: dict[str, _Table], names: list[str]) -> tuple[dict[str, np.n
         cells = {split: [row[table.at(name)] for row in table.rows] for split, table in parts.items()}
         for split, table in parts.items():
             for cell, line in zip(cells[split], table.lines, strict=True):
-                if cell is None or str(cell).strip().lower() in _MISSING or cell != cell:
+                if cell is None or str(cell).strip().lower() in formats.MISSING or cell != cell:
                     raise DataError(
                         f"{table.path}, line {line}: column {name!r} has no value; fill it in, leave the row out, or "
                         "choose columns with config.data.columns"

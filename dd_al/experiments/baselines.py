@@ -118,8 +118,13 @@ def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:
     labels = task.labels("train")
     by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
     rows = np.stack([balanced_draw(rng, by_class, items) for _ in range(draws)])
+    return batches_of(task, rows)
+
+
+def batches_of(task: Task, rows: np.ndarray) -> Batch:
+    """Training examples as they are: of ``int[draws, items]`` rows, arrays with a leading axis of draws."""
     inputs = jax.vmap(task.embed)(jnp.asarray(task.raw["train"][rows]))
-    return Batch((inputs,), jnp.asarray(one_hot(labels[rows], task.classes)))
+    return Batch((inputs,), jnp.asarray(one_hot(task.labels("train")[rows], task.classes)))
 
 
 def balanced_draw(rng: np.random.Generator, by_class: list[np.ndarray], items: int) -> np.ndarray:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
-from dd_al.core.types import Batch, TextInputs
+from dd_al.core.types import TextInputs
 from dd_al.coreset.methods import select
 from dd_al.distill.synthetic import balanced_classes
-from dd_al.experiments.baselines import Trained, fit_constant
+from dd_al.experiments.baselines import Trained, batches_of, fit_constant
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task, one_hot
+from dd_al.experiments.task import Task
 from dd_al.io.signals import Stop
 from dd_al.learner.learner import LearnerState
-from dd_al.learner.predict import on_every
+from dd_al.learner.predict import on_every, trunk_of
 from dd_al.models.base import Params
+from dd_al.models.linen import masked_mean
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,14 +35,15 @@ def features_of(task: Task, params: Params | None) -> np.ndarray:
 
     @jax.jit
     def compute(params: Params | None, buckets: tuple) -> jax.Array:
+        trunk = None if params is None else trunk_of(task.learner.model, params, task.train, task.embed)
+
         def one(raw: jax.Array, index: jax.Array) -> jax.Array:
             del index
+            if trunk is not None:
+                return trunk(raw)
             inputs = task.embed(raw)
-            if params is not None:
-                return task.learner.model.features(params, inputs)
             if isinstance(inputs, TextInputs):
-                words = jnp.maximum(inputs.mask.sum(1, keepdims=True), 1)
-                return (inputs.embedded * inputs.mask[..., None]).sum(1) / words
+                return masked_mean(inputs.embedded, inputs.mask)
             return inputs.reshape(len(inputs), -1)
 
         return on_every(task.train._replace(buckets=buckets), one)
@@ -88,8 +89,5 @@ def fit_chosen(
     """
     rows = choose(task, settings, name, items, full)
     _LOG.info("%s: %d of %d examples", name, len(rows), len(task.raw["train"]))
-    inputs = task.embed(jnp.asarray(task.raw["train"][rows]))
-    batch = Batch((inputs,), jnp.asarray(one_hot(task.labels("train")[rows], task.classes)))
-    count = jax.tree.leaves(states)[0].shape[0]
-    batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), batch)
+    batches = batches_of(task, np.tile(rows, (len(jax.tree.leaves(states)[0]), 1)))
     return fit_constant(task, settings.random, batches, states, stop=stop, title=name.replace("_", " "))

@@ -14,14 +14,16 @@ if TYPE_CHECKING:  # importing matplotlib takes a good part of a second: only dr
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette; line style and colour say the same thing, so that a grey print still reads.
+# Okabe and Ito's.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+# Line style and colour say the same thing, so that a grey print still reads.
 _STYLES = {
-    "distilled": ("#0072B2", "-"),
-    "random": ("#D55E00", "--"),
-    "full": ("#009E73", "-."),
-    "full_finetuned": ("#CC79A7", (0, (5, 1, 1, 1, 1, 1))),
+    "distilled": (PALETTE[0], "-"),
+    "random": (PALETTE[1], "--"),
+    "full": (PALETTE[2], "-."),
+    "full_finetuned": (PALETTE[3], (0, (5, 1, 1, 1, 1, 1))),
 }
-_MORE = ("#E69F00", "#56B4E9", "#000000", "#F0E442")
+_MORE = PALETTE[4:]
 GREY = "#555555"
 _SIZE = (5.2, 3.4)  # inches: small, so that text stays readable where a phone shrinks the picture
 _MOST_NUMBERS = 150  # a heat map with more cells than this shows colours only

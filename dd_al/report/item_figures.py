@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dd_al.report.figures import new_figure, plain
+from dd_al.report.figures import PALETTE, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _SHOWN = 100  # images in a picture
-_MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-MOST_CLASSES = len(_MARKS)  # that points are told apart by
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MOST_CLASSES = len(MARKS)  # that points are told apart by
 
 
 def images(pixels: Sequence, labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Figure":
@@ -83,19 +82,23 @@ def points_along(course: Sequence[Mapping], names: Sequence[str], real: Mapping 
     figure, axes = new_figure(rows=rows, columns=columns, size=(3.4 * columns + 0.6, 3.0 * rows + 0.4))
     axes = np.atleast_1d(axes).ravel()
     for panel, moment in zip(axes, course, strict=False):
-        classes = np.asarray([item["label"] for item in moment["items"]], float).argmax(1)
-        values = np.asarray([item["row"] for item in moment["items"]], float)
-        for c, name in enumerate(names):
-            style = {"color": _COLOURS[c], "marker": _MARKS[c]}
-            if real:
-                panel.scatter(
-                    *np.asarray(real["rows"], float)[np.asarray(real["classes"]) == c].T, s=3, alpha=0.35, **style
-                )
-            chosen = values[classes == c]
-            panel.scatter(*chosen.T, s=22, edgecolor="black", linewidth=0.4, label=plain(name), **style)
+        draw_points(panel, moment["items"], real, names)
         if moment["step"] is not None:
             panel.set_title(f"step {moment['step']:,}", fontsize=9)
     for panel in axes[len(course) :]:
         panel.set_axis_off()
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=len(names))
     return figure
+
+
+def draw_points(panel: "Axes", items: Sequence[Mapping], real: Mapping | None, names: Sequence[str]) -> None:
+    """Draws synthetic points, marked by the class of their label, over small real ones."""
+    classes = np.asarray([item["label"] for item in items], float).argmax(1)
+    values = np.asarray([item["row"] for item in items], float)
+    for c, name in enumerate(names):
+        style = {"color": PALETTE[c], "marker": MARKS[c]}
+        if real:
+            behind = np.asarray(real["rows"], float)[np.asarray(real["classes"]) == c]
+            panel.scatter(*behind.T, s=3, alpha=0.35, **style)
+        chosen = values[classes == c]
+        panel.scatter(*chosen.T, s=22, edgecolor="black", linewidth=0.4, label=plain(name), **style)

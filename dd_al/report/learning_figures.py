@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dd_al.report.active import QUERY_TITLES
-from dd_al.report.figures import GREY, new_figure
+from dd_al.report.figures import GREY, PALETTE, new_figure
 from dd_al.report.learning import mean_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette; random sampling is black and dashed in every picture.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_COLOURS = PALETTE[:6]  # random sampling is black and dashed in every picture
 _LINES = ("-", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 

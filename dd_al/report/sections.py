@@ -7,7 +7,7 @@ from typing import Any
 from dd_al.report.active import QUERY_TITLES
 from dd_al.report.html import Content, Markup, markup, pairs, table, tag
 from dd_al.report.schema import METHOD_TITLES
-from dd_al.report.verdict import budget, fraction, interval, known, percent, score, spread
+from dd_al.report.verdict import budget, fraction, interval, known, percent, score, spread, unit_of
 
 # Table 2 of the seed paper, as shares of its accuracy on the original data.
 PAPER_RATIOS = {"full": 1.0, "distilled": 0.892, "random": 0.638}
@@ -53,7 +53,7 @@ def headline(results: Mapping) -> Markup:
         head.append("Paper's ratio, %")
     order = [*METHOD_TITLES, *results["methods"]]
     rows = [_method_row(results, name)[: len(head)] for name in sorted(results["methods"], key=order.index)]
-    unit = results["dataset"].get("unit", "sentence")
+    unit = unit_of(results)
     notes = (
         f"Mean ± standard deviation over initialisations; in brackets {percent(level, 0)} % intervals from a bootstrap "
         f"that draws both initialisations and {unit}s. They say nothing about the next distillation: repeat the run "

@@ -41,6 +41,11 @@ def score(results: Mapping, method: str, name: str = "accuracy") -> Mapping | No
     return results["methods"].get(method, {}).get(f"{results['evaluate']['split']}_{name}")
 
 
+def unit_of(results: Mapping) -> str:
+    """Returns what an example is called: "sentence", "image" or "row"."""
+    return results["dataset"].get("unit", "sentence")
+
+
 def budget(results: Mapping, method: str) -> Mapping:
     """Returns what a method was given; a fine-tuned full-data learner is given what the full data is."""
     budgets = results["budget"]
@@ -63,7 +68,7 @@ def verdict(results: Mapping, *, why: bool = True) -> str:
 def _distilled(results: Mapping) -> str:
     entry, given = results["methods"]["distilled"], budget(results, "distilled")
     learner = "a fresh learner" if results["evaluate"]["init"] == "random" else "the known initialisation"
-    unit = results["dataset"].get("unit", "sentence")
+    unit = unit_of(results)
     text = (
         f"{_examples(results, 'distilled')} synthetic {_agree(results, 'distilled', unit, unit + 's')} "
         f"({fraction(given.get('fraction'))} of the training data) {_agree(results, 'distilled', 'trains', 'train')} "
@@ -83,7 +88,7 @@ def _distilled(results: Mapping) -> str:
 
 
 def _baselines(results: Mapping) -> str:
-    split, unit, parts = results["evaluate"]["split"], results["dataset"].get("unit", "sentence"), []
+    split, unit, parts = results["evaluate"]["split"], unit_of(results), []
     for name in results["methods"]:
         examples = _examples(results, name)
         who = {
@@ -112,7 +117,7 @@ def _warnings(results: Mapping, why: bool) -> list[str]:
     if known(rate) and distilled["mean"] <= rate:
         lines.append("The distilled set does no better than that constant answer.")
     if random and known(random["mean"]) and distilled["mean"] <= random["mean"]:
-        unit = results["dataset"].get("unit", "sentence")
+        unit = unit_of(results)
         lines.append(f"Distillation does not beat random {unit}s here.")
     return lines + _shortfall(results, why)
 
