@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from dd_al.core.keys import stream
@@ -58,14 +59,14 @@ class Student(NamedTuple):
       initial_states: ``initial_states(key) -> LearnerState`` stacked over the nets of one outer step: fresh draws, or
         the same known ones for every key.
       train: from `dd_al.learner.hypergradient.differentiable_training`; in full if None.
-      columns: which columns of the set's rates are this student's.
+      columns: which columns of the set's rates are those of this student's layers.
       pool: where it starts from instead of ``initial_states``, if not None.
     """
 
     learner: Learner
     initial_states: Callable[[jax.Array], LearnerState]
     train: Callable[..., LearnerState] | None = None
-    columns: slice = slice(None)
+    columns: slice | np.ndarray = slice(None)
     pool: Pool | None = None
 
 

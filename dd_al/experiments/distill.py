@@ -214,7 +214,7 @@ def names_of_rates(task: Task) -> list[str]:
     return [*layers(task.learner.model), *others]
 
 
-def _shown_as(task: Task, values: np.ndarray) -> dict:
+def shown_as(task: Task, values: np.ndarray) -> dict:
     """What an item looks like: its nearest words; pixels from 0 to 255; or the numbers of its row."""
     if task.vectors is not None:
         return {"nearest_words": nearest_words(task.vectors.vocabulary.words, task.vectors.table, values, _NEIGHBOURS)}
@@ -232,7 +232,7 @@ def _course(task: Task, settings: Settings, workdir: Workdir) -> dict:
     for step, arrays in snapshots.kept(workdir.checkpoints / "snapshots", settings.distill).items():
         shown = np.asarray(targets(arrays["label_logits"], labels)).tolist()
         count = _PICTURED[task.inputs]
-        items = [{"label": y, **_shown_as(task, x)} for x, y in zip(arrays["inputs"][:count], shown)]
+        items = [{"label": y, **shown_as(task, x)} for x, y in zip(arrays["inputs"][:count], shown)]
         found.append({"step": step, "items": items})
     if task.inputs == "images":
         return {"course": found}
@@ -250,7 +250,7 @@ def describe(task: Task, distilled: Distillation, labels: str) -> dict:
     items = []
     for s, one_set in enumerate(synthetic.inputs):
         for i, values in enumerate(one_set):
-            item = {"set": s, "label": shown[s, i].tolist(), **_shown_as(task, values)}
+            item = {"set": s, "label": shown[s, i].tolist(), **shown_as(task, values)}
             if attention is not None:  # of each position, over blocks and heads
                 item["attention"] = attention[s, i].mean((0, 1)).tolist()
             if distilled.start_rows is not None and task.vectors is not None:

@@ -60,6 +60,7 @@ def distil(
         sets=sets,
         select_inits=settings.evaluate.select_inits,
         workdir=workdir,
+        pictures=None if workdir is None or task.table is not None else workdir.checkpoints / "snapshots",
         stop=stop,
     )
     return found if settings.distill.method == "unrolled" else with_schedule(task, settings, found, stop)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -25,7 +26,7 @@ from dd_al.distill.unrolled import unrolled
 from dd_al.experiments import snapshots
 from dd_al.experiments.settings import DistillSettings
 from dd_al.experiments.starts import starting_sets
-from dd_al.experiments.task import Task, columns, known_inits
+from dd_al.experiments.task import Task, all_rates, known_inits, learned_columns
 from dd_al.io import checkpoint
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
@@ -94,6 +95,7 @@ def optimise(
     sets: int = 1,
     select_inits: int = 10,
     workdir: Workdir | None = None,
+    pictures: Path | None = None,
     stop: Stop | None = None,
 ) -> Distillation:
     """Distils ``sets`` sets side by side, from the last checkpoint if the work directory has one.
@@ -105,6 +107,7 @@ def optimise(
       sets: how many; with known initialisations each set has its own.
       select_inits: initialisations that judge a set on validation, never trained on; a known one is its only judge.
       workdir: where checkpoints and metrics go; None keeps nothing.
+      pictures: folder for what the first set looks like along the way; None keeps nothing of it.
       stop: asked after every stretch; the state is saved before it raises.
 
     Raises:
@@ -129,9 +132,8 @@ def optimise(
         checkpoint.save(workdir.checkpoints / "outer", step, state, meta)
         stop.check()
     began = time.perf_counter() - (time.perf_counter() - clock - compile_s)
-    pictured = workdir is not None and task.table is None
-    if pictured:
-        snapshots.keep(workdir.checkpoints / "snapshots", step, settings, state.outer.average)
+    if pictures is not None:
+        snapshots.keep(pictures, step, settings, state.outer.average)
 
     with Progress(settings.iterations, "distilling", done=step) as progress:
         while step < settings.iterations:
@@ -151,15 +153,15 @@ def optimise(
             seconds = meta["optimise_s"] + time.perf_counter() - began
             if metrics is not None:
                 metrics.write(step, **values, seconds=seconds)
-            if pictured:
-                snapshots.keep(workdir.checkpoints / "snapshots", step, settings, state.outer.average)
+            if pictures is not None:
+                snapshots.keep(pictures, step, settings, state.outer.average)
             asked = stop is not None and stop.requested
             if workdir is not None and (asked or _look(settings, step)):
                 checkpoint.save(workdir.checkpoints / "outer", step, state, {**meta, "optimise_s": seconds})
             if asked:
                 stop.check()
     return Distillation(
-        synthetic=state.best,
+        synthetic=all_rates(task, settings, state.best),
         best_step=np.asarray(state.best_step),
         best_accuracy=np.asarray(state.best_accuracy),
         start_rows=start_rows,
@@ -235,7 +237,7 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
                 part,
                 pool(learner),
             )
-            for learner, part in zip((task.learner, *task.others.values()), columns(task).values())
+            for learner, part in zip((task.learner, *task.others.values()), learned_columns(task, settings).values())
         ]
 
     def method(index: jax.Array):

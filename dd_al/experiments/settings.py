@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from dataclasses import dataclass, field
 
-from dd_al.core.errors import ConfigError, nearest
+from dd_al.core.errors import ConfigError
 from dd_al.core.settings import from_config, override, to_config
 from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.sources import DataSettings
@@ -24,6 +22,7 @@ QUERIES = (
     "ret", "rect", "sud",
 )  # fmt: skip
 CORESETS = ("herding", "k_center", "k_medoids", "support_vectors", "condensed")
+SCHEDULES = ("learned", "repeated", "continued", "rising")
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")
 NETWORKS = {
@@ -192,6 +191,7 @@ class DistillSettings:
     )
     average: float = _option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = _option(0.02, "learning rate that every inner step starts from", min=1e-8)
+    shared_rates: bool = _option(False, "learn one rate for each inner step, instead of one for each layer in it")
     attention: float = _option(
         0.0, "weight of learned attention labels in the loss on synthetic items (transformer); 0 for none", min=0.0
     )
@@ -217,7 +217,7 @@ class DistillSettings:
         unrolled = {
             "hypergradient": self.hypergradient != "full", "rate_noise": self.rate_noise > 0,
             "flat_rates": self.flat_rates > 0, "shuffled_rates": self.shuffled_rates > 0,
-            "inner_dropout": self.inner_dropout, "attention": self.attention > 0,
+            "inner_dropout": self.inner_dropout, "attention": self.attention > 0, "shared_rates": self.shared_rates,
         }  # fmt: skip
         if self.method != "unrolled" and any(unrolled.values()):
             key = next(name for name, given in unrolled.items() if given)
@@ -362,6 +362,34 @@ class TableSettings:
 
 
 @dataclass(frozen=True)
+class StudySettings:
+    """Sets for one network or several, on all of them, and along values of keys; `config.study`."""
+
+    networks: tuple[str, ...] | None = _option(
+        None, "networks to compare, by names as of config.distill.also; that of config.model if unset"
+    )
+    matrix: bool = _option(True, "try the sets of each network, and those for all at once, on all networks")
+    together: bool = _option(True, "also distil for all of the networks at once")
+    restarts: int = _option(10, "distillations of each row of the matrix, side by side", min=1)
+    schedules: tuple[str, ...] = _option(
+        SCHEDULES, "rates to train networks with on a distilled set, of which the longer ones end by validation",
+        choices=SCHEDULES,
+    )  # fmt: skip
+    longest: int = _option(5, "times as many inner steps as were learned, in the longest schedule", min=1)
+    curves: dict[str, str] | None = _option(
+        None,
+        "a name for each curve, and the keys whose values it goes along, such as {'steps': 'distill.steps=1|10|40'}",
+        example="steps:distill.steps=1|10|40",
+    )
+    curve_restarts: int = _option(2, "distillations of each point of a curve, side by side", min=1)
+    published: dict[str, str] | None = _option(
+        None,
+        "accuracies to show beside the matrix, in per cent: a row of networks in the order of the columns",
+        example="all at once:85.9 88.1 86.7",
+    )
+
+
+@dataclass(frozen=True)
 class EvaluateSettings:
     """How methods are judged; `config.evaluate`."""
 
@@ -374,7 +402,7 @@ class EvaluateSettings:
 class Settings:
     """A whole config."""
 
-    experiment: str = _option("distill", "the question: distill, train, active, annotate, transfer or table")
+    experiment: str = _option("distill", "the question: distill, train, active, annotate, transfer, study or table")
     seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     inputs: str = _option(
         "words",
@@ -395,6 +423,7 @@ class Settings:
     annotate: AnnotateSettings = field(default_factory=AnnotateSettings)
     transfer: TransferSettings = field(default_factory=TransferSettings)
     table: TableSettings = field(default_factory=TableSettings)
+    study: StudySettings = field(default_factory=StudySettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
 
     def __post_init__(self):
@@ -417,7 +446,7 @@ class Settings:
                 f"full.finetuned = True tunes word vectors, and inputs = {self.inputs!r} has none: set it to false"
             )
         if self.inputs in ("images", "rows"):
-            if self.experiment not in ("distill", "train", "table"):
+            if self.experiment not in ("distill", "train", "table", "study"):
                 raise ValueError(f"inputs = {self.inputs!r} is not for experiment = {self.experiment!r}")
             if self.distill.word_dropout:
                 raise ValueError(f"distill.word_dropout leaves words out, and inputs = {self.inputs!r} has none")
@@ -427,9 +456,6 @@ class Settings:
             raise ValueError(f"inputs = 'pieces' is for experiment = 'train' and 'active', not {self.experiment!r}")
         if self.experiment == "distill" and self.full.finetuned:
             raise ValueError("full.finetuned = True: only configs/sst_full.py compares tuned word vectors")
-        if self.experiment == "table":
-            table_rows(self)
-            published(self.table)
 
     def _check_network(self, model: ModelSettings, key: str):
         """A network reads some kinds of inputs only."""
@@ -475,80 +501,3 @@ def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
         return from_config(ModelSettings, config)
     except ConfigError as error:
         raise ConfigError(f"config.{key}, {name!r}: {error}") from error
-
-
-def table_rows(settings: Settings) -> dict[str, Settings]:
-    """Returns the config of each row of a table by its name: a distillation, to be run with each of the seeds.
-
-    Raises:
-        ConfigError: there are no rows, one cannot have the keys it asks for, or two would share a folder.
-    """
-    if not settings.table.rows:
-        raise ConfigError("config.table.rows is not set: a name for each row, and the keys that its runs change")
-    if settings.seed:
-        raise ConfigError(f"config.seed = {settings.seed}: the seeds of a table are config.table.seeds")
-    common = replace(settings, experiment="distill", table=TableSettings())
-    found, folders = {}, {}
-    for name, text in settings.table.rows.items():
-        where = f"config.table.rows, {name!r}"
-        config = to_config(common)
-        try:
-            for key, value in _pairs(text):
-                if key.split(".")[0] in ("experiment", "seed", "table") or key == "evaluate.split":
-                    raise ConfigError(f"config.{key} = {value!r}: is the same for all rows")
-                override(Settings, config, key, value)
-            found[name] = from_config(Settings, config)
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from error
-        folder = row_folder(name)
-        if not folder or folder in folders:
-            why = f"its folder would be that of {folders[folder]!r}" if folder else "a name needs letters or digits"
-            raise ConfigError(f"{where}: {why}")
-        folders[folder] = name
-    _check_common(settings, common)
-    return found
-
-
-def _check_common(settings: Settings, common: Settings) -> None:
-    """A key that has been set for all rows is not set anew by every one of them."""
-    rows = [dict(_pairs(text)) for text in settings.table.rows.values()]
-    ours, untouched = to_config(common), to_config(Settings())
-    for key in rows[0]:
-        given, default = (reduce(lambda at, part: at[part], key.split("."), one) for one in (ours, untouched))
-        if given != default and all(key in row and row[key] != str(given) for row in rows):
-            raise ConfigError(f"config.{key} = {given!r} has no effect: every one of config.table.rows sets it")
-
-
-def row_folder(name: str) -> str:
-    """Returns what the folders of a row's runs are called, before the seed."""
-    return re.sub(r"[^\w.]+", "-", name.lower()).strip("-.")
-
-
-def published(table: TableSettings) -> dict[str, dict[str, str]]:
-    """Returns the published accuracies of each row that has some: method → text.
-
-    Raises:
-        ConfigError: no such row, or no such method.
-    """
-    found = {}
-    for name, text in (table.published or {}).items():
-        if name not in (table.rows or {}):
-            raise ConfigError(f"config.table.published, {name!r}: no such row{nearest(name, table.rows or {})}")
-        found[name] = dict(_pairs(text))
-        for method in found[name]:
-            if method not in METHODS:
-                hint, known = nearest(method, METHODS), ", ".join(METHODS)
-                raise ConfigError(f"config.table.published, {name!r}: {method!r} must be one of {known}{hint}")
-    return found
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """`"key=value; key=value"` as pairs."""
-    parts = [part.partition("=") for part in text.split(";") if part.strip()]
-    for key, equals, _ in parts:
-        if not equals:
-            raise ConfigError(f"{key.strip()!r}: write key=value; key=value")
-    pairs = [(key.strip(), value.strip()) for key, _, value in parts]
-    if len(dict(pairs)) < len(pairs):
-        raise ConfigError(f"{text!r} gives a key twice")
-    return pairs

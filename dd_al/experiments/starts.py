@@ -17,7 +17,7 @@ from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, start
 from dd_al.distill.unrolled import outer_loss
 from dd_al.experiments.settings import DistillSettings
-from dd_al.experiments.task import Task, columns, known_inits, own_rates
+from dd_al.experiments.task import Task, all_rates, columns, known_inits, own_rates
 from dd_al.learner.examples import minibatch
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import LearnerState
@@ -93,7 +93,7 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
         inputs=inputs,
         item_classes=classes,
         steps=settings.steps,
-        layers=max(part.stop for part in columns(task).values()),
+        layers=1 if settings.shared_rates else max(part.stop for part in columns(task).values()),
         rate=settings.inner_rate,
         # Of softmaxed labels the first probability of the own class does not depend on the number of classes.
         label_scale=1.0 if settings.labels == "unrestricted" else settings.label_scale + math.log(task.classes - 1),
@@ -116,7 +116,7 @@ def _candidate_losses(
     def loss(batch: Batch, args: tuple[jax.Array, jax.Array]) -> jax.Array:
         index, one = args
         states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
-        synthetic = own_rates(task, complete(_values(task, one)))
+        synthetic = own_rates(task, all_rates(task, settings, complete(_values(task, one))))
         train = differentiable_training(task.learner, parts=settings.batches)
         return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels, train=train)[0]
 

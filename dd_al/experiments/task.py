@@ -21,7 +21,7 @@ from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments.pieces import word_pieces
 from dd_al.experiments.sentences import sentence_vectors
-from dd_al.experiments.settings import IMAGE_KINDS, LearnerSettings, ModelSettings, Settings, network
+from dd_al.experiments.settings import IMAGE_KINDS, DistillSettings, LearnerSettings, ModelSettings, Settings, network
 from dd_al.learner import optimizers
 from dd_al.learner.examples import Examples, make_examples, whole
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
@@ -222,6 +222,20 @@ def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int) -> Examples
 def columns(task: Task) -> dict[str, slice]:
     """Which columns of a set's rates belong to which learner: the task's own, "", and those of `Task.others`."""
     return rate_columns({name: layers(one.model) for name, one in {"": task.learner, **task.others}.items()})
+
+
+def learned_columns(task: Task, settings: DistillSettings) -> dict[str, slice | np.ndarray]:
+    """The same while a set is distilled, when all layers may share one column."""
+    if not settings.shared_rates:
+        return columns(task)
+    return {name: np.zeros(part.stop - part.start, int) for name, part in columns(task).items()}
+
+
+def all_rates(task: Task, settings: DistillSettings, synthetic: Synthetic) -> Synthetic:
+    """A set, or stacked ones, with a column of rates for every layer, from those that it learns."""
+    parts = learned_columns(task, settings).values()
+    log_rates = [synthetic.log_rates[..., part] for part in parts]
+    return synthetic._replace(log_rates=jnp.concatenate(log_rates, axis=-1))
 
 
 def rate_columns(groups: Mapping[str, Sequence[str]]) -> dict[str, slice]:

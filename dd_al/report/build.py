@@ -7,7 +7,18 @@ from typing import Any
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
-from dd_al.report import active, figures, html, item_figures, learning_figures, schema, sections, table
+from dd_al.report import (
+    active,
+    figures,
+    html,
+    item_figures,
+    learning_figures,
+    schema,
+    sections,
+    study,
+    study_figures,
+    table,
+)
 from dd_al.report.verdict import known, score, verdict
 
 
@@ -80,13 +91,15 @@ def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> d
     """Returns name → (PNG, title, caption) of every picture that there is data for."""
     drawn = _draw_active(results) if "active" in results else {}
     curves, majority_rate = _curves(results)
-    if curves and not {"transfer", "table", "active"} & results.keys():  # there are dozens, or one
+    if curves and not {"transfer", "table", "active", "study"} & results.keys():  # there are dozens, or one
         picture = figures.training_curves(curves, majority_rate=majority_rate)
         caption = (
             "Mean over initialisations; the band is one standard deviation. Log axis (the paper's figure 3). On "
             "validation: the test split is read once, by learners that are done."
         )
         drawn["training_curves"] = picture, "Accuracy against training steps", caption
+    if "study" in results:
+        drawn |= _draw_study(results["study"])
     if "table" in results:
         panels = {row["name"]: table.as_run(results, row) for row in results["table"]["rows"]}
         drawn["table_curves"] = (
@@ -144,6 +157,29 @@ def _draw_items(distilled: Mapping, labels: list, names: list[str]) -> dict[str,
     return drawn
 
 
+def _draw_study(found: Mapping) -> dict[str, tuple[Any, str, str]]:
+    """Returns the pictures of a study."""
+    drawn, networks = {}, found["networks"]
+    if found["curves"]:
+        caption = "Mean over distillations; the band is one standard deviation."
+        drawn["study_curves"] = study_figures.curves(found["curves"], networks), "Along values", caption
+    if found["rows"]:
+        picture = study_figures.matrix(found["rows"], networks, found["schedules"], found["full"])
+        caption = "A row for each network that sets were distilled for, a column for each that is trained on them."
+        drawn["study_matrix"] = picture, "Networks on one another's sets", caption
+    for number, one in enumerate(found.get("courses", [])):
+        names = [str(c) for c in range(len(one["course"][0]["items"][0]["label"]))]
+        picture = item_figures.points_along(one["course"], names, found["real"])
+        caption = "The first set at several outer steps, marked by the class of its labels; small points are real."
+        drawn[f"study_points_{number}"] = picture, f"How the points came about, {one['row']}", caption
+    if found.get("surfaces"):
+        last = {one["row"]: one["course"][-1]["items"] for one in found["courses"]}
+        picture = study_figures.surfaces(found["surfaces"], found["sides"], last, found["real"])
+        caption = "Mean over networks that were trained on the first set, by the rates that were learned."
+        drawn["study_surfaces"] = picture, "What networks decide", caption
+    return drawn
+
+
 def _draw_active(results: Mapping) -> dict[str, tuple[Any, str, str]]:
     """Returns the pictures of active learning."""
     found = active.queries(results)
@@ -191,6 +227,9 @@ def _page(results: Mapping, distilled: Mapping | None, config: Any, resumed: lis
     body = [html.tag("h1", title), sections.banners(results)]
     if "table" in results:
         body += [table.verdicts(results), html.tag("h2", "Results"), table.headline(results)]
+    elif "study" in results:
+        body += [html.tag("p", study.verdict(results), class_="verdict")]
+        body += [html.tag("h2", "Results"), study.matrix(results), study.curves(results)]
     elif "active" in results:
         body += [html.tag("p", active.verdict(results), class_="verdict")]
         body += [html.tag("h2", "Results"), active.headline(results)]

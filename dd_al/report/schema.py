@@ -90,6 +90,7 @@ _TABLE = {
     "seeds": [_COUNT],
     "source": (str, type(None)),
 }
+_COURSE = [{"step": _COUNT, "items": [{"label": [_NUMBER], "row?": [_NUMBER], "pixels?": [[[_COUNT]]]}]}]
 _RESULTS = {
     "schema": frozenset({SCHEMA}),
     "experiment": _TEXT,
@@ -101,6 +102,18 @@ _RESULTS = {
     "methods": {str: _METHOD},
     "transfer?": {"networks": [_TEXT], "ways": [_TEXT], "retention": [[_NUMBER]]},
     "table?": _TABLE,
+    "study?": {
+        "networks": [_TEXT],
+        "schedules": [_TEXT],
+        "full": [_NUMBER],
+        "rows": [{"name": _TEXT, "accuracy": [[_NUMBER]]}],  # [schedules][networks]
+        "published": {str: [_NUMBER]},
+        "curves": [{"name": _TEXT, "values": [_TEXT], "accuracy": [[[_NUMBER]]]}],  # [values][networks][restarts]
+        "surfaces?": [{"row": _TEXT, "network": _TEXT, "shares": [[[_COUNT]]]}],  # [y][x][classes], per cent
+        "sides?": [[_NUMBER]],
+        "courses?": [{"row": _TEXT, "course": _COURSE}],
+        "real?": {"rows": [[_NUMBER]], "classes": [_COUNT]},
+    },
     "active?": {
         "seeds": [_COUNT],
         "first": _COUNT,
@@ -131,7 +144,7 @@ _DISTILLED = {
     "rates?": {"names": [_TEXT], "values": [[_NUMBER]]},
     "label_names?": [(str, int)],
     "columns?": [_TEXT],
-    "course?": [{"step": _COUNT, "items": [{"label": [_NUMBER], "row?": [_NUMBER], "pixels?": [[[_COUNT]]]}]}],
+    "course?": _COURSE,
     "real?": {"rows": [[_NUMBER]], "classes": [_COUNT]},
     "inner_steps?": _COUNT,
 }

@@ -9,7 +9,8 @@ from dd_al.core.errors import ConfigError, DataError, Interrupted, WorkdirError
 from dd_al.core.files import read_json, write_json
 from dd_al.core.settings import from_config
 from dd_al.experiments import distill, record, table
-from dd_al.experiments.settings import Settings, row_folder, table_rows
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.variations import check, row_folder, table_rows
 from dd_al.io.workdir import open_workdir
 from dd_al.report import method_results, new_results, schema
 
@@ -18,7 +19,9 @@ ROWS = {"SST-2, few": "distill.items=2", "SST-2, many": "distill.items=4; model.
 
 def settings(data, rows=ROWS, **changes):
     config = {"experiment": "table", "data": {"source": "local", "name": "toy", "dir": str(data)}}
-    return from_config(Settings, config | {"table": {"rows": rows, "seeds": (0, 5), **changes}})
+    made = from_config(Settings, config | {"table": {"rows": rows, "seeds": (0, 5), **changes}})
+    check(made)
+    return made
 
 
 class FakeDistill:
@@ -179,9 +182,9 @@ def test_what_every_row_sets_cannot_be_set_for_all_of_them():
     with pytest.raises(
         ConfigError, match=r"config\.distill\.items = 4 has no effect: every one of config\.table\.rows"
     ):
-        from_config(Settings, config | {"table": {"rows": rows}})
+        check(from_config(Settings, config | {"table": {"rows": rows}}))
     rows["c"] = "distill.steps=4"
-    assert from_config(Settings, config | {"table": {"rows": rows}}).distill.items == 4
+    check(from_config(Settings, config | {"table": {"rows": rows}}))
 
 
 def test_other_mistakes_of_a_table():

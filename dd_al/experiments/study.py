@@ -1,0 +1,351 @@
+"""What do sets distilled for one network, or for several, do for each of them? And what along the values of a key?"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.core.keys import stream
+from dd_al.distill.schedules import lengthened
+from dd_al.distill.synthetic import Synthetic, as_batch, targets
+from dd_al.experiments import record, snapshots
+from dd_al.experiments.baselines import Trained, fit_full
+from dd_al.experiments.distill import shown_as
+from dd_al.experiments.optimise import Distillation, optimise
+from dd_al.experiments.settings import DistillSettings, Settings
+from dd_al.experiments.starts import number_of_items
+from dd_al.experiments.task import Task, columns, known_inits, make_learners, make_task
+from dd_al.experiments.variations import curves
+from dd_al.io.progress import progress_of
+from dd_al.io.signals import Stop, catch_stop
+from dd_al.io.tensors import read_safetensors, write_safetensors
+from dd_al.io.workdir import Workdir
+from dd_al.learner import optimizers
+from dd_al.learner.fit import along
+from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
+from dd_al.learner.predict import accuracy
+from dd_al.learner.unroll import part_of
+from dd_al.report.statistics import summary
+
+_LOG = logging.getLogger(__name__)
+TOGETHER = "all at once"
+_GRID = 48  # points along each side of a decision surface
+_SHOWN = 400  # real rows behind synthetic ones
+
+
+class Row(NamedTuple):
+    """Sets that were distilled for some of the networks.
+
+    Attributes:
+      name: of the network, or `TOGETHER`.
+      networks: their names.
+      synthetic: the sets, stacked.
+      compile_s: seconds of compilation.
+      optimise_s: seconds of all else.
+    """
+
+    name: str
+    networks: tuple[str, ...]
+    synthetic: Synthetic
+    compile_s: float
+    optimise_s: float
+
+
+def run(settings: Settings, workdir: Workdir) -> None:
+    """Trains on all data, distils every row and point, tries the sets on the networks, and reports."""
+    began = time.perf_counter()
+    dataset = record.load_dataset(settings, workdir)
+    task = make_task(settings, dataset, time.perf_counter() - began)
+    names = settings.study.networks or (settings.model.kind,)
+    learners = make_learners(settings, names, task.shape, task.classes)
+    lines, seconds = curves(settings), {"baselines_s": 0.0, "compile_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}
+    methods, budget, study = {}, {}, {"networks": list(names), "schedules": list(settings.study.schedules)}
+    with catch_stop() as stop:
+        full = {}
+        for name, learner in learners.items():
+            compute = partial(_fit_full, task, settings, learner, name, stop)
+            full[name], spent = record.stage(workdir, f"full-{_file(name)}", compute)
+            seconds["baselines_s"] += spent
+        rows = {}
+        if settings.study.matrix:
+            groups = {name: (name,) for name in names}
+            if settings.study.together and len(names) > 1:
+                groups[TOGETHER] = tuple(names)
+            for name, group in groups.items():
+                one = _task_of(task, learners, group)
+                with progress_of(f"for {name}"):
+                    rows[name] = _distilled(one, settings.distill, group, name, settings.study.restarts, workdir, stop)
+        points = dict(_points(task, learners, settings, lines, workdir, stop))
+    for row in (*rows.values(), *points.values()):
+        seconds["compile_s"] += row.compile_s
+        seconds["optimise_s"] += row.optimise_s
+
+    _LOG.info("training networks on the distilled sets, and testing")
+    start, split = time.perf_counter(), settings.evaluate.split
+    count = len(dataset.train)
+    for name, learner in learners.items():
+        right = _right(task, learner, full[name].params, split)
+        methods[f"full: {name}"] = _entry(right[split], right["validation"], split)
+        budget[f"full: {name}"] = _given(count, count, count * task.numbers)
+    study["full"] = [methods[f"full: {name}"][f"{split}_accuracy"]["mean"] for name in names]
+    tried = _matrix(task, learners, settings, rows)
+    for row, (network, schedule), right, chosen in tried:
+        title = f"{row.name} → {network}: {schedule}"
+        methods[title] = _entry(right[split], right["validation"], split, hyperparameters={"steps": chosen})
+        budget[title] = _given(row.synthetic.inputs.shape[1], count, _floats(row.synthetic))
+    study["rows"] = [
+        {"name": name, "accuracy": [[_mean(methods, f"{name} → {network}: {schedule}", split) for network in names]
+                                    for schedule in settings.study.schedules]}
+        for name in rows
+    ]  # fmt: skip
+    study["curves"] = _curves(task, learners, settings, lines, points)
+    methods |= {
+        f"{curve['name']} = {value}: {network}": {f"{split}_accuracy": summary(cell)}
+        for curve in study["curves"]
+        for value, line in zip(curve["values"], curve["accuracy"])
+        for network, cell in zip(names, line)
+    }
+    budget |= {
+        f"{name} = {value}: {network}": _given(point.synthetic.inputs.shape[1], count, _floats(point.synthetic))
+        for (name, value, network), point in points.items()
+    }
+    if task.shape == (2,) and rows:
+        study |= _pictures(task, learners, settings, rows, workdir)
+    study["published"] = {
+        name: [float(x) for x in text.split()] for name, text in (settings.study.published or {}).items()
+    }
+    seconds["evaluate_s"] = time.perf_counter() - start
+    record.finish(
+        workdir,
+        settings,
+        task,
+        evaluate={"inits": _inits(settings), "init": "known" if settings.distill.init == "known" else "random"},
+        budget=budget,
+        methods=methods,
+        study=study,
+        time=seconds,
+    )
+
+
+def _file(name: str) -> str:
+    return re.sub(r"[^\w.=]+", "-", name)
+
+
+def _inits(settings: Settings) -> int:
+    return settings.evaluate.inits or (1 if settings.distill.init == "known" else 10)
+
+
+def _task_of(task: Task, learners: Mapping[str, Learner], names: tuple[str, ...]) -> Task:
+    """The task with the first of these networks as its own."""
+    first, *others = names
+    return replace(task, learner=learners[first], others={name: learners[name] for name in others})
+
+
+def _fit_full(task: Task, settings: Settings, learner: Learner, name: str, stop: Stop) -> Trained:
+    """On all data with Adam, at the rate out of `config.transfer.full_rates` that validation finds best."""
+    own = make_learner(learner.model, optimizers.get("adam"))
+    states = jax.vmap(own.init)(jax.random.split(stream(task.key, "evaluation"), _inits(settings)))
+    with progress_of(name):
+        fits = [
+            fit_full(replace(task, learner=own), replace(settings.full, rate=rate), states, stop=stop)
+            for rate in settings.transfer.full_rates
+        ]
+    return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
+
+
+def _distilled(
+    task: Task,
+    settings: DistillSettings,
+    networks: tuple[str, ...],
+    name: str,
+    restarts: int,
+    workdir: Workdir,
+    stop: Stop,
+) -> Row:
+    """The sets of a row or a point, from the work directory if an earlier start of the run got so far."""
+    path = workdir.checkpoints / f"sets-{_file(name)}.safetensors"
+    if path.exists():
+        _LOG.info("%s: from an earlier start of this run", name)
+        arrays = read_safetensors(path)
+        times = arrays.pop("seconds").tolist()
+        return Row(name, networks, Synthetic(**arrays), *times)
+    items = number_of_items(settings, len(task.dataset.train), task.classes)
+    pictures = workdir.checkpoints / f"snapshots-{_file(name)}"
+    found: Distillation = optimise(task, settings, items=items, sets=restarts, pictures=pictures, stop=stop)
+    arrays = {key: np.asarray(x) for key, x in found.synthetic._asdict().items() if x is not None}
+    path.parent.mkdir(exist_ok=True)
+    write_safetensors(path, {**arrays, "seconds": np.asarray([found.compile_s, found.optimise_s])})
+    return Row(name, networks, Synthetic(**arrays), found.compile_s, found.optimise_s)
+
+
+def _points(
+    task: Task, learners: Mapping[str, Learner], settings: Settings, lines: Mapping, workdir: Workdir, stop: Stop
+) -> Iterator[tuple[tuple[str, str, str], Row]]:
+    """Every point of every curve, for every network."""
+    for curve, values in lines.items():
+        for value, point in values.items():
+            for name in learners:
+                title = f"{curve} = {value}, {name}"
+                one = _task_of(task, learners, (name,))
+                with progress_of(title):
+                    row = _distilled(one, point.distill, (name,), title, settings.study.curve_restarts, workdir, stop)
+                yield (curve, value, name), row
+
+
+def _curves(
+    task: Task, learners: Mapping[str, Learner], settings: Settings, lines: Mapping, points: Mapping
+) -> list[dict]:
+    """Accuracies by curve, value, network and restart."""
+    found = []
+    for curve, values in lines.items():
+        cells = [
+            [
+                _try(task, learners, point, points[curve, value, name], name, ("learned",))[0][1][
+                    settings.evaluate.split
+                ].mean((1, 2)).tolist()
+                for name in learners
+            ]
+            for value, point in values.items()
+        ]  # fmt: skip
+        found.append({"name": curve, "values": list(values), "accuracy": cells})
+    return found
+
+
+def _matrix(task: Task, learners: Mapping[str, Learner], settings: Settings, rows: Mapping[str, Row]) -> Iterator:
+    """Every row's sets on every network, by every schedule."""
+    for row in rows.values():
+        for name in learners:
+            for schedule, right, chosen in _try(task, learners, settings, row, name, settings.study.schedules):
+                yield row, (name, schedule), right, chosen
+
+
+def _try(
+    task: Task, learners: Mapping[str, Learner], settings: Settings, row: Row, name: str, schedules: tuple[str, ...]
+) -> list[tuple[str, dict[str, np.ndarray], int]]:
+    """Which answers are right, ``bool[sets, inits, n]`` of each split, and the steps that validation chose."""
+    learner, found = learners[name], []
+    sets, count = row.synthetic.inputs.shape[0], _inits(settings)
+    states = _states(task, settings.distill, learner, sets, count)
+    for schedule in schedules:
+        rates = _rates_for(task, learners, row, name)
+        if rates is None:
+            continue
+        rates, ends = lengthened(schedule, rates, settings.distill.batches, settings.study.longest)
+        train = jax.jit(_training(task, settings.distill, learner, jnp.asarray(ends)))
+        params, scores = train(row.synthetic, jnp.asarray(rates), states)
+        best = int(np.asarray(scores).mean(1).argmax())
+        chosen = jax.tree.map(lambda x, best=best: x[best], params)
+        right = _right(task, learner, chosen, settings.evaluate.split)
+        shaped = {split: answers.reshape(sets, count, -1) for split, answers in right.items()}
+        found.append((schedule, shaped, int(ends[best])))
+    return found
+
+
+def _states(task: Task, settings: DistillSettings, learner: Learner, sets: int, count: int) -> LearnerState:
+    """Initial states ``[sets, count, ...]``: the same fresh ones for every set, or each set's known one."""
+    if settings.init == "known":
+        return jax.tree.map(lambda x: x[:, None], known_inits(replace(task, learner=learner), sets))
+    fresh = jax.vmap(learner.init)(jax.random.split(stream(task.key, "evaluation"), count))
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (sets, *x.shape)), fresh)
+
+
+def _rates_for(task: Task, learners: Mapping[str, Learner], row: Row, name: str) -> np.ndarray:
+    """Rates ``[sets, steps, layers]`` of a network: those learned for it, or else each step's geometric mean."""
+    rates = np.exp(np.asarray(row.synthetic.log_rates))
+    parts = columns(_task_of(task, learners, row.networks))
+    own = parts.get("" if name == row.networks[0] else name)
+    if own is not None:
+        return rates[..., own]
+    mean = np.exp(np.log(rates).mean(-1, keepdims=True))
+    return np.repeat(mean, len(layers(learners[name].model)), axis=-1)
+
+
+def _training(task: Task, settings: DistillSettings, learner: Learner, ends: jax.Array) -> Callable:
+    """``(sets, rates, states) -> (params, accuracy)`` at each of ``ends``, with one axis for sets and inits."""
+
+    def train(synthetic: Synthetic, rates: jax.Array, states: LearnerState):
+        def one(index: jax.Array, one_set: Synthetic, its_rates: jax.Array, state: LearnerState) -> LearnerState:
+            batch = part_of(as_batch(one_set, settings.labels), index, settings.batches)
+            return learner.train_step(None, state, batch, its_rates[index])
+
+        every = jax.vmap(jax.vmap(one, (None, None, None, 0)), (None, 0, 0, 0))
+
+        def look(states: LearnerState) -> tuple:
+            params = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states.params)
+            return params, accuracy(learner.model, params, task.validation, task.embed)
+
+        return along(lambda index, states: every(index, synthetic, rates, states), states, ends, look)[1]
+
+    return train
+
+
+def _right(task: Task, learner: Learner, params, split: str) -> dict[str, np.ndarray]:
+    """Which answers of each learner are right, ``bool[learners, n]``, on validation and on the judged split."""
+    validation, final = record.answers(task, learner.model, {"": params}, split)
+    found = {"validation": validation[""] == task.labels("validation")}
+    return {**found, split: final[""] == task.labels(split)}
+
+
+def _entry(right: np.ndarray, on_validation: np.ndarray, split: str, **extra) -> dict:
+    """Of ``bool[sets, inits, n]`` a mean for each set; of ``bool[learners, n]`` one for each learner."""
+    over = tuple(range(1, right.ndim))
+    entry = {f"{split}_accuracy": summary(right.mean(over).tolist()), **extra}
+    if split == "test":
+        entry["validation_accuracy"] = summary(on_validation.mean(over).tolist())
+    return entry
+
+
+def _mean(methods: Mapping, title: str, split: str) -> float | None:
+    return methods[title][f"{split}_accuracy"]["mean"] if title in methods else None
+
+
+def _given(examples: int, labels: int, floats: int) -> dict:
+    return {"examples": examples, "fraction": examples / labels, "labels_used": labels, "stored_floats": floats}
+
+
+def _floats(synthetic: Synthetic) -> int:
+    return sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(synthetic))
+
+
+def _pictures(
+    task: Task, learners: Mapping[str, Learner], settings: Settings, rows: Mapping[str, Row], workdir: Workdir
+) -> dict:
+    """Of the first set of each row of two numbers: how its points came about, and what its networks then decide."""
+    real = task.raw["train"]
+    low, high = real.min(0), real.max(0)
+    margin = 0.15 * (high - low)
+    sides = [np.linspace(a, b, _GRID) for a, b in zip(low - margin, high + margin)]
+    grid = np.stack(np.meshgrid(*sides), -1).reshape(-1, 2).astype(np.float32)
+    surfaces, courses = [], []
+    for row in rows.values():
+        first = row._replace(synthetic=jax.tree.map(lambda x: x[:1], row.synthetic))
+        for name in row.networks:
+            learner = learners[name]
+            states = _states(task, settings.distill, learner, 1, _inits(settings))
+            rates = _rates_for(task, learners, first, name)
+            end = jnp.asarray([rates.shape[1]], jnp.int32)
+            params, _ = jax.jit(_training(task, settings.distill, learner, end))(first.synthetic, rates, states)
+            z = jax.vmap(lambda p, model=learner.model: model.apply(p, task.embed(jnp.asarray(grid))))(
+                jax.tree.map(lambda x: x[0], params)
+            )
+            share = np.asarray(jax.nn.softmax(z)).mean(0)  # over inits
+            classes = share.reshape(_GRID, _GRID, -1)
+            surfaces.append({"row": row.name, "network": name, "shares": (100 * classes).round().astype(int).tolist()})
+        found = []
+        folder = workdir.checkpoints / f"snapshots-{_file(row.name)}"
+        for step, arrays in snapshots.kept(folder, settings.distill).items():
+            shown = np.asarray(targets(arrays["label_logits"], settings.distill.labels)).tolist()
+            items = [{"label": y, **shown_as(task, x)} for x, y in zip(arrays["inputs"], shown)]
+            found.append({"step": step, "items": items})
+        courses.append({"row": row.name, "course": found})
+    behind = {"rows": real[:_SHOWN].tolist(), "classes": task.labels("train")[:_SHOWN].tolist()}
+    return {"surfaces": surfaces, "sides": [side.tolist() for side in sides], "courses": courses, "real": behind}

@@ -1,0 +1,132 @@
+"""Configs out of one config: the rows of a table, and the points of a study's curves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import reduce
+
+from dd_al.core.errors import ConfigError, nearest
+from dd_al.core.settings import from_config, override, to_config
+from dd_al.experiments.settings import METHODS, Settings, StudySettings, TableSettings
+
+
+def check(settings: Settings) -> None:
+    """Looks at what texts of a config ask for, before anything runs.
+
+    Raises:
+        ConfigError: see `table_rows`, `published` and `curves`.
+    """
+    if settings.experiment == "table":
+        table_rows(settings)
+        published(settings.table)
+    if settings.experiment == "study":
+        curves(settings)
+
+
+def table_rows(settings: Settings) -> dict[str, Settings]:
+    """Returns the config of each row of a table by its name: a distillation, to be run with each of the seeds.
+
+    Raises:
+        ConfigError: there are no rows, one cannot have the keys it asks for, or two would share a folder.
+    """
+    if not settings.table.rows:
+        raise ConfigError("config.table.rows is not set: a name for each row, and the keys that its runs change")
+    if settings.seed:
+        raise ConfigError(f"config.seed = {settings.seed}: the seeds of a table are config.table.seeds")
+    common = replace(settings, experiment="distill", table=TableSettings())
+    found, folders = {}, {}
+    for name, text in settings.table.rows.items():
+        where = f"config.table.rows, {name!r}"
+        config = to_config(common)
+        try:
+            for key, value in _pairs(text):
+                if key.split(".")[0] in ("experiment", "seed", "table") or key == "evaluate.split":
+                    raise ConfigError(f"config.{key} = {value!r}: is the same for all rows")
+                override(Settings, config, key, value)
+            found[name] = from_config(Settings, config)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        folder = row_folder(name)
+        if not folder or folder in folders:
+            why = f"its folder would be that of {folders[folder]!r}" if folder else "a name needs letters or digits"
+            raise ConfigError(f"{where}: {why}")
+        folders[folder] = name
+    _check_common(settings, common)
+    return found
+
+
+def _check_common(settings: Settings, common: Settings) -> None:
+    """A key that has been set for all rows is not set anew by every one of them."""
+    rows = [dict(_pairs(text)) for text in settings.table.rows.values()]
+    ours, untouched = to_config(common), to_config(Settings())
+    for key in rows[0]:
+        given, default = (reduce(lambda at, part: at[part], key.split("."), one) for one in (ours, untouched))
+        if given != default and all(key in row and row[key] != str(given) for row in rows):
+            raise ConfigError(f"config.{key} = {given!r} has no effect: every one of config.table.rows sets it")
+
+
+def row_folder(name: str) -> str:
+    """Returns what the folders of a row's runs are called, before the seed."""
+    return re.sub(r"[^\w.]+", "-", name.lower()).strip("-.")
+
+
+def published(table: TableSettings) -> dict[str, dict[str, str]]:
+    """Returns the published accuracies of each row that has some: method → text.
+
+    Raises:
+        ConfigError: no such row, or no such method.
+    """
+    found = {}
+    for name, text in (table.published or {}).items():
+        if name not in (table.rows or {}):
+            raise ConfigError(f"config.table.published, {name!r}: no such row{nearest(name, table.rows or {})}")
+        found[name] = dict(_pairs(text))
+        for method in found[name]:
+            if method not in METHODS:
+                hint, known = nearest(method, METHODS), ", ".join(METHODS)
+                raise ConfigError(f"config.table.published, {name!r}: {method!r} must be one of {known}{hint}")
+    return found
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """`"key=value; key=value"` as pairs."""
+    parts = [part.partition("=") for part in text.split(";") if part.strip()]
+    for key, equals, _ in parts:
+        if not equals:
+            raise ConfigError(f"{key.strip()!r}: write key=value; key=value")
+    pairs = [(key.strip(), value.strip()) for key, _, value in parts]
+    if len(dict(pairs)) < len(pairs):
+        raise ConfigError(f"{text!r} gives a key twice")
+    return pairs
+
+
+def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
+    """Returns the config of each point of each curve of a study, by its value of the first key that the curve changes.
+
+    Raises:
+        ConfigError: a point cannot have the keys it asks for, or one key of a curve has more values than another.
+    """
+    common, found = replace(settings, study=StudySettings()), {}
+    for name, text in (settings.study.curves or {}).items():
+        where = f"config.study.curves, {name!r}"
+        values = {key: text.split("|") for key, text in _pairs(text)}
+        along = next((several for several in values.values() if len(several) > 1), None)
+        if along is None:
+            raise ConfigError(f"{where}: no key with several values, as in distill.steps=1|10|100")
+        if len(set(along)) < len(along):
+            raise ConfigError(f"{where}: a value is given twice")
+        found[name] = {}
+        for index, value in enumerate(along):
+            config = to_config(common)
+            try:
+                for key, several in values.items():
+                    if not key.startswith("distill."):
+                        raise ConfigError(f"config.{key}: curves go along keys of config.distill")
+                    if len(several) not in (1, len(along)):
+                        raise ConfigError(f"config.{key} has {len(several)} values where another has {len(along)}")
+                    override(Settings, config, key, several[index % len(several)])
+                found[name][value] = from_config(Settings, config)
+            except ConfigError as error:
+                raise ConfigError(f"{where}: {error}") from error
+    return found
