@@ -193,4 +193,4 @@ def test_other_mistakes_of_a_table():
     with pytest.raises(ConfigError, match=r"'destilled' must be one of full, .* \(did you mean 'distilled'\?\)"):
         settings("x", published={"SST-2, few": "destilled=1"})
     with pytest.raises(ConfigError, match=r"config\.seed = 3: the seeds of a table are config\.table\.seeds"):
-        replace(settings("x"), seed=3)
+        check(replace(settings("x"), seed=3))
