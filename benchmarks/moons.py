@@ -1,0 +1,185 @@
+"""Seconds of a two-moons distillation without compilation, against the same algorithm as a PyTorch loop.
+
+    python -m benchmarks.moons
+    python -m benchmarks.moons --layers 2,4
+
+The distillation of `configs/moons.py`: 3 nets, 40 batches of 8 points that 5 epochs of inner steps meet in turn, 50
+outer epochs of 16 batches of 64. The loop takes one outer epoch in the same run, which is scaled to 50: nets, inner
+steps and outer steps follow one another in Python, with `torch.autograd.grad(..., create_graph=True)`. Both start from
+the same numbers, and `difference` is how far their first hypergradients are apart, as a share of the largest entry.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from dd_al.core.types import Batch
+from dd_al.data import tables
+from dd_al.data.sources import DataSettings
+from dd_al.distill.synthetic import start
+from dd_al.distill.unrolled import outer_loss
+from dd_al.experiments.optimise import optimise
+from dd_al.experiments.settings import DistillSettings, LearnerSettings, ModelSettings, Settings
+from dd_al.experiments.task import Task, make_task
+from dd_al.learner.hypergradient import differentiable_training
+
+EPOCHS = 50
+PER_CLASS, BATCHES, INNER_EPOCHS, NETS, REAL = 4, 40, 5, 3, 64
+ITEMS, STEPS = 2 * PER_CLASS * BATCHES, INNER_EPOCHS * BATCHES
+
+
+def task_of(layers: int, steps: int, iterations: int) -> tuple[Task, DistillSettings]:
+    """The task and the distillation of the paper for a network of so many layers."""
+    distill = DistillSettings(
+        items=2 * PER_CLASS * min(BATCHES, steps), batches=min(BATCHES, steps), steps=steps, iterations=iterations,
+        labels="hard", start="noise", nets=NETS, batch_size=REAL, rate=0.01, schedule="constant", b1=0.5, b2=0.999,
+        clip=1e9, average=0.0, inner_rate=0.02, shared_rates=True, log_every=iterations, evaluate_every=iterations,
+    )  # fmt: skip
+    settings = Settings(
+        inputs="rows",
+        data=DataSettings(name="moons", scaling="none"),
+        model=ModelSettings(kind="mlp", width=10, depth=layers - 1, dropout=0.0, weights="xavier", one_logit=True),
+        learner=LearnerSettings(optimizer="sgd"),
+        distill=distill,
+    )
+    return make_task(settings, tables.load(settings.data)), distill
+
+
+class Loop:
+    """The algorithm in PyTorch: points and softplus-free log-rates by Adam, through unrolled gradient descent."""
+
+    def __init__(self, layers: int, points: np.ndarray, steps: int):
+        self.sizes = [2, *[10] * (layers - 1), 1]
+        self.batches = min(BATCHES, steps)
+        self.points = torch.tensor(points, requires_grad=True)
+        self.classes = torch.tensor(np.arange(len(points)) % 2, dtype=torch.float32)
+        self.log_rates = torch.full((steps,), float(np.log(0.02)), requires_grad=True)
+        self.optimizer = torch.optim.Adam([self.points, self.log_rates], lr=0.01, betas=(0.5, 0.999))
+
+    def fresh(self) -> list[torch.Tensor]:
+        """Xavier-normal weights and zero biases."""
+        params = []
+        for inside, outside in zip(self.sizes[:-1], self.sizes[1:]):
+            weight = torch.empty(inside, outside)
+            torch.nn.init.xavier_normal_(weight)
+            params += [weight.requires_grad_(), torch.zeros(outside, requires_grad=True)]
+        return params
+
+    @staticmethod
+    def logit(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        """The log-odds of the second class."""
+        for i in range(0, len(params) - 2, 2):
+            x = torch.relu(x @ params[i] + params[i + 1])
+        return (x @ params[-2] + params[-1])[:, 0]
+
+    def loss(self, nets: list[list[torch.Tensor]], real: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        """The mean loss on real points of nets that were trained on the synthetic ones."""
+        bce = torch.nn.functional.binary_cross_entropy_with_logits
+        points, targets = (x.reshape(self.batches, -1, *x.shape[1:]) for x in (self.points, self.classes))
+        losses = []
+        for params in nets:
+            for step, rate in enumerate(torch.exp(self.log_rates)):
+                part = step % self.batches
+                inner = bce(self.logit(params, points[part]), targets[part])
+                gradients = torch.autograd.grad(inner, params, create_graph=True)
+                params = [p - rate * g for p, g in zip(params, gradients)]
+            losses.append(bce(self.logit(params, real), classes))
+        return sum(losses) / len(losses)
+
+    def step(self, real: torch.Tensor, classes: torch.Tensor) -> None:
+        """One outer step."""
+        self.optimizer.zero_grad()
+        self.loss([self.fresh() for _ in range(NETS)], real, classes).backward()
+        self.optimizer.step()
+
+
+def difference(task: Task, loop: Loop, layers: int, real: np.ndarray, classes: np.ndarray) -> float:
+    """How far the two hypergradients are apart from the same nets, as a share of the largest entry."""
+    nets = [loop.fresh() for _ in range(NETS)]
+    names = [*(f"hidden{i + 1}" for i in range(layers - 1)), "output"]
+    params = {
+        name: {
+            kind: jnp.stack([jnp.asarray(net[2 * i + offset].detach().numpy()) for net in nets])
+            for offset, kind in enumerate(("kernel", "bias"))
+        }
+        for i, name in enumerate(names)
+    }
+    states = jax.vmap(task.learner.init)(jax.random.split(jax.random.key(0), NETS))
+    expected = jax.tree.map(jnp.shape, states.params)
+    states = states._replace(params={"params": params} if "params" in expected else params)
+    steps = len(loop.log_rates)
+    synthetic = start(
+        2, inputs=jnp.asarray(loop.points.detach().numpy()), item_classes=jnp.arange(len(loop.points)) % 2,
+        steps=steps, layers=1, rate=0.02, label_scale=2.0,
+    )  # fmt: skip
+    batch = Batch((jnp.asarray(real),), jnp.eye(2)[jnp.asarray(classes)])
+    train = differentiable_training(task.learner, parts=loop.batches)
+
+    def loss(inputs: jax.Array) -> jax.Array:
+        wide = jnp.repeat(synthetic.log_rates, layers, axis=-1)
+        one = synthetic._replace(inputs=inputs, log_rates=wide)
+        return outer_loss(task.learner, one, states, batch, labels="hard", train=train)[0]
+
+    ours = np.asarray(jax.jit(jax.grad(loss))(synthetic.inputs))
+    loop.loss(nets, torch.tensor(real), torch.tensor(classes, dtype=torch.float32)).backward()
+    theirs = loop.points.grad.numpy()
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+def measure(layers: int, steps: int = STEPS, epochs: int = EPOCHS, batches: int | None = None) -> dict[str, float]:
+    """Seconds of ours, of the loop, and their ratio, for a network of so many layers.
+
+    Args:
+      layers: 1, 2 or 4.
+      steps: inner steps.
+      epochs: outer epochs.
+      batches: outer steps in an epoch; as many as the 1,005 points fill if None.
+    """
+    batches = batches or -(-1005 // REAL)
+    task, settings = task_of(layers, steps, epochs * batches)
+    found = optimise(task, settings, items=settings.items)
+    raw, labels = task.raw["train"], task.labels("train")
+    points = np.random.default_rng(0).normal(size=(settings.items, 2)).astype(np.float32)
+    loop = Loop(layers, points, steps)
+    apart = difference(task, loop, layers, raw[:REAL], labels[:REAL])
+    order = np.random.default_rng(1).permutation(len(raw))
+    began = time.perf_counter()
+    for i in range(batches):
+        rows = order[np.arange(i * REAL, (i + 1) * REAL) % len(raw)]
+        loop.step(torch.tensor(raw[rows]), torch.tensor(labels[rows], dtype=torch.float32))
+    theirs = (time.perf_counter() - began) * epochs
+    return {
+        "seconds": found.optimise_s,
+        "compile": found.compile_s,
+        "torch": theirs,
+        "speedup": theirs / found.optimise_s,
+        "difference": apart,
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints every network's numbers, then one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--layers", default="1,2,4", help="networks, comma-separated")
+    found = {}
+    for layers in parser.parse_args(argv).layers.split(","):
+        found[layers] = measure(int(layers))
+        print(
+            f"  {layers} layers: " + ", ".join(f"{key} {value:.3g}" for key, value in found[layers].items()), flush=True
+        )
+    by_key = {key: {layers: one[key] for layers, one in found.items()} for key in next(iter(found.values()))}
+    versions = {"jax": jax.__version__, "torch": torch.__version__}
+    print(json.dumps({**by_key, "versions": versions}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
