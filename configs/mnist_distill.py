@@ -12,7 +12,7 @@ Data: $DD_AL_DATA/mnist (idx files), the hub, or 5,000 images that come with mlx
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.experiments.settings import CORESETS, Settings
 
 
 def get_config(arg=None):
@@ -28,6 +28,8 @@ def get_config(arg=None):
     config.distill.init = init
     config.distill.items = given.get("soft", 100 if init == "random" and network != "convnet" else 10)
     config.distill.labels = "soft" if "soft" in given else "hard"
-    config.distill.candidates = 8
+    config.distill.update(candidates=8, inner_rate=3e-3)  # an image moves a fresh network further than a text does
     config.full.update(epochs=20, rate=2e-3)
+    config.random.dropout = (False,)
+    config.coreset.methods = CORESETS
     return config

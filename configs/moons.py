@@ -18,7 +18,7 @@ longer schedules, and with `tuned=true` the outer step.
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.experiments.settings import CORESETS, Settings
 
 NETWORKS = {1: "mlp:depth=0", 2: "mlp:depth=1", 4: "mlp:depth=3"}
 
@@ -41,6 +41,7 @@ def get_config(arg=None):
     # Plain descent on all data, too, but at a rate that suits it, which that of the paper's numbers for it did not.
     config.full.update(epochs=100, batch_size=64, rate=1.0)
     config.random.update(rates=(0.03, 0.1, 0.3, 1.0), steps=(10, 40, 160, 640), dropout=(False,))
+    config.coreset.methods = CORESETS
     if "study" in given:
         config.experiment = "study"
         config.study.networks = tuple(NETWORKS.values())
@@ -65,4 +66,4 @@ def get_config(arg=None):
 def tuned(config):
     """Adam inside, soft labels, points from real ones, an average of the outer steps, the best by validation."""
     config.learner.optimizer = "adam"
-    config.distill.update(items=32, steps=20, nets=8, iterations=1500, rate=0.03, batch_size=256)
+    config.distill.update(items=32, steps=40, nets=8, iterations=1500, rate=0.03, batch_size=256)

@@ -7,7 +7,7 @@ The column "label" holds the classes (`--config.data.label_column`); all others 
 """
 
 from dd_al.core.settings import to_config
-from dd_al.experiments.settings import Settings
+from dd_al.experiments.settings import CORESETS, Settings
 
 
 def get_config():
@@ -15,5 +15,7 @@ def get_config():
     config.inputs = "rows"
     config.data.name = "table"
     config.model.update(kind="mlp", width=64, depth=1, dropout=0.0)
+    config.random.dropout = (False,)
+    config.coreset.methods = CORESETS
     config.full.update(epochs=20, min_steps=1000, rate=1e-2)
     return config

@@ -12,6 +12,7 @@ from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.settings import from_config, override
 from dd_al.data import tables
 from dd_al.data.sources import DataSettings
+from dd_al.experiments import variations
 from dd_al.experiments.settings import Settings
 from dd_al.io import artefact as artefacts
 
@@ -209,3 +210,82 @@ def test_the_config_of_a_table(commands, tmp_path):
 def test_every_variant_is_a_config(config, variants, inputs):
     for variant in variants:
         assert from_config(Settings, configs_of(config).get_config(variant)).inputs == inputs
+
+
+STUDY = (
+    "--config=configs/moons.py:study=all",
+    "--config.study.networks=mlp:depth=0,mlp:depth=1",
+    "--config.study.restarts=2",
+    "--config.study.curves=inner steps:distill.steps=1|2; distill.items=4|8; distill.batches=1|2",
+    "--config.study.published=mlp:depth=1:80.8 94.1",
+    "--config.transfer.full_rates=0.01",
+    "--config.distill.items=6",
+    "--config.distill.batches=3",
+    "--config.distill.steps=6",
+    "--config.distill.iterations=10",
+    "--config.distill.evaluate_every=10",
+    "--config.data.max_train=60",
+    "--config.full.epochs=2",
+    "--config.evaluate.inits=2",
+)
+
+
+@pytest.fixture(scope="module")
+def study(commands, tmp_path_factory):
+    """The work directory of a study of two networks."""
+    workdir = tmp_path_factory.mktemp("study") / "w"
+    commands.run(MAIN, *STUDY, f"--workdir={workdir}")
+    return workdir
+
+
+@pytest.mark.slow
+def test_a_study_tries_every_networks_sets_on_all_of_them(study):
+    found = json.loads((study / "results.json").read_text())
+    names = ["mlp:depth=0", "mlp:depth=1"]
+    assert [row["name"] for row in found["study"]["rows"]] == [*names, "all at once"]
+    for row in found["study"]["rows"]:
+        assert np.shape(row["accuracy"]) == (4, 2)  # schedules, networks
+        for name in names:
+            one = found["methods"][f"{row['name']} → {name}: learned"]
+            assert one["test_accuracy"]["n"] == 2 and 0 <= one["test_accuracy"]["mean"] <= 1
+    (curve,) = found["study"]["curves"]
+    assert curve["values"] == ["1", "2"] and np.shape(curve["accuracy"]) == (2, 2, 2)
+    assert found["budget"]["inner steps = 2: mlp:depth=0"]["examples"] == 8
+    page = (study / "report.html").read_text()
+    assert "published" in page and "94.1" in page and page.count("<img") == 6  # curves, matrix, three rows, surfaces
+
+
+@pytest.mark.slow
+def test_a_study_goes_on_from_the_sets_that_it_has(study, commands):
+    before = json.loads((study / "results.json").read_text())
+    (study / "results.json").unlink()
+    (study / "checkpoints" / "sets-all-at-once.safetensors").unlink()
+    _, log = commands.run(MAIN, *STUDY, f"--workdir={study}")
+    assert log.count("from an earlier start of this run") == 8  # 2 on all data, 2 rows and 4 points
+    after = json.loads((study / "results.json").read_text())
+    assert after["methods"] == before["methods"]
+
+
+MISTAKES = {
+    "distill.steps=3": "no key with several values, as in",
+    "distill.steps=1|2; distill.items=4|8|16": r"distill.items has 3 values where another has 2",
+    "distill.steps=1|1": "a value is given twice",
+    "seed=1|2": "config.seed: curves go along keys of config.distill",
+    "distill.step=1|2": "did you mean",
+    "distill.items=4; distill.batches=1|3": "items = 4 cannot be dealt to batches = 3",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_mistakes_in_a_curve(text):
+    settings = from_config(Settings, {"experiment": "study", "inputs": "rows", "model": {"kind": "mlp"},
+                                      "study": {"curves": {"c": text}}})  # fmt: skip
+    with pytest.raises(ConfigError, match=r"config\.study\.curves, 'c': .*" + MISTAKES[text]):
+        variations.check(settings)
+
+
+def test_all_layers_share_a_rate_where_they_are_to(moons):
+    made = artefacts.load(moons)
+    assert made.log_rates.shape == (1, 7, 2)
+    np.testing.assert_array_equal(made.log_rates[..., 0], made.log_rates[..., 1])
+    assert np.ptp(made.log_rates[0, :, 0]) > 0  # and they were learned

@@ -29,6 +29,7 @@ VARIANTS = {
     "sst_transfer.py": {},  # needs a distilled set: run at the end
     "paper_table2.py": {},  # tables of several runs: run at the end
     "peers.py": {},
+    "sst_teach.py": {},  # needs an encoder: tests/experiments/test_teach.py
     "mnist_distill.py": {},  # images and rows: tests/test_arrays_end_to_end.py
     "cifar_distill.py": {},
     "moons.py": {},

@@ -49,10 +49,7 @@ def select(name: str, key: jax.Array, features: np.ndarray, labels: np.ndarray, 
     """
     if name not in NAMES:
         raise ValueError(f"unknown method {name!r}; allowed: {', '.join(NAMES)}")
-    counts = np.bincount(labels, minlength=len(per_class))
-    if (counts < per_class).any():
-        c = int(np.argmax(counts < per_class))
-        raise ValueError(f"{per_class[c]} examples of class {c} are wanted; there are {counts[c]}")
+    _check_counts(labels, per_class)
     if name in _RANKED:
         order = _RANKED[name](key, features, labels)
         return np.concatenate([order[labels[order] == c][:k] for c, k in enumerate(per_class)])
@@ -142,3 +139,34 @@ def _condensed(key: jax.Array, features: np.ndarray, labels: np.ndarray) -> np.n
 _BY_CLASS: dict[str, _Choose] = {"herding": _herding, "k_center": _k_center, "k_medoids": _k_medoids}
 _RANKED = {"support_vectors": _support_vectors, "condensed": _condensed}
 NAMES = (*_BY_CLASS, *_RANKED)
+
+
+def prototypes(seed: int, inputs: np.ndarray, labels: np.ndarray, per_class: np.ndarray) -> np.ndarray:
+    """The mean of each class, or the means of its clusters: examples that are nobody's.
+
+    Args:
+      seed: of the first centers of k-means.
+      inputs: ``float32[n, dim]``.
+      labels: ``int[n]``.
+      per_class: ``int[classes]``, how many to make of each; no class has fewer examples.
+
+    Returns:
+      ``float32[sum of per_class, dim]``, class after class.
+
+    Raises:
+      ValueError: more of a class than there are.
+    """
+    from sklearn.cluster import KMeans
+
+    _check_counts(labels, per_class)
+    return np.concatenate([
+        KMeans(int(k), n_init=3, random_state=seed).fit(inputs[labels == c]).cluster_centers_
+        for c, k in enumerate(per_class) if k
+    ]).astype(np.float32)  # fmt: skip
+
+
+def _check_counts(labels: np.ndarray, per_class: np.ndarray) -> None:
+    counts = np.bincount(labels, minlength=len(per_class))
+    if (counts < per_class).any():
+        c = int(np.argmax(counts < per_class))
+        raise ValueError(f"{per_class[c]} examples of class {c} are wanted; there are {counts[c]}")

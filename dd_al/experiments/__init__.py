@@ -5,6 +5,7 @@ EXPERIMENTS = {
     "train": "dd_al.experiments.train",
     "active": "dd_al.experiments.active",
     "annotate": "dd_al.experiments.annotate",
+    "teach": "dd_al.experiments.teach",
     "study": "dd_al.experiments.study",
     "table": "dd_al.experiments.table",
     "transfer": "dd_al.experiments.transfer",

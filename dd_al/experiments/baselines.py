@@ -146,6 +146,7 @@ def fit_constant(
     *,
     stop: Stop,
     title: str = "random subsets",
+    train: Callable | None = None,
 ) -> Trained:
     """Trains on small sets with the best constant rate, length and dropout that validation finds for them.
 
@@ -156,13 +157,14 @@ def fit_constant(
       states: stacked initial states.
       stop: asked between schedules.
       title: of the progress bar.
+      train: from `constant_training`, to compile it once for several sets; made here if None.
 
     Returns:
       The learners at the best (rate, steps, dropout) by mean validation accuracy, the curve at that rate and
       dropout, and `chosen` = [rate, steps, dropout on].
     """
     steps = np.asarray(sorted(settings.steps))
-    train = jax.jit(_random_training(task, jnp.asarray(steps)), static_argnums=3)
+    train = train or constant_training(task, settings)
     best: tuple[float, Trained] | None = None
     with Progress(len(settings.dropout) * len(settings.rates), title) as progress:
         for dropout in settings.dropout:
@@ -199,8 +201,9 @@ def fit_set(
     return fit_constant(task, replace(settings, dropout=(False,)), batches, states, stop=stop, title=title)
 
 
-def _random_training(task: Task, steps: jax.Array) -> Callable:
-    """``(batches, states, rate, dropout) -> (params, accuracy)`` at every number of steps in ``steps``."""
+def constant_training(task: Task, settings: RandomSettings) -> Callable:
+    """``(batches, states, rate, dropout) -> (params, accuracy)`` at every number of steps of the settings, jitted."""
+    steps = jnp.asarray(sorted(settings.steps))
 
     def train(batches: Batch, states: LearnerState, rate: jax.Array, dropout: bool):
         def one_step(step: jax.Array, state: LearnerState, batch: Batch, draw: jax.Array) -> LearnerState:
@@ -217,4 +220,4 @@ def _random_training(task: Task, steps: jax.Array) -> Callable:
 
         return along(body, states, steps, look)[1]
 
-    return train
+    return jax.jit(train, static_argnums=3)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
-from dd_al.core.types import TextInputs
-from dd_al.coreset.methods import select
+from dd_al.core.types import Batch, TextInputs
+from dd_al.coreset.methods import prototypes, select
 from dd_al.distill.synthetic import balanced_classes
 from dd_al.experiments.baselines import Trained, batches_of, fit_constant
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task
+from dd_al.experiments.task import Task, one_hot
 from dd_al.io.signals import Stop
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import on_every, trunk_of
@@ -51,30 +53,46 @@ def features_of(task: Task, params: Params | None) -> np.ndarray:
     return np.asarray(compute(params, task.train.buckets))
 
 
-def choose(task: Task, settings: Settings, name: str, items: int, full: Params) -> np.ndarray:
-    """The training rows that a method keeps, ``int64[items]``.
+def choose(task: Task, settings: Settings, name: str, items: int, full: Params) -> Batch:
+    """The examples that a method keeps, or makes.
 
     Args:
       task: the data.
       settings: of the run.
-      name: of the method, one of `dd_al.coreset.methods.NAMES`.
+      name: of the method: one of `dd_al.coreset.methods.NAMES`, or "prototypes", which lie among what networks read.
       items: as many of each class as can be.
       full: learners that were trained on all data, stacked: the first is asked for features.
 
     Raises:
-      ConfigError: a class has fewer examples than are wanted of it.
+      ConfigError: a class has fewer examples than are wanted of it, or texts are to have means.
     """
-    network = settings.coreset.features == "network"
-    features = features_of(task, jax.tree.map(lambda x: x[0], full) if network else None)
+    labels = task.labels("train")
     per_class = np.bincount(balanced_classes(items, task.classes), minlength=task.classes)
     try:
-        return select(name, stream(task.key, "coreset"), features, task.labels("train"), per_class)
+        if name == "prototypes":
+            if task.table is not None:
+                raise ConfigError("config.coreset.methods: 'prototypes' are of images or rows; a text has no mean")
+            made = prototypes(settings.seed, features_of(task, None), labels, per_class)
+            classes = np.repeat(np.arange(task.classes), per_class)
+            return Batch((jnp.asarray(made.reshape(-1, *task.shape)),), jnp.asarray(one_hot(classes, task.classes)))
+        network = settings.coreset.features == "network"
+        features = features_of(task, jax.tree.map(lambda x: x[0], full) if network else None)
+        rows = select(name, stream(task.key, "coreset"), features, labels, per_class)
+        return jax.tree.map(lambda x: x[0], batches_of(task, rows[None]))
     except ValueError as error:
         raise ConfigError(f"config.coreset.methods, {name!r}: {error}; lower config.distill.items") from error
 
 
 def fit_chosen(
-    task: Task, settings: Settings, name: str, items: int, full: Params, states: LearnerState, *, stop: Stop
+    task: Task,
+    settings: Settings,
+    name: str,
+    items: int,
+    full: Params,
+    states: LearnerState,
+    *,
+    stop: Stop,
+    train: Callable | None = None,
 ) -> Trained:
     """Trains on what a method chooses, as on random subsets: the same for every learner.
 
@@ -86,8 +104,11 @@ def fit_chosen(
       full: trained learners.
       states: stacked initial states.
       stop: asked between schedules.
+      train: see `fit_constant`.
     """
-    rows = choose(task, settings, name, items, full)
-    _LOG.info("%s: %d of %d examples", name, len(rows), len(task.raw["train"]))
-    batches = batches_of(task, np.tile(rows, (len(jax.tree.leaves(states)[0]), 1)))
-    return fit_constant(task, settings.random, batches, states, stop=stop, title=name.replace("_", " "))
+    batch = choose(task, settings, name, items, full)
+    _LOG.info("%s: %d of %d examples", name, len(batch.targets), len(task.raw["train"]))
+    count = len(jax.tree.leaves(states)[0])
+    batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), batch)
+    title = name.replace("_", " ")
+    return fit_constant(task, settings.random, batches, states, stop=stop, title=title, train=train)

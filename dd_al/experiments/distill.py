@@ -16,7 +16,7 @@ from flax.traverse_util import flatten_dict
 from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record, snapshots
-from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
+from dd_al.experiments.baselines import constant_training, fit_constant, fit_full, random_batches
 from dd_al.experiments.coresets import fit_chosen
 from dd_al.experiments.distilling import distil
 from dd_al.experiments.optimise import Distillation
@@ -50,12 +50,13 @@ def run(settings: Settings, workdir: Workdir) -> None:
     with catch_stop() as stop:
         full, full_s = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
         subsets = random_batches(task, task.key, items, inits)
+        train = constant_training(task, settings.random)
         random, random_s = record.stage(
-            workdir, "random", partial(fit_constant, task, settings.random, subsets, states, stop=stop)
+            workdir, "random", partial(fit_constant, task, settings.random, subsets, states, stop=stop, train=train)
         )
         chosen = {}
         for name in settings.coreset.methods or ():
-            compute = partial(fit_chosen, task, settings, name, items, full.params, states, stop=stop)
+            compute = partial(fit_chosen, task, settings, name, items, full.params, states, stop=stop, train=train)
             chosen[name], seconds = record.stage(workdir, name, compute)
             random_s += seconds
         distilled = distil(

@@ -14,7 +14,7 @@ from dd_al.experiments.baselines import fit_full, fit_set
 from dd_al.experiments.optimise import Distillation, optimise
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, columns, own_rates
-from dd_al.experiments.teacher import taught
+from dd_al.experiments.teacher import make_teachers, soft_labels, taught
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.models.base import Params
@@ -39,7 +39,8 @@ def distil(
       settings: of the run.
       items: synthetic examples in a set.
       sets: how many; with known initialisations each set has its own.
-      teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None.
+      teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None,
+        or where `config.teach.network` names others.
       workdir: see `optimise`.
       stop: see `optimise`.
 
@@ -50,9 +51,13 @@ def distil(
     stop = stop or Stop()
     outer_task = task
     if weight := settings.distill.teacher:
-        if teachers is None:
+        teaching = task
+        if settings.teach.network:
+            teaching, fit = make_teachers(settings, task.dataset, stop=stop)
+            teachers = fit().params
+        elif teachers is None:
             teachers = fit_full(task, settings.full, task.inits("teachers", 3), stop=stop).params
-        outer_task = taught(task, teachers, weight)
+        outer_task = taught(task, soft_labels(teaching, teachers), weight)
     found = optimise(
         outer_task,
         settings.distill,

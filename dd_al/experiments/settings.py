@@ -21,7 +21,7 @@ QUERIES = (
     "random", *SCORES, "power_bald", "batch_bald", "core_set", "badge", "k_means", "contrastive", "feature_mixing",
     "ret", "rect", "sud",
 )  # fmt: skip
-CORESETS = ("herding", "k_center", "k_medoids", "support_vectors", "condensed")
+CORESETS = ("prototypes", "herding", "k_center", "k_medoids", "support_vectors", "condensed")
 SCHEDULES = ("learned", "repeated", "continued", "rising")
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")
@@ -114,7 +114,9 @@ class CoresetSettings:
     """Instance selection beside the random subsets, trained on like them; `config.coreset`."""
 
     methods: tuple[str, ...] | None = _option(
-        None, "what chooses real examples, by all of their labels; nothing if unset", choices=CORESETS
+        None,
+        "what chooses real examples, by all of their labels, or makes means of images and rows; nothing if unset",
+        choices=CORESETS,
     )
     features: str = _option(
         "network",
@@ -172,7 +174,10 @@ class DistillSettings:
     )
     inner_dropout: bool = _option(False, "whether the learners' dropout is active in the inner steps")
     teacher: float = _option(
-        0.0, "weight of the full-data learners' soft predictions in the labels of real sentences", min=0.0, max=1.0
+        0.0,
+        "weight of soft predictions of learners trained on all data (those of config.teach, if set) in real labels",
+        min=0.0,
+        max=1.0,
     )
     rate_noise: float = _option(
         0.0, "spread of log-normal factors on the rates of every net, so that the set serves other schedules", min=0.0
@@ -390,6 +395,23 @@ class StudySettings:
 
 
 @dataclass(frozen=True)
+class TeachSettings:
+    """Teachers, and what students learn from them; `config.teach`."""
+
+    network: str | None = _option(
+        None, "the teachers', by a name as of config.distill.also; the student's own if unset"
+    )
+    inputs: str | None = _option(
+        None, "what teachers read; as the student if unset", choices=("words", "sentences", "images", "rows")
+    )
+    teachers: int = _option(3, "in the ensemble", min=1)
+    epochs: int = _option(20, "passes of theirs over the training data", min=1)
+    rate: float = _option(2e-3, "first learning rate of theirs", min=1e-8)
+    temperatures: tuple[float, ...] = _option((1.0, 2.0, 4.0), "of soft targets, to choose among", min=1e-3)
+    weights: tuple[float, ...] = _option((0.5, 0.9), "of soft targets, to choose among", min=0.0, max=1.0)
+
+
+@dataclass(frozen=True)
 class EvaluateSettings:
     """How methods are judged; `config.evaluate`."""
 
@@ -402,7 +424,9 @@ class EvaluateSettings:
 class Settings:
     """A whole config."""
 
-    experiment: str = _option("distill", "the question: distill, train, active, annotate, transfer, study or table")
+    experiment: str = _option(
+        "distill", "the question: distill, train, teach, active, annotate, transfer, study or table"
+    )
     seed: int = _option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     inputs: str = _option(
         "words",
@@ -424,6 +448,7 @@ class Settings:
     transfer: TransferSettings = field(default_factory=TransferSettings)
     table: TableSettings = field(default_factory=TableSettings)
     study: StudySettings = field(default_factory=StudySettings)
+    teach: TeachSettings = field(default_factory=TeachSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
 
     def __post_init__(self):
@@ -439,6 +464,16 @@ class Settings:
                 raise ValueError(f"distill.also = {self.distill.also}: {name!r} is config.model already")
             self._check_network(other, "distill.also")
             self._check_sentences(other)
+        read = self.teach.inputs or self.inputs
+        if read != self.inputs and not {read, self.inputs} <= {"words", "sentences"}:
+            raise ValueError(f"teach.inputs = {read!r} is not for inputs = {self.inputs!r}")
+        if self.teach.network:
+            teacher = network(self.model, self.teach.network, "teach.network")
+            if teacher.kind not in NETWORKS[read]:
+                known = ", ".join(NETWORKS[read])
+                raise ValueError(
+                    f"teach.network = {self.teach.network!r} does not read inputs = {read!r}; networks that do: {known}"
+                )
         self._check_network(self.model, "model.kind")
         self._check_sentences(self.model)
         if self.full.finetuned and self.inputs != "words":
@@ -446,7 +481,7 @@ class Settings:
                 f"full.finetuned = True tunes word vectors, and inputs = {self.inputs!r} has none: set it to false"
             )
         if self.inputs in ("images", "rows"):
-            if self.experiment not in ("distill", "train", "table", "study"):
+            if self.experiment not in ("distill", "train", "teach", "table", "study"):
                 raise ValueError(f"inputs = {self.inputs!r} is not for experiment = {self.experiment!r}")
             if self.distill.word_dropout:
                 raise ValueError(f"distill.word_dropout leaves words out, and inputs = {self.inputs!r} has none")

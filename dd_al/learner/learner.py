@@ -53,7 +53,13 @@ def features(model: Model, params: Params, batch: Batch) -> jax.Array:
     return jnp.concatenate([model.features(params, x) for x in batch.inputs])
 
 
-def make_learner(model: Model, optimizer: optax.GradientTransformation, *, attention_weight: float = 0.0) -> Learner:
+def make_learner(
+    model: Model,
+    optimizer: optax.GradientTransformation,
+    *,
+    attention_weight: float = 0.0,
+    loss: Callable[[jax.Array, jax.Array], jax.Array] = cross_entropy,
+) -> Learner:
     """Joins a model and an optimizer's direction (see `dd_al.learner.optimizers`).
 
     Args:
@@ -62,7 +68,9 @@ def make_learner(model: Model, optimizer: optax.GradientTransformation, *, atten
       attention_weight: λ of the loss ℓ + λ KL(labels ‖ attention), the mean over blocks and heads, on batches that
         have attention labels (Maekawa et al. 2023, ACL, "Dataset distillation with attention labels for fine-tuning
         BERT"). A model without `Model.attention` passes over them.
+      loss: ℓ, of logits and of a batch's targets.
     """
+    loss_of = loss
 
     def init(key: jax.Array) -> LearnerState:
         params = model.init(key)
@@ -71,10 +79,10 @@ def make_learner(model: Model, optimizer: optax.GradientTransformation, *, atten
     def train_step(key: jax.Array | None, state: LearnerState, batch: Batch, rates: jax.Array) -> LearnerState:
         def loss(params: Params) -> jax.Array:
             if batch.attention is None or model.attention is None or not attention_weight:
-                return cross_entropy(logits(model, params, batch, key), batch.targets)
+                return loss_of(logits(model, params, batch, key), batch.targets)
             (inputs,) = batch.inputs
             z, attention = model.apply_attending(params, inputs, key)
-            return cross_entropy(z, batch.targets) + attention_weight * divergence(batch.attention, attention)
+            return loss_of(z, batch.targets) + attention_weight * divergence(batch.attention, attention)
 
         direction, opt_state = optimizer.update(jax.grad(loss)(state.params), state.opt_state, state.params)
         # The sign goes with the rate, a scalar, so that no derivative negates whole arrays.

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from dd_al.coreset.methods import NAMES, select
+from dd_al.coreset.methods import NAMES, prototypes, select
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)
@@ -102,3 +102,17 @@ def test_the_condensed_set_answers_every_training_point():
         return KNeighborsClassifier(1).fit(points[rows], LABELS[rows]).score(points, LABELS) == 1
 
     assert any(map(answers_all, range(1, 20)))
+
+
+def test_prototypes_are_the_means_of_classes_or_of_their_clusters():
+    rng = np.random.default_rng(0)
+    centers = np.asarray([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], np.float32)
+    points = np.concatenate([center + 0.1 * rng.normal(size=(20, 2)) for center in centers]).astype(np.float32)
+    labels = np.repeat([0, 0, 1], 20)
+    one = prototypes(0, points, labels, np.asarray([1, 1]))
+    np.testing.assert_allclose(one, [points[:40].mean(0), points[40:].mean(0)], atol=1e-5)
+    two = prototypes(0, points, labels, np.asarray([2, 1]))
+    found = two[:2][np.argsort(two[:2, 0])]
+    np.testing.assert_allclose(found, [points[:20].mean(0), points[20:40].mean(0)], atol=1e-5)
+    with pytest.raises(ValueError, match="21 examples of class 1 are wanted; there are 20"):
+        prototypes(0, points, labels, np.asarray([1, 21]))

@@ -20,7 +20,7 @@ def task(make_tiny_task):
 
 
 def test_the_config_names_every_method():
-    assert CORESETS == NAMES
+    assert CORESETS == ("prototypes", *NAMES)
 
 
 def test_texts_are_compared_by_their_mean_word_vector_or_by_a_network(task):
@@ -32,12 +32,14 @@ def test_texts_are_compared_by_their_mean_word_vector_or_by_a_network(task):
     np.testing.assert_allclose(features_of(task, params), features, rtol=1e-5, atol=1e-6)
 
 
-def test_rows_are_dealt_to_the_classes(task, tiny_settings):
+def test_as_many_of_each_class_as_can_be(task, tiny_settings):
     settings = tiny_settings()
     full = jax.tree.map(lambda x: x[None], task.learner.model.init(jax.random.key(0)))
     for features in ("network", "inputs"):
         own = dataclasses.replace(settings, coreset=CoresetSettings(("herding",), features))
-        rows = choose(task, own, "herding", 3, full)
-        assert np.bincount(task.labels("train")[rows], minlength=2).tolist() == [2, 1]
+        batch = choose(task, own, "herding", 3, full)
+        assert np.asarray(batch.targets).sum(0).tolist() == [2, 1]
     with pytest.raises(ConfigError, match="config.coreset.methods, 'herding': .* lower config.distill.items"):
         choose(task, settings, "herding", 1000, full)
+    with pytest.raises(ConfigError, match="a text has no mean"):
+        choose(task, settings, "prototypes", 2, full)

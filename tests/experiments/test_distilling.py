@@ -11,7 +11,7 @@ from dd_al.experiments.baselines import fit_full
 from dd_al.experiments.distilling import distil
 from dd_al.experiments.settings import FullSettings, RandomSettings
 from dd_al.experiments.task import columns
-from dd_al.experiments.teacher import taught
+from dd_al.experiments.teacher import soft_labels, taught
 from dd_al.io.signals import Stop
 from dd_al.learner.learner import layers
 from dd_al.learner.predict import predict
@@ -42,7 +42,7 @@ def by_row(examples):
 def test_labels_lean_towards_the_ensemble(task, teachers, weight):
     z = predict(task.learner.model, teachers, task.train, task.embed)
     soft, labels = np.asarray(jax.nn.softmax(z)).mean(0), np.eye(3)[task.labels("train")]
-    after = taught(task, teachers, weight)
+    after = taught(task, soft_labels(task, teachers), weight)
     np.testing.assert_allclose(by_row(after.train), weight * soft + (1 - weight) * labels, atol=1e-6)
     assert (by_row(task.train) == labels).all()  # the task itself is as it was
     assert after.validation is task.validation
