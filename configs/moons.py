@@ -1,4 +1,4 @@
-"""Two moons (Medvedev & D'yakonov 2020, arXiv 2008.06440): synthetic points for a network of one, two or four layers.
+"""Two moons (Medvedev & D'yakonov 2020, arXiv 2010.09839): synthetic points for a network of one, two or four layers.
 
 python -m dd_al.main --config=configs/moons.py:layers=2 --workdir=runs/moons2
 python -m dd_al.main --config=configs/moons.py:layers=2,tuned=true --workdir=runs/moons2-tuned

@@ -52,7 +52,7 @@ def load(settings: DataSettings) -> Dataset:
 
 
 def _generated(settings: DataSettings) -> Dataset:
-    """Points as Medvedev & D'yakonov 2020, arXiv 2008.06440, make theirs: a third of them is for testing."""
+    """Points as Medvedev & D'yakonov 2020, arXiv 2010.09839, make theirs: a third of them is for testing."""
     from sklearn import datasets, model_selection
 
     size = {"n_samples": settings.points, "random_state": _STATE}

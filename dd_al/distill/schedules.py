@@ -8,7 +8,7 @@ SCHEDULES = ("learned", "repeated", "continued", "rising")
 
 
 def lengthened(name: str, rates: np.ndarray, batches: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """A schedule and where it may end (Medvedev & D'yakonov 2020, arXiv 2008.06440, section 5).
+    """A schedule and where it may end (Medvedev & D'yakonov 2020, arXiv 2010.09839).
 
     =========  =========================================================================================================
     learned    the rates as they are, to their end

@@ -96,6 +96,7 @@ def optimise(
     select_inits: int = 10,
     workdir: Workdir | None = None,
     pictures: Path | None = None,
+    quick: bool = False,
     stop: Stop | None = None,
 ) -> Distillation:
     """Distils ``sets`` sets side by side, from the last checkpoint if the work directory has one.
@@ -108,6 +109,7 @@ def optimise(
       select_inits: initialisations that judge a set on validation, never trained on; a known one is its only judge.
       workdir: where checkpoints and metrics go; None keeps nothing.
       pictures: folder for what the first set looks like along the way; None keeps nothing of it.
+      quick: compile in half the time what then runs a little more slowly, for loops of seconds.
       stop: asked after every stretch; the state is saved before it raises.
 
     Raises:
@@ -126,7 +128,7 @@ def optimise(
     if metrics is not None and workdir.resumed:
         metrics.resume(step)
     _LOG.info("compiling the outer loop")
-    compiled, compile_s = _compile(advance, state)
+    compiled, compile_s = _compile(advance, state, quick)
     meta["compile_s"] += compile_s
     if workdir is not None and stop is not None and stop.requested:
         checkpoint.save(workdir.checkpoints / "outer", step, state, meta)
@@ -188,11 +190,16 @@ def _look(settings: DistillSettings, step: int) -> bool:
     )
 
 
-def _compile(advance: Callable, state: LoopState) -> tuple[Callable, float]:
+def _compile(advance: Callable, state: LoopState, quick: bool) -> tuple[Callable, float]:
     start = time.perf_counter()
     # From shapes: a state out of a checkpoint is laid out otherwise, and would be compiled for a second time.
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
-    compiled = jax.jit(advance).lower(shapes, 0, False).compile()
+    lowered = jax.jit(advance).lower(shapes, 0, False)
+    try:  # XLA's older code for CPUs
+        options = {"xla_cpu_use_fusion_emitters": False} if quick and jax.default_backend() == "cpu" else None
+        compiled = lowered.compile(compiler_options=options)
+    except jax.errors.JaxRuntimeError:  # an XLA that does not know the option
+        compiled = lowered.compile()
     return compiled, time.perf_counter() - start
 
 

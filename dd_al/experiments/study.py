@@ -180,7 +180,7 @@ def _distilled(
         return Row(name, networks, Synthetic(**arrays), *times)
     items = number_of_items(settings, len(task.dataset.train), task.classes)
     pictures = workdir.checkpoints / f"snapshots-{_file(name)}"
-    found: Distillation = optimise(task, settings, items=items, sets=restarts, pictures=pictures, stop=stop)
+    found: Distillation = optimise(task, settings, items=items, sets=restarts, pictures=pictures, quick=True, stop=stop)
     arrays = {key: np.asarray(x) for key, x in found.synthetic._asdict().items() if x is not None}
     path.parent.mkdir(exist_ok=True)
     write_safetensors(path, {**arrays, "seconds": np.asarray([found.compile_s, found.optimise_s])})
