@@ -203,13 +203,15 @@ def test_the_config_of_a_table(commands, tmp_path):
     ("config", "variants", "inputs"),
     [
         ("cifar_distill", ("", "network=alex_cifar"), "images"),
-        ("mnist_distill", ("", "soft=5", "init=random", "network=convnet", "network=mlp"), "images"),
-        ("moons", ("", "layers=1", "layers=4"), "rows"),
+        ("mnist_distill", ("", "soft=5", "init=random", "network=convnet", "network=mlp", "curve=true"), "images"),
+        ("moons", ("", "layers=1", "layers=4,tuned=true", "study=all", "study=curves,tuned=true,data=circles"), "rows"),
     ],
 )
 def test_every_variant_is_a_config(config, variants, inputs):
     for variant in variants:
-        assert from_config(Settings, configs_of(config).get_config(variant)).inputs == inputs
+        settings = from_config(Settings, configs_of(config).get_config(variant))
+        variations.check(settings)
+        assert settings.inputs == inputs
 
 
 STUDY = (
