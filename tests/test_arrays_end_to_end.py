@@ -286,6 +286,26 @@ def test_mistakes_in_a_curve(text):
         variations.check(settings)
 
 
+STUDIES = {
+    "distill.method = 'kernel_regression': a study distils by 'unrolled'": {"distill": {"method": "kernel_regression"}},
+    "init = 'known': what is distilled for one network's weights": {
+        "distill": {"init": "known"}, "study": {"networks": ("mlp:depth=0", "mlp:depth=1")}
+    },
+    "'learned' must be among them": {"study": {"schedules": ("rising",)}},
+    "neither a matrix nor curves": {"study": {"matrix": False}},
+    "'mlp': 2 numbers for 1 networks": {"study": {"published": {"mlp": "80 90"}}},
+    "'high' are not numbers": {"study": {"published": {"mlp": "high"}}},
+    "study.networks = 'lenet' does not read inputs = 'rows'": {"study": {"networks": ("lenet",)}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", STUDIES)
+def test_studies_that_cannot_be(message):
+    with pytest.raises(ConfigError, match=message):
+        config = {"experiment": "study", "inputs": "rows", "model": {"kind": "mlp"}, **STUDIES[message]}
+        variations.check(from_config(Settings, config))
+
+
 def test_all_layers_share_a_rate_where_they_are_to(moons):
     made = artefacts.load(moons)
     assert made.log_rates.shape == (1, 7, 2)

@@ -24,16 +24,16 @@ from dd_al.experiments.optimise import Distillation, optimise
 from dd_al.experiments.settings import DistillSettings, Settings
 from dd_al.experiments.starts import number_of_items
 from dd_al.experiments.task import Task, columns, known_inits, make_learners, make_task
-from dd_al.experiments.variations import curves
+from dd_al.experiments.variations import curves, published_matrix
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
-from dd_al.learner.fit import along
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
 from dd_al.learner.predict import accuracy
 from dd_al.learner.unroll import part_of
+from dd_al.report.figures import PALETTE
 from dd_al.report.statistics import summary
 
 _LOG = logging.getLogger(__name__)
@@ -118,11 +118,9 @@ def run(settings: Settings, workdir: Workdir) -> None:
         f"{name} = {value}: {network}": _given(point.synthetic.inputs.shape[1], count, _floats(point.synthetic))
         for (name, value, network), point in points.items()
     }
-    if task.shape == (2,) and rows:
+    if task.shape == (2,) and task.classes <= len(PALETTE) and rows:
         study |= _pictures(task, learners, settings, rows, workdir)
-    study["published"] = {
-        name: [float(x) for x in text.split()] for name, text in (settings.study.published or {}).items()
-    }
+    study["published"] = published_matrix(settings)
     seconds["evaluate_s"] = time.perf_counter() - start
     record.finish(
         workdir,
@@ -237,14 +235,9 @@ def _try(
     states = _states(task, settings.distill, learner, sets, count)
     for schedule in schedules:
         rates = _rates_for(task, learners, row, name)
-        if rates is None:
-            continue
         rates, ends = lengthened(schedule, rates, settings.distill.batches, settings.study.longest)
-        train = jax.jit(_training(task, settings.distill, learner, jnp.asarray(ends)))
-        params, scores = train(row.synthetic, jnp.asarray(rates), states)
-        best = int(np.asarray(scores).mean(1).argmax())
-        chosen = jax.tree.map(lambda x, best=best: x[best], params)
-        right = _right(task, learner, chosen, settings.evaluate.split)
+        params, best = _training(task, settings.distill, learner, ends)(row.synthetic, jnp.asarray(rates), states)
+        right = _right(task, learner, params, settings.evaluate.split)
         shaped = {split: answers.reshape(sets, count, -1) for split, answers in right.items()}
         found.append((schedule, shaped, int(ends[best])))
     return found
@@ -269,8 +262,8 @@ def _rates_for(task: Task, learners: Mapping[str, Learner], row: Row, name: str)
     return np.repeat(mean, len(layers(learners[name].model)), axis=-1)
 
 
-def _training(task: Task, settings: DistillSettings, learner: Learner, ends: jax.Array) -> Callable:
-    """``(sets, rates, states) -> (params, accuracy)`` at each of ``ends``, with one axis for sets and inits."""
+def _training(task: Task, settings: DistillSettings, learner: Learner, ends: np.ndarray) -> Callable:
+    """``(sets, rates, states) -> (params, index)``: one axis for sets and inits, at the end that validation prefers."""
 
     def train(synthetic: Synthetic, rates: jax.Array, states: LearnerState):
         def one(index: jax.Array, one_set: Synthetic, its_rates: jax.Array, state: LearnerState) -> LearnerState:
@@ -279,13 +272,22 @@ def _training(task: Task, settings: DistillSettings, learner: Learner, ends: jax
 
         every = jax.vmap(jax.vmap(one, (None, None, None, 0)), (None, 0, 0, 0))
 
-        def look(states: LearnerState) -> tuple:
+        def stretch(carry: tuple, until: jax.Array) -> tuple[tuple, None]:
+            first, number, states, best = carry
+            states = jax.lax.fori_loop(first, until, lambda i, states: every(i, synthetic, rates, states), states)
             params = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states.params)
-            return params, accuracy(learner.model, params, task.validation, task.embed)
+            score = accuracy(learner.model, params, task.validation, task.embed).mean()
+            # Those of all ends at once could be thousands of networks.
+            best = jax.tree.map(lambda new, old: jnp.where(score > best[0], new, old), (score, number, params), best)
+            return (until, number + 1, states, best), None
 
-        return along(lambda index, states: every(index, synthetic, rates, states), states, ends, look)[1]
+        params = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states.params)
+        zero = jnp.zeros((), jnp.int32)
+        start = (zero, zero, states, (jnp.float32(-1), zero, params))
+        _, index, params = jax.lax.scan(stretch, start, jnp.asarray(ends))[0][-1]
+        return params, index
 
-    return train
+    return jax.jit(train)
 
 
 def _right(task: Task, learner: Learner, params, split: str) -> dict[str, np.ndarray]:
@@ -332,11 +334,9 @@ def _pictures(
             learner = learners[name]
             states = _states(task, settings.distill, learner, 1, _inits(settings))
             rates = _rates_for(task, learners, first, name)
-            end = jnp.asarray([rates.shape[1]], jnp.int32)
-            params, _ = jax.jit(_training(task, settings.distill, learner, end))(first.synthetic, rates, states)
-            z = jax.vmap(lambda p, model=learner.model: model.apply(p, task.embed(jnp.asarray(grid))))(
-                jax.tree.map(lambda x: x[0], params)
-            )
+            end = np.asarray([rates.shape[1]], np.int32)
+            params, _ = _training(task, settings.distill, learner, end)(first.synthetic, jnp.asarray(rates), states)
+            z = jax.vmap(lambda p, model=learner.model: model.apply(p, task.embed(jnp.asarray(grid))))(params)
             share = np.asarray(jax.nn.softmax(z)).mean(0)  # over inits
             classes = share.reshape(_GRID, _GRID, -1)
             surfaces.append({"row": row.name, "network": name, "shares": (100 * classes).round().astype(int).tolist()})

@@ -21,7 +21,9 @@ def check(settings: Settings) -> None:
         table_rows(settings)
         published(settings.table)
     if settings.experiment == "study":
+        _check_study(settings)
         curves(settings)
+        published_matrix(settings)
 
 
 def table_rows(settings: Settings) -> dict[str, Settings]:
@@ -130,3 +132,40 @@ def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
             except ConfigError as error:
                 raise ConfigError(f"{where}: {error}") from error
     return found
+
+
+def published_matrix(settings: Settings) -> dict[str, list[float]]:
+    """Returns the published accuracies of each row of a study's matrix, a number for each network.
+
+    Raises:
+        ConfigError: what is given are not as many numbers.
+    """
+    networks, found = settings.study.networks or (settings.model.kind,), {}
+    for name, text in (settings.study.published or {}).items():
+        try:
+            found[name] = [float(number) for number in text.split()]
+        except ValueError:
+            raise ConfigError(f"config.study.published, {name!r}: {text!r} are not numbers") from None
+        if len(found[name]) != len(networks):
+            raise ConfigError(
+                f"config.study.published, {name!r}: {len(found[name])} numbers for {len(networks)} networks"
+            )
+    return found
+
+
+def _check_study(settings: Settings) -> None:
+    study, distill = settings.study, settings.distill
+    if distill.method != "unrolled":
+        raise ConfigError(f"config.distill.method = {distill.method!r}: a study distils by 'unrolled'")
+    if distill.teacher or distill.also:
+        key = "teacher" if distill.teacher else "also"
+        raise ConfigError(f"config.distill.{key} = {getattr(distill, key)!r} is not for experiment = 'study'")
+    if study.matrix and distill.init == "known" and len(study.networks or ()) > 1:
+        raise ConfigError(
+            "config.distill.init = 'known': what is distilled for one network's weights is not tried on other "
+            "networks; set config.study.matrix to false, or init to 'random'"
+        )
+    if "learned" not in study.schedules:
+        raise ConfigError(f"config.study.schedules = {study.schedules}: 'learned' must be among them")
+    if not study.matrix and not study.curves:
+        raise ConfigError("config.study: neither a matrix nor curves are asked for")
