@@ -66,4 +66,4 @@ def get_config(arg=None):
 def tuned(config):
     """Adam inside, soft labels, points from real ones, an average of the outer steps, the best by validation."""
     config.learner.optimizer = "adam"
-    config.distill.update(items=32, steps=40, nets=8, iterations=1500, rate=0.03, batch_size=256)
+    config.distill.update(items=32, steps=40, nets=8, iterations=800, rate=0.03, batch_size=256)
