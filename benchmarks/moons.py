@@ -5,8 +5,8 @@
 
 The distillation of `configs/moons.py`: 3 nets, 40 batches of 8 points that 5 epochs of inner steps meet in turn, 50
 outer epochs of 16 batches of 64. The loop takes one outer epoch in the same run, which is scaled to 50: nets, inner
-steps and outer steps follow one another in Python, with `torch.autograd.grad(..., create_graph=True)`. Both start from
-the same numbers, and `difference` is how far their first hypergradients are apart, as a share of the largest entry.
+steps and outer steps follow one another in Python, with `torch.autograd.grad(..., create_graph=True)`. `difference` is
+how far the two hypergradients are apart at the same points, nets and real batch, as a share of the largest entry.
 """
 
 from __future__ import annotations

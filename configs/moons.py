@@ -6,8 +6,8 @@ python -m dd_al.main --config=configs/moons.py:study=all --workdir=runs/moons-st
 python -m dd_al.main --config=configs/moons.py:study=all,tuned=true --workdir=runs/moons-study-tuned
 
 320 points in 40 batches of 4 of each class, which 5 epochs of inner steps meet in turn, from normal noise, with hard
-labels; 800 outer steps are 50 epochs of 1,005 points in batches of 64. A rate is learned for each step. Reported are
-0.871, 0.941 and 0.906 on test. Half a minute to two minutes. `tuned=true` takes what works best instead.
+labels; 800 outer steps are as many as 50 epochs of 1,005 points in batches of 64. A rate is learned for each step.
+Reported are 0.871, 0.941 and 0.906 on test. Half a minute to two minutes. `tuned=true` takes what works best instead.
 
 `study=curves` goes along inner epochs, inner steps and nets (figure 7), `study=matrix` distils for each network and for
 all at once, ten times, and tries the sets on all of them by longer schedules, with pictures of the points and of what
@@ -32,16 +32,17 @@ def get_config(arg=None):
     config.model.update(kind="mlp", width=10, depth=given.get("layers", 1) - 1, dropout=0.0)
     config.model.update(weights="xavier", one_logit=True)
     config.learner.optimizer = "sgd"
+    # Plain descent on all data, too, but at a rate that suits it, which that of the paper's numbers for it did not.
+    config.full.update(epochs=100, batch_size=64, rate=1.0)
+    config.random.update(rates=(0.03, 0.1, 0.3, 1.0), steps=(10, 40, 160, 640), dropout=(False,))
+    config.transfer.full_rates = (4e-3, 1.6e-2, 5e-2, 0.1, 0.2)
+    config.coreset.methods = CORESETS
     if given.get("tuned"):
         tuned(config)
     else:
         config.distill.update(items=320, batches=40, steps=200, labels="hard", start="noise", nets=3, batch_size=64)
         config.distill.update(iterations=800, rate=0.01, schedule="constant", b1=0.5, b2=0.999, clip=1e9, average=0.0)
         config.distill.update(inner_rate=0.02, evaluate_every=800, shared_rates=True)
-    # Plain descent on all data, too, but at a rate that suits it, which that of the paper's numbers for it did not.
-    config.full.update(epochs=100, batch_size=64, rate=1.0)
-    config.random.update(rates=(0.03, 0.1, 0.3, 1.0), steps=(10, 40, 160, 640), dropout=(False,))
-    config.coreset.methods = CORESETS
     if "study" in given:
         config.experiment = "study"
         config.study.networks = tuple(NETWORKS.values())
@@ -54,16 +55,19 @@ def get_config(arg=None):
                 + few,
                 "nets": f"distill.nets=1|2|10|20; distill.steps=10; distill.items=80; distill.batches=10; {few}",
             }
-        config.study.published = {
-            "mlp:depth=0": "87.1 86.9 86.4",
-            "mlp:depth=1": "80.8 94.1 69.1",
-            "mlp:depth=3": "82.5 87.9 90.6",
-            "all at once": "85.9 88.1 86.7",
-        }
+        if config.data.name == "moons":
+            config.study.published = {
+                "mlp:depth=0": "87.1 86.9 86.4",
+                "mlp:depth=1": "80.8 94.1 69.1",
+                "mlp:depth=3": "82.5 87.9 90.6",
+                "all at once": "85.9 88.1 86.7",
+            }
     return config
 
 
 def tuned(config):
     """Adam inside, soft labels, points from real ones, an average of the outer steps, the best by validation."""
     config.learner.optimizer = "adam"
+    config.full.rate = 0.05
+    config.random.rates = (1e-3, 3e-3, 1e-2, 3e-2, 0.1)
     config.distill.update(items=32, steps=40, nets=8, iterations=800, rate=0.03, batch_size=256)

@@ -294,6 +294,12 @@ STUDIES = {
     "'learned' must be among them": {"study": {"schedules": ("rising",)}},
     "neither a matrix nor curves": {"study": {"matrix": False}},
     "'mlp': 2 numbers for 1 networks": {"study": {"published": {"mlp": "80 90"}}},
+    "'nan' are not all finite": {"study": {"published": {"mlp": "nan"}}},
+    "'all at one': no such row .did you mean 'all at once'": {"study": {"published": {"all at one": "80"}}},
+    "'s, t': its files would be those of 's .t.'": {
+        "study": {"curves": {"s (t)": "distill.nets=1|2", "s, t": "distill.nets=1|2"}}
+    },
+    "distill.teacher = 0.5 is not for experiment = 'study'": {"study": {"curves": {"t": "distill.teacher=0|0.5"}}},
     "'high' are not numbers": {"study": {"published": {"mlp": "high"}}},
     "study.networks = 'lenet' does not read inputs = 'rows'": {"study": {"networks": ("lenet",)}},
 }  # fmt: skip

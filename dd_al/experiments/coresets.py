@@ -59,19 +59,17 @@ def choose(task: Task, settings: Settings, name: str, items: int, full: Params) 
     Args:
       task: the data.
       settings: of the run.
-      name: of the method: one of `dd_al.coreset.methods.NAMES`, or "prototypes", which lie among what networks read.
+      name: of the method: one of `dd_al.coreset.methods.NAMES`, or "prototypes", means of images or rows.
       items: as many of each class as can be.
       full: learners that were trained on all data, stacked: the first is asked for features.
 
     Raises:
-      ConfigError: a class has fewer examples than are wanted of it, or texts are to have means.
+      ConfigError: a class has fewer examples than are wanted of it.
     """
     labels = task.labels("train")
     per_class = np.bincount(balanced_classes(items, task.classes), minlength=task.classes)
     try:
         if name == "prototypes":
-            if task.table is not None:
-                raise ConfigError("config.coreset.methods: 'prototypes' are of images or rows; a text has no mean")
             made = prototypes(settings.seed, features_of(task, None), labels, per_class)
             classes = np.repeat(np.arange(task.classes), per_class)
             return Batch((jnp.asarray(made.reshape(-1, *task.shape)),), jnp.asarray(one_hot(classes, task.classes)))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.distill.synthetic import as_batch
+from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_full, fit_set
 from dd_al.experiments.optimise import Distillation, optimise
 from dd_al.experiments.settings import Settings
@@ -54,7 +55,7 @@ def distil(
         teaching = task
         if settings.teach.network:
             teaching, fit = make_teachers(settings, task.dataset, stop=stop)
-            teachers = fit().params
+            teachers = (fit() if workdir is None else record.stage(workdir, "teachers", fit)[0]).params
         elif teachers is None:
             teachers = fit_full(task, settings.full, task.inits("teachers", 3), stop=stop).params
         outer_task = taught(task, soft_labels(teaching, teachers), weight)

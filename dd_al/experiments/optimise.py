@@ -160,7 +160,9 @@ def optimise(
             asked = stop is not None and stop.requested
             if workdir is not None and (asked or _look(settings, step)):
                 checkpoint.save(workdir.checkpoints / "outer", step, state, {**meta, "optimise_s": seconds})
-            if asked:
+            if asked and workdir is None:
+                stop.check("the same command begins this distillation anew; earlier ones are saved")
+            elif asked:
                 stop.check()
     return Distillation(
         synthetic=all_rates(task, settings, state.best),

@@ -467,6 +467,8 @@ class Settings:
         read = self.teach.inputs or self.inputs
         if read != self.inputs and not {read, self.inputs} <= {"words", "sentences"}:
             raise ValueError(f"teach.inputs = {read!r} is not for inputs = {self.inputs!r}")
+        if self.teach.inputs and not self.teach.network:
+            raise ValueError(f"teach.inputs = {self.teach.inputs!r} needs teach.network, which is not set")
         if self.teach.network:
             teacher = network(self.model, self.teach.network, "teach.network")
             if teacher.kind not in NETWORKS[read]:
@@ -487,6 +489,8 @@ class Settings:
                 raise ValueError(f"inputs = {self.inputs!r} is not for experiment = {self.experiment!r}")
             if self.distill.word_dropout:
                 raise ValueError(f"distill.word_dropout leaves words out, and inputs = {self.inputs!r} has none")
+        elif "prototypes" in (self.coreset.methods or ()):
+            raise ValueError(f"coreset.methods: 'prototypes' are means of images or rows, not of {self.inputs}")
         if self.inputs == "sentences" and self.experiment == "annotate":
             raise ValueError("inputs = 'sentences' is not for experiment = 'annotate', which reads words")
         if self.inputs == "pieces" and self.experiment not in ("train", "active"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -24,7 +23,7 @@ from dd_al.experiments.optimise import Distillation, optimise
 from dd_al.experiments.settings import DistillSettings, Settings
 from dd_al.experiments.starts import number_of_items
 from dd_al.experiments.task import Task, columns, known_inits, make_learners, make_task
-from dd_al.experiments.variations import curves, published_matrix
+from dd_al.experiments.variations import TOGETHER, curves, published_matrix, row_folder
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.tensors import read_safetensors, write_safetensors
@@ -37,7 +36,6 @@ from dd_al.report.figures import PALETTE
 from dd_al.report.statistics import summary
 
 _LOG = logging.getLogger(__name__)
-TOGETHER = "all at once"
 _GRID = 48  # points along each side of a decision surface
 _SHOWN = 400  # real rows behind synthetic ones
 
@@ -68,12 +66,14 @@ def run(settings: Settings, workdir: Workdir) -> None:
     names = settings.study.networks or (settings.model.kind,)
     learners = make_learners(settings, names, task.shape, task.classes)
     lines, seconds = curves(settings), {"baselines_s": 0.0, "compile_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}
+    for point in (settings, *(point for values in lines.values() for point in values.values())):
+        number_of_items(point.distill, len(dataset.train), task.classes)  # mistakes are not to be found after hours
     methods, budget, study = {}, {}, {"networks": list(names), "schedules": list(settings.study.schedules)}
     with catch_stop() as stop:
         full = {}
         for name, learner in learners.items():
             compute = partial(_fit_full, task, settings, learner, name, stop)
-            full[name], spent = record.stage(workdir, f"full-{_file(name)}", compute)
+            full[name], spent = record.stage(workdir, f"full-{row_folder(name)}", compute)
             seconds["baselines_s"] += spent
         rows = {}
         if settings.study.matrix:
@@ -83,7 +83,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
             for name, group in groups.items():
                 one = _task_of(task, learners, group)
                 with progress_of(f"for {name}"):
-                    rows[name] = _distilled(one, settings.distill, group, name, settings.study.restarts, workdir, stop)
+                    rows[name] = _distilled(one, settings, group, name, settings.study.restarts, workdir, stop)
         points = dict(_points(task, learners, settings, lines, workdir, stop))
     for row in (*rows.values(), *points.values()):
         seconds["compile_s"] += row.compile_s
@@ -94,7 +94,11 @@ def run(settings: Settings, workdir: Workdir) -> None:
     count = len(dataset.train)
     for name, learner in learners.items():
         right = _right(task, learner, full[name].params, split)
-        methods[f"full: {name}"] = _entry(right[split], right["validation"], split)
+        rate, tried = float(full[name].chosen[0]), settings.transfer.full_rates
+        edge = len(tried) > 2 and rate in (min(tried), max(tried))
+        methods[f"full: {name}"] = _entry(right[split], right["validation"], split, hyperparameters={"rate": rate})
+        if edge:
+            methods[f"full: {name}"]["note"] = "No lower or no higher rate was tried: there may be a better one."
         budget[f"full: {name}"] = _given(count, count, count * task.numbers)
     study["full"] = [methods[f"full: {name}"][f"{split}_accuracy"]["mean"] for name in names]
     tried = _matrix(task, learners, settings, rows)
@@ -118,7 +122,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         f"{name} = {value}: {network}": _given(point.synthetic.inputs.shape[1], count, _floats(point.synthetic))
         for (name, value, network), point in points.items()
     }
-    if task.shape == (2,) and task.classes <= len(PALETTE) and rows:
+    if _in_plane(task) and rows:
         study |= _pictures(task, learners, settings, rows, workdir)
     study["published"] = published_matrix(settings)
     seconds["evaluate_s"] = time.perf_counter() - start
@@ -134,12 +138,9 @@ def run(settings: Settings, workdir: Workdir) -> None:
     )
 
 
-def _file(name: str) -> str:
-    return re.sub(r"[^\w.=]+", "-", name)
-
-
 def _inits(settings: Settings) -> int:
-    return settings.evaluate.inits or (1 if settings.distill.init == "known" else 10)
+    """Networks that judge each set: a known initialisation is its set's only one."""
+    return 1 if settings.distill.init == "known" else settings.evaluate.inits or 10
 
 
 def _task_of(task: Task, learners: Mapping[str, Learner], names: tuple[str, ...]) -> Task:
@@ -148,8 +149,13 @@ def _task_of(task: Task, learners: Mapping[str, Learner], names: tuple[str, ...]
     return replace(task, learner=learners[first], others={name: learners[name] for name in others})
 
 
+def _in_plane(task: Task) -> bool:
+    """Whether examples are points that pictures can show."""
+    return task.shape == (2,) and task.classes <= len(PALETTE)
+
+
 def _fit_full(task: Task, settings: Settings, learner: Learner, name: str, stop: Stop) -> Trained:
-    """On all data with Adam, at the rate out of `config.transfer.full_rates` that validation finds best."""
+    """On all data with Adam; `chosen` is the rate out of `config.transfer.full_rates` that validation finds best."""
     own = make_learner(learner.model, optimizers.get("adam"))
     states = jax.vmap(own.init)(jax.random.split(stream(task.key, "evaluation"), _inits(settings)))
     with progress_of(name):
@@ -157,12 +163,13 @@ def _fit_full(task: Task, settings: Settings, learner: Learner, name: str, stop:
             fit_full(replace(task, learner=own), replace(settings.full, rate=rate), states, stop=stop)
             for rate in settings.transfer.full_rates
         ]
-    return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
+    best = max(range(len(fits)), key=lambda i: fits[i].accuracy.max(0).mean())
+    return fits[best]._replace(chosen=np.asarray([settings.transfer.full_rates[best]]))
 
 
 def _distilled(
     task: Task,
-    settings: DistillSettings,
+    settings: Settings,
     networks: tuple[str, ...],
     name: str,
     restarts: int,
@@ -170,15 +177,22 @@ def _distilled(
     stop: Stop,
 ) -> Row:
     """The sets of a row or a point, from the work directory if an earlier start of the run got so far."""
-    path = workdir.checkpoints / f"sets-{_file(name)}.safetensors"
+    path = workdir.checkpoints / f"sets-{row_folder(name)}.safetensors"
     if path.exists():
         _LOG.info("%s: from an earlier start of this run", name)
         arrays = read_safetensors(path)
         times = arrays.pop("seconds").tolist()
         return Row(name, networks, Synthetic(**arrays), *times)
-    items = number_of_items(settings, len(task.dataset.train), task.classes)
-    pictures = workdir.checkpoints / f"snapshots-{_file(name)}"
-    found: Distillation = optimise(task, settings, items=items, sets=restarts, pictures=pictures, quick=True, stop=stop)
+    found: Distillation = optimise(
+        task,
+        settings.distill,
+        items=number_of_items(settings.distill, len(task.dataset.train), task.classes),
+        sets=restarts,
+        select_inits=settings.evaluate.select_inits,
+        pictures=workdir.checkpoints / f"snapshots-{row_folder(name)}" if _in_plane(task) else None,
+        quick=True,
+        stop=stop,
+    )
     arrays = {key: np.asarray(x) for key, x in found.synthetic._asdict().items() if x is not None}
     path.parent.mkdir(exist_ok=True)
     write_safetensors(path, {**arrays, "seconds": np.asarray([found.compile_s, found.optimise_s])})
@@ -195,7 +209,7 @@ def _points(
                 title = f"{curve} = {value}, {name}"
                 one = _task_of(task, learners, (name,))
                 with progress_of(title):
-                    row = _distilled(one, point.distill, (name,), title, settings.study.curve_restarts, workdir, stop)
+                    row = _distilled(one, point, (name,), title, settings.study.curve_restarts, workdir, stop)
                 yield (curve, value, name), row
 
 
@@ -330,6 +344,8 @@ def _pictures(
     surfaces, courses = [], []
     for row in rows.values():
         first = row._replace(synthetic=jax.tree.map(lambda x: x[:1], row.synthetic))
+        labels = np.asarray(targets(jnp.asarray(first.synthetic.label_logits[0]), settings.distill.labels)).tolist()
+        points = [{"label": y, **shown_as(task, x)} for x, y in zip(first.synthetic.inputs[0], labels, strict=True)]
         for name in row.networks:
             learner = learners[name]
             states = _states(task, settings.distill, learner, 1, _inits(settings))
@@ -339,9 +355,16 @@ def _pictures(
             z = jax.vmap(lambda p, model=learner.model: model.apply(p, task.embed(jnp.asarray(grid))))(params)
             share = np.asarray(jax.nn.softmax(z)).mean(0)  # over inits
             classes = share.reshape(_GRID, _GRID, -1)
-            surfaces.append({"row": row.name, "network": name, "shares": (100 * classes).round().astype(int).tolist()})
+            surfaces.append(
+                {
+                    "row": row.name,
+                    "network": name,
+                    "shares": (100 * classes).round().astype(int).tolist(),
+                    "items": points,
+                }
+            )
         found = []
-        folder = workdir.checkpoints / f"snapshots-{_file(row.name)}"
+        folder = workdir.checkpoints / f"snapshots-{row_folder(row.name)}"
         for step, arrays in snapshots.kept(folder, settings.distill).items():
             shown = np.asarray(targets(arrays["label_logits"], settings.distill.labels)).tolist()
             items = [{"label": y, **shown_as(task, x)} for x, y in zip(arrays["inputs"], shown)]

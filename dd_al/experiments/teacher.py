@@ -12,8 +12,9 @@ import numpy as np
 
 from dd_al.data.dataset import Dataset
 from dd_al.experiments.baselines import Trained, fit_full
-from dd_al.experiments.settings import Settings, network
+from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
+from dd_al.experiments.variations import of_teachers
 from dd_al.io.signals import Stop
 from dd_al.learner.predict import predict
 from dd_al.models.base import Params
@@ -32,18 +33,10 @@ def make_teachers(settings: Settings, dataset: Dataset, *, stop: Stop) -> tuple[
     Returns:
       Their task, and a function that trains them.
     """
-    teach = settings.teach
-    inputs = teach.inputs or settings.inputs
-    own = replace(
-        settings,
-        inputs=inputs,
-        model=network(settings.model, teach.network or settings.model.kind, "teach.network"),
-        full=replace(settings.full, epochs=teach.epochs, rate=teach.rate, finetuned=False),
-        distill=replace(settings.distill, also=None, attention=0.0, word_dropout=0.0),
-    )
+    own, count = of_teachers(settings), settings.teach.teachers
     task = make_task(own, dataset)
-    _LOG.info("teachers: %d of %s over %s", teach.teachers, own.model.kind, inputs)
-    return task, lambda: fit_full(task, own.full, task.inits("teachers", teach.teachers), stop=stop)
+    _LOG.info("teachers: %d of %s over %s", count, own.model.kind, own.inputs)
+    return task, lambda: fit_full(task, own.full, task.inits("teachers", count), stop=stop)
 
 
 def soft_labels(task: Task, params: Params, temperature: float = 1.0) -> np.ndarray:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.settings import from_config, override, to_config
-from dd_al.experiments.settings import METHODS, Settings, StudySettings, TableSettings
+from dd_al.experiments.settings import METHODS, Settings, StudySettings, TableSettings, network
+
+TOGETHER = "all at once"  # a study's row of sets for all of its networks
 
 
 def check(settings: Settings) -> None:
     """Looks at what texts of a config ask for, before anything runs.
 
     Raises:
-        ConfigError: see `table_rows`, `published` and `curves`.
+        ConfigError: see `table_rows`, `published`, `curves`, `published_matrix` and `of_teachers`.
     """
+    if settings.experiment == "teach" or settings.teach.network:
+        of_teachers(settings)
     if settings.experiment == "table":
         table_rows(settings)
         published(settings.table)
@@ -24,6 +30,33 @@ def check(settings: Settings) -> None:
         _check_study(settings)
         curves(settings)
         published_matrix(settings)
+
+
+def _changed(settings: Settings, **changes: Any) -> Settings:
+    """`dataclasses.replace`, whose checks between keys are the user's mistakes."""
+    try:
+        return replace(settings, **changes)
+    except ValueError as error:
+        raise ConfigError(f"config: {error}") from error
+
+
+def of_teachers(settings: Settings) -> Settings:
+    """Returns the config by which the teachers of `config.teach` are trained.
+
+    Raises:
+        ConfigError: there can be no such network over such inputs.
+    """
+    teach = settings.teach
+    try:
+        return _changed(
+            settings,
+            inputs=teach.inputs or settings.inputs,
+            model=network(settings.model, teach.network or settings.model.kind, "teach.network"),
+            full=replace(settings.full, epochs=teach.epochs, rate=teach.rate, finetuned=False),
+            distill=replace(settings.distill, also=None, attention=0.0, word_dropout=0.0),
+        )
+    except ConfigError as error:
+        raise ConfigError(f"teachers (config.teach): {error}") from error
 
 
 def table_rows(settings: Settings) -> dict[str, Settings]:
@@ -36,7 +69,7 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
         raise ConfigError("config.table.rows is not set: a name for each row, and the keys that its runs change")
     if settings.seed:
         raise ConfigError(f"config.seed = {settings.seed}: the seeds of a table are config.table.seeds")
-    common = replace(settings, experiment="distill", table=TableSettings())
+    common = _changed(settings, experiment="distill", table=TableSettings())
     found, folders = {}, {}
     for name, text in settings.table.rows.items():
         where = f"config.table.rows, {name!r}"
@@ -109,9 +142,11 @@ def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
     Raises:
         ConfigError: a point cannot have the keys it asks for, or one key of a curve has more values than another.
     """
-    common, found = replace(settings, study=StudySettings()), {}
+    common, found, files = replace(settings, study=StudySettings()), {}, {}
     for name, text in (settings.study.curves or {}).items():
         where = f"config.study.curves, {name!r}"
+        if (other := files.setdefault(row_folder(name), name)) != name:
+            raise ConfigError(f"{where}: its files would be those of {other!r}")
         values = {key: text.split("|") for key, text in _pairs(text)}
         along = next((several for several in values.values() if len(several) > 1), None)
         if along is None:
@@ -129,6 +164,7 @@ def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
                         raise ConfigError(f"config.{key} has {len(several)} values where another has {len(along)}")
                     override(Settings, config, key, several[index % len(several)])
                 found[name][value] = from_config(Settings, config)
+                _check_distillation(found[name][value])
             except ConfigError as error:
                 raise ConfigError(f"{where}: {error}") from error
     return found
@@ -146,6 +182,10 @@ def published_matrix(settings: Settings) -> dict[str, list[float]]:
             found[name] = [float(number) for number in text.split()]
         except ValueError:
             raise ConfigError(f"config.study.published, {name!r}: {text!r} are not numbers") from None
+        if not all(map(math.isfinite, found[name])):
+            raise ConfigError(f"config.study.published, {name!r}: {text!r} are not all finite")
+        if name not in (rows := (*networks, TOGETHER)):
+            raise ConfigError(f"config.study.published, {name!r}: no such row{nearest(name, rows)}")
         if len(found[name]) != len(networks):
             raise ConfigError(
                 f"config.study.published, {name!r}: {len(found[name])} numbers for {len(networks)} networks"
@@ -153,13 +193,18 @@ def published_matrix(settings: Settings) -> dict[str, list[float]]:
     return found
 
 
-def _check_study(settings: Settings) -> None:
-    study, distill = settings.study, settings.distill
+def _check_distillation(settings: Settings) -> None:
+    distill = settings.distill
     if distill.method != "unrolled":
         raise ConfigError(f"config.distill.method = {distill.method!r}: a study distils by 'unrolled'")
-    if distill.teacher or distill.also:
-        key = "teacher" if distill.teacher else "also"
-        raise ConfigError(f"config.distill.{key} = {getattr(distill, key)!r} is not for experiment = 'study'")
+    for key in ("teacher", "also", "attention"):
+        if getattr(distill, key):
+            raise ConfigError(f"config.distill.{key} = {getattr(distill, key)!r} is not for experiment = 'study'")
+
+
+def _check_study(settings: Settings) -> None:
+    study, distill = settings.study, settings.distill
+    _check_distillation(settings)
     if study.matrix and distill.init == "known" and len(study.networks or ()) > 1:
         raise ConfigError(
             "config.distill.init = 'known': what is distilled for one network's weights is not tried on other "

@@ -13,6 +13,7 @@ from dd_al.learner.examples import Examples
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import Lookup
 
+_HELD = 8192  # examples times learners whose activations are held at a time
 _REUSE = 2  # places for each row of a table from which on a word's part is worth computing once
 
 
@@ -26,7 +27,7 @@ def predict(
       params: parameters with a leading axis of learners.
       examples: the split.
       embed: raw rows to model inputs.
-      chunk: examples held embedded at a time.
+      chunk: examples held embedded at a time; fewer for many learners.
 
     Returns:
       ``float32[learners, n, classes]`` in the order of the split.
@@ -37,7 +38,8 @@ def predict(
         inputs = embed(raw)
         return jax.vmap(lambda p: model.apply(p, inputs), out_axes=1)(params)
 
-    return jnp.moveaxis(on_every(examples, one, chunk=chunk), 1, 0)
+    learners = len(jax.tree.leaves(params)[0])
+    return jnp.moveaxis(on_every(examples, one, chunk=min(chunk, max(16, _HELD // learners))), 1, 0)
 
 
 def trunk_of(

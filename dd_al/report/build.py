@@ -173,8 +173,7 @@ def _draw_study(found: Mapping) -> dict[str, tuple[Any, str, str]]:
         caption = "The first set at several outer steps, marked by the class of its labels; small points are real."
         drawn[f"study_points_{number}"] = picture, f"How the points came about, {one['row']}", caption
     if found.get("surfaces"):
-        last = {one["row"]: one["course"][-1]["items"] for one in found["courses"]}
-        picture = study_figures.surfaces(found["surfaces"], found["sides"], last, found["real"])
+        picture = study_figures.surfaces(found["surfaces"], found["sides"], found["real"])
         caption = "Mean over networks that were trained on the first set, by the rates that were learned."
         drawn["study_surfaces"] = picture, "What networks decide", caption
     return drawn

@@ -93,7 +93,8 @@ _TABLE = {
     "seeds": [_COUNT],
     "source": (str, type(None)),
 }
-_COURSE = [{"step": _COUNT, "items": [{"label": [_NUMBER], "row?": [_NUMBER], "pixels?": [[[_COUNT]]]}]}]
+_POINTS = [{"label": [_NUMBER], "row?": [_NUMBER], "pixels?": [[[_COUNT]]]}]
+_COURSE = [{"step": _COUNT, "items": _POINTS}]
 _RESULTS = {
     "schema": frozenset({SCHEMA}),
     "experiment": _TEXT,
@@ -112,7 +113,9 @@ _RESULTS = {
         "rows": [{"name": _TEXT, "accuracy": [[_NUMBER]]}],  # [schedules][networks]
         "published": {str: [_NUMBER]},
         "curves": [{"name": _TEXT, "values": [_TEXT], "accuracy": [[[_NUMBER]]]}],  # [values][networks][restarts]
-        "surfaces?": [{"row": _TEXT, "network": _TEXT, "shares": [[[_COUNT]]]}],  # [y][x][classes], per cent
+        "surfaces?": [
+            {"row": _TEXT, "network": _TEXT, "shares": [[[_COUNT]]], "items": _POINTS}
+        ],  # [y][x][classes], per cent
         "sides?": [[_NUMBER]],
         "courses?": [{"row": _TEXT, "course": _COURSE}],
         "real?": {"rows": [[_NUMBER]], "classes": [_COUNT]},

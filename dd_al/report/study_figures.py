@@ -71,13 +71,13 @@ def matrix(rows: Sequence[Mapping], networks: Sequence[str], schedules: Sequence
     return figure
 
 
-def surfaces(found: Sequence[Mapping], sides: Sequence[Sequence[float]], courses: Mapping, real: Mapping) -> "Figure":
+def surfaces(found: Sequence[Mapping], sides: Sequence[Sequence[float]], real: Mapping) -> "Figure":
     """Draws what networks that were trained on synthetic points decide over the plane, with those and real points.
 
     Args:
-        found: `{"row", "network", "shares": int[y][x][classes]}` of each panel, in per cent.
+        found: of each panel `{"row", "network", "shares", "items"}`: int[y][x][classes] in per cent, and the points
+            that the networks were trained on, `[{"row": float[2], "label": float[classes]}]`.
         sides: where the columns and the rows of the shares lie.
-        courses: row → its synthetic points, `[{"row": float[2], "label": float[classes]}]`.
         real: `{"rows": float[n][2], "classes": int[n]}`.
     """
     columns = min(3, len(found))
@@ -89,7 +89,7 @@ def surfaces(found: Sequence[Mapping], sides: Sequence[Sequence[float]], courses
         shares = np.asarray(one["shares"], float) / 100
         colours = np.asarray([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in PALETTE])[: shares.shape[-1]]
         panel.imshow(0.45 * (shares @ colours) + 0.55, origin="lower", extent=extent, aspect="auto")
-        draw_points(panel, courses[one["row"]], real, [str(c) for c in range(shares.shape[-1])])
+        draw_points(panel, one["items"], real, [str(c) for c in range(shares.shape[-1])])
         panel.set_xlim(*extent[:2])
         panel.set_ylim(*extent[2:])
         title = one["network"] if one["network"] == one["row"] else f"{one['network']}, {one['row']}"

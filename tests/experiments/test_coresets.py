@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from dd_al.core.errors import ConfigError
+from dd_al.core.settings import from_config
 from dd_al.coreset.methods import NAMES
 from dd_al.experiments.coresets import choose, features_of
-from dd_al.experiments.settings import CORESETS, CoresetSettings
+from dd_al.experiments.settings import CORESETS, CoresetSettings, Settings
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 
@@ -41,5 +42,5 @@ def test_as_many_of_each_class_as_can_be(task, tiny_settings):
         assert np.asarray(batch.targets).sum(0).tolist() == [2, 1]
     with pytest.raises(ConfigError, match="config.coreset.methods, 'herding': .* lower config.distill.items"):
         choose(task, settings, "herding", 1000, full)
-    with pytest.raises(ConfigError, match="a text has no mean"):
-        choose(task, settings, "prototypes", 2, full)
+    with pytest.raises(ConfigError, match="'prototypes' are means of images or rows, not of words"):
+        from_config(Settings, {"coreset": {"methods": ("prototypes",)}})

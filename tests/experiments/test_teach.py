@@ -12,6 +12,7 @@ from dd_al.core.settings import from_config
 from dd_al.experiments.settings import Settings, TeachSettings
 from dd_al.experiments.teach import fit_taught
 from dd_al.experiments.teacher import labels_of, make_teachers, relabelled, soft_labels
+from dd_al.experiments.variations import check
 from dd_al.io.signals import Stop
 
 pytestmark = pytest.mark.usefixtures("own_caches")
@@ -56,6 +57,11 @@ def test_students_take_the_best_temperature_and_weight(task, tiny_settings):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
+        ({"teach": {"inputs": "sentences"}}, "teach.inputs = 'sentences' needs teach.network"),
+        (
+            {"teach": {"inputs": "sentences", "network": "text_cnn"}},
+            "config.teach.: config: .* model.windows",
+        ),
         ({"teach": {"inputs": "images"}}, "teach.inputs = 'images' is not for inputs = 'words'"),
         ({"teach": {"network": "lenet"}}, "teach.network = 'lenet' does not read inputs = 'words'"),
         ({"teach": {"network": "lstn"}}, "did you mean 'lstm'"),
@@ -63,7 +69,7 @@ def test_students_take_the_best_temperature_and_weight(task, tiny_settings):
 )
 def test_teachers_that_cannot_be(config, message):
     with pytest.raises(ConfigError, match=message):
-        from_config(Settings, config)
+        check(from_config(Settings, config))
 
 
 @pytest.mark.slow
