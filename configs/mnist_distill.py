@@ -30,6 +30,8 @@ def get_config(arg=None):
     config.distill.init = init
     config.distill.items = given.get("soft", 100 if init == "random" and network != "convnet" else 10)
     config.distill.labels = "soft" if "soft" in given else "hard"
+    if "soft" in given:
+        config.distill.iterations = 2500
     config.distill.update(candidates=8, inner_rate=3e-3)  # an image moves a fresh network further than a text does
     config.full.update(epochs=20, rate=2e-3)
     config.random.dropout = (False,)
