@@ -21,7 +21,7 @@ def check(settings: Settings) -> None:
     Raises:
         ConfigError: see `table_rows`, `published`, `curves`, `published_matrix` and `of_teachers`.
     """
-    if settings.experiment == "teach" or settings.teach.network:
+    if settings.experiment == "teach" or (settings.experiment == "distill" and settings.teach.network):
         of_teachers(settings)
     if settings.experiment == "table":
         table_rows(settings)
