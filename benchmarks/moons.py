@@ -33,7 +33,7 @@ from dd_al.learner.hypergradient import differentiable_training
 
 EPOCHS = 50
 PER_CLASS, BATCHES, INNER_EPOCHS, NETS, REAL = 4, 40, 5, 3, 64
-ITEMS, STEPS = 2 * PER_CLASS * BATCHES, INNER_EPOCHS * BATCHES
+STEPS = INNER_EPOCHS * BATCHES
 
 
 def task_of(layers: int, steps: int, iterations: int) -> tuple[Task, DistillSettings]:
@@ -54,7 +54,7 @@ def task_of(layers: int, steps: int, iterations: int) -> tuple[Task, DistillSett
 
 
 class Loop:
-    """The algorithm in PyTorch: points and softplus-free log-rates by Adam, through unrolled gradient descent."""
+    """The algorithm in PyTorch: points and log-rates by Adam, through unrolled gradient descent."""
 
     def __init__(self, layers: int, points: np.ndarray, steps: int):
         self.sizes = [2, *[10] * (layers - 1), 1]
@@ -113,8 +113,7 @@ def difference(task: Task, loop: Loop, layers: int, real: np.ndarray, classes: n
         for i, name in enumerate(names)
     }
     states = jax.vmap(task.learner.init)(jax.random.split(jax.random.key(0), NETS))
-    expected = jax.tree.map(jnp.shape, states.params)
-    states = states._replace(params={"params": params} if "params" in expected else params)
+    states = states._replace(params=params)
     steps = len(loop.log_rates)
     synthetic = start(
         2, inputs=jnp.asarray(loop.points.detach().numpy()), item_classes=jnp.arange(len(loop.points)) % 2,

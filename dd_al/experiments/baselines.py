@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -53,6 +53,14 @@ def fit_full(task: Task, settings: FullSettings, states: LearnerState, *, stop: 
       stop: asked between epochs.
     """
     return _fit(task, task.learner, task.embed, settings, states, "full data", stop)
+
+
+def fit_tuned(
+    task: Task, settings: FullSettings, rates: Sequence[float], states: LearnerState, *, stop: Stop
+) -> tuple[Trained, float]:
+    """`fit_full` at each of several rates: the one that validation finds best, and that rate."""
+    fits = [(fit_full(task, replace(settings, rate=rate), states, stop=stop), rate) for rate in rates]
+    return max(fits, key=lambda fit: fit[0].accuracy.max(0).mean())
 
 
 def fit_finetuned(
@@ -196,9 +204,14 @@ def fit_set(
       stop: asked between schedules.
       title: of the progress bar.
     """
-    count = jax.tree.leaves(states)[0].shape[0]
-    batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), batch)
+    batches = for_each(states, batch)
     return fit_constant(task, replace(settings, dropout=(False,)), batches, states, stop=stop, title=title)
+
+
+def for_each(states: LearnerState, batch: Batch) -> Batch:
+    """The same set for each of stacked states, as `fit_constant` takes them."""
+    count = jax.tree.leaves(states)[0].shape[0]
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), batch)
 
 
 def constant_training(task: Task, settings: RandomSettings) -> Callable:

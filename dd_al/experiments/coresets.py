@@ -14,7 +14,7 @@ from dd_al.core.keys import stream
 from dd_al.core.types import Batch, TextInputs
 from dd_al.coreset.methods import prototypes, select
 from dd_al.distill.synthetic import balanced_classes
-from dd_al.experiments.baselines import Trained, batches_of, fit_constant
+from dd_al.experiments.baselines import Trained, batches_of, fit_constant, for_each
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, one_hot
 from dd_al.io.signals import Stop
@@ -106,7 +106,5 @@ def fit_chosen(
     """
     batch = choose(task, settings, name, items, full)
     _LOG.info("%s: %d of %d examples", name, len(batch.targets), len(task.raw["train"]))
-    count = len(jax.tree.leaves(states)[0])
-    batches = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), batch)
     title = name.replace("_", " ")
-    return fit_constant(task, settings.random, batches, states, stop=stop, title=title, train=train)
+    return fit_constant(task, settings.random, for_each(states, batch), states, stop=stop, title=title, train=train)

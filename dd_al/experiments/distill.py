@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -159,16 +160,11 @@ def _judge(task: Task, split: str, params: dict, extra: dict, known: bool) -> di
 def _budget(task: Task, drawn: int, synthetic: Synthetic, chosen: Iterable[str]) -> dict:
     """What each method was given: examples, their share, labels looked at, numbers stored."""
     count, items = len(task.dataset.train), synthetic.inputs.shape[1]
-    stored = sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(synthetic))
-
-    def entry(examples: int, labels: int, floats: int) -> dict:
-        return {"examples": examples, "fraction": examples / count, "labels_used": labels, "stored_floats": floats}
-
     return {
-        "full": entry(count, count, count * task.numbers),
-        "random": entry(drawn, drawn, drawn * task.numbers),
-        **{name: entry(items, count, items * task.numbers) for name in chosen},
-        "distilled": entry(items, count, stored),
+        "full": record.given(count, count, count, count * task.numbers),
+        "random": record.given(drawn, count, drawn, drawn * task.numbers),
+        **{name: record.given(items, count, count, items * task.numbers) for name in chosen},
+        "distilled": record.given_of(synthetic, count),
     }
 
 
@@ -215,7 +211,7 @@ def names_of_rates(task: Task) -> list[str]:
     return [*layers(task.learner.model), *others]
 
 
-def shown_as(task: Task, values: np.ndarray) -> dict:
+def _shown_as(task: Task, values: np.ndarray) -> dict:
     """What an item looks like: its nearest words; pixels from 0 to 255; or the numbers of its row."""
     if task.vectors is not None:
         return {"nearest_words": nearest_words(task.vectors.vocabulary.words, task.vectors.table, values, _NEIGHBOURS)}
@@ -225,16 +221,26 @@ def shown_as(task: Task, values: np.ndarray) -> dict:
     return {"pixels": np.clip(values, 0, 255).round().astype(int).tolist()}
 
 
+def items_of(task: Task, settings: DistillSettings, inputs: np.ndarray, label_logits: np.ndarray) -> list[dict]:
+    """The label of each item, and what it looks like."""
+    labels = np.asarray(targets(label_logits, settings.labels)).tolist()
+    return [{"label": label, **_shown_as(task, values)} for values, label in zip(inputs, labels, strict=True)]
+
+
+def course_of(task: Task, settings: DistillSettings, folder: Path) -> list[dict]:
+    """The first images or rows at each outer step that `snapshots` kept in a folder."""
+    count = _PICTURED[task.inputs]
+    return [
+        {"step": step, "items": items_of(task, settings, arrays["inputs"][:count], arrays["label_logits"][:count])}
+        for step, arrays in snapshots.kept(folder, settings).items()
+    ]
+
+
 def _course(task: Task, settings: Settings, workdir: Workdir) -> dict:
     """How the first images or rows came about, and some real rows to show the synthetic ones with."""
     if task.vectors is not None:
         return {}
-    found, labels = [], settings.distill.labels
-    for step, arrays in snapshots.kept(workdir.checkpoints / "snapshots", settings.distill).items():
-        shown = np.asarray(targets(arrays["label_logits"], labels)).tolist()
-        count = _PICTURED[task.inputs]
-        items = [{"label": y, **shown_as(task, x)} for x, y in zip(arrays["inputs"][:count], shown)]
-        found.append({"step": step, "items": items})
+    found = course_of(task, settings.distill, workdir.checkpoints / "snapshots")
     if task.inputs == "images":
         return {"course": found}
     count = _PICTURED["rows"]
@@ -251,7 +257,7 @@ def describe(task: Task, distilled: Distillation, labels: str) -> dict:
     items = []
     for s, one_set in enumerate(synthetic.inputs):
         for i, values in enumerate(one_set):
-            item = {"set": s, "label": shown[s, i].tolist(), **shown_as(task, values)}
+            item = {"set": s, "label": shown[s, i].tolist(), **_shown_as(task, values)}
             if attention is not None:  # of each position, over blocks and heads
                 item["attention"] = attention[s, i].mean((0, 1)).tolist()
             if distilled.start_rows is not None and task.vectors is not None:

@@ -23,6 +23,7 @@ from dd_al.core.files import write_json
 from dd_al.core.version import VERSION
 from dd_al.data import images, minilm_files, sources, tables
 from dd_al.data.dataset import Dataset
+from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments.baselines import Trained
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task
@@ -129,6 +130,17 @@ def method_entry(
         validation_accuracy=(on_validation == task.labels("validation")).mean(1),
         **extra,
     )
+
+
+def given(examples: int, count: int, labels: int, floats: int) -> dict:
+    """The budget of one method: examples, their share of ``count``, labels looked at, numbers stored."""
+    return {"examples": examples, "fraction": examples / count, "labels_used": labels, "stored_floats": floats}
+
+
+def given_of(synthetic: Synthetic, count: int) -> dict:
+    """The budget of one of stacked distilled sets, for which all of ``count`` labels were looked at."""
+    floats = sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(synthetic))
+    return given(synthetic.inputs.shape[1], count, count, floats)
 
 
 def curve(steps: np.ndarray, accuracy: np.ndarray) -> dict:

@@ -15,10 +15,10 @@ import numpy as np
 
 from dd_al.core.keys import stream
 from dd_al.distill.schedules import lengthened
-from dd_al.distill.synthetic import Synthetic, as_batch, targets
-from dd_al.experiments import record, snapshots
-from dd_al.experiments.baselines import Trained, fit_full
-from dd_al.experiments.distill import shown_as
+from dd_al.distill.synthetic import Synthetic, as_batch
+from dd_al.experiments import record
+from dd_al.experiments.baselines import Trained, fit_tuned
+from dd_al.experiments.distill import course_of, items_of
 from dd_al.experiments.optimise import Distillation, optimise
 from dd_al.experiments.settings import DistillSettings, Settings
 from dd_al.experiments.starts import number_of_items
@@ -32,7 +32,7 @@ from dd_al.learner import optimizers
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
 from dd_al.learner.predict import accuracy
 from dd_al.learner.unroll import part_of
-from dd_al.report.figures import PALETTE
+from dd_al.report.item_figures import MOST_CLASSES
 from dd_al.report.statistics import summary
 
 _LOG = logging.getLogger(__name__)
@@ -94,23 +94,27 @@ def run(settings: Settings, workdir: Workdir) -> None:
     count = len(dataset.train)
     for name, learner in learners.items():
         right = _right(task, learner, full[name].params, split)
-        rate, tried = float(full[name].chosen[0]), settings.transfer.full_rates
-        edge = len(tried) > 2 and rate in (min(tried), max(tried))
+        rate, rates = float(full[name].chosen[0]), settings.transfer.full_rates
+        edge = len(rates) > 2 and rate in (min(rates), max(rates))
         methods[f"full: {name}"] = _entry(right[split], right["validation"], split, hyperparameters={"rate": rate})
         if edge:
             methods[f"full: {name}"]["note"] = "No lower or no higher rate was tried: there may be a better one."
-        budget[f"full: {name}"] = _given(count, count, count * task.numbers)
+        budget[f"full: {name}"] = record.given(count, count, count, count * task.numbers)
     study["full"] = [methods[f"full: {name}"][f"{split}_accuracy"]["mean"] for name in names]
-    tried = _matrix(task, learners, settings, rows)
-    for row, (network, schedule), right, chosen in tried:
+    for row, (network, schedule), right, chosen in _matrix(task, learners, settings, rows):
         title = f"{row.name} → {network}: {schedule}"
         methods[title] = _entry(right[split], right["validation"], split, hyperparameters={"steps": chosen})
-        budget[title] = _given(row.synthetic.inputs.shape[1], count, _floats(row.synthetic))
+        budget[title] = record.given_of(row.synthetic, count)
     study["rows"] = [
-        {"name": name, "accuracy": [[_mean(methods, f"{name} → {network}: {schedule}", split) for network in names]
-                                    for schedule in settings.study.schedules]}
+        {
+            "name": name,
+            "accuracy": [
+                [methods[f"{name} → {network}: {schedule}"][f"{split}_accuracy"]["mean"] for network in names]
+                for schedule in settings.study.schedules
+            ],
+        }
         for name in rows
-    ]  # fmt: skip
+    ]
     study["curves"] = _curves(task, learners, settings, lines, points)
     methods |= {
         f"{curve['name']} = {value}: {network}": {f"{split}_accuracy": summary(cell)}
@@ -119,7 +123,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         for network, cell in zip(names, line)
     }
     budget |= {
-        f"{name} = {value}: {network}": _given(point.synthetic.inputs.shape[1], count, _floats(point.synthetic))
+        f"{name} = {value}: {network}": record.given_of(point.synthetic, count)
         for (name, value, network), point in points.items()
     }
     if _in_plane(task) and rows:
@@ -151,7 +155,7 @@ def _task_of(task: Task, learners: Mapping[str, Learner], names: tuple[str, ...]
 
 def _in_plane(task: Task) -> bool:
     """Whether examples are points that pictures can show."""
-    return task.shape == (2,) and task.classes <= len(PALETTE)
+    return task.shape == (2,) and task.classes <= MOST_CLASSES
 
 
 def _fit_full(task: Task, settings: Settings, learner: Learner, name: str, stop: Stop) -> Trained:
@@ -159,12 +163,9 @@ def _fit_full(task: Task, settings: Settings, learner: Learner, name: str, stop:
     own = make_learner(learner.model, optimizers.get("adam"))
     states = jax.vmap(own.init)(jax.random.split(stream(task.key, "evaluation"), _inits(settings)))
     with progress_of(name):
-        fits = [
-            fit_full(replace(task, learner=own), replace(settings.full, rate=rate), states, stop=stop)
-            for rate in settings.transfer.full_rates
-        ]
-    best = max(range(len(fits)), key=lambda i: fits[i].accuracy.max(0).mean())
-    return fits[best]._replace(chosen=np.asarray([settings.transfer.full_rates[best]]))
+        one = replace(task, learner=own)
+        best, rate = fit_tuned(one, settings.full, settings.transfer.full_rates, states, stop=stop)
+    return best._replace(chosen=np.asarray([rate]))
 
 
 def _distilled(
@@ -247,9 +248,9 @@ def _try(
     learner, found = learners[name], []
     sets, count = row.synthetic.inputs.shape[0], _inits(settings)
     states = _states(task, settings.distill, learner, sets, count)
+    learned = _rates_for(task, learners, row, name)
     for schedule in schedules:
-        rates = _rates_for(task, learners, row, name)
-        rates, ends = lengthened(schedule, rates, settings.distill.batches, settings.study.longest)
+        rates, ends = lengthened(schedule, learned, settings.distill.batches, settings.study.longest)
         params, best = _training(task, settings.distill, learner, ends)(row.synthetic, jnp.asarray(rates), states)
         right = _right(task, learner, params, settings.evaluate.split)
         shaped = {split: answers.reshape(sets, count, -1) for split, answers in right.items()}
@@ -320,18 +321,6 @@ def _entry(right: np.ndarray, on_validation: np.ndarray, split: str, **extra) ->
     return entry
 
 
-def _mean(methods: Mapping, title: str, split: str) -> float | None:
-    return methods[title][f"{split}_accuracy"]["mean"] if title in methods else None
-
-
-def _given(examples: int, labels: int, floats: int) -> dict:
-    return {"examples": examples, "fraction": examples / labels, "labels_used": labels, "stored_floats": floats}
-
-
-def _floats(synthetic: Synthetic) -> int:
-    return sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(synthetic))
-
-
 def _pictures(
     task: Task, learners: Mapping[str, Learner], settings: Settings, rows: Mapping[str, Row], workdir: Workdir
 ) -> dict:
@@ -344,8 +333,7 @@ def _pictures(
     surfaces, courses = [], []
     for row in rows.values():
         first = row._replace(synthetic=jax.tree.map(lambda x: x[:1], row.synthetic))
-        labels = np.asarray(targets(jnp.asarray(first.synthetic.label_logits[0]), settings.distill.labels)).tolist()
-        points = [{"label": y, **shown_as(task, x)} for x, y in zip(first.synthetic.inputs[0], labels, strict=True)]
+        points = items_of(task, settings.distill, first.synthetic.inputs[0], first.synthetic.label_logits[0])
         for name in row.networks:
             learner = learners[name]
             states = _states(task, settings.distill, learner, 1, _inits(settings))
@@ -363,12 +351,7 @@ def _pictures(
                     "items": points,
                 }
             )
-        found = []
         folder = workdir.checkpoints / f"snapshots-{row_folder(row.name)}"
-        for step, arrays in snapshots.kept(folder, settings.distill).items():
-            shown = np.asarray(targets(arrays["label_logits"], settings.distill.labels)).tolist()
-            items = [{"label": y, **shown_as(task, x)} for x, y in zip(arrays["inputs"], shown)]
-            found.append({"step": step, "items": items})
-        courses.append({"row": row.name, "course": found})
+        courses.append({"row": row.name, "course": course_of(task, settings.distill, folder)})
     behind = {"rows": real[:_SHOWN].tolist(), "classes": task.labels("train")[:_SHOWN].tolist()}
     return {"surfaces": surfaces, "sides": [side.tolist() for side in sides], "courses": courses, "real": behind}

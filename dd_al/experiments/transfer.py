@@ -21,7 +21,7 @@ from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
 from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained, fit_full, fit_set
+from dd_al.experiments.baselines import Trained, fit_set, fit_tuned
 from dd_al.experiments.optimise import train_on
 from dd_al.experiments.retrain import nearest_words, settings_of, synthetic_of
 from dd_al.experiments.settings import RandomSettings, Settings
@@ -175,11 +175,8 @@ def _ways(
         """On all data with Adam, at the best of a few rates."""
         learner = make_learner(network.model, optimizers.get("adam"))
         with progress_of(network.name):
-            fits = [
-                fit_full(replace(task, learner=learner), replace(settings.full, rate=rate), begun(learner), stop=stop)
-                for rate in transfer.full_rates
-            ]
-        return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
+            own_task = replace(task, learner=learner)
+            return fit_tuned(own_task, settings.full, transfer.full_rates, begun(learner), stop=stop)[0]
 
     def scheduled(synthetic: Synthetic, shuffled: bool = False) -> Trained:
         mine = synthetic._replace(log_rates=synthetic.log_rates[:, network.columns])

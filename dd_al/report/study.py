@@ -11,7 +11,6 @@ def verdict(results: Mapping) -> str:
     study, split = results["study"], results["evaluate"]["split"]
     lines = []
     for row in study["rows"]:
-        best = [_preferred(results, row["name"], network) for network in study["networks"]]
         if row["name"] in study["networks"]:
             at = study["networks"].index(row["name"])
             title = f"{row['name']} → {row['name']}: learned"
@@ -20,6 +19,7 @@ def verdict(results: Mapping) -> str:
                 f"were learned, {percent(study['full'][at])} % on all data."
             )
         else:
+            best = [_preferred(results, row["name"], network) for network in study["networks"]]
             mean, full = sum(value for value, _ in best) / len(best), sum(study["full"]) / len(best)
             how = ", ".join(
                 f"{percent(value)} % ({network}, {name})" for (value, name), network in zip(best, study["networks"])

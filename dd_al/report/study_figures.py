@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dd_al.report.figures import PALETTE, new_figure, plain
-from dd_al.report.item_figures import MARKS, MOST_CLASSES, draw_points
+from dd_al.report.item_figures import MARKS, draw_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-__all__ = ["MOST_CLASSES", "curves", "matrix", "surfaces"]
 
 
 def curves(found: Sequence[Mapping], networks: Sequence[str]) -> "Figure":
