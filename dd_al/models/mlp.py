@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from dd_al.models.base import Model
-from dd_al.models.linen import Drawn, as_model
+from dd_al.models.linen import Drawn, as_model, dense
 
 
 class MLP(Drawn):
@@ -21,7 +21,7 @@ class MLP(Drawn):
     def layers(self):
         """The hidden ones."""
         for i in range(self.depth):
-            setattr(self, f"hidden{i + 1}", nn.Dense(self.width, kernel_init=self.kernel_init))
+            setattr(self, f"hidden{i + 1}", dense(self.width, kernel_init=self.kernel_init))
 
     def features(self, inputs: jax.Array) -> jax.Array:
         """``float[batch, width]``, or the row itself."""

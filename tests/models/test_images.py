@@ -1,5 +1,7 @@
 """Networks over images and rows: convolutions against XLA's, the sizes of the papers, and what they begin with."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -111,3 +113,18 @@ def test_an_mlp_reads_images_as_rows():
     h = jax.nn.relu(images.reshape(4, 6) @ params["hidden1"]["kernel"] + params["hidden1"]["bias"])
     expected = h @ params["output"]["kernel"] + params["output"]["bias"]
     np.testing.assert_allclose(model.apply(params, images), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_few_rows_are_multiplied_as_many_are():
+    model = mlp((2,), 2, width=10, depth=2, weights="xavier")
+    params = model.init(jax.random.key(0))
+    rows = jax.random.normal(jax.random.key(1), (400, 2))
+
+    def total(params, rows, weights):
+        return jnp.sum(weights[:, None] * jnp.sin(model.apply(params, rows)))
+
+    few = jax.grad(total, (0, 1))(params, rows[:5], jnp.ones(5))
+    many = jax.grad(total, (0, 1))(params, rows, (jnp.arange(400) < 5).astype(float))
+    np.testing.assert_allclose(model.apply(params, rows[:5]), model.apply(params, rows)[:5], atol=1e-6)
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-5), few[0], many[0])
+    np.testing.assert_allclose(few[1], many[1][:5], atol=1e-6)
