@@ -201,6 +201,7 @@ def test_judges_teach_nothing(write_reviews, tmp_path, capsys):
         flags = "--config.distill.teacher=0.5", f"--config.evaluate.inits={judges}"
         assert command("smoke.py", "", data, workdir, *flags) == 0, capsys.readouterr().err
         sets.append(dd_al.load(workdir).synthetic)
+        assert read_json(workdir / "results.json")["time"]["teachers_s"] > 0
     for one, other in zip(*sets, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -107,6 +107,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         methods=methods,
         time={
             "baselines_s": full_s + random_s,
+            **({"teachers_s": distilled.teachers_s} if distilled.teachers_s else {}),
             "compile_s": distilled.compile_s,
             "optimise_s": distilled.optimise_s,
             "evaluate_s": time.perf_counter() - start,

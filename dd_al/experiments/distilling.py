@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -50,14 +51,17 @@ def distil(
       Interrupted: from ``stop``.
     """
     stop = stop or Stop()
-    outer_task = task
+    outer_task, teachers_s = task, 0.0
     if weight := settings.distill.teacher:
         teaching = task
+        fit = partial(fit_full, task, settings.full, task.inits("teachers", 3), stop=stop)
         if settings.teach.network:
-            teaching, fit = make_teachers(settings, task.dataset, stop=stop)
-            teachers = (fit() if workdir is None else record.stage(workdir, "teachers", fit)[0]).params
+            (teaching, fit), teachers = make_teachers(settings, task.dataset, stop=stop), None
+        if teachers is None and workdir is None:
+            teachers = fit().params
         elif teachers is None:
-            teachers = fit_full(task, settings.full, task.inits("teachers", 3), stop=stop).params
+            trained, teachers_s = record.stage(workdir, "teachers", fit)
+            teachers = trained.params
         outer_task = taught(task, soft_labels(teaching, teachers), weight)
     found = optimise(
         outer_task,
@@ -69,6 +73,7 @@ def distil(
         pictures=None if workdir is None or task.table is not None else workdir.checkpoints / "snapshots",
         stop=stop,
     )
+    found = replace(found, teachers_s=teachers_s)
     return found if settings.distill.method == "unrolled" else with_schedule(task, settings, found, stop)
 
 

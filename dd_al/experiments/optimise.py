@@ -70,6 +70,7 @@ class Distillation:
       start_rows: ``int32[sets, items]``, the training rows that the items began as; None for noise.
       compile_s: seconds of compilation.
       optimise_s: seconds of everything else, over all of the run's resumptions.
+      teachers_s: seconds of training teachers in a work directory; 0 without such.
     """
 
     synthetic: Synthetic
@@ -78,6 +79,7 @@ class Distillation:
     start_rows: np.ndarray | None
     compile_s: float
     optimise_s: float
+    teachers_s: float = 0.0
 
 
 def train_on(

@@ -402,7 +402,7 @@ class TeachSettings:
         None, "the teachers', by a name as of config.distill.also; the student's own if unset"
     )
     inputs: str | None = _option(
-        None, "what teachers read; as the student if unset", choices=("words", "sentences", "images", "rows")
+        None, "what teachers read; as the student if unset", choices=("words", "sentences", "pieces", "images", "rows")
     )
     teachers: int = _option(3, "in the ensemble", min=1)
     epochs: int = _option(20, "passes of theirs over the training data", min=1)
@@ -465,7 +465,7 @@ class Settings:
             self._check_network(other, "distill.also")
             self._check_sentences(other)
         read = self.teach.inputs or self.inputs
-        if read != self.inputs and not {read, self.inputs} <= {"words", "sentences"}:
+        if read != self.inputs and not {read, self.inputs} <= {"words", "sentences", "pieces"}:
             raise ValueError(f"teach.inputs = {read!r} is not for inputs = {self.inputs!r}")
         if self.teach.inputs and not self.teach.network:
             raise ValueError(f"teach.inputs = {self.teach.inputs!r} needs teach.network, which is not set")

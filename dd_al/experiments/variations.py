@@ -51,7 +51,10 @@ def of_teachers(settings: Settings) -> Settings:
         return _changed(
             settings,
             inputs=teach.inputs or settings.inputs,
+            experiment="train",
             model=network(settings.model, teach.network or settings.model.kind, "teach.network"),
+            # A pretrained encoder's gradients are too small for what students' hypergradients need under the root.
+            learner=replace(settings.learner, eps_root=1e-12) if teach.inputs == "pieces" else settings.learner,
             full=replace(settings.full, epochs=teach.epochs, rate=teach.rate, finetuned=False),
             distill=replace(settings.distill, also=None, attention=0.0, word_dropout=0.0),
         )

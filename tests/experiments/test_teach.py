@@ -9,6 +9,7 @@ import pytest
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.settings import from_config
+from dd_al.data.minilm_files import EncoderSettings
 from dd_al.experiments.settings import Settings, TeachSettings
 from dd_al.experiments.teach import fit_taught
 from dd_al.experiments.teacher import labels_of, make_teachers, relabelled, soft_labels
@@ -52,6 +53,15 @@ def test_students_take_the_best_temperature_and_weight(task, tiny_settings):
         for t in (1.0, 3.0) for w in (0.5, 1.0)
     ]  # fmt: skip
     assert found.accuracy.max(0).mean() == max(tried)
+
+
+def test_a_pretrained_encoder_teaches_a_student_of_words(task, tiny_settings, write_encoder, tmp_path):
+    teach = TeachSettings(network="encoder:dropout=0.1", inputs="pieces", teachers=1, epochs=1, rate=1e-3)
+    encoder = EncoderSettings(dir=str(write_encoder(tmp_path / "encoder")))
+    settings = replace(tiny_settings(), teach=teach, encoder=encoder)
+    teachers, fit = make_teachers(settings, task.dataset, stop=Stop())
+    soft = soft_labels(teachers, fit().params)
+    assert soft.shape == (len(task.raw["train"]), task.classes) and np.ptp(soft[:, 0]) > 0
 
 
 @pytest.mark.parametrize(
