@@ -25,5 +25,5 @@ def get_config(arg=None):
     if variant.get("frozen"):
         config.teach.update(network="averaging:width=0:dropout=0.3", inputs="sentences")
     else:
-        config.teach.update(network="encoder:dropout=0.1", inputs="pieces", teachers=1, epochs=5, rate=1e-4)
+        config.teach.update(network="encoder:dropout=0.1", inputs="pieces", teachers=1, epochs=3, rate=1e-4)
     return config

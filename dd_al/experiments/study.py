@@ -65,10 +65,33 @@ def run(settings: Settings, workdir: Workdir) -> None:
     task = make_task(settings, dataset, time.perf_counter() - began)
     names = settings.study.networks or (settings.model.kind,)
     learners = make_learners(settings, names, task.shape, task.classes)
-    lines, seconds = curves(settings), {"baselines_s": 0.0, "compile_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}
+    lines = curves(settings)
     for point in (settings, *(point for values in lines.values() for point in values.values())):
         number_of_items(point.distill, len(dataset.train), task.classes)  # mistakes are not to be found after hours
-    methods, budget, study = {}, {}, {"networks": list(names), "schedules": list(settings.study.schedules)}
+    full, rows, points, seconds = _trained(task, learners, settings, lines, workdir)
+    _LOG.info("training networks on the distilled sets, and testing")
+    start = time.perf_counter()
+    methods, budget, study = _tables(task, learners, settings, full, rows, lines, points)
+    if _in_plane(task) and rows:
+        study |= _pictures(task, learners, settings, rows, workdir)
+    seconds["evaluate_s"] = time.perf_counter() - start
+    record.finish(
+        workdir,
+        settings,
+        task,
+        evaluate={"inits": _inits(settings), "init": "known" if settings.distill.init == "known" else "random"},
+        budget=budget,
+        methods=methods,
+        study=study,
+        time=seconds,
+    )
+
+
+def _trained(
+    task: Task, learners: Mapping[str, Learner], settings: Settings, lines: Mapping, workdir: Workdir
+) -> tuple[dict[str, Trained], dict[str, Row], dict[tuple, Row], dict[str, float]]:
+    """Networks on all data; the sets of rows, and of points along curves; and the seconds of each stage."""
+    seconds = {"baselines_s": 0.0, "compile_s": 0.0, "optimise_s": 0.0}
     with catch_stop() as stop:
         full = {}
         for name, learner in learners.items():
@@ -77,9 +100,9 @@ def run(settings: Settings, workdir: Workdir) -> None:
             seconds["baselines_s"] += spent
         rows = {}
         if settings.study.matrix:
-            groups = {name: (name,) for name in names}
-            if settings.study.together and len(names) > 1:
-                groups[TOGETHER] = tuple(names)
+            groups = {name: (name,) for name in learners}
+            if settings.study.together and len(learners) > 1:
+                groups[TOGETHER] = tuple(learners)
             for name, group in groups.items():
                 one = _task_of(task, learners, group)
                 with progress_of(f"for {name}"):
@@ -88,14 +111,26 @@ def run(settings: Settings, workdir: Workdir) -> None:
     for row in (*rows.values(), *points.values()):
         seconds["compile_s"] += row.compile_s
         seconds["optimise_s"] += row.optimise_s
+    return full, rows, points, seconds
 
-    _LOG.info("training networks on the distilled sets, and testing")
-    start, split = time.perf_counter(), settings.evaluate.split
-    count = len(dataset.train)
+
+def _tables(
+    task: Task,
+    learners: Mapping[str, Learner],
+    settings: Settings,
+    full: Mapping[str, Trained],
+    rows: Mapping[str, Row],
+    lines: Mapping,
+    points: Mapping[tuple, Row],
+) -> tuple[dict, dict, dict]:
+    """What every network makes of all data and of every set: methods, their budgets, and the study's tables."""
+    names, split, count = list(learners), settings.evaluate.split, len(task.raw["train"])
+    methods, budget, study = {}, {}, {"networks": names, "schedules": list(settings.study.schedules)}
     for name, learner in learners.items():
         right = _right(task, learner, full[name].params, split)
         rate, rates = float(full[name].chosen[0]), settings.transfer.full_rates
-        edge = len(rates) > 2 and rate in (min(rates), max(rates))
+        # Where every validation example is right, others of the rates are as good.
+        edge = len(rates) > 2 and rate in (min(rates), max(rates)) and full[name].accuracy.max(0).mean() < 1
         methods[f"full: {name}"] = _entry(right[split], right["validation"], split, hyperparameters={"rate": rate})
         if edge:
             methods[f"full: {name}"]["note"] = "No lower or no higher rate was tried: there may be a better one."
@@ -126,20 +161,8 @@ def run(settings: Settings, workdir: Workdir) -> None:
         f"{name} = {value}: {network}": record.given_of(point.synthetic, count)
         for (name, value, network), point in points.items()
     }
-    if _in_plane(task) and rows:
-        study |= _pictures(task, learners, settings, rows, workdir)
     study["published"] = published_matrix(settings)
-    seconds["evaluate_s"] = time.perf_counter() - start
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": _inits(settings), "init": "known" if settings.distill.init == "known" else "random"},
-        budget=budget,
-        methods=methods,
-        study=study,
-        time=seconds,
-    )
+    return methods, budget, study
 
 
 def _inits(settings: Settings) -> int:

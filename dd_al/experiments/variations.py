@@ -46,16 +46,18 @@ def of_teachers(settings: Settings) -> Settings:
     Raises:
         ConfigError: there can be no such network over such inputs.
     """
-    teach = settings.teach
+    teach, learner, full = settings.teach, settings.learner, settings.full
+    if teach.inputs == "pieces":
+        # What is pretrained needs few steps, and its gradients are too small for what hypergradients need under a root.
+        learner, full = replace(learner, eps_root=1e-12), replace(full, min_steps=0)
     try:
         return _changed(
             settings,
             inputs=teach.inputs or settings.inputs,
             experiment="train",
             model=network(settings.model, teach.network or settings.model.kind, "teach.network"),
-            # A pretrained encoder's gradients are too small for what students' hypergradients need under the root.
-            learner=replace(settings.learner, eps_root=1e-12) if teach.inputs == "pieces" else settings.learner,
-            full=replace(settings.full, epochs=teach.epochs, rate=teach.rate, finetuned=False),
+            learner=learner,
+            full=replace(full, epochs=teach.epochs, rate=teach.rate, finetuned=False),
             distill=replace(settings.distill, also=None, attention=0.0, word_dropout=0.0),
         )
     except ConfigError as error:
