@@ -176,6 +176,7 @@ def test_images_for_several_networks_at_once(commands, tmp_path):
         "--config.model.kind=mlp", "--config.distill.also=mlp:depth=0,convnet:depth=2:width=4",
         "--config.distill.items=10", "--config.distill.labels=soft", "--config.distill.iterations=10",
         "--config.distill.evaluate_every=5", "--config.distill.nets=2", "--config.distill.steps=3",
+        "--config.distill.window=2", "--config.distill.batches=2",
     )  # fmt: skip
     commands.run(MAIN, *flags, f"--workdir={tmp_path / 'w'}")
     kit = dd_al.load_distilled(tmp_path / "w")
