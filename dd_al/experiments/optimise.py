@@ -199,7 +199,8 @@ def _compiler_options(task: Task, quick: bool) -> dict[str, bool | str]:
     if jax.default_backend() != "cpu":
         return {}
     options = {"xla_cpu_use_fusion_emitters": False} if quick else {}  # its older code
-    if task.inputs == "rows":  # for a library's sums it writes the products of small networks down, at twice the time
+    if task.inputs == "rows":
+        # Its library for sums would have small networks' products in memory first, which takes twice as long.
         options["xla_cpu_experimental_ynn_fusion_type"] = "LIBRARY_FUSION_TYPE_DOT"
     return options
 
