@@ -53,13 +53,14 @@ def distil(
     stop = stop or Stop()
     outer_task, teachers_s = task, 0.0
     if weight := settings.distill.teacher:
-        teaching = task
-        fit = partial(fit_full, task, settings.full, task.inits("teachers", 3), stop=stop)
+        teaching, fit = task, None
         if settings.teach.network:
-            (teaching, fit), teachers = make_teachers(settings, task.dataset, stop=stop), None
-        if teachers is None and workdir is None:
-            teachers = fit().params
+            teaching, fit = make_teachers(settings, task.dataset, stop=stop)
         elif teachers is None:
+            fit = partial(fit_full, task, settings.full, task.inits("teachers", 3), stop=stop)
+        if fit is not None and workdir is None:
+            teachers = fit().params
+        elif fit is not None:
             trained, teachers_s = record.stage(workdir, "teachers", fit)
             teachers = trained.params
         outer_task = taught(task, soft_labels(teaching, teachers), weight)
