@@ -27,7 +27,8 @@ def get_config(arg=None):
     config.data.name = "mnist"
     config.model.update(kind=network, dropout=0.0)
     config.distill.init = init
-    config.distill.items = given.get("soft", 100 if init == "random" and network != "convnet" else 10)
+    # Read below from here: `config.distill.items` gives the method of that name.
+    config.distill.items = items = given.get("soft", 100 if init == "random" and network != "convnet" else 10)
     config.distill.labels = "soft" if "soft" in given else "hard"
     if "soft" in given:
         config.distill.iterations = 2500
@@ -38,7 +39,7 @@ def get_config(arg=None):
     elif init == "random":
         # A fresh network learns from many images in many steps; random windows of them teach the images more than all
         # of fewer steps do, in the same time (Feng et al. 2023, arXiv 2311.07025).
-        config.distill.batches = 10 if config.distill.items == 100 else 1
+        config.distill.batches = 10 if items == 100 else 1
         config.distill.update(steps=80, hypergradient="random_truncated", window=20, nets=2)
     config.full.update(epochs=20, rate=2e-3)
     config.random.dropout = (False,)
