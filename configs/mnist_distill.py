@@ -33,16 +33,18 @@ def get_config(arg=None):
     if "soft" in given:
         config.distill.iterations = 2500
     config.distill.update(candidates=8, inner_rate=3e-3)  # an image moves a fresh network further than a text does
+    config.full.update(epochs=20, rate=2e-3)
+    config.random.dropout = (False,)
     if network == "convnet":
         config.model.update(width=64, depth=3)
         config.distill.update(nets=1, iterations=500, evaluate_every=100)  # two seconds a step
+        config.full.epochs = 5
+        config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(10, 20, 40, 80))
     elif init == "random":
         # A fresh network learns from many images in many steps; random windows of them teach the images more than all
         # of fewer steps do, in the same time (Feng et al. 2023, arXiv 2311.07025).
         config.distill.batches = 10 if items == 100 else 1
         config.distill.update(steps=80, hypergradient="random_truncated", window=20, nets=2)
-    config.full.update(epochs=20, rate=2e-3)
-    config.random.dropout = (False,)
     config.coreset.methods = CORESETS
     if given.get("curve"):
         config.experiment = "study"
