@@ -38,7 +38,7 @@ def get_config(arg=None):
     if network == "convnet":
         config.model.update(width=64, depth=3)
         config.distill.update(nets=1, iterations=500, evaluate_every=100)  # two seconds a step
-        config.full.epochs = 5
+        config.full.update(epochs=5, min_steps=0)
         config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(10, 20, 40, 80))
     elif init == "random":
         # A fresh network learns from many images in many steps; random windows of them teach the images more than all
