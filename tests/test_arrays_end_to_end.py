@@ -275,6 +275,13 @@ def test_a_study_goes_on_from_the_sets_that_it_has(study, commands):
     assert after["methods"] == before["methods"]
 
 
+@pytest.mark.slow
+def test_one_row_at_a_time_gives_the_same_sets(study, commands, tmp_path):
+    commands.run(MAIN, *STUDY, "--config.study.workers=1", f"--workdir={tmp_path / 'w'}")
+    one, two = (json.loads((path / "results.json").read_text()) for path in (tmp_path / "w", study))
+    assert one["methods"] == two["methods"]
+
+
 MISTAKES = {
     "distill.steps=3": "no key with several values, as in",
     "distill.steps=1|2; distill.items=4|8|16": r"distill.items has 3 values where another has 2",

@@ -85,13 +85,22 @@ def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> tuple[
     return trained, seconds
 
 
-def predictions(task: Task, model: Model, params: Any, split: str, *, embed: Callable | None = None) -> np.ndarray:
-    """Classes that stacked learners predict on a split, ``int32[learners, n]``."""
-    examples, embed = task.examples(split), embed or task.embed
-    # The examples are an argument: as constants they would be folded into the program, and compiled again per split.
-    buckets = examples.buckets
-    answer = jax.jit(lambda params, buckets: predict(model, params, examples._replace(buckets=buckets), embed))
-    return np.argmax(np.asarray(answer(params, buckets)), -1).astype(np.int32)
+def predicting(task: Task, model: Model, *, embed: Callable | None = None) -> Callable[[Any, str], np.ndarray]:
+    """``predict(params, split)``: classes that stacked learners predict, ``int32[learners, n]``.
+
+    It is compiled once for a number of learners and a split.
+    """
+    embed = embed or task.embed
+
+    @jax.jit
+    def answer(params, examples):
+        # The examples are an argument: constants would be folded into the program.
+        return predict(model, params, examples, embed)
+
+    def predicted(params: Any, split: str) -> np.ndarray:
+        return np.argmax(np.asarray(answer(params, task.examples(split))), -1).astype(np.int32)
+
+    return predicted
 
 
 def answers(
@@ -109,9 +118,10 @@ def answers(
     """
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *params.values())
     ends = np.cumsum([jax.tree.leaves(one)[0].shape[0] for one in params.values()])[:-1]
+    predicted = predicting(task, model)
 
     def on(split: str) -> dict[str, np.ndarray]:
-        return dict(zip(params, np.split(predictions(task, model, together, split), ends)))
+        return dict(zip(params, np.split(predicted(together, split), ends)))
 
     validation = on("validation")
     return validation, on(split) if split != "validation" else validation

@@ -387,6 +387,9 @@ class StudySettings:
         example="steps:distill.steps=1|10|40",
     )
     curve_restarts: int = _option(2, "distillations of each point of a curve, side by side", min=1)
+    workers: int | None = _option(
+        None, "rows and points at a time; on a CPU its cores, at most 4, and one elsewhere if unset", min=1
+    )
     published: dict[str, str] | None = _option(
         None,
         "accuracies to show beside the matrix, in per cent: a row of networks in the order of the columns",

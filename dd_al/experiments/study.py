@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.core.keys import stream
+from dd_al.core.side_by_side import side_by_side
 from dd_al.distill.schedules import lengthened
 from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments import record
@@ -32,12 +34,26 @@ from dd_al.learner import optimizers
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
 from dd_al.learner.predict import accuracy
 from dd_al.learner.unroll import part_of
+from dd_al.models.base import Model
 from dd_al.report.item_figures import MOST_CLASSES
 from dd_al.report.statistics import summary
 
 _LOG = logging.getLogger(__name__)
+_MOST_WORKERS = 4
 _GRID = 48  # points along each side of a decision surface
 _SHOWN = 400  # real rows behind synthetic ones
+
+
+class _Programs(NamedTuple):
+    """What is compiled once for all sets of one shape.
+
+    Attributes:
+      training: `_training` of labels, batches and a network.
+      predicting: `record.predicting` of a network.
+    """
+
+    training: Callable[[str, int, Learner], Callable]
+    predicting: Callable[[Model], Callable]
 
 
 class Row(NamedTuple):
@@ -93,11 +109,8 @@ def _trained(
     """Networks on all data; the sets of rows, and of points along curves; and the seconds of each stage."""
     seconds = {"baselines_s": 0.0, "compile_s": 0.0, "optimise_s": 0.0}
     with catch_stop() as stop:
-        full = {}
-        for name, learner in learners.items():
-            compute = partial(_fit_full, task, settings, learner, name, stop)
-            full[name], spent = record.stage(workdir, f"full-{row_folder(name)}", compute)
-            seconds["baselines_s"] += spent
+        fits = {name: partial(_fit_full, task, settings, learner, name, stop) for name, learner in learners.items()}
+        fits = {name: partial(record.stage, workdir, f"full-{row_folder(name)}", fit) for name, fit in fits.items()}
         rows = {}
         if settings.study.matrix:
             groups = {name: (name,) for name in learners}
@@ -105,13 +118,30 @@ def _trained(
                 groups[TOGETHER] = tuple(learners)
             for name, group in groups.items():
                 one = _task_of(task, learners, group)
-                with progress_of(f"for {name}"):
-                    rows[name] = _distilled(one, settings, group, name, settings.study.restarts, workdir, stop)
-        points = dict(_points(task, learners, settings, lines, workdir, stop))
-    for row in (*rows.values(), *points.values()):
+                rows[name] = partial(_distilled, one, settings, group, name, settings.study.restarts, workdir, stop)
+        points = {
+            (curve, value, name): partial(
+                _distilled, _task_of(task, learners, (name,)), point, (name,), f"{curve} = {value}, {name}",
+                settings.study.curve_restarts, workdir, stop,
+            )
+            for curve, values in lines.items() for value, point in values.items() for name in learners
+        }  # fmt: skip
+        workers = settings.study.workers or _workers()
+        trained, made = side_by_side(fits, workers), side_by_side({**rows, **points}, workers)
+    for row in made.values():
         seconds["compile_s"] += row.compile_s
         seconds["optimise_s"] += row.optimise_s
-    return full, rows, points, seconds
+    seconds["baselines_s"] = sum(spent for _, spent in trained.values())
+    full = {name: networks for name, (networks, _) in trained.items()}
+    return full, {name: made[name] for name in rows}, {key: made[key] for key in points}, seconds
+
+
+def _workers() -> int:
+    """Rows or points at a time: on a CPU most of their time goes to compilation, which uses one core each."""
+    if jax.default_backend() != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_WORKERS)
 
 
 def _tables(
@@ -125,9 +155,10 @@ def _tables(
 ) -> tuple[dict, dict, dict]:
     """What every network makes of all data and of every set: methods, their budgets, and the study's tables."""
     names, split, count = list(learners), settings.evaluate.split, len(task.raw["train"])
+    programs = _programs(task)
     methods, budget, study = {}, {}, {"networks": names, "schedules": list(settings.study.schedules)}
     for name, learner in learners.items():
-        right = _right(task, learner, full[name].params, split)
+        right = _right(task, programs, learner, full[name].params, split)
         rate, rates = float(full[name].chosen[0]), settings.transfer.full_rates
         # Where every validation example is right, others of the rates are as good.
         edge = len(rates) > 2 and rate in (min(rates), max(rates)) and full[name].accuracy.max(0).mean() < 1
@@ -136,7 +167,7 @@ def _tables(
             methods[f"full: {name}"]["note"] = "No lower or no higher rate was tried: there may be a better one."
         budget[f"full: {name}"] = record.given(count, count, count, count * task.numbers)
     study["full"] = [methods[f"full: {name}"][f"{split}_accuracy"]["mean"] for name in names]
-    for row, (network, schedule), right, chosen in _matrix(task, learners, settings, rows):
+    for row, (network, schedule), right, chosen in _matrix(task, learners, settings, rows, programs):
         title = f"{row.name} → {network}: {schedule}"
         methods[title] = _entry(right[split], right["validation"], split, hyperparameters={"steps": chosen})
         budget[title] = record.given_of(row.synthetic, count)
@@ -150,7 +181,7 @@ def _tables(
         }
         for name in rows
     ]
-    study["curves"] = _curves(task, learners, settings, lines, points)
+    study["curves"] = _curves(task, learners, settings, lines, points, programs)
     methods |= {
         f"{curve['name']} = {value}: {network}": {f"{split}_accuracy": summary(cell)}
         for curve in study["curves"]
@@ -207,45 +238,37 @@ def _distilled(
         arrays = read_safetensors(path)
         times = arrays.pop("seconds").tolist()
         return Row(name, networks, Synthetic(**arrays), *times)
-    found: Distillation = optimise(
-        task,
-        settings.distill,
-        items=number_of_items(settings.distill, len(task.dataset.train), task.classes),
-        sets=restarts,
-        select_inits=settings.evaluate.select_inits,
-        pictures=workdir.checkpoints / f"snapshots-{row_folder(name)}" if _in_plane(task) else None,
-        quick=True,
-        stop=stop,
-    )
+    with progress_of(name):
+        found: Distillation = optimise(
+            task,
+            settings.distill,
+            items=number_of_items(settings.distill, len(task.dataset.train), task.classes),
+            sets=restarts,
+            select_inits=settings.evaluate.select_inits,
+            pictures=workdir.checkpoints / f"snapshots-{row_folder(name)}" if _in_plane(task) else None,
+            quick=True,
+            stop=stop,
+        )
     arrays = {key: np.asarray(x) for key, x in found.synthetic._asdict().items() if x is not None}
     path.parent.mkdir(exist_ok=True)
     write_safetensors(path, {**arrays, "seconds": np.asarray([found.compile_s, found.optimise_s])})
     return Row(name, networks, Synthetic(**arrays), found.compile_s, found.optimise_s)
 
 
-def _points(
-    task: Task, learners: Mapping[str, Learner], settings: Settings, lines: Mapping, workdir: Workdir, stop: Stop
-) -> Iterator[tuple[tuple[str, str, str], Row]]:
-    """Every point of every curve, for every network."""
-    for curve, values in lines.items():
-        for value, point in values.items():
-            for name in learners:
-                title = f"{curve} = {value}, {name}"
-                one = _task_of(task, learners, (name,))
-                with progress_of(title):
-                    row = _distilled(one, point, (name,), title, settings.study.curve_restarts, workdir, stop)
-                yield (curve, value, name), row
-
-
 def _curves(
-    task: Task, learners: Mapping[str, Learner], settings: Settings, lines: Mapping, points: Mapping
+    task: Task,
+    learners: Mapping[str, Learner],
+    settings: Settings,
+    lines: Mapping,
+    points: Mapping,
+    programs: _Programs,
 ) -> list[dict]:
     """Accuracies by curve, value, network and restart."""
     found = []
     for curve, values in lines.items():
         cells = [
             [
-                _try(task, learners, point, points[curve, value, name], name, ("learned",))[0][1][
+                _try(task, learners, point, points[curve, value, name], name, ("learned",), programs)[0][1][
                     settings.evaluate.split
                 ].mean((1, 2)).tolist()
                 for name in learners
@@ -256,26 +279,37 @@ def _curves(
     return found
 
 
-def _matrix(task: Task, learners: Mapping[str, Learner], settings: Settings, rows: Mapping[str, Row]) -> Iterator:
+def _matrix(
+    task: Task, learners: Mapping[str, Learner], settings: Settings, rows: Mapping[str, Row], programs: _Programs
+) -> Iterator:
     """Every row's sets on every network, by every schedule."""
     for row in rows.values():
         for name in learners:
-            for schedule, right, chosen in _try(task, learners, settings, row, name, settings.study.schedules):
+            for schedule, right, chosen in _try(
+                task, learners, settings, row, name, settings.study.schedules, programs
+            ):
                 yield row, (name, schedule), right, chosen
 
 
 def _try(
-    task: Task, learners: Mapping[str, Learner], settings: Settings, row: Row, name: str, schedules: tuple[str, ...]
+    task: Task,
+    learners: Mapping[str, Learner],
+    settings: Settings,
+    row: Row,
+    name: str,
+    schedules: tuple[str, ...],
+    programs: _Programs,
 ) -> list[tuple[str, dict[str, np.ndarray], int]]:
     """Which answers are right, ``bool[sets, inits, n]`` of each split, and the steps that validation chose."""
     learner, found = learners[name], []
     sets, count = row.synthetic.inputs.shape[0], _inits(settings)
     states = _states(task, settings.distill, learner, sets, count)
     learned = _rates_for(task, learners, row, name)
+    train = programs.training(settings.distill.labels, settings.distill.batches, learner)
     for schedule in schedules:
         rates, ends = lengthened(schedule, learned, settings.distill.batches, settings.study.longest)
-        params, best = _training(task, settings.distill, learner, ends)(row.synthetic, jnp.asarray(rates), states)
-        right = _right(task, learner, params, settings.evaluate.split)
+        params, best = train(row.synthetic, rates, states, ends)
+        right = _right(task, programs, learner, params, settings.evaluate.split)
         shaped = {split: answers.reshape(sets, count, -1) for split, answers in right.items()}
         found.append((schedule, shaped, int(ends[best])))
     return found
@@ -300,12 +334,16 @@ def _rates_for(task: Task, learners: Mapping[str, Learner], row: Row, name: str)
     return np.repeat(mean, len(layers(learners[name].model)), axis=-1)
 
 
-def _training(task: Task, settings: DistillSettings, learner: Learner, ends: np.ndarray) -> Callable:
-    """``(sets, rates, states) -> (params, index)``: one axis for sets and inits, at the end that validation prefers."""
+def _programs(task: Task) -> _Programs:
+    return _Programs(cache(partial(_training, task)), cache(partial(record.predicting, task)))
 
-    def train(synthetic: Synthetic, rates: jax.Array, states: LearnerState):
+
+def _training(task: Task, labels: str, batches: int, learner: Learner) -> Callable:
+    """``(sets, rates, states, ends) -> (params, index)``: one axis for sets and inits, where validation would end."""
+
+    def train(synthetic: Synthetic, rates: jax.Array, states: LearnerState, ends: jax.Array):
         def one(index: jax.Array, one_set: Synthetic, its_rates: jax.Array, state: LearnerState) -> LearnerState:
-            batch = part_of(as_batch(one_set, settings.labels), index, settings.batches)
+            batch = part_of(as_batch(one_set, labels), index, batches)
             return learner.train_step(None, state, batch, its_rates[index])
 
         every = jax.vmap(jax.vmap(one, (None, None, None, 0)), (None, 0, 0, 0))
@@ -322,17 +360,16 @@ def _training(task: Task, settings: DistillSettings, learner: Learner, ends: np.
         params = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states.params)
         zero = jnp.zeros((), jnp.int32)
         start = (zero, zero, states, (jnp.float32(-1), zero, params))
-        _, index, params = jax.lax.scan(stretch, start, jnp.asarray(ends))[0][-1]
+        _, index, params = jax.lax.scan(stretch, start, ends)[0][-1]
         return params, index
 
     return jax.jit(train)
 
 
-def _right(task: Task, learner: Learner, params, split: str) -> dict[str, np.ndarray]:
+def _right(task: Task, programs: _Programs, learner: Learner, params, split: str) -> dict[str, np.ndarray]:
     """Which answers of each learner are right, ``bool[learners, n]``, on validation and on the judged split."""
-    validation, final = record.answers(task, learner.model, {"": params}, split)
-    found = {"validation": validation[""] == task.labels("validation")}
-    return {**found, split: final[""] == task.labels(split)}
+    predict = programs.predicting(learner.model)
+    return {name: predict(params, name) == task.labels(name) for name in ("validation", split)}
 
 
 def _entry(right: np.ndarray, on_validation: np.ndarray, split: str, **extra) -> dict:
@@ -362,7 +399,8 @@ def _pictures(
             states = _states(task, settings.distill, learner, 1, _inits(settings))
             rates = _rates_for(task, learners, first, name)
             end = np.asarray([rates.shape[1]], np.int32)
-            params, _ = _training(task, settings.distill, learner, end)(first.synthetic, jnp.asarray(rates), states)
+            train = _training(task, settings.distill.labels, settings.distill.batches, learner)
+            params, _ = train(first.synthetic, rates, states, end)
             z = jax.vmap(lambda p, model=learner.model: model.apply(p, task.embed(jnp.asarray(grid))))(params)
             share = np.asarray(jax.nn.softmax(z)).mean(0)  # over inits
             classes = share.reshape(_GRID, _GRID, -1)

@@ -43,10 +43,9 @@ def run(settings: Settings, workdir: Workdir) -> None:
     start = time.perf_counter()
     methods, full = {}, None
     for name, (learner, embed, result) in trained.items():
-        on_validation = record.predictions(task, learner.model, result.params, "validation", embed=embed)
-        predicted = on_validation if split == "validation" else record.predictions(
-            task, learner.model, result.params, split, embed=embed
-        )  # fmt: skip
+        predict = record.predicting(task, learner.model, embed=embed)
+        on_validation = predict(result.params, "validation")
+        predicted = on_validation if split == "validation" else predict(result.params, split)
         methods[name] = record.method_entry(
             task, split, predicted, on_validation, full, curve=record.curve(result.steps, result.accuracy),
             hyperparameters={"best_steps": result.chosen.tolist()},

@@ -9,7 +9,7 @@ import pytest
 from dd_al.core.errors import DataError, UserError
 from dd_al.experiments.distill import make_artefact
 from dd_al.experiments.optimise import optimise, train_on
-from dd_al.experiments.record import predictions
+from dd_al.experiments.record import predicting
 from dd_al.experiments.retrain import nearest_words, retrain
 from dd_al.experiments.task import known_inits
 from dd_al.io import artefact as artefacts
@@ -40,7 +40,7 @@ def test_the_seed_of_the_run_gives_the_judges_of_the_run(task, made, tmp_path):
     judges = train_on(task.learner, jax.tree.map(lambda x: x[0], found.synthetic), task.inits("evaluation", 3))
     texts = task.dataset.test.texts
     assert np.array_equal(
-        learners.logits(texts).argmax(-1), predictions(task, task.learner.model, judges.params, "test")
+        learners.logits(texts).argmax(-1), predicting(task, task.learner.model)(judges.params, "test")
     )
     assert len(retrain(artefact, seed=1, count=2)) == 2 and len(retrain(artefact)) == 10
 
