@@ -238,6 +238,7 @@ def _distilled(
         arrays = read_safetensors(path)
         times = arrays.pop("seconds").tolist()
         return Row(name, networks, Synthetic(**arrays), *times)
+    stop.check("the same command goes on with the sets that it has")
     with progress_of(name):
         found: Distillation = optimise(
             task,
