@@ -14,7 +14,8 @@ Data: $DD_AL_DATA/mnist (idx files), the hub, or 5,000 images that come with mlx
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import CORESETS, Settings
+from dd_al.experiments.learner_settings import CORESETS
+from dd_al.experiments.settings import Settings
 
 
 def get_config(arg=None):

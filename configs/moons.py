@@ -18,7 +18,8 @@ longer schedules, and with `tuned=true` the outer step.
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import CORESETS, Settings
+from dd_al.experiments.learner_settings import CORESETS
+from dd_al.experiments.settings import Settings
 
 NETWORKS = {1: "mlp:depth=0", 2: "mlp:depth=1", 4: "mlp:depth=3"}
 

@@ -7,7 +7,8 @@ The column "label" holds the classes (`--config.data.label_column`); all others 
 """
 
 from dd_al.core.settings import to_config
-from dd_al.experiments.settings import CORESETS, Settings
+from dd_al.experiments.learner_settings import CORESETS
+from dd_al.experiments.settings import Settings
 
 
 def get_config():

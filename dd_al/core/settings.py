@@ -1,12 +1,12 @@
 """Frozen dataclasses inside, `ml_collections.ConfigDict`s at the door, and errors that name the key.
 
 A settings class is a frozen dataclass whose fields are `bool`, `int`, `float`, `str`, `tuple[X, ...]`, `dict[str, X]`,
-`X | None` or another settings class. A field's metadata may hold `min`, `max` (both allowed values), `choices` (of a
-tuple: of each item), `example` (of a dict) and `help`:
+`X | None` or another settings class. A field says what it means, and may have `min`, `max` (both allowed values),
+`choices` (of a tuple: of each item) and `example` (of a dict):
 
     @dataclass(frozen=True)
     class DistillSettings:
-        items: int | None = field(default=None, metadata={"min": 1, "help": "synthetic examples in all"})
+        items: int | None = option(None, "synthetic examples in all", min=1)
 
 `to_config` turns it into the ConfigDict that a config file edits, `override` applies a flag's text, and `from_config`
 checks everything and returns the dataclass. The ConfigDict itself checks nothing (it is neither locked nor type-safe),
@@ -28,6 +28,17 @@ from dd_al.core.errors import ConfigError, nearest
 
 T = TypeVar("T")
 _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def option(default: Any, help: str, **limits: Any) -> Any:
+    """A field of a settings class.
+
+    Args:
+      default: what it is if nobody says otherwise.
+      help: its meaning, in a line.
+      **limits: `min`, `max`, `choices` or `example`.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 
 from dd_al.core.errors import DataError, UserError
 from dd_al.core.files import read_json, sha256_of
+from dd_al.core.settings import option
 from dd_al.data import hub
 
 REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
@@ -35,17 +36,11 @@ _CONFIG, _TOKENIZER, _WEIGHTS = _NAMES = ("config.json", "tokenizer.json", "mode
 class EncoderSettings:
     """Where the encoder's files are; `config.encoder`."""
 
-    dir: str | None = dataclasses.field(
-        default=None,
-        metadata={
-            "help": f"folder with {', '.join(_NAMES)}; $DD_AL_ENCODER, the installed package, then the hub if unset"
-        },
+    dir: str | None = option(
+        None, f"folder with {', '.join(_NAMES)}; $DD_AL_ENCODER, the installed package, then the hub if unset"
     )
-    name: str | None = dataclasses.field(
-        default=None,
-        metadata={
-            "help": f"a BERT on the hub, such as google-bert/bert-base-uncased; {REPOSITORY} if this and dir are unset"
-        },
+    name: str | None = option(
+        None, f"a BERT on the hub, such as google-bert/bert-base-uncased; {REPOSITORY} if this and dir are unset"
     )
 
     def __post_init__(self):

@@ -25,8 +25,9 @@ from dd_al.data.lists import Label, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
 from dd_al.experiments.active_loop import configured_loop
+from dd_al.experiments.learner_settings import ModelSettings
 from dd_al.experiments.retrain import TextLearners
-from dd_al.experiments.settings import ModelSettings, Settings
+from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import length_buckets, make_model, make_optimizer
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples

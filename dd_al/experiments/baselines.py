@@ -13,7 +13,7 @@ import optax
 
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
-from dd_al.experiments.settings import FullSettings, RandomSettings
+from dd_al.experiments.learner_settings import FullSettings, RandomSettings
 from dd_al.experiments.task import Task, one_hot
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop

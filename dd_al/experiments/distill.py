@@ -19,10 +19,11 @@ from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
 from dd_al.experiments import record, snapshots
 from dd_al.experiments.baselines import constant_training, fit_constant, fit_full, random_batches
 from dd_al.experiments.coresets import fit_chosen
+from dd_al.experiments.distill_settings import DistillSettings
 from dd_al.experiments.distilling import distil
 from dd_al.experiments.optimise import Distillation
 from dd_al.experiments.retrain import nearest_words
-from dd_al.experiments.settings import DistillSettings, Settings
+from dd_al.experiments.settings import Settings
 from dd_al.experiments.starts import number_of_items
 from dd_al.experiments.task import Task, known_inits, make_task, own_rates
 from dd_al.io import artefact

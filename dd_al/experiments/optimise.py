@@ -24,7 +24,7 @@ from dd_al.distill.pool import Pool, make_pool
 from dd_al.distill.synthetic import Synthetic, as_batch, rates
 from dd_al.distill.unrolled import unrolled
 from dd_al.experiments import snapshots
-from dd_al.experiments.settings import DistillSettings
+from dd_al.experiments.distill_settings import DistillSettings
 from dd_al.experiments.starts import starting_sets
 from dd_al.experiments.task import Task, all_rates, known_inits, learned_columns
 from dd_al.io import checkpoint

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dd_al.distill.synthetic import Synthetic
-from dd_al.experiments.settings import DistillSettings
+from dd_al.experiments.distill_settings import DistillSettings
 from dd_al.io.tensors import read_safetensors, write_safetensors
 
 

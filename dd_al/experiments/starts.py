@@ -16,7 +16,7 @@ from dd_al.core.keys import stream
 from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, start
 from dd_al.distill.unrolled import outer_loss
-from dd_al.experiments.settings import DistillSettings
+from dd_al.experiments.distill_settings import DistillSettings
 from dd_al.experiments.task import Task, all_rates, columns, known_inits, own_rates
 from dd_al.learner.examples import minibatch
 from dd_al.learner.hypergradient import differentiable_training

@@ -21,8 +21,9 @@ from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained, fit_tuned
 from dd_al.experiments.distill import course_of, items_of
+from dd_al.experiments.distill_settings import DistillSettings
 from dd_al.experiments.optimise import Distillation, optimise
-from dd_al.experiments.settings import DistillSettings, Settings
+from dd_al.experiments.settings import Settings
 from dd_al.experiments.starts import number_of_items
 from dd_al.experiments.task import Task, columns, known_inits, make_learners, make_task
 from dd_al.experiments.variations import TOGETHER, curves, published_matrix, row_folder

@@ -10,7 +10,8 @@ from typing import Any
 
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.settings import from_config, override, to_config
-from dd_al.experiments.settings import METHODS, Settings, StudySettings, TableSettings, network
+from dd_al.experiments.learner_settings import network
+from dd_al.experiments.settings import METHODS, Settings, StudySettings, TableSettings
 
 TOGETHER = "all at once"  # a study's row of sets for all of its networks
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
-from dd_al.experiments.settings import FullSettings, RandomSettings
+from dd_al.experiments.learner_settings import FullSettings, RandomSettings
 from dd_al.io.signals import Stop
 
 pytestmark = pytest.mark.usefixtures("own_caches")

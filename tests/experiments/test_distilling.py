@@ -9,7 +9,7 @@ import pytest
 
 from dd_al.experiments.baselines import fit_full
 from dd_al.experiments.distilling import distil
-from dd_al.experiments.settings import FullSettings, RandomSettings
+from dd_al.experiments.learner_settings import FullSettings, RandomSettings
 from dd_al.experiments.task import columns
 from dd_al.experiments.teacher import soft_labels, taught
 from dd_al.io.signals import Stop

@@ -1,0 +1,128 @@
+"""Keys of the network, of how it is trained, and of what it is trained on instead of a distilled set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dd_al.core.errors import ConfigError
+from dd_al.core.settings import from_config, option, override, to_config
+
+KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
+IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")
+NETWORKS = {
+    "words": KINDS, "sentences": KINDS, "pieces": ("encoder",), "images": IMAGE_KINDS, "rows": ("mlp",)
+}  # fmt: skip
+CORESETS = ("prototypes", "herding", "k_center", "k_medoids", "support_vectors", "condensed")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The network; `config.model`."""
+
+    kind: str = option(
+        "text_cnn",
+        "the network: of texts the first six; encoder: a pretrained one, trained on (inputs=pieces); of images the "
+        "others, of rows mlp",
+        choices=(*KINDS, "encoder", *IMAGE_KINDS),
+    )
+    windows: tuple[int, ...] = option((1, 2, 3), "words per window, a group of filters each (text_cnn)", min=1)
+    filters: int = option(64, "filters per window size (text_cnn)", min=1)
+    width: int = option(
+        64,
+        "size of states, of a transformer's stream, of hidden layers (averaging, mlp; 0: none, a linear model), or "
+        "filters of a block (convnet)",
+        min=0,
+    )
+    depth: int = option(1, "hidden layers (mlp), or blocks (convnet)", min=0)
+    weights: str = option(
+        "lecun",
+        "what layers of images' and rows' networks begin with: LeCun's normal with an output layer of zeros, or "
+        "Glorot's for all",
+        choices=("lecun", "xavier"),
+    )
+    one_logit: bool = option(False, "one output unit for two classes, their log-odds (mlp)")
+    blocks: int = option(1, "blocks (transformer)", min=1)
+    heads: int = option(4, "attention heads in each block (transformer)", min=1)
+    dropout: float = option(
+        0.5, "dropout in the head, and inside an encoder, when training on real data", min=0.0, max=0.99
+    )
+
+    def __post_init__(self):
+        """Checks between keys."""
+        if self.width == 0 and self.kind not in ("averaging", "text_cnn", "lenet", "alex_cifar"):
+            why = "set depth to 0 for a linear model" if self.kind == "mlp" else "is for kind = 'averaging'"
+            raise ValueError(f"width = 0 with kind = {self.kind!r}: {why}")
+        if self.depth == 0 and self.kind == "convnet":
+            raise ValueError("depth = 0 is for kind = 'mlp', not 'convnet'")
+        if self.one_logit and self.kind != "mlp":
+            raise ValueError(f"one_logit is for kind = 'mlp', not {self.kind!r}")
+        if self.kind == "transformer" and self.width % self.heads:
+            raise ValueError(f"width = {self.width} must be a multiple of heads = {self.heads}")
+
+
+@dataclass(frozen=True)
+class LearnerSettings:
+    """The inner optimizer, shared by every method; `config.learner`."""
+
+    optimizer: str = option("adam", "inner optimizer", choices=("sgd", "momentum", "adam"))
+    momentum: float = option(0.9, "decay of the first moment (momentum, adam)", min=0.0, max=0.9999)
+    b2: float = option(0.999, "decay of the second moment (adam)", min=0.0, max=0.99999)
+    eps_root: float = option(1e-6, "added under adam's square root; positive", min=1e-12)
+
+
+@dataclass(frozen=True)
+class FullSettings:
+    """Training on all of the data; `config.full`."""
+
+    epochs: int = option(5, "passes over the training data", min=1)
+    min_steps: int = option(250, "more epochs than that where they have fewer steps than this in all", min=0)
+    batch_size: int = option(128, "sentences in a minibatch", min=1)
+    rate: float = option(4e-3, "first learning rate, decayed along a half cosine", min=1e-8)
+    finetuned: bool = option(False, "also train learners that tune their word vectors")
+
+
+@dataclass(frozen=True)
+class RandomSettings:
+    """Random real subsets of the distilled set's size; `config.random`."""
+
+    steps: tuple[int, ...] = option((5, 10, 20, 40, 80, 160), "training steps to choose among", min=1)
+    dropout: tuple[bool, ...] = option((False, True), "whether with the model's dropout, to choose among")
+    rates: tuple[float, ...] = option((3e-4, 1e-3, 3e-3, 1e-2, 3e-2), "learning rates to choose among", min=1e-8)
+
+
+@dataclass(frozen=True)
+class CoresetSettings:
+    """Instance selection beside the random subsets, trained on like them; `config.coreset`."""
+
+    methods: tuple[str, ...] | None = option(
+        None,
+        "what chooses real examples, by all of their labels, or makes means of images and rows; nothing if unset",
+        choices=CORESETS,
+    )
+    features: str = option(
+        "network",
+        "what examples are compared by: the features of a learner that was trained on all data, or what networks read",
+        choices=("network", "inputs"),
+    )
+
+
+def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
+    """The settings of a network by its name: a kind, and what differs from ``model``, as in "mlp:depth=3".
+
+    Args:
+        model: what the others of its keys are.
+        name: see above.
+        key: of the config that holds it, for messages.
+
+    Raises:
+        ConfigError: there is no such kind or key, or it cannot have that value.
+    """
+    kind, *changes = name.split(":")
+    config = to_config(model)
+    try:
+        override(ModelSettings, config, "kind", kind)
+        for change in changes:
+            override(ModelSettings, config, *(part.strip() for part in change.partition("=")[::2]))
+        return from_config(ModelSettings, config)
+    except ConfigError as error:
+        raise ConfigError(f"config.{key}, {name!r}: {error}") from error
