@@ -63,6 +63,8 @@ class TrainingSet:
       params: that network's first parameters by flat name ("conv1/kernel"); {} where ``init`` is "random".
       batches: step t = 1, 2, … of the schedule sees the (t − 1 mod ``batches``)-th part of the items, dealt in their
         order; all of them in every step where it is 1.
+      shift: every step moves each image that it sees by whole pixels, at most so many up or down and so many sideways,
+        each with the same chance; what is left uncovered repeats the edge. 0 where they stay in their place.
       mean: ``float32[channels or columns]`` of real images or rows; None for texts.
       std: likewise.
     """
@@ -84,6 +86,7 @@ class TrainingSet:
     attention: np.ndarray | None = None
     attention_weight: float = 0.0
     batches: int = 1
+    shift: int = 0
     mean: np.ndarray | None = None
     std: np.ndarray | None = None
 
@@ -144,7 +147,8 @@ def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
         embedded, mask = kit.embed(["a fine film"])
 
     **Schedule.** Begin with the parameters in ``params``, or fresh ones (below) where that is empty. Take a step per
-    row of ``rates``, each on all items at once (but see ``batches``), without dropout. The loss is the mean over items
+    row of ``rates``, each on all items at once (but see ``batches``
+    and ``shift``), without dropout. The loss is the mean over items
     of cross-entropy,
 
         L = −1/items · Σᵢ Σ_c targets[i, c] · log softmax(logits[i])_c,   g = ∂L/∂θ,
@@ -236,6 +240,7 @@ def training_set(artefact: Artefact, set: int = 0) -> TrainingSet:
         attention=None if artefact.attention_logits is None else _softmax(artefact.attention_logits[set]),
         attention_weight=float(spec.get("attention", 0.0)),
         batches=spec.get("batches", 1),
+        shift=learner.shift,
         mean=artefact.mean,
         std=artefact.std,
     )

@@ -176,10 +176,11 @@ def test_images_for_several_networks_at_once(commands, tmp_path):
         "--config.model.kind=mlp", "--config.distill.also=mlp:depth=0,convnet:depth=2:width=4",
         "--config.distill.items=10", "--config.distill.labels=soft", "--config.distill.iterations=10",
         "--config.distill.evaluate_every=5", "--config.distill.nets=2", "--config.distill.steps=3",
-        "--config.distill.window=2", "--config.distill.batches=2",
+        "--config.distill.window=2", "--config.distill.batches=2", "--config.learner.shift=1",
     )  # fmt: skip
     commands.run(MAIN, *flags, f"--workdir={tmp_path / 'w'}")
     kit = dd_al.load_distilled(tmp_path / "w")
+    assert kit.shift == 1
     assert kit.inputs.shape == (10, 8, 8, 1) and list(kit.also) == ["mlp:depth=0", "convnet:depth=2:width=4"]
     assert "10 synthetic images" in (tmp_path / "w" / "report.html").read_text()
     assert all((tmp_path / "w" / "figures" / f"{name}.png").exists() for name in ("images", "images_along"))

@@ -80,7 +80,7 @@ def start(
     item_classes: jax.Array,
     steps: int,
     layers: int,
-    rate: float,
+    rate: float | jax.Array,
     label_scale: float,
 ) -> Synthetic:
     """A synthetic set to start from.
@@ -91,11 +91,12 @@ def start(
       item_classes: ``int32[items]``, the class of each item.
       steps: inner steps.
       layers: groups of parameters with their own rates.
-      rate: first learning rate everywhere.
+      rate: first learning rate, everywhere or of each step, ``float[steps]``.
       label_scale: logit of the item's own class above the others.
     """
     labels = label_scale * jax.nn.one_hot(item_classes, classes)
-    return Synthetic(inputs, labels, jnp.full((steps, layers), jnp.log(rate), jnp.float32))
+    log_rates = jnp.broadcast_to(jnp.log(jnp.asarray(rate, jnp.float32)), steps)
+    return Synthetic(inputs, labels, jnp.broadcast_to(log_rates[..., None], (steps, layers)))
 
 
 def noise_inputs(key: jax.Array, items: int, shape: Sequence[int], scale: float) -> jax.Array:

@@ -81,6 +81,9 @@ class DistillSettings:
     )
     average: float = option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = option(0.02, "learning rate that every inner step starts from", min=1e-8)
+    inner_schedule: str = option(
+        "constant", "how the first rates fall along the inner steps", choices=("constant", "cosine")
+    )
     shared_rates: bool = option(False, "learn one rate for each inner step, instead of one for each layer in it")
     attention: float = option(
         0.0, "weight of learned attention labels in the loss on synthetic items (transformer); 0 for none", min=0.0

@@ -216,7 +216,7 @@ def known_states(artefact: Artefact, learner: Learner, count: int) -> LearnerSta
     expected = jax.tree.map(np.shape, fresh.params)
     if jax.tree.map(np.shape, params) != expected:
         raise DataError(f"{artefact.source}: its initial parameters do not fit its model: {expected} are needed")
-    return LearnerState(params, fresh.opt_state)
+    return fresh._replace(params=params)
 
 
 def learner_of(artefact: Artefact) -> Learner:

@@ -189,7 +189,16 @@ class Settings:
                 raise ValueError(f"inputs = {self.inputs!r} is not for experiment = {self.experiment!r}")
             if self.distill.word_dropout:
                 raise ValueError(f"distill.word_dropout leaves words out, and inputs = {self.inputs!r} has none")
-        elif "prototypes" in (self.coreset.methods or ()):
+        if self.learner.shift and self.inputs != "images":
+            raise ValueError(
+                f"learner.shift = {self.learner.shift} moves images, and inputs = {self.inputs!r} has none"
+            )
+        if self.learner.shift and self.distill.init == "known":
+            raise ValueError(
+                f"learner.shift = {self.learner.shift} needs distill.init = 'random' or 'pool': a known initialisation "
+                "would know where the images go"
+            )
+        if self.inputs not in ("images", "rows") and "prototypes" in (self.coreset.methods or ()):
             raise ValueError(f"coreset.methods: 'prototypes' are means of images or rows, not of {self.inputs}")
         if self.inputs == "sentences" and self.experiment == "annotate":
             raise ValueError("inputs = 'sentences' is not for experiment = 'annotate', which reads words")

@@ -19,6 +19,7 @@ from dd_al.distill.unrolled import outer_loss
 from dd_al.experiments.distill_settings import DistillSettings
 from dd_al.experiments.task import Task, all_rates, columns, known_inits, own_rates
 from dd_al.learner.examples import minibatch
+from dd_al.learner.fit import cosine
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import LearnerState
 
@@ -88,13 +89,14 @@ def _values(task: Task, raw: jax.Array) -> jax.Array:
 
 def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs: jax.Array) -> Synthetic:
     """Inputs with first labels and rates."""
+    falling = cosine(settings.inner_rate, settings.steps)(jnp.arange(settings.steps))
     synthetic = start(
         classes=task.classes,
         inputs=inputs,
         item_classes=classes,
         steps=settings.steps,
         layers=1 if settings.shared_rates else max(part.stop for part in columns(task).values()),
-        rate=settings.inner_rate,
+        rate=settings.inner_rate if settings.inner_schedule == "constant" else falling,
         # Of softmaxed labels the first probability of the own class does not depend on the number of classes.
         label_scale=1.0 if settings.labels == "unrestricted" else settings.label_scale + math.log(task.classes - 1),
     )

@@ -95,7 +95,7 @@ def _workers() -> int:
 
 def _fit_full(task: Task, settings: Settings, learner: Learner, name: str, stop: Stop) -> Trained:
     """On all data with Adam; `chosen` is the rate out of `config.transfer.full_rates` that validation finds best."""
-    own = make_learner(learner.model, optimizers.get("adam"))
+    own = make_learner(learner.model, optimizers.get("adam"), shift=settings.learner.shift)
     states = jax.vmap(own.init)(jax.random.split(stream(task.key, "evaluation"), judges(settings)))
     with progress_of(name):
         one = replace(task, learner=own)

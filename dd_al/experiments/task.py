@@ -117,9 +117,10 @@ def length_buckets(texts: int) -> int:
 
 def make_learners(settings: Settings, names: Iterable[str], shape: Sequence[int], classes: int) -> dict[str, Learner]:
     """Learners with several networks, by their names (see `settings.network`)."""
-    optimizer, weight = make_optimizer(settings.learner), settings.distill.attention
+    optimizer = make_optimizer(settings.learner)
+    further = {"attention_weight": settings.distill.attention, "shift": settings.learner.shift}
     networks = {name: make_model(network(settings.model, name, "distill.also"), shape, classes) for name in names}
-    return {name: make_learner(model, optimizer, attention_weight=weight) for name, model in networks.items()}
+    return {name: make_learner(model, optimizer, **further) for name, model in networks.items()}
 
 
 def make_model(settings: ModelSettings, shape: Sequence[int], classes: int) -> Model:

@@ -100,7 +100,9 @@ def fit_taught(
         both = relabelled(task, np.concatenate([labels, soft], axis=1))
         for weight in settings.teach.weights:
             loss = teaching(temperature, weight)
-            learner = make_learner(task.learner.model, make_optimizer(settings.learner), loss=loss)
+            learner = make_learner(
+                task.learner.model, make_optimizer(settings.learner), shift=settings.learner.shift, loss=loss
+            )
             with progress_of(f"taught, T = {temperature:g}, weight {weight:g}"):
                 found = fit_full(replace(both, learner=learner), settings.full, states, stop=stop)
             if best is None or found.accuracy.max(0).mean() > best.accuracy.max(0).mean():

@@ -9,16 +9,25 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from dd_al.core.keys import stream
 from dd_al.core.losses import cross_entropy, divergence
 from dd_al.core.types import Batch
+from dd_al.learner.augment import shifted
 from dd_al.models.base import Model, Params
 
 
 class LearnerState(NamedTuple):
-    """What training changes: the parameters and the optimizer's moments."""
+    """What training changes.
+
+    Attributes:
+      params: of the model.
+      opt_state: the optimizer's moments.
+      key: ``uint32[2]``, of the next step's shifts; None for a learner without.
+    """
 
     params: Params
     opt_state: Any
+    key: jax.Array | None = None
 
 
 class Learner(NamedTuple):
@@ -58,6 +67,7 @@ def make_learner(
     optimizer: optax.GradientTransformation,
     *,
     attention_weight: float = 0.0,
+    shift: int = 0,
     loss: Callable[[jax.Array, jax.Array], jax.Array] = cross_entropy,
 ) -> Learner:
     """Joins a model and an optimizer's direction (see `dd_al.learner.optimizers`).
@@ -68,15 +78,24 @@ def make_learner(
       attention_weight: λ of the loss ℓ + λ KL(labels ‖ attention), the mean over blocks and heads, on batches that
         have attention labels (Maekawa et al. 2023, ACL, "Dataset distillation with attention labels for fine-tuning
         BERT"). A model without `Model.attention` passes over them.
+      shift: pixels by which every step moves the images that it sees, at most (see `shifted`), real and synthetic ones
+        alike. Its randomness is the learner's own, drawn with the initialisation.
       loss: ℓ, of logits and of a batch's targets.
     """
     loss_of = loss
 
     def init(key: jax.Array) -> LearnerState:
         params = model.init(key)
-        return LearnerState(params, optimizer.init(params))
+        own = jax.random.key_data(stream(key, "shift")) if shift else None
+        return LearnerState(params, optimizer.init(params), own)
 
     def train_step(key: jax.Array | None, state: LearnerState, batch: Batch, rates: jax.Array) -> LearnerState:
+        own = state.key
+        if shift:
+            now, later = jax.random.split(jax.random.wrap_key_data(own))
+            moved = (shifted(k, x, shift) for k, x in zip(jax.random.split(now, len(batch.inputs)), batch.inputs))
+            batch, own = batch._replace(inputs=tuple(moved)), jax.random.key_data(later)
+
         def loss(params: Params) -> jax.Array:
             if batch.attention is None or model.attention is None or not attention_weight:
                 return loss_of(logits(model, params, batch, key), batch.targets)
@@ -90,6 +109,6 @@ def make_learner(
             name: jax.tree.map(lambda p, d, rate=rate: p + -rate * d, state.params[name], direction[name])
             for name, rate in zip(sorted(state.params), rates, strict=True)
         }
-        return LearnerState(params, opt_state)
+        return LearnerState(params, opt_state, own)
 
     return Learner(model, init, train_step)

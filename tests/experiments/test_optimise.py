@@ -111,6 +111,14 @@ def test_any_number_of_items_for_three_classes(make_tiny_task, tiny_settings, it
     assert len(set(rows[0].tolist())) == items or items == 40  # a sentence comes twice only where there are too few
 
 
+def test_first_rates_can_fall_along_the_inner_steps(task, tiny_settings):
+    synthetic, _ = starting_sets(task, tiny_settings(inner_schedule="cosine", inner_rate=0.2, steps=4).distill, 6, 1)
+    falling = 0.1 * (1 + np.cos(np.pi * np.arange(4) / 4))
+    np.testing.assert_allclose(
+        np.exp(synthetic.log_rates[0]), np.outer(falling, np.ones(synthetic.log_rates.shape[-1])), rtol=1e-5
+    )
+
+
 def test_noise_is_a_start_like_another(task, tiny_settings):
     noise, rows = starting_sets(task, tiny_settings(start="noise").distill, 6, 2)
     real, _ = starting_sets(task, tiny_settings().distill, 6, 2)

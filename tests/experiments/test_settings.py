@@ -39,6 +39,21 @@ def test_keys_that_do_not_go_together(keys, message):
         from_config(Settings, {"distill": keys})
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "learner.shift = 2 moves images, and inputs = 'words' has none"),
+        (
+            {"inputs": "images", "model": {"kind": "lenet"}, "distill": {"init": "known"}},
+            "learner.shift = 2 needs distill.init = 'random' or 'pool'",
+        ),
+    ],
+)
+def test_only_images_move_and_not_those_of_a_known_network(config, message):
+    with pytest.raises(ConfigError, match=message):
+        from_config(Settings, {**config, "learner": {"shift": 2}})
+
+
 def test_sentences_have_no_words_to_drop():
     config = {"inputs": "sentences", "model": {"kind": "averaging"}, "distill": {"word_dropout": 0.1}}
     with pytest.raises(ConfigError, match="word_dropout leaves words out, and inputs = 'sentences' has none"):
