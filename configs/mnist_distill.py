@@ -46,13 +46,12 @@ def get_config(arg=None):
         # A fresh network learns from many images in many steps; random windows of them teach the images more than all
         # of fewer steps do, in the same time (Feng et al. 2023, arXiv 2311.07025). Windows see the near future alone,
         # in which lower rates always look better, so that the fall of the rates has to be there from the beginning.
-        config.distill.batches = 10 if items == 100 else 1
-        config.distill.update(steps=240, hypergradient="random_truncated", window=20, nets=2, clip=0.05)
-        config.distill.update(inner_rate=6e-3, inner_schedule="cosine")
+        config.distill.batches = 2 if items == 100 else 1
+        config.distill.update(steps=120, hypergradient="random_truncated", window=10, nets=2, clip=0.05)
+        config.distill.update(inner_rate=6e-3, inner_schedule="cosine", rate=0.02, iterations=300, evaluate_every=25)
         # A hundred images are learned by heart, wherever they are from; moved about they are not.
         config.learner.shift = 2
         config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(20, 40, 80, 160, 320))
-        config.distill.iterations = 1000
     config.coreset.methods = CORESETS
     if given.get("curve"):
         config.experiment = "study"

@@ -216,9 +216,9 @@ def test_every_variant_is_a_config(config, variants, inputs):
         assert settings.inputs == inputs
 
 
-def test_a_hundred_images_of_mnist_are_seen_ten_at_a_time():
+def test_a_hundred_images_of_mnist_are_seen_fifty_at_a_time():
     get_config = configs_of("mnist_distill").get_config
-    assert from_config(Settings, get_config("init=random")).distill.batches == 10
+    assert from_config(Settings, get_config("init=random")).distill.batches == 2
     assert from_config(Settings, get_config("init=random,soft=20")).distill.batches == 1
 
 
