@@ -32,7 +32,7 @@ from dd_al.learner.predict import accuracy
 _CONFIG = Path(__file__).parent.parent / "configs" / "mnist_distill.py"
 
 
-def measure(target: float, seed: int, iterations: int) -> dict[str, float | None]:
+def measure(target: float, seed: int, iterations: int) -> dict[str, str | float | None]:
     """Seconds to a validation accuracy, None where it is not reached, and the accuracies of the best step's set."""
     spec = importlib.util.spec_from_file_location("mnist_distill", _CONFIG)
     spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
@@ -47,6 +47,7 @@ def measure(target: float, seed: int, iterations: int) -> dict[str, float | None
     trained = jax.jit(lambda states: train_on(task.learner, best, states, distill.labels))(known_inits(task, 1))
     test = accuracy(task.learner.model, trained.params, task.examples("test"), task.embed)
     return {
+        "data": f"{task.dataset.name}, {len(task.dataset.train)} images",
         "seconds": reached[0] + found.compile_s if reached else None,
         "compile": found.compile_s,
         "whole": found.optimise_s + found.compile_s,

@@ -46,7 +46,7 @@ def get_config(arg=None):
         # A fresh network learns from many images in many steps; random windows of them teach the images more than all
         # of fewer steps do, in the same time (Feng et al. 2023, arXiv 2311.07025). Windows see the near future alone,
         # in which lower rates always look better, so that the fall of the rates has to be there from the beginning.
-        config.distill.batches = 2 if items == 100 else 1
+        config.distill.batches = 2 if items == 100 and not given.get("curve") else 1  # a curve has other numbers
         config.distill.update(steps=120, hypergradient="random_truncated", window=10, nets=2, clip=0.05)
         config.distill.update(inner_rate=6e-3, inner_schedule="cosine", rate=0.02, iterations=300, evaluate_every=25)
         # A hundred images are learned by heart, wherever they are from; moved about they are not.
@@ -55,6 +55,7 @@ def get_config(arg=None):
     config.coreset.methods = CORESETS
     if given.get("curve"):
         config.experiment = "study"
+        config.coreset.methods = None
         config.study.matrix = False
         config.distill.iterations = 500
         config.study.curves = {

@@ -46,6 +46,7 @@ def get_config(arg=None):
         config.distill.update(inner_rate=0.02, evaluate_every=800, shared_rates=True)
     if "study" in given:
         config.experiment = "study"
+        config.coreset.methods = None
         config.study.networks = tuple(NETWORKS.values())
         config.study.matrix = given["study"] != "curves"
         if given["study"] != "matrix":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -53,6 +55,10 @@ def exit_code(run: Callable[[Sequence[str]], None], args: Sequence[str]) -> int:
         return interrupted.exit_code
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from what was saved", file=sys.stderr)
+        if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(130)  # Python would wait for what runs side by side
         return 130
     except Exception:
         traceback.print_exc()

@@ -205,7 +205,11 @@ def test_the_config_of_a_table(commands, tmp_path):
     ("config", "variants", "inputs"),
     [
         ("cifar_distill", ("", "network=alex_cifar"), "images"),
-        ("mnist_distill", ("", "soft=5", "init=random", "network=convnet", "network=mlp", "curve=true"), "images"),
+        (
+            "mnist_distill",
+            ("", "soft=5", "init=random", "network=convnet", "network=mlp", "curve=true", "curve=true,init=random"),
+            "images",
+        ),
         ("moons", ("", "layers=1", "layers=4,tuned=true", "study=all", "study=curves,tuned=true,data=circles"), "rows"),
     ],
 )

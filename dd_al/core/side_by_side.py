@@ -14,7 +14,8 @@ Result = TypeVar("Result")
 def side_by_side(calls: Mapping[Key, Callable[[], Result]], workers: int) -> dict[Key, Result]:
     """What the calls return, each in a copy of this context.
 
-    The first error is raised here when the calls that are running have come to their ends; no other is begun.
+    The first error is raised here when the calls that are running have come to their ends; no other is begun. For
+    KeyboardInterrupt nothing is waited for.
 
     Args:
       calls: begun in their order.
@@ -26,6 +27,8 @@ def side_by_side(calls: Mapping[Key, Callable[[], Result]], workers: int) -> dic
         done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    except BaseException as error:
+        pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
+        raise
+    pool.shutdown()
     return {key: future.result() for key, future in futures.items()}

@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from dd_al.data.sources import DataSettings, local_path, not_local, own_name
 NAMES = ("mnist", "digits", "cifar10")
 _IDX = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+_GREY = ("1", "L", "LA")  # Pillow's names of how pixels are stored
+_DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")  # converted they would be cut at 255, not scaled
 _CIFAR_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 
@@ -110,7 +113,7 @@ def read_idx(path: Path) -> np.ndarray:
 def _bytes(path: Path) -> bytes:
     try:
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
 
 
@@ -161,7 +164,9 @@ def _pictures(files: list[tuple[Path, str]]) -> np.ndarray:
     for file, _ in files:
         try:
             with Image.open(file) as image:
-                grey = image.mode in ("1", "L")
+                if image.mode in _DEEP:
+                    raise DataError(f"{file}: its pixels ({image.mode}) are not of 8 bits a channel; save it with such")
+                grey = image.mode in _GREY
                 images.append(np.asarray(image.convert("L" if grey else "RGB")))
         except OSError as error:
             raise DataError(f"{file}: no picture that can be read ({error})") from error

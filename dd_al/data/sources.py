@@ -40,7 +40,7 @@ class DataSettings:
     columns: tuple[str, ...] | None = option(None, "columns of a table to read; all but the label's if unset")
     scaling: str = option("standard", "of the columns of a table, by its training rows", choices=SCALINGS)
     points: int = option(1500, "points to generate (moons, circles, blobs)", min=30)
-    noise: float = option(0.05, "standard deviation of their noise", min=0.0)
+    noise: float = option(0.05, "standard deviation of their noise; a twentieth of that of blobs", min=0.0)
     split_seed: int = option(0, "seed of every split that is made here", min=0)
 
 

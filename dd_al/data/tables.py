@@ -2,7 +2,6 @@
 
 import csv
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -154,8 +153,13 @@ def _encoded(parts: dict[str, _Table], names: list[str]) -> tuple[dict[str, np.n
             for split, values in numbers.items():
                 encoded[split].append(np.asarray(values, np.float32)[:, None])
             continue
+        _check_numbers(parts, cells, numbers, name)
         known = sorted({str(cell).strip() for cell in cells["train"]})
-        _check_categories(parts, cells, numbers, known, name)
+        if len(known) > min(_MOST, max(2, len(cells["train"]) // 2)):
+            raise DataError(
+                f"{parts['train'].path}: column {name!r} holds {len(known)} different words in {len(cells['train'])} "
+                "rows, too many for categories; choose columns with config.data.columns"
+            )
         columns += [f"{name}={category}" for category in known]
         for split, values in cells.items():
             # A category that training lacks is none of them: zeros.
@@ -163,22 +167,18 @@ def _encoded(parts: dict[str, _Table], names: list[str]) -> tuple[dict[str, np.n
     return {split: np.concatenate(parts, axis=1) for split, parts in encoded.items()}, tuple(columns)
 
 
-def _check_categories(parts, cells: dict, numbers: dict, known: Sequence[str], name: str) -> None:
-    """Words are categories only where there are few of them."""
-    total = len(cells["train"])
-    if len(known) <= min(_MOST, max(2, total // 2)):
+def _check_numbers(parts, cells: dict, numbers: dict, name: str) -> None:
+    """Where most cells are numbers, those that are none are mistakes, in whatever split."""
+    values = [value for split in numbers.values() for value in split]
+    if 2 * sum(value is None for value in values) >= len(values):
         return
-    table, strange = parts["train"], [i for i, value in enumerate(numbers["train"]) if value is None]
-    if strange and len(strange) < total / 2:
-        row = strange[0]
-        raise DataError(
-            f"{table.path}, line {table.lines[row]}: {cells['train'][row]!r} in the column {name!r}, whose other cells "
-            "are numbers"
-        )
-    raise DataError(
-        f"{table.path}: column {name!r} holds {len(known)} different words in {total} rows, too many for categories; "
-        "choose columns with config.data.columns"
-    )
+    for split, table in parts.items():
+        for cell, value, line in zip(cells[split], numbers[split], table.lines, strict=True):
+            if value is None:
+                raise DataError(
+                    f"{table.path}, line {line}: {cell!r} in the column {name!r}, whose other cells are numbers; mend "
+                    "it, leave the row out, or choose columns with config.data.columns"
+                )
 
 
 def _number(cell) -> float | None:

@@ -68,7 +68,7 @@ class LearnerSettings:
     momentum: float = option(0.9, "decay of the first moment (momentum, adam)", min=0.0, max=0.9999)
     b2: float = option(0.999, "decay of the second moment (adam)", min=0.0, max=0.99999)
     eps_root: float = option(1e-6, "added under adam's square root; positive", min=1e-12)
-    shift: int = option(0, "pixels by which every training step moves the images that it sees, at random", min=0)
+    shift: int = option(0, "pixels by which every training step moves the images that it sees, at most", min=0)
 
 
 @dataclass(frozen=True)

@@ -173,11 +173,14 @@ def outer_course(metrics: Path) -> dict:
     return course
 
 
-def finish(workdir: Workdir, settings: Settings, task: Task, **parts: Any) -> None:
-    """Writes results.json, which ends the run, and the report."""
+def finish(workdir: Workdir, settings: Settings, task: Task, *, total_s: float | None = None, **parts: Any) -> None:
+    """Writes results.json, which ends the run, and the report.
+
+    ``total_s`` is the sum of the stages' seconds, unless it is given because stages ran side by side.
+    """
     evaluate = {"split": settings.evaluate.split, **parts.pop("evaluate")}
     seconds = {**task.seconds, **parts.pop("time")}
-    seconds["total_s"] = sum(seconds.values())
+    seconds["total_s"] = sum(seconds.values()) if total_s is None else total_s
     results = schema.new_results(
         settings.experiment,
         settings.seed,

@@ -152,8 +152,9 @@ def retrain(
     synthetic = synthetic_of(artefact)
     # The rates of further networks that the set was distilled for come behind those of its own.
     synthetic = synthetic._replace(log_rates=synthetic.log_rates[..., : len(artefact.spec["layers"])])
-    trained = jax.jit(partial(train_sets, learner, labels=artefact.spec.get("targets", "soft")))(synthetic, states)
     spec = artefact.spec
+    train = partial(train_sets, learner, labels=spec.get("targets", "soft"), parts=spec.get("batches", 1))
+    trained = jax.jit(train)(synthetic, states)
     params = jax.tree.map(np.asarray, trained.params)
     return TextLearners(
         spec["model"],
@@ -167,9 +168,11 @@ def retrain(
     )
 
 
-def train_sets(learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft") -> LearnerState:
+def train_sets(
+    learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft", *, parts: int = 1
+) -> LearnerState:
     """Trains stacked learners on stacked sets: all on the only one, or learner ``i`` on set ``i`` (modulo sets)."""
-    train = partial(train_on, learner, labels=labels)
+    train = partial(train_on, learner, labels=labels, parts=parts)
     sets, count = synthetic.inputs.shape[0], jax.tree.leaves(states)[0].shape[0]
     if sets == 1:
         return train(jax.tree.map(lambda x: x[0], synthetic), states)
@@ -230,8 +233,9 @@ def learner_of(artefact: Artefact) -> Learner:
     groups = list(layers(model))
     if groups != spec["layers"]:
         raise DataError(f"{artefact.source}: its rates are for the layers {spec['layers']}, its model has {groups}")
-    optimizer = make_optimizer(settings_of(artefact, "learner"))
-    return make_learner(model, optimizer, attention_weight=spec.get("attention", 0.0))
+    settings = settings_of(artefact, "learner")
+    further = {"attention_weight": spec.get("attention", 0.0), "shift": settings.shift}
+    return make_learner(model, make_optimizer(settings), **further)
 
 
 def settings_of(artefact: Artefact, section: str) -> ModelSettings | LearnerSettings:

@@ -200,6 +200,8 @@ class Settings:
             )
         if self.inputs not in ("images", "rows") and "prototypes" in (self.coreset.methods or ()):
             raise ValueError(f"coreset.methods: 'prototypes' are means of images or rows, not of {self.inputs}")
+        if self.coreset.methods and self.experiment == "study":
+            raise ValueError("coreset.methods: a study has no rows of real examples; set it to none")
         if self.inputs == "sentences" and self.experiment == "annotate":
             raise ValueError("inputs = 'sentences' is not for experiment = 'annotate', which reads words")
         if self.inputs == "pieces" and self.experiment not in ("train", "active"):

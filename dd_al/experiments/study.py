@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+from dd_al.core.files import read_json, write_json
 from dd_al.experiments import record
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.starts import number_of_items
@@ -27,7 +28,13 @@ def run(settings: Settings, workdir: Workdir) -> None:
     lines = curves(settings)
     for point in (settings, *(point for values in lines.values() for point in values.values())):
         number_of_items(point.distill, len(dataset.train), task.classes)  # mistakes are not to be found after hours
-    full, rows, points, seconds = train_all(task, learners, settings, lines, workdir)
+    clock = workdir.checkpoints / "seconds.json"  # of all starts; stages that run side by side have more in sum
+    earlier = read_json(clock)["seconds"] if clock.exists() else 0.0
+    try:
+        full, rows, points, seconds = train_all(task, learners, settings, lines, workdir)
+    finally:
+        clock.parent.mkdir(exist_ok=True)
+        write_json(clock, {"seconds": (spent := earlier + time.perf_counter() - began)})
     _LOG.info("training networks on the distilled sets, and testing")
     start = time.perf_counter()
     methods, budget, study = tables(task, learners, settings, full, rows, lines, points)
@@ -43,4 +50,5 @@ def run(settings: Settings, workdir: Workdir) -> None:
         methods=methods,
         study=study,
         time=seconds,
+        total_s=spent + seconds["evaluate_s"],
     )

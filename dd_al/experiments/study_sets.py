@@ -12,7 +12,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from dd_al.core.keys import stream
 from dd_al.core.side_by_side import side_by_side
 from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments import record
@@ -20,7 +19,7 @@ from dd_al.experiments.baselines import Trained, fit_tuned
 from dd_al.experiments.optimise import Distillation, optimise
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.starts import number_of_items
-from dd_al.experiments.task import Task
+from dd_al.experiments.task import Task, known_inits
 from dd_al.experiments.variations import TOGETHER, row_folder
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
@@ -96,9 +95,12 @@ def _workers() -> int:
 def _fit_full(task: Task, settings: Settings, learner: Learner, name: str, stop: Stop) -> Trained:
     """On all data with Adam; `chosen` is the rate out of `config.transfer.full_rates` that validation finds best."""
     own = make_learner(learner.model, optimizers.get("adam"), shift=settings.learner.shift)
-    states = jax.vmap(own.init)(jax.random.split(stream(task.key, "evaluation"), judges(settings)))
+    one = replace(task, learner=own)
+    if settings.distill.init == "known":
+        states = known_inits(one, settings.study.restarts if settings.study.matrix else settings.study.curve_restarts)
+    else:
+        states = one.inits("evaluation", judges(settings))
     with progress_of(name):
-        one = replace(task, learner=own)
         best, rate = fit_tuned(one, settings.full, settings.transfer.full_rates, states, stop=stop)
     return best._replace(chosen=np.asarray([rate]))
 

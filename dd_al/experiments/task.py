@@ -172,6 +172,11 @@ def make_task(
     if settings.inputs in ("images", "rows"):
         ids = {split: getattr(dataset, split).inputs for split in ("train", "validation", "test")}
         embed = Scaled(jnp.asarray(dataset.scaling.mean), jnp.asarray(dataset.scaling.std))
+        if (shift := settings.learner.shift) and 4 * shift > min(ids["train"].shape[1:3]):
+            least, most = min(ids["train"].shape[1:3]), min(ids["train"].shape[1:3]) // 4
+            raise ConfigError(
+                f"config.learner.shift = {shift} moves much of an image of {least} pixels out of sight; {most} at most"
+            )
     elif settings.inputs == "pieces":
         vectors, ids, pretrained = word_pieces(settings.encoder, dataset, settings.data.length, settings.model.dropout)
         table = vectors.table

@@ -185,7 +185,7 @@ def _ways(
         def train(state: LearnerState, key: jax.Array) -> LearnerState:
             rates = jax.random.permutation(key, mine.log_rates) if shuffled else mine.log_rates
             one = jax.tree.map(lambda x: x[None], state)
-            return train_on(own, mine._replace(log_rates=rates), one, labels)
+            return train_on(own, mine._replace(log_rates=rates), one, labels, parts=artefact.spec.get("batches", 1))
 
         order = jax.random.split(stream(task.key, "shuffled_rates"), network.count)
         trained = jax.jit(jax.vmap(train))(begun(own), order)

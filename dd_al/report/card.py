@@ -173,9 +173,12 @@ def _schedule(exported: Exported) -> str:
         if schedule["attention_weight"]
         else ""
     )
+    seen = "all examples at once"
+    if (batches := schedule["batches"]) > 1:
+        seen = f"the next of {batches} batches of neighbouring examples, which follow one another and begin again"
     direction = _OPTIMIZERS[schedule["optimizer"]["name"]].format(**schedule["optimizer"])
     return (
-        f"Train {start}. Take a step per row of the rates, t = 1, 2, …, each on all examples at once, without dropout, "
+        f"Train {start}. Take a step per row of the rates, t = 1, 2, …, each on {seen}, without dropout, "
         f"on the mean over examples of −Σ target · log softmax(logits){attention}. With the gradient g of that loss, a "
         f"layer moves by `θ ← θ − rate · d`, where {direction}"
         f"{', and m and v begin at zero' if schedule['optimizer']['name'] != 'sgd' else ''}. "

@@ -50,7 +50,7 @@ def matrix(results: Mapping) -> Markup:
             cells = [score(results, f"{row['name']} → {name}: {schedule}") for name in study["networks"]]
             lines.append([row["name"] if schedule == study["schedules"][0] else "", schedule, *map(spread, cells)])
         if row["name"] in study["published"]:
-            lines.append(["    published", "", *(f"{value:.1f}" for value in study["published"][row["name"]])])
+            lines.append(["    published", "learned", *(f"{value:.1f}" for value in study["published"][row["name"]])])
     lines.append(["all data", "", *(spread(score(results, f"full: {name}")) for name in study["networks"])])
     note = (
         "Mean ± standard deviation over distillations, each the mean of its fresh networks; of all data over networks. "

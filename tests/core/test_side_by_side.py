@@ -1,5 +1,7 @@
 """Calls in threads: their results, their context, and their errors."""
 
+import subprocess
+import sys
 import threading
 import time
 from contextvars import ContextVar
@@ -50,3 +52,20 @@ def test_an_error_ends_it_without_beginning_others():
     with pytest.raises(ValueError, match="the second"):
         side_by_side(calls, 1)
     assert begun in ([1], [1, 3])  # the third may have begun before the error was seen
+
+
+def test_an_interrupt_waits_for_nothing():
+    program = """
+import signal, sys, threading, time, os
+from dd_al.command import exit_code
+from dd_al.core.side_by_side import side_by_side
+
+def ask():
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=ask, daemon=True).start()
+sys.exit(exit_code(lambda args: side_by_side({1: lambda: time.sleep(60), 2: lambda: time.sleep(60)}, 2), []))
+"""
+    done = subprocess.run([sys.executable, "-c", program], timeout=30, capture_output=True, text=True)
+    assert done.returncode == 130 and "goes on from what was saved" in done.stderr

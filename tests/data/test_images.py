@@ -57,8 +57,9 @@ def test_an_image_of_test_is_not_trained_on(mnist):
         ("train-images-idx3-ubyte", b"\0\0\x08\x03\0", "ends within its header"),
         ("train-labels-idx1-ubyte.gz", gzip.compress(idx(CLASSES[:29])), "as many labels as images"),
         ("train-labels-idx1-ubyte.gz", b"nothing", "cannot be read"),
+        ("train-labels-idx1-ubyte.gz", gzip.compress(idx(CLASSES))[:12] + b"\xff" * 30, "cannot be read"),
     ],
-    ids=["no idx", "cut off", "cut header", "too few labels", "no gzip"],  # gzip writes the time
+    ids=["no idx", "cut off", "cut header", "too few labels", "no gzip", "damaged"],  # gzip writes the time
 )
 def test_damaged_idx_files(mnist, name, content, message):
     (mnist / name).write_bytes(content)
@@ -122,6 +123,19 @@ def test_pictures_of_other_sizes_and_files_that_are_none(tmp_path):
     (tmp_path / "dog" / "99.png").write_text("no picture")
     with pytest.raises(DataError, match="99.png: no picture that can be read"):
         load(tmp_path)
+
+
+def test_pictures_of_more_than_eight_bits_are_not_cut(tmp_path):
+    pictures(tmp_path)
+    deep = np.arange(20, dtype=np.uint16).reshape(4, 5) * 3000
+    Image.fromarray(deep).save(tmp_path / "dog" / "99.png")
+    with pytest.raises(DataError, match=r"99.png: its pixels \(I;16.*\) are not of 8 bits a channel"):
+        load(tmp_path)
+
+
+def test_grey_with_transparency_is_grey(tmp_path):
+    pictures(tmp_path, mode="LA")
+    assert load(tmp_path).train.inputs.shape[1:] == (4, 5, 1)
 
 
 def test_a_folder_without_pictures(tmp_path):

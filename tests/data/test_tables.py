@@ -108,6 +108,7 @@ def test_chosen_columns(tmp_path):
         ((7, ("nan", "red", 1, "yes")), {}, r"line 9: column 'age' has no value"),
         ((7, ("old", "red", 1, "yes")), {}, r"line 9: 'old' in the column 'age', whose other cells are numbers"),
         ((7, ("inf", "red", 1, "yes")), {}, r"line 9: 'inf' in the column 'age'"),
+        ((7, (30, "red", "big", "yes")), {}, r"line 9: 'big' in the column 'size', whose other cells are numbers"),
         ((0, ROWS[0]), {"columns": ("agee",)}, r"no column 'agee' \(did you mean 'age'\?\)"),
         ((0, ROWS[0]), {"columns": ("label",)}, r"config.data.columns: 'label' is the label's column"),
         ((0, ROWS[0]), {"label_column": "y"}, r"no column 'y'"),

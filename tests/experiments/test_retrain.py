@@ -45,6 +45,17 @@ def test_the_seed_of_the_run_gives_the_judges_of_the_run(task, made, tmp_path):
     assert len(retrain(artefact, seed=1, count=2)) == 2 and len(retrain(artefact)) == 10
 
 
+def test_parts_of_the_items_are_seen_in_turn_again(task, tiny_settings):
+    settings = tiny_settings(batches=2)
+    found = optimise(task, settings.distill, items=2, sets=1, select_inits=2)
+    learners = retrain(make_artefact(task, settings, found), seed=0, count=2)
+    one, states = jax.tree.map(lambda x: x[0], found.synthetic), task.inits("evaluation", 2)
+    for parts, same in ((2, True), (1, False)):
+        leaves = jax.tree.leaves(train_on(task.learner, one, states, parts=parts).params)
+        pairs = zip(jax.tree.leaves(learners.params), leaves, strict=True)
+        assert all(np.allclose(a, b, atol=1e-5) for a, b in pairs) == same
+
+
 def test_known_initialisations_come_out_of_the_artefact(task, made):
     found, artefact = made["known"]
     learners = retrain(artefact)

@@ -54,6 +54,11 @@ def test_only_images_move_and_not_those_of_a_known_network(config, message):
         from_config(Settings, {**config, "learner": {"shift": 2}})
 
 
+def test_a_study_has_no_coresets():
+    with pytest.raises(ConfigError, match="coreset.methods: a study has no rows of real examples"):
+        from_config(Settings, {"experiment": "study", "coreset": {"methods": ("herding",)}})
+
+
 def test_sentences_have_no_words_to_drop():
     config = {"inputs": "sentences", "model": {"kind": "averaging"}, "distill": {"word_dropout": 0.1}}
     with pytest.raises(ConfigError, match="word_dropout leaves words out, and inputs = 'sentences' has none"):
