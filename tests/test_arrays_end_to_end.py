@@ -231,7 +231,7 @@ STUDY = (
     "--config.study.networks=mlp:depth=0,mlp:depth=1",
     "--config.study.restarts=2",
     "--config.study.curves=inner steps:distill.steps=1|2; distill.items=4|8; distill.batches=1|2",
-    "--config.study.published=mlp:depth=1:80.8 94.1",
+    "--config.study.published=mlp:depth=1:80.8 94.1,mlp:depth=1 longer:70.7 71.7,all data:72.7 73.7",
     "--config.transfer.full_rates=0.01",
     "--config.distill.items=6",
     "--config.distill.batches=3",
@@ -266,7 +266,9 @@ def test_a_study_tries_every_networks_sets_on_all_of_them(study):
     assert curve["values"] == ["1", "2"] and np.shape(curve["accuracy"]) == (2, 2, 2)
     assert found["budget"]["inner steps = 2: mlp:depth=0"]["examples"] == 8
     page = (study / "report.html").read_text()
-    assert "published" in page and "94.1" in page and page.count("<img") == 6  # curves, matrix, three rows, surfaces
+    assert (
+        all(shown in page for shown in ("published", "94.1", "71.7", "73.7")) and page.count("<img") == 6
+    )  # curves, matrix, three rows, surfaces
 
 
 @pytest.mark.slow

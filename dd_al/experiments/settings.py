@@ -91,7 +91,8 @@ class StudySettings:
     )
     published: dict[str, str] | None = option(
         None,
-        "accuracies to show beside the matrix, in per cent: a row of networks in the order of the columns",
+        "accuracies to show beside the matrix, in per cent, in the order of the networks: of a row by its learned "
+        "rates, of 'ROW longer' by a longer schedule, of 'all data'",
         example="all at once:85.9 88.1 86.7",
     )
 

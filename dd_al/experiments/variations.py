@@ -179,6 +179,8 @@ def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
 def published_matrix(settings: Settings) -> dict[str, list[float]]:
     """Returns the published accuracies of each row of a study's matrix, a number for each network.
 
+    Of sets by the rates that were learned, by longer schedules ("ROW longer"), or of "all data".
+
     Raises:
         ConfigError: what is given are not as many numbers.
     """
@@ -190,7 +192,8 @@ def published_matrix(settings: Settings) -> dict[str, list[float]]:
             raise ConfigError(f"config.study.published, {name!r}: {text!r} are not numbers") from None
         if not all(map(math.isfinite, found[name])):
             raise ConfigError(f"config.study.published, {name!r}: {text!r} are not all finite")
-        if name not in (rows := (*networks, TOGETHER)):
+        sets = (*networks, TOGETHER)
+        if name not in (rows := (*sets, *(f"{one} longer" for one in sets), "all data")):
             raise ConfigError(f"config.study.published, {name!r}: no such row{nearest(name, rows)}")
         if len(found[name]) != len(networks):
             raise ConfigError(

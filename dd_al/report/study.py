@@ -49,9 +49,10 @@ def matrix(results: Mapping) -> Markup:
         for schedule in study["schedules"]:
             cells = [score(results, f"{row['name']} → {name}: {schedule}") for name in study["networks"]]
             lines.append([row["name"] if schedule == study["schedules"][0] else "", schedule, *map(spread, cells)])
-        if row["name"] in study["published"]:
-            lines.append(["    published", "learned", *(f"{value:.1f}" for value in study["published"][row["name"]])])
+        for key, rates in ((row["name"], "learned"), (f"{row['name']} longer", "longer")):
+            lines += _published(study, key, rates)
     lines.append(["all data", "", *(spread(score(results, f"full: {name}")) for name in study["networks"])])
+    lines += _published(study, "all data")
     note = (
         "Mean ± standard deviation over distillations, each the mean of its fresh networks; of all data over networks. "
         "By the rates that were learned, or by longer schedules whose end validation chose: all of them repeated, the "
@@ -59,6 +60,11 @@ def matrix(results: Mapping) -> Markup:
         "distilled for takes the geometric mean of each step's rates. All data is Adam at the best of several rates."
     )
     return markup([table(head, lines, class_="numbers"), tag("p", note, class_="soft")])
+
+
+def _published(study: Mapping, key: str, rates: str = "") -> list[list[str]]:
+    values = study["published"].get(key)
+    return [["    published", rates, *(f"{value:.1f}" for value in values)]] if values else []
 
 
 def curves(results: Mapping) -> Markup:
