@@ -23,7 +23,8 @@ def shifted(key: jax.Array, images: jax.Array, pixels: int) -> jax.Array:
     rows, columns = (
         jnp.asarray(_moves(size, pixels), images.dtype)[move] for size, move in zip(images.shape[1:3], moves)
     )
-    return jnp.einsum("bhy,byxc,bwx->bhwc", rows, images, columns)
+    # Accelerators would round the pixels on the way.
+    return jnp.einsum("bhy,byxc,bwx->bhwc", rows, images, columns, precision=jax.lax.Precision.HIGHEST)
 
 
 def _moves(size: int, pixels: int) -> np.ndarray:
