@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dd_al.report.html import Markup, markup, table, tag
-from dd_al.report.schema import method_name
+from dd_al.report.schema import METHOD_TITLES, method_name
 from dd_al.report.statistics import summary
 from dd_al.report.verdict import fraction, percent, score, spread, verdict
 
@@ -52,7 +52,7 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
         "methods": {
             method_name(name, method): _over_seeds([run["methods"][method] for run in one])
             for name, one in rows.items()
-            for method in METHODS
+            for method in one[0]["methods"]
         },
         "time": {key: sum(run["time"].get(key) or 0 for run in runs) for key in runs[0]["time"]},
         "table": {
@@ -68,17 +68,21 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
 
 def text(results: Mapping) -> str:
     """Returns the table in lines of plain text."""
-    lines = [list(_HEAD), *_lines(results)]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    shown = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
-    return "\n".join([*shown, textwrap.fill(results["table"]["source"] or "", max(map(len, shown)))]).rstrip()
+    shown = _aligned([list(_HEAD), *_lines(results)])
+    shown += textwrap.wrap(results["table"]["source"] or "", max(map(len, shown)))
+    if chosen := _chosen(results):
+        shown += ["", *_aligned(chosen)]
+    return "\n".join(shown)
 
 
 def headline(results: Mapping) -> Markup:
     """Returns the table beside the published numbers, with how to read it."""
     source = results["table"]["source"]
-    notes = [tag("p", note, class_="soft") for note in (_NOTE, source) if note]
-    return markup([table(_HEAD, _lines(results), class_="numbers"), notes])
+    parts = [table(_HEAD, _lines(results), class_="numbers")]
+    parts += [tag("p", note, class_="soft") for note in (_NOTE, source) if note]
+    if chosen := _chosen(results):
+        parts.append(table(chosen[0], chosen[1:], class_="numbers"))
+    return markup(parts)
 
 
 def verdicts(results: Mapping) -> Markup:
@@ -121,12 +125,14 @@ def rows(results: Mapping) -> Markup:
 
 def as_run(results: Mapping, row: Mapping) -> dict:
     """Returns one row in the form of the results of a run, whose summaries are over seeds."""
-    keys = {method: method_name(row["name"], method) for method in METHODS}
+    keys = {method: method_name(row["name"], method) for method in METHOD_TITLES}
     return {
         "dataset": row["dataset"],
         "evaluate": row["evaluate"],
-        "methods": {method: results["methods"][key] for method, key in keys.items()},
-        "budget": {method: results["budget"][key] for method, key in keys.items()},
+        **{
+            part: {method: results[part][key] for method, key in keys.items() if key in results[part]}
+            for part in ("methods", "budget")
+        },
     }
 
 
@@ -143,6 +149,28 @@ def _lines(results: Mapping) -> list[list[str]]:
             given = [theirs.get(method, "–") for method in METHODS]
             lines.append(["    published", *given, *(_ratio(theirs, method) for method in METHODS[1:])])
     return lines
+
+
+def _chosen(results: Mapping) -> list[list[str]]:
+    """Returns the cells of the table of instance selection, its head first; none where no run has any."""
+    runs = [as_run(results, row) for row in results["table"]["rows"]]
+    names = [name for name in METHOD_TITLES if name not in METHODS and any(name in run["methods"] for run in runs)]
+    if not names:
+        return []
+    return [
+        ["Examples, accuracy in %", *(row["name"] for row in results["table"]["rows"])],
+        *([METHOD_TITLES[name], *(_cell(run, name) for run in runs)] for name in ("random", *names, "distilled")),
+    ]
+
+
+def _cell(run: Mapping, method: str) -> str:
+    return spread(score(run, method)) if method in run["methods"] else "–"
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Returns cells as lines of text, the first column to the left."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
 
 
 def _ratio(theirs: Mapping[str, str], method: str) -> str:

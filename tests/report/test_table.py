@@ -114,6 +114,24 @@ def test_runs_of_different_lengths_share_some_points():
     assert methods["a: random"]["curve"] == {"steps": [], "accuracy": []}
 
 
+def test_chosen_real_examples_stand_in_a_table_of_their_own(tmp_path):
+    runs = {name: [fake_run(seed) for seed in (0, 1)] for name in NAMES}
+    for run in runs["x"]:
+        for part in ("methods", "budget"):
+            run[part]["k_medoids"] = run[part]["random"]
+    columns = {key: dict.fromkeys(NAMES, value) for key, value in (("changes", ""), ("runs", []), ("published", {}))}
+    parts = table.summarise(runs, **columns)
+    parts["table"]["source"] = None
+    results = new_results("table", 0, **parts, environment={})
+    below = [re.split(r"\s{2,}", line) for line in table.text(results).split("\n\n")[-1].splitlines()]
+    assert below[0] == ["Examples, accuracy in %", *NAMES]
+    assert [line[0] for line in below[1:]] == ["Random subset", "k-medoids", "Distilled"]
+    assert below[2] == ["k-medoids", "–", below[1][2], "–"] and below[1][2] != "–"
+    write_json(tmp_path / "results.json", results)
+    assert "k-medoids" in text_of(build(tmp_path).read_text(encoding="utf-8"))
+    assert "k-medoids" not in table.text(fake_table())
+
+
 def test_rows_without_their_methods_are_refused():
     results = fake_table()
     del results["methods"]["x: random"]
