@@ -20,7 +20,7 @@ from dd_al.io.signals import Stop
 from dd_al.learner.examples import steps_per_epoch
 from dd_al.learner.fit import along, cosine, fitting
 from dd_al.learner.learner import Learner, LearnerState, make_learner
-from dd_al.learner.predict import accuracy
+from dd_al.learner.predict import accuracy, for_each_learner
 from dd_al.models.base import Params
 from dd_al.models.embedding import tuned_embedding
 
@@ -219,14 +219,14 @@ def constant_training(task: Task, settings: RandomSettings) -> Callable:
     steps = jnp.asarray(sorted(settings.steps))
 
     def train(batches: Batch, states: LearnerState, rate: jax.Array, dropout: bool):
-        def one_step(step: jax.Array, state: LearnerState, batch: Batch, draw: jax.Array) -> LearnerState:
-            key = stream(jax.random.fold_in(task.key, draw), "random_dropout", step) if dropout else None
-            return task.learner.train_step(key, state, batch, jnp.full(len(state.params), rate))
-
         draws = jnp.arange(batches.targets.shape[0])
 
-        def body(i: jax.Array, state: LearnerState) -> LearnerState:
-            return jax.vmap(one_step, (None, 0, 0, 0))(i, state, batches, draws)
+        def body(step: jax.Array, states: LearnerState) -> LearnerState:
+            def one_step(state: LearnerState, batch: Batch, draw: jax.Array) -> LearnerState:
+                key = stream(jax.random.fold_in(task.key, draw), "random_dropout", step) if dropout else None
+                return task.learner.train_step(key, state, batch, jnp.full(len(state.params), rate))
+
+            return for_each_learner(task.learner.model, one_step)(states, batches, draws)
 
         def look(state: LearnerState) -> tuple[Params, jax.Array]:
             return state.params, accuracy(task.learner.model, state.params, task.validation, task.embed)

@@ -31,7 +31,7 @@ from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.fit import along
 from dd_al.learner.learner import LearnerState, layers
-from dd_al.learner.predict import accuracy
+from dd_al.learner.predict import accuracy, for_each_learner
 from dd_al.learner.unroll import part_of
 
 _LOG = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def _train_judges(
             batch = part_of(as_batch(one, settings.labels), step, settings.batches)
             return task.learner.train_step(None, state, batch, rates(one)[step])
 
-        return jax.vmap(train)(states, synthetic)
+        return for_each_learner(model, train)(states, synthetic)
 
     def look(states: LearnerState) -> jax.Array:
         return accuracy(model, states.params, task.validation, task.embed)

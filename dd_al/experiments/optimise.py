@@ -36,7 +36,7 @@ from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import Learner, LearnerState
-from dd_al.learner.predict import accuracy
+from dd_al.learner.predict import accuracy, for_each_learner
 from dd_al.learner.unroll import unroll
 from dd_al.models.embedding import drop_words
 
@@ -86,7 +86,11 @@ def train_on(
     learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft", *, parts: int = 1
 ) -> LearnerState:
     """Trains stacked learners on one distilled set, by its own schedule; see `targets` and `part_of`."""
-    return jax.vmap(lambda s: unroll(learner, s, as_batch(synthetic, labels), rates(synthetic), parts=parts))(states)
+
+    def train(state: LearnerState) -> LearnerState:
+        return unroll(learner, state, as_batch(synthetic, labels), rates(synthetic), parts=parts)
+
+    return for_each_learner(learner.model, train)(states)
 
 
 def optimise(

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from dd_al.core.keys import stream
 from dd_al.learner.examples import Examples, minibatch
 from dd_al.learner.learner import Learner, LearnerState
-from dd_al.learner.predict import accuracy
+from dd_al.learner.predict import accuracy, for_each_learner
 from dd_al.models.base import Params
 
 
@@ -98,14 +98,14 @@ def fitting(
         )
 
     def advance(keys: jax.Array, state: FitState, until: jax.Array) -> tuple[FitState, jax.Array]:
-        def one_step(key: jax.Array, learner_state: LearnerState, step: jax.Array) -> LearnerState:
-            batch = minibatch(train, embed, stream(key, "order"), step, batch_size)
-            layers = len(learner_state.params)
-            rates = jnp.full(layers, schedule(step))
-            return learner.train_step(stream(key, "dropout", step), learner_state, batch, rates)
-
         def body(step: jax.Array, learners: LearnerState) -> LearnerState:
-            return jax.vmap(one_step, (0, 0, None))(keys, learners, step)
+            def one_step(key: jax.Array, learner_state: LearnerState) -> LearnerState:
+                batch = minibatch(train, embed, stream(key, "order"), step, batch_size)
+                layers = len(learner_state.params)
+                rates = jnp.full(layers, schedule(step))
+                return learner.train_step(stream(key, "dropout", step), learner_state, batch, rates)
+
+            return for_each_learner(learner.model, one_step)(keys, learners)
 
         learners = jax.lax.fori_loop(state.step, until, body, state.learner)
         now = accuracy(learner.model, learners.params, validation, embed)

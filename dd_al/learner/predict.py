@@ -14,6 +14,7 @@ from dd_al.models.base import Model, Params
 from dd_al.models.embedding import Lookup
 
 _HELD = 8192  # examples times learners whose activations are held at a time
+_CACHED = 32  # examples whose activations, of one learner, a CPU may keep in its caches
 _REUSE = 2  # places for each row of a table from which on a word's part is worth computing once
 
 
@@ -36,10 +37,21 @@ def predict(
     def one(raw: jax.Array, index: jax.Array) -> jax.Array:
         del index
         inputs = embed(raw)
-        return jax.vmap(lambda p: model.apply(p, inputs), out_axes=1)(params)
+        return jnp.moveaxis(for_each_learner(model, lambda p: model.apply(p, inputs))(params), 0, 1)
 
-    learners = len(jax.tree.leaves(params)[0])
-    return jnp.moveaxis(on_every(examples, one, chunk=min(chunk, max(16, _HELD // learners))), 1, 0)
+    most = _CACHED if _one_by_one(model) else max(16, _HELD // len(jax.tree.leaves(params)[0]))
+    return jnp.moveaxis(on_every(examples, one, chunk=min(chunk, most)), 1, 0)
+
+
+def for_each_learner(model: Model, function: Callable) -> Callable:
+    """`jax.vmap` of a function of one learner over stacked ones, or a loop over them: see `Model.apart`."""
+    if _one_by_one(model):
+        return lambda *stacked: jax.lax.map(lambda one: function(*one), stacked)
+    return jax.vmap(function)
+
+
+def _one_by_one(model: Model) -> bool:
+    return model.apart and jax.default_backend() == "cpu"
 
 
 def trunk_of(

@@ -27,6 +27,8 @@ class Model(NamedTuple):
         unknown.
       trunk_dropout: whether ``features`` has dropout, too. Without, one pass through it serves any number of
         stochastic passes through ``head``.
+      apart: whether several networks are trained and asked one after another on a CPU: side by side their activations
+        would outgrow its caches.
     """
 
     init: Callable[[jax.Array], Params]
@@ -35,6 +37,7 @@ class Model(NamedTuple):
     attention: Callable[..., tuple[jax.Array, jax.Array]] | None = None
     over_table: Callable[[Params, jax.Array], Callable[..., jax.Array]] | None = None
     trunk_dropout: bool = False
+    apart: bool = False
 
     def apply(self, params: Params, inputs: Any, key: jax.Array | None = None) -> jax.Array:
         """``head ∘ features``: the logits, ``float[batch, classes]``."""

@@ -186,4 +186,4 @@ def image_network(
         )
     sizes = {"width": width, "depth": depth} if kind == "convnet" else {}
     network = {"lenet": LeNet, "convnet": ConvNet, "alex_cifar": AlexCifarNet}[kind]
-    return as_model(network(classes, dropout, weights, **sizes), jnp.zeros((1, *shape)))
+    return as_model(network(classes, dropout, weights, **sizes), jnp.zeros((1, *shape)))._replace(apart=True)

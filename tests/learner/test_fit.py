@@ -42,8 +42,8 @@ KEYS = jax.random.split(jax.random.key(1), 3)
 STATES = jax.vmap(LEARNER.init)(jax.random.split(jax.random.key(0), 3))
 
 
-def fit(states, keys, stops, rate=0.3):
-    init, advance = fitting(LEARNER, TRAIN, VALIDATION, embed, batch_size=16, schedule=cosine(rate, 24))
+def fit(states, keys, stops, rate=0.3, learner=LEARNER):
+    init, advance = fitting(learner, TRAIN, VALIDATION, embed, batch_size=16, schedule=cosine(rate, 24))
     state, seen, advance = init(states), [], jax.jit(advance)
     for stop in stops:
         state, now = advance(keys, state, stop)
@@ -59,6 +59,13 @@ def test_learners_side_by_side_are_the_learners_alone():
         for a, b in zip(jax.tree.leaves(together.learner), jax.tree.leaves(alone.learner), strict=True):
             np.testing.assert_allclose(a[i], b[0], rtol=1e-4, atol=1e-5)
     assert len({np.asarray(w).tobytes() for w in together.learner.params["weight"]}) == 3
+
+
+def test_learners_one_by_one_are_the_learners_side_by_side():
+    apart = make_learner(BAG._replace(apart=True), optimizers.get("adam"))
+    together, one_by_one = (fit(STATES, KEYS, [8, 24], learner=learner) for learner in (LEARNER, apart))
+    for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(one_by_one), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 def test_a_fit_in_stretches_is_the_fit_in_one():
