@@ -21,7 +21,9 @@ setup(
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
-    packages=find_packages(include=["dd_al", "dd_al.*"]),
+    # A wheel has the configs, too: `--config=dd_al:NAME`.
+    packages=[*find_packages(include=["dd_al", "dd_al.*"]), "dd_al.configs"],
+    package_dir={"dd_al.configs": "configs"},
     python_requires=">=3.11",
     # Python that starts beside the clone would else take its folder for the package, and find nothing in it.
     options={"editable_wheel": {"mode": "compat"}},

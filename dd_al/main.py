@@ -5,21 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
-import importlib.util
-import inspect
 import logging
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from ml_collections import ConfigDict
-
+from dd_al import config_files
 from dd_al.command import Parser, exit_code, start_jax, start_logging
-from dd_al.core.errors import ConfigError, UserError, nearest
+from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.files import read_json
 from dd_al.core.settings import from_config, keys_help, override
 from dd_al.experiments import EXPERIMENTS, variations
@@ -31,7 +26,9 @@ logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" un
 
 _EXAMPLES = """
 examples:
+  python -m dd_al.main --list
   python -m dd_al.main --config=configs/smoke.py --workdir=/tmp/smoke
+  python -m dd_al.main --config=dd_al:smoke --workdir=/tmp/smoke
   python -m dd_al.main --config=configs/sst_distill.py:classes=5,init=known --workdir=/tmp/five
   python -m dd_al.main --config=configs/sst_distill.py --workdir=/tmp/two --config.seed=1 --config.distill.items=4
 
@@ -56,6 +53,9 @@ def _run(args: Sequence[str]) -> None:
     flags, overrides = _parse(args)
     if flags.help:
         _print_help(flags)
+        return
+    if flags.list:
+        _print_configs()
         return
     start_logging()
     # Everything that can be wrong with the command is looked at before JAX is imported, which takes seconds.
@@ -82,13 +82,14 @@ def _parser() -> Parser:
     parser = Parser(
         prog="python -m dd_al.main",
         usage="%(prog)s --config=FILE[:key=value,...] --workdir=DIR [--config.KEY=VALUE ...] [--overwrite] [--debug]",
-        description="Runs one experiment.",
+        description=f"Runs one experiment: {', '.join(EXPERIMENTS)}.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("--config", metavar="FILE[:key=value,...]", help="a file with get_config(arg), and its variant")
+    parser.add_argument("--config", metavar="FILE[:key=value,...]", help="a file with get_config(arg), or dd_al:NAME")
     parser.add_argument("--workdir", metavar="DIR", help="the folder that the run writes to, and resumes from")
     parser.add_argument("--overwrite", action="store_true", help="delete what an earlier run wrote there first")
     parser.add_argument("--debug", action="store_true", help="show the traceback of the user's mistakes, too")
+    parser.add_argument("--list", action="store_true", help="show the configs that come with the package")
     parser.add_argument("--help", "-h", action="store_true", help="show this, and with --config all its keys")
     return parser
 
@@ -100,7 +101,7 @@ def _parse(args: Sequence[str]) -> tuple[argparse.Namespace, list[tuple[str, str
     while rest:
         name, equals, text = rest.pop(0).partition("=")
         if not name.startswith("--config."):
-            known = ["--config", "--workdir", "--overwrite", "--debug", "--help"]
+            known = ["--config", "--workdir", "--overwrite", "--debug", "--list", "--help"]
             kind = "flag" if name.startswith("-") else "argument"
             raise ConfigError(f"unknown {kind} {name}{nearest(name, known)}; see --help")
         if not equals:
@@ -115,7 +116,7 @@ def _settings(config_flag: str | None, overrides: Sequence[tuple[str, str]]) -> 
     """Returns the checked settings: the config file's, with the flags on top."""
     if config_flag is None:
         raise ConfigError("--config=FILE is missing: which experiment to run; see --help")
-    config = _load_config(config_flag)
+    config = config_files.load(config_flag)
     for key, text in overrides:
         override(Settings, config, key, text)
     settings = from_config(Settings, config)
@@ -137,48 +138,6 @@ def _check_inputs(values: Mapping[str, Any], workdir: Path, path: str = "config"
                 raise ConfigError(f"{path}.{name} = {value!r} lies in --workdir, which is written: give another folder")
 
 
-def _load_config(flag: str) -> ConfigDict:
-    """Returns what `get_config` of the file gives for the variant after the colon."""
-    name, _, variant = flag.partition(":")
-    path = Path(name)
-    if not path.is_file():
-        siblings = [str(other) for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise ConfigError(f"there is no config file {name}{nearest(name, siblings)}")
-    try:
-        get_config = getattr(_import_file(path), "get_config", None)
-        if not callable(get_config):
-            raise ConfigError(f"{name} has no function get_config(arg)")
-        takes_variant = bool(inspect.signature(get_config).parameters)
-        if variant and not takes_variant:
-            raise ConfigError(f"{name} has no variants: leave out {variant!r}")
-        config = get_config(variant or None) if takes_variant else get_config()
-    except UserError as error:
-        raise type(error)(f"{name}: {error}") from error
-    except Exception as error:  # the file is the user's, and so is whatever goes wrong in it
-        # ConfigDict quotes a KeyError's text, line break and all, and then again.
-        text = str(error).replace("\\n", ". ").replace("\\'", "").strip("'")
-        raise ConfigError(f"{name}{_line(error, path)}: {type(error).__name__}: {text}") from error
-    if not isinstance(config, ConfigDict):
-        raise ConfigError(f"{name}: get_config returned a {type(config).__name__} instead of a ConfigDict")
-    return config
-
-
-def _import_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"dd_al_config_{path.stem}", path.absolute())
-    if spec is None or spec.loader is None:
-        raise ConfigError("is no Python file (its name must end in .py)")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _line(error: Exception, path: Path) -> str:
-    """Where in the config file an error came from, as ", line 3"; "" if not there."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.absolute()]
-    number = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
-    return f", line {number}" if number else ""
-
-
 def _print_headline(workdir: Workdir) -> None:
     """Prints what results.json records of each method, or the table of several runs, and where the report lies."""
     results: dict[str, Any] = read_json(workdir.results) if workdir.results.exists() else {}
@@ -196,6 +155,14 @@ def _print_headline(workdir: Workdir) -> None:
                 break
     if workdir.report.exists():
         print(f"report: {workdir.report}")
+
+
+def _print_configs() -> None:
+    known = config_files.headers()
+    width = max(map(len, known), default=0)
+    for name, header in known.items():
+        print(f"  {name.ljust(width)}  {header}")
+    print(f"\n--config=dd_al:NAME runs one; the files, with their variants, are in {config_files.folder()}")
 
 
 def _print_help(flags: argparse.Namespace) -> None:

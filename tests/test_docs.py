@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dd_al import main as main_module
+from dd_al import config_files
 from dd_al.core.settings import keys_help, override, to_config
 from dd_al.experiments.settings import Settings
 from dd_al.io import artefact
@@ -99,7 +99,7 @@ def test_keys_and_configs_that_are_mentioned_exist(name, monkeypatch):
     for key, value in re.findall(r"\bconfig\.([a-z0-9_.]+)=([^\s`'$]+)", text):
         override(Settings, to_config(Settings()), key, value)
     for flag in re.findall(r"configs/[a-z_]+\.py(?::[a-z0-9=,_]+)?", text):
-        main_module._load_config(flag)
+        config_files.load(flag)
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
