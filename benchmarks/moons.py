@@ -44,7 +44,8 @@ def task_of(layers: int, steps: int, iterations: int) -> tuple[Task, DistillSett
     distill = DistillSettings(
         items=2 * PER_CLASS * min(BATCHES, steps), batches=min(BATCHES, steps), steps=steps, iterations=iterations,
         labels="hard", start="noise", nets=NETS, batch_size=REAL, rate=0.01, schedule="constant", b1=0.5, b2=0.999,
-        clip=1e9, average=0.0, inner_rate=0.02, shared_rates=True, log_every=iterations, evaluate_every=iterations,
+        clip=1e9, average=0.0, inner_rate=0.02, rate_map="softplus", shared_rates=True, log_every=iterations,
+        evaluate_every=iterations,
     )  # fmt: skip
     settings = Settings(
         inputs="rows",
@@ -57,15 +58,15 @@ def task_of(layers: int, steps: int, iterations: int) -> tuple[Task, DistillSett
 
 
 class Loop:
-    """The algorithm in PyTorch: points and log-rates by Adam, through unrolled gradient descent."""
+    """The algorithm in PyTorch: points and rates by Adam, through unrolled gradient descent."""
 
     def __init__(self, layers: int, points: np.ndarray, steps: int):
         self.sizes = [2, *[10] * (layers - 1), 1]
         self.batches = min(BATCHES, steps)
         self.points = torch.tensor(points, requires_grad=True)
         self.classes = torch.tensor(np.arange(len(points)) % 2, dtype=torch.float32)
-        self.log_rates = torch.full((steps,), float(np.log(0.02)), requires_grad=True)
-        self.optimizer = torch.optim.Adam([self.points, self.log_rates], lr=0.01, betas=(0.5, 0.999))
+        self.free = torch.full((steps,), float(np.log(np.expm1(0.02))), requires_grad=True)
+        self.optimizer = torch.optim.Adam([self.points, self.free], lr=0.01, betas=(0.5, 0.999))
 
     def fresh(self) -> list[torch.Tensor]:
         """Xavier-normal weights and zero biases."""
@@ -89,7 +90,7 @@ class Loop:
         points, targets = (x.reshape(self.batches, -1, *x.shape[1:]) for x in (self.points, self.classes))
         losses = []
         for params in nets:
-            for step, rate in enumerate(torch.exp(self.log_rates)):
+            for step, rate in enumerate(torch.nn.functional.softplus(self.free)):
                 part = step % self.batches
                 inner = bce(self.logit(params, points[part]), targets[part])
                 gradients = torch.autograd.grad(inner, params, create_graph=True)
@@ -117,7 +118,7 @@ def difference(task: Task, loop: Loop, layers: int, real: np.ndarray, classes: n
     }
     states = jax.vmap(task.learner.init)(jax.random.split(jax.random.key(0), NETS))
     states = states._replace(params=params)
-    steps = len(loop.log_rates)
+    steps = len(loop.free)
     synthetic = start(
         2, inputs=jnp.asarray(loop.points.detach().numpy()), item_classes=jnp.arange(len(loop.points)) % 2,
         steps=steps, layers=1, rate=0.02, label_scale=2.0,

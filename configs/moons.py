@@ -43,7 +43,7 @@ def get_config(arg=None):
     else:
         config.distill.update(items=320, batches=40, steps=200, labels="hard", start="noise", nets=3, batch_size=64)
         config.distill.update(iterations=800, rate=0.01, schedule="constant", b1=0.5, b2=0.999, clip=1e9, average=0.0)
-        config.distill.update(inner_rate=0.02, evaluate_every=800, shared_rates=True)
+        config.distill.update(inner_rate=0.02, evaluate_every=800, shared_rates=True, rate_map="softplus")
     if "study" in given:
         config.experiment = "study"
         config.coreset.methods = None

@@ -142,6 +142,32 @@ def outer_method(
     return init, step
 
 
+def of_softplus(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The outer optimizer for rates that are softplus(x) = log(1 + eˣ): it moves x in place of the rates' logarithms.
+
+    A step in x moves a small rate by a share of it, and a large one by an amount (Medvedev & D'yakonov 2020, arXiv
+    2010.09839). Its moments and clipping are of gradients with regard to x.
+
+    Args:
+      optimizer: of a `Synthetic` with x in the place of its logarithms.
+    """
+
+    def init(synthetic: Synthetic) -> Any:
+        return optimizer.init(synthetic)
+
+    def update(grads: Synthetic, state: Any, synthetic: Synthetic) -> tuple[Synthetic, Any]:
+        rate = jnp.exp(synthetic.log_rates)
+        share = -jnp.expm1(-rate)  # of 1, the derivative of softplus; the inverse is x = rate + log(share)
+        x = rate + jnp.log(share)
+        grads = grads._replace(log_rates=grads.log_rates * share / rate)
+        updates, state = optimizer.update(grads, state, synthetic._replace(log_rates=x))
+        # A difference of the same formula, which is 0 where x stays.
+        moved = jnp.log(jax.nn.softplus(x + updates.log_rates)) - jnp.log(jax.nn.softplus(x))
+        return updates._replace(log_rates=moved), state
+
+    return optax.GradientTransformation(init, update)
+
+
 def _draw(student: Student, key: jax.Array, pool: PoolState | tuple) -> tuple[jax.Array | None, LearnerState]:
     if student.pool is None:
         return None, student.initial_states(stream(key, "inner_init"))

@@ -84,6 +84,12 @@ class DistillSettings:
     inner_schedule: str = option(
         "constant", "how the first rates fall along the inner steps", choices=("constant", "cosine")
     )
+    rate_map: str = option(
+        "exp",
+        "what makes a positive inner rate of the number that the outer Adam moves: by shares of it, or, once it is "
+        "large, by amounts",
+        choices=("exp", "softplus"),
+    )
     shared_rates: bool = option(False, "learn one rate for each inner step, instead of one for each layer in it")
     attention: float = option(
         0.0, "weight of learned attention labels in the loss on synthetic items (transformer); 0 for none", min=0.0
@@ -111,6 +117,7 @@ class DistillSettings:
             "hypergradient": self.hypergradient != "full", "rate_noise": self.rate_noise > 0,
             "flat_rates": self.flat_rates > 0, "shuffled_rates": self.shuffled_rates > 0,
             "inner_dropout": self.inner_dropout, "attention": self.attention > 0, "shared_rates": self.shared_rates,
+            "rate_map": self.rate_map != "exp",
         }  # fmt: skip
         if self.method != "unrolled" and any(unrolled.values()):
             key = next(name for name, given in unrolled.items() if given)

@@ -19,7 +19,7 @@ from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
 from dd_al.distill.kernel import kernel_regression
 from dd_al.distill.matching import matching
-from dd_al.distill.outer import OuterState, Student, for_student
+from dd_al.distill.outer import OuterState, Student, for_student, of_softplus
 from dd_al.distill.pool import Pool, make_pool
 from dd_al.distill.synthetic import Synthetic, as_batch, rates
 from dd_al.distill.unrolled import unrolled
@@ -224,11 +224,12 @@ def _compile(advance: Callable, state: LoopState, options: dict[str, bool | str]
 def make_outer_optimizer(settings: DistillSettings) -> optax.GradientTransformation:
     """Clipped Adam with the rate of the config."""
     falling = cosine(settings.rate, settings.iterations)
-    return optax.chain(
+    optimizer = optax.chain(
         optax.clip_by_global_norm(settings.clip),
         optax.scale_by_adam(b1=settings.b1, b2=settings.b2),
         optax.scale_by_learning_rate(falling if settings.schedule == "cosine" else settings.rate),
     )
+    return optimizer if settings.rate_map == "exp" else of_softplus(optimizer)
 
 
 def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
