@@ -36,12 +36,12 @@ def get_config(arg=None):
         config.distill.iterations = 2500
     config.distill.update(candidates=8, inner_rate=3e-3)  # an image moves a fresh network further than a text does
     config.full.update(epochs=20, rate=2e-3)
-    config.random.dropout = (False,)
+    config.random.update(rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2), steps=(10, 40, 160, 320, 640), dropout=(False,))
     if network == "convnet":
         config.model.update(width=64, depth=3)
         config.distill.update(nets=1, iterations=500, evaluate_every=100)  # two seconds a step
         config.full.update(epochs=5, min_steps=0)
-        config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(10, 20, 40, 80))
+        config.random.update(rates=(3e-4, 1e-3, 3e-3, 1e-2), steps=(10, 20, 40, 80, 160))
     elif of_any:
         # A fresh network learns from many images in many steps; random windows of them teach the images more than all
         # of fewer steps do, in the same time (Feng et al. 2023, arXiv 2311.07025). Windows see the near future alone,
@@ -51,7 +51,7 @@ def get_config(arg=None):
         config.distill.update(inner_rate=6e-3, inner_schedule="cosine", rate=0.02, iterations=300, evaluate_every=25)
         # A hundred images are learned by heart, wherever they are from; moved about they are not.
         config.learner.shift = 2
-        config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(20, 40, 80, 160, 320))
+        config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(80, 160, 320, 640))
     config.coreset.methods = CORESETS
     if given.get("curve"):
         config.experiment = "study"

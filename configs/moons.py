@@ -21,6 +21,11 @@ from dd_al.core.settings import parse_variant, to_config
 from dd_al.experiments.learner_settings import CORESETS
 from dd_al.experiments.settings import Settings
 
+SOURCE = (
+    "Medvedev & D'yakonov 2020 (arXiv 2010.09839): 320 points with hard labels, 800 outer steps, means over ten "
+    "distillations for networks of one, two and four layers (here mlp:depth=0, 1 and 3: hidden layers); theirs on a "
+    "network's own sets spread by 0.3, 4.3 and 5.4 points. Longer is their longer schedule, whichever of ours."
+)
 NETWORKS = {1: "mlp:depth=0", 2: "mlp:depth=1", 4: "mlp:depth=3"}
 
 
@@ -66,6 +71,7 @@ def get_config(arg=None):
                 "all at once longer": "85.1 97.0 98.6",
                 "all data": "76.6 87.7 99.5",
             }
+            config.study.source = SOURCE
     return config
 
 

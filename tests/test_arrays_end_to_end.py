@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import dd_al
 from dd_al.core.errors import ConfigError, DataError
@@ -186,6 +187,26 @@ def test_images_for_several_networks_at_once(commands, tmp_path):
     assert all((tmp_path / "w" / "figures" / f"{name}.png").exists() for name in ("images", "images_along"))
     described = json.loads((tmp_path / "w" / "distilled.json").read_text())
     assert np.shape(described["items"][0]["pixels"]) == (8, 8, 1)
+
+
+@pytest.mark.slow
+def test_the_config_of_pictures(commands, tmp_path):
+    rng = np.random.default_rng(0)
+    for kind in ("cat", "dog", "owl"):
+        (tmp_path / "own" / kind).mkdir(parents=True)
+        for i in range(20):
+            Image.fromarray(rng.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "own" / kind / f"{i}.png")
+    few = (*SMALL, "--config.distill.iterations=5", "--config.distill.evaluate_every=2", "--config.distill.steps=2",
+           "--config.model.width=4", "--config.distill.candidates=2", "--config.coreset.methods=none")  # fmt: skip
+    source = f"--config.data.dir={tmp_path / 'own'}"
+    commands.run(MAIN, "--config=configs/images_distill.py", *few, source, f"--workdir={tmp_path / 'w'}")
+    kit = dd_al.load_distilled(tmp_path / "w")
+    assert kit.inputs.shape == (3, 8, 8, 1) and kit.labels == ["cat", "dog", "owl"]
+    lines = [json.loads(line) for line in (tmp_path / "w" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "validation_accuracy" in line] == [2, 4, 5]
+    course = json.loads((tmp_path / "w" / "distilled.json").read_text())["course"]
+    selected = json.loads((tmp_path / "w" / "results.json").read_text())["methods"]["distilled"]["selected_step"]
+    assert [moment["step"] for moment in course if moment["kept"]] == [selected]
 
 
 @pytest.mark.slow

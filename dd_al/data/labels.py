@@ -63,6 +63,10 @@ def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
         raise DataError(f"{origin}: one class only ({written[0]!r}); at least two are needed")
     # Two classes can hardly be free text, and a handful of examples is a fair thing to try.
     if len(order) > max(2, count / 5) and not all(rows.graded for rows in parts):
+        if parts[0].unit == "image":
+            raise DataError(
+                f"{origin}: {len(order)} classes in {count} images; there must be at least five images for each"
+            )
         shown = ", ".join(repr(label[:30]) for label in written[:3])
         raise DataError(
             f"{origin}: {len(order)} different labels ({shown}, …) in {count} rows; there may be at most one for five "

@@ -80,6 +80,12 @@ def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
     names = [str(name).strip() for name in names]
     if wanted in names:
         return names.index(wanted)
+    marks = [mark for mark in ";\t|" if len(names) == 1 and mark in names[0]]
+    if marks:
+        raise DataError(
+            f"{origin}: no column {wanted!r}, but {marks[0]!r} in the only one, {names[0]!r}: a .csv file has commas "
+            "between its columns, a .tsv file tabs; save it as one of them"
+        )
     raise DataError(
         f"{origin}: no column {wanted!r}{nearest(wanted, names)}; its columns are {', '.join(map(repr, names))}. "
         f"Choose one with config.data.{option} (--{option} of dd_al.evaluate)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -97,7 +97,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     artefact.save(workdir.distilled, make_artefact(task, settings, distilled))
     write_json(
         workdir.distilled_meta,
-        {**describe(task, distilled, settings.distill.labels), **_course(task, settings, workdir)},
+        {**describe(task, distilled, settings.distill.labels), **_course(task, settings, distilled, workdir)},
     )
     record.finish(
         workdir,
@@ -229,20 +229,25 @@ def items_of(task: Task, settings: DistillSettings, inputs: np.ndarray, label_lo
     return [{"label": label, **_shown_as(task, values)} for values, label in zip(inputs, labels, strict=True)]
 
 
-def course_of(task: Task, settings: DistillSettings, folder: Path) -> list[dict]:
-    """The first images or rows at each outer step that `snapshots` kept in a folder."""
+def course_of(task: Task, settings: DistillSettings, folder: Path, best: Mapping[int, Mapping]) -> list[dict]:
+    """The first images or rows at each outer step that `snapshots` kept in a folder, and at the best one."""
     count = _PICTURED[task.inputs]
     return [
-        {"step": step, "items": items_of(task, settings, arrays["inputs"][:count], arrays["label_logits"][:count])}
-        for step, arrays in snapshots.kept(folder, settings).items()
+        {
+            "step": step,
+            "items": items_of(task, settings, arrays["inputs"][:count], arrays["label_logits"][:count]),
+            "kept": step in best,
+        }
+        for step, arrays in sorted({**snapshots.kept(folder, settings), **best}.items())
     ]
 
 
-def _course(task: Task, settings: Settings, workdir: Workdir) -> dict:
-    """How the first images or rows came about, and some real rows to show the synthetic ones with."""
+def _course(task: Task, settings: Settings, distilled: Distillation, workdir: Workdir) -> dict:
+    """How the first images or rows came about, to those that were kept; some real rows to show the synthetic with."""
     if task.vectors is not None:
         return {}
-    found = course_of(task, settings.distill, workdir.checkpoints / "snapshots")
+    best = snapshots.arrays_of(distilled.synthetic)
+    found = course_of(task, settings.distill, workdir.checkpoints / "snapshots", {int(distilled.best_step[0]): best})
     if task.inputs == "images":
         return {"course": found}
     count = _PICTURED["rows"]

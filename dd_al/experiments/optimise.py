@@ -143,9 +143,10 @@ def optimise(
     if pictures is not None:
         snapshots.keep(pictures, step, settings, state.outer.average)
 
-    with Progress(settings.iterations, "distilling", done=step) as progress:
+    with Progress(settings.iterations, "distilling", done=step, compiled=True) as progress:
         while step < settings.iterations:
-            until = min(settings.iterations, (step // settings.log_every + 1) * settings.log_every)
+            ends = [(step // every + 1) * every for every in (settings.log_every, settings.evaluate_every)]
+            until = min(settings.iterations, *ends)
             state, info, validation = compiled(state, until, _look(settings, until))
             values = {name: float(np.mean(value)) for name, value in info._asdict().items()}
             if np.max(info.skipped) >= until - step:  # a set that has stopped moving stays where it is for good
@@ -191,11 +192,7 @@ class _Means(NamedTuple):
 
 def _look(settings: DistillSettings, step: int) -> bool:
     """Whether validation is looked at after this step."""
-    return (
-        step % settings.evaluate_every < settings.log_every
-        and step >= settings.evaluate_every
-        or (step == settings.iterations)
-    )
+    return step % settings.evaluate_every == 0 or step == settings.iterations
 
 
 def _compiler_options(task: Task, quick: bool) -> dict[str, bool | str]:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from dd_al.report import build, schema
 from dd_al.report.build import read_metrics
 
 _LOG = logging.getLogger(__name__)
+_RARE = 5  # training examples of a class
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tokenizers", "datasets")
 
 
@@ -49,6 +51,7 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
     dataset = {"images": images.load, "rows": tables.load}.get(settings.inputs, sources.load)(settings.data)
     if settings.inputs in ("sentences", "pieces"):
         found["encoder"] = minilm_files.load(settings.encoder).sha256[:12]
+    dataset = replace(dataset, notes=(*dataset.notes, *_rare(dataset)))
     workdir.begin(data=identity(dataset), **found)
     if workdir.resumed:
         _LOG.info("resuming the run in %s", workdir.path)
@@ -59,6 +62,20 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
         len(dataset.train), len(dataset.validation), len(dataset.test), dataset.unit, dataset.num_classes,
     )  # fmt: skip
     return dataset
+
+
+def _rare(dataset: Dataset) -> list[str]:
+    """A warning of classes that are hardly there, which may be misspelt ones."""
+    counts = {
+        split: np.bincount(np.asarray(part.labels), minlength=dataset.num_classes)
+        for split, part in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test))
+    }
+    rare = (counts["train"] < _RARE) & (counts["validation"] + counts["test"] == 0)
+    names = [f"{name!r} ({counts['train'][c]})" for name, c in dataset.label_map.items() if rare[c]]
+    if not names:
+        return []
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return [f"hardly any {dataset.unit}s, and none to judge by, have the label {shown}: is it misspelt?"]
 
 
 def identity(dataset: Dataset) -> str:

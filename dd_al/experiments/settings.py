@@ -95,6 +95,7 @@ class StudySettings:
         "rates, of 'ROW longer' by a longer schedule, of 'all data'",
         example="all at once:85.9 88.1 86.7",
     )
+    source: str | None = option(None, "where the published numbers are from, and how to read them")
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,12 @@ def keep(folder: Path, step: int, settings: DistillSettings, synthetic: Syntheti
     if step not in moments(settings):
         return
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {"inputs": np.asarray(synthetic.inputs[0]), "label_logits": np.asarray(synthetic.label_logits[0])}
-    write_safetensors(folder / f"{step}.safetensors", arrays)
+    write_safetensors(folder / f"{step}.safetensors", arrays_of(synthetic))
+
+
+def arrays_of(synthetic: Synthetic) -> dict[str, np.ndarray]:
+    """What is kept of stacked sets: ``inputs`` and ``label_logits`` of the first."""
+    return {"inputs": np.asarray(synthetic.inputs[0]), "label_logits": np.asarray(synthetic.label_logits[0])}
 
 
 def kept(folder: Path, settings: DistillSettings) -> dict[int, dict[str, np.ndarray]]:

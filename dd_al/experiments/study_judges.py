@@ -93,7 +93,7 @@ def tables(
         f"{name} = {value}: {network}": record.given_of(point.synthetic, count)
         for (name, value, network), point in points.items()
     }
-    study["published"] = published_matrix(settings)
+    study |= {"published": published_matrix(settings), "source": settings.study.source}
     return methods, budget, study
 
 
@@ -255,6 +255,6 @@ def pictures(
                 }
             )
         folder = workdir.checkpoints / f"snapshots-{row_folder(row.name)}"
-        courses.append({"row": row.name, "course": course_of(task, settings.distill, folder)})
+        courses.append({"row": row.name, "course": course_of(task, settings.distill, folder, {})})
     behind = {"rows": real[:_SHOWN].tolist(), "classes": task.labels("train")[:_SHOWN].tolist()}
     return {"surfaces": surfaces, "sides": [side.tolist() for side in sides], "courses": courses, "real": behind}

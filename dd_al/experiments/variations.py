@@ -197,7 +197,8 @@ def published_matrix(settings: Settings) -> dict[str, list[float]]:
             raise ConfigError(f"config.study.published, {name!r}: no such row{nearest(name, rows)}")
         if len(found[name]) != len(networks):
             raise ConfigError(
-                f"config.study.published, {name!r}: {len(found[name])} numbers for {len(networks)} networks"
+                f"config.study.published, {name!r}: {len(found[name])} numbers for {len(networks)} networks; "
+                "--config.study.published=none leaves them out"
             )
     return found
 

@@ -50,13 +50,15 @@ class Progress:
         total: how many steps there are.
         description: what is being done, in a word or two.
         done: steps that were done before this process; they do not count for the rate.
+        compiled: whether what it counts was compiled before, so that the first update counts for the rate, too.
     """
 
-    def __init__(self, total: int, description: str, done: int = 0):
+    def __init__(self, total: int, description: str, done: int = 0, *, compiled: bool = False):
         self._total, self._description = total, _OF.get() + description
         self._done = self._logged = done
         self._began = self._last = time.monotonic()
-        self._steady: tuple[int, float] | None = None  # steps done and time after the first update
+        # Steps done and time from which on the rate is taken: after the first update where that compiles.
+        self._steady: tuple[int, float] | None = (done, self._began) if compiled else None
         self._bar: tqdm | None = None
         self._contexts = contextlib.ExitStack()
 

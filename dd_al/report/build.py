@@ -140,11 +140,11 @@ def _draw_items(distilled: Mapping, labels: list, names: list[str]) -> dict[str,
     """Returns what can be drawn of the items themselves, and of how they came about: images, rows of two numbers."""
     items, drawn = distilled["items"], {}
     if all("pixels" in item for item in items):
-        caption = "With the class of a hard label, or the largest shares of a soft one."
+        caption = sections.sets_note(distilled) + "With the class of a hard label, or the largest shares of a soft one."
         drawn["images"] = item_figures.images([i["pixels"] for i in items], labels, names), "Images", caption
         if course := distilled.get("course"):
             picture = item_figures.images_along(course, names)
-            caption = "The first of them at several outer steps."
+            caption = "The first of them at several outer steps; kept is the step that validation prefers."
             drawn["images_along"] = picture, "How the images came about", caption
     elif all(len(item.get("row", ())) == 2 for item in items) and len(names) <= item_figures.MOST_CLASSES:
         last = [{"step": None, "items": items}]
@@ -153,7 +153,11 @@ def _draw_items(distilled: Mapping, labels: list, names: list[str]) -> dict[str,
         drawn["points"] = picture, "Points", caption
         if course := distilled.get("course"):
             picture = item_figures.points_along(course, names, distilled.get("real"))
-            drawn["points_along"] = picture, "How the points came about", "The same at several outer steps."
+            drawn["points_along"] = (
+                picture,
+                "How the points came about",
+                "The same along outer steps; kept is what validation prefers.",
+            )
     return drawn
 
 

@@ -22,6 +22,12 @@ _STYLES = {
     "random": (PALETTE[1], "--"),
     "full": (PALETTE[2], "-."),
     "full_finetuned": (PALETTE[3], (0, (5, 1, 1, 1, 1, 1))),
+    "prototypes": (PALETTE[3], ":"),
+    "herding": (PALETTE[4], ":"),
+    "k_center": (PALETTE[5], ":"),
+    "k_medoids": (PALETTE[6], ":"),
+    "support_vectors": (PALETTE[4], (0, (4, 1, 1, 1))),
+    "condensed": (PALETTE[5], (0, (4, 1, 1, 1))),
 }
 _MORE = PALETTE[4:]
 GREY = "#555555"

@@ -65,8 +65,12 @@ def images_along(course: Sequence[Mapping], names: Sequence[str]) -> "Figure":
         for panel, item in zip(line, moment["items"], strict=True):
             _draw_image(panel, item["pixels"], item["label"], names)
             panel.set(xticks=[], yticks=[])
-        line[0].set_ylabel(f"step {moment['step']:,}", fontsize=8)
+        line[0].set_ylabel(_step(moment), fontsize=8)
     return figure
+
+
+def _step(moment: Mapping) -> str:
+    return f"step {moment['step']:,}" + (", kept" if moment.get("kept") else "")
 
 
 def points_along(course: Sequence[Mapping], names: Sequence[str], real: Mapping | None = None) -> "Figure":
@@ -84,7 +88,7 @@ def points_along(course: Sequence[Mapping], names: Sequence[str], real: Mapping 
     for panel, moment in zip(axes, course, strict=False):
         draw_points(panel, moment["items"], real, names)
         if moment["step"] is not None:
-            panel.set_title(f"step {moment['step']:,}", fontsize=9)
+            panel.set_title(_step(moment), fontsize=9)
     for panel in axes[len(course) :]:
         panel.set_axis_off()
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=len(names))

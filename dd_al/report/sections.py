@@ -18,6 +18,7 @@ PAPER = (
 )
 _PAPER_DATA = {"sst2", "sst5"}
 _ITEMS_SHOWN = 40
+_NEXT = " They say nothing about the next distillation: repeat the run over seeds for that."
 
 
 def banners(results: Mapping) -> Markup:
@@ -49,6 +50,7 @@ def headline(results: Mapping) -> Markup:
         "Gain kept, %",
     ]
     paper = {results["dataset"]["name"], results["dataset"]["stand_in_for"]} & _PAPER_DATA
+    paper = paper and {"random", "distilled"} & results["methods"].keys()  # it has no number for anything else
     if paper:
         head.append("Paper's ratio, %")
     order = [*METHOD_TITLES, *results["methods"]]
@@ -56,9 +58,9 @@ def headline(results: Mapping) -> Markup:
     unit = unit_of(results)
     notes = (
         f"Mean ± standard deviation over initialisations; in brackets {percent(level, 0)} % intervals from a bootstrap "
-        f"that draws both initialisations and {unit}s. They say nothing about the next distillation: repeat the run "
-        "over seeds for that. Retention is accuracy over that of all the data. As a constant answer has some too, gain "
-        "kept is the same ratio of what each method adds to the majority rate."
+        f"that draws both initialisations and {unit}s."
+        f"{_NEXT if 'distilled' in results['methods'] else ''} Retention is accuracy over that of all the data. As a "
+        "constant answer has some too, gain kept is the same ratio of what each method adds to the majority rate."
     )
     rows.append(_majority_row(results)[: len(head)])
     texts = (notes, PAPER) if paper else (notes,)
@@ -91,7 +93,7 @@ def words(distilled: Mapping) -> Markup:
     )
     more = f"The first {_ITEMS_SHOWN} of {len(items):,}. " if len(items) > _ITEMS_SHOWN else ""
     shown = [_item(index, item, names) for index, item in enumerate(items[:_ITEMS_SHOWN], start=1)]
-    return markup([tag("p", more + intro, class_="soft"), shown])
+    return markup([tag("p", more + sets_note(distilled) + intro, class_="soft"), shown])
 
 
 def numbers(distilled: Mapping) -> Markup:
@@ -102,8 +104,18 @@ def numbers(distilled: Mapping) -> Markup:
         [str(index), _label(item["label"], names), *(f"{value:.4g}" if known(value) else "–" for value in item["row"])]
         for index, item in enumerate(items, start=1)
     ]
-    more = f"The first {_ITEMS_SHOWN} of {len(distilled['items']):,}." if len(distilled["items"]) > len(items) else ""
+    more = f"The first {_ITEMS_SHOWN} of {len(distilled['items']):,}. " if len(distilled["items"]) > len(items) else ""
+    more += sets_note(distilled)
     return markup([[tag("p", more, class_="soft")] if more else [], table(["Item", "Label", *columns], rows)])
+
+
+def sets_note(distilled: Mapping) -> str:
+    """Returns how the items are dealt to known initialisations, where several have a set each."""
+    sets = [item.get("set", 0) for item in distilled["items"]]
+    if not any(sets):
+        return ""
+    each = sets.count(0)
+    return f"Each of {max(sets) + 1} known initialisations has a set of its own: items 1 to {each}, and so on. "
 
 
 def label_names(distilled: Mapping) -> list[str]:

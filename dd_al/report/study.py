@@ -59,7 +59,8 @@ def matrix(results: Mapping) -> Markup:
         "last epoch's continued, or rates that rise and fall and that nobody learned. A network that the sets were not "
         "distilled for takes the geometric mean of each step's rates. All data is Adam at the best of several rates."
     )
-    return markup([table(head, lines, class_="numbers"), tag("p", note, class_="soft")])
+    notes = [note, f"Published: {study['source']}" if study.get("source") else ""]
+    return markup([table(head, lines, class_="numbers"), [tag("p", text, class_="soft") for text in notes if text]])
 
 
 def _published(study: Mapping, key: str, rates: str = "") -> list[list[str]]:

@@ -172,13 +172,14 @@ def _noise(results: Mapping, kept: float) -> list[str]:
         score(results, "full")["mean"],
         score(results, "distilled")["mean"],
     )
+    ours = _examples_word(results)
     reasons, error = [], 2 * math.sqrt(max(full * (1 - full), distilled * (1 - distilled)) / dataset[split])
     if kept < KEPT and rate + KEPT * (full - rate) - distilled < error:
-        reasons.append(f"{dataset[split]:,} {split} texts tell accuracies ± {percent(error)} points apart, no finer")
+        reasons.append(f"{dataset[split]:,} {split} {ours} tell accuracies ± {percent(error)} points apart, no finer")
     if full - rate < 0.05:
         reasons.append(f"all of the data add {percent(full - rate)} points only, so that little is a large share")
     if dataset["validation"] < _FEW_JUDGES:
-        reasons.append(f"{dataset['validation']:,} validation texts chose the set, which leaves much to chance")
+        reasons.append(f"{dataset['validation']:,} validation {ours} chose the set, which leaves much to chance")
     return reasons
 
 
@@ -190,7 +191,7 @@ def _outer(results: Mapping) -> list[str]:
     fifth = len(judged) // 5
     if not judged or len(taught) != len(judged):
         return []
-    reasons, last = [], outer["steps"][-1]
+    reasons, last, ours = [], outer["steps"][-1], _examples_word(results)
     if not fifth:
         return [f"distillation ended after {last:,} outer steps, too few to tell more: raise config.distill.iterations"]
     late, before = _mean(judged[-fifth:]), _mean(judged[-2 * fifth : -fifth])
@@ -202,31 +203,35 @@ def _outer(results: Mapping) -> list[str]:
         )
     if seen < score(results, "full")["mean"]:
         reasons.append(
-            f"the set teaches its own training texts no better than {percent(seen)} %, less than all of the data teach "
-            f"new ones: {given:,} {_agree(results, 'distilled', 'item', 'items')} for "
+            f"the set teaches its own training {ours} no better than {percent(seen)} %, less than all of the data "
+            f"teach new ones: {given:,} {_agree(results, 'distilled', 'item', 'items')} for "
             f"{results['dataset']['num_classes']} classes are few, try config.distill.items={_twice(results)}"
         )
     elif seen - late > 0.05:
         best = max(judged)
         fell = f", which fell {percent(best - late)} points after step {outer['steps'][judged.index(best)]:,}"
         reasons.append(
-            f"the set learns the training texts by heart (at the end {percent(seen)} % of them are right, and "
-            f"{percent(late)} % on validation{fell if best - late > 0.01 else ''}): more texts would help"
+            f"the set learns the training {ours} by heart (at the end {percent(seen)} % of them are right, and "
+            f"{percent(late)} % on validation{fell if best - late > 0.01 else ''}): more {ours} would help"
         )
     return reasons
 
 
 def _classes(results: Mapping, kept: Mapping[str, float]) -> list[str]:
     """Returns what rare classes explain."""
-    counts, reasons = results["dataset"].get("train_counts", []), []
+    counts, reasons, ours = results["dataset"].get("train_counts", []), [], _examples_word(results)
     rare = sum(count < _FEW_TEXTS for count in counts)
     if rare:
         reasons.append(
-            f"{rare} of {len(counts)} classes {'has' if rare == 1 else 'have'} fewer than {_FEW_TEXTS} training texts"
+            f"{rare} of {len(counts)} classes {'has' if rare == 1 else 'have'} fewer than {_FEW_TEXTS} training {ours}"
         )
     elif counts and kept.get("macro-F1", KEPT) < min(KEPT, kept["accuracy"]):
-        reasons.append(f"rare classes suffer most: they go from {min(counts):,} to {max(counts):,} training texts")
+        reasons.append(f"rare classes suffer most: they go from {min(counts):,} to {max(counts):,} training {ours}")
     return reasons
+
+
+def _examples_word(results: Mapping) -> str:
+    return "texts" if (unit := unit_of(results)) == "sentence" else f"{unit}s"
 
 
 def _twice(results: Mapping) -> int:

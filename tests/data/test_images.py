@@ -139,7 +139,7 @@ def test_grey_with_transparency_is_grey(tmp_path):
 
 
 def test_a_folder_without_pictures(tmp_path):
-    with pytest.raises(DataError, match="no pictures in it; put them into a folder for each class"):
+    with pytest.raises(DataError, match="no folders of pictures in it; put those of each class into one"):
         load(tmp_path)
 
 
