@@ -35,6 +35,9 @@ def curves(found: Sequence[Mapping], networks: Sequence[str]) -> "Figure":
                 panel.fill_between(places, mean - std, mean + std, color=colour, alpha=0.18, linewidth=0)
         panel.set_xticks(places, curve["values"])
         panel.set(xlabel=plain(curve["name"]), ylabel="accuracy (%)")
+    limits = [panel.get_ylim() for panel in axes[: len(found)]]
+    for panel in axes[: len(found)]:  # one scale, so that curves compare
+        panel.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     for panel in axes[len(found) :]:
         panel.set_axis_off()
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=4)
