@@ -65,6 +65,7 @@ class TrainingSet:
         order; all of them in every step where it is 1.
       shift: every step moves each image that it sees by whole pixels, at most so many up or down and so many sideways,
         each with the same chance; what is left uncovered repeats the edge. 0 where they stay in their place.
+      columns: what the numbers of a row are called; () for texts and images.
       mean: ``float32[channels or columns]`` of real images or rows; None for texts.
       std: likewise.
     """
@@ -87,6 +88,7 @@ class TrainingSet:
     attention_weight: float = 0.0
     batches: int = 1
     shift: int = 0
+    columns: tuple[str, ...] = ()
     mean: np.ndarray | None = None
     std: np.ndarray | None = None
 
@@ -130,9 +132,14 @@ class TrainingSet:
         """
         if self.mean is None:
             raise DataError("this set is of texts: read them with `embed`")
-        raw = np.asarray(raw, np.float32)
+        of = f" ({', '.join(self.columns[:20])}{', …' if len(self.columns) > 20 else ''})" if self.columns else ""
+        try:
+            raw = np.asarray(raw, np.float32)
+        except ValueError as error:
+            raise DataError(f"these are not all numbers ({error}); needed is one for each of this set's{of}") from error
         if raw.shape[1:] != self.inputs.shape[1:]:
-            raise DataError(f"the shape {raw.shape} does not fit this set's, [examples, {self.inputs.shape[1:]}]")
+            wanted = ", ".join(map(str, ("examples", *self.inputs.shape[1:])))
+            raise DataError(f"the shape {raw.shape} does not fit this set's, [{wanted}]{of}")
         return (raw - self.mean) / self.std
 
     @cached_property
@@ -185,12 +192,23 @@ def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
     logits = h · kernel + bias. Dropout is for training on real data only.
 
     **Averaging** (kind "averaging"): h = relu(mean over words · hidden/kernel + hidden/bias), with ``hidden/kernel:
-    [dim, width]``, then ``output`` as above; at ``width`` 0 there is no hidden layer, and h is the mean itself. The
-    other kinds are defined by `dd_al.models`.
+    [dim, width]``, then ``output`` as above; at ``width`` 0 there is no hidden layer, and h is the mean itself.
 
-    **Fresh parameters.** The ``output`` layer begins at zero, kernel and bias, and so do all biases of these two. The
+    **MLP** (kind "mlp"): h ← relu(h · hidden{i}/kernel + hidden{i}/bias) for i = 1 … ``depth``, from the numbers of an
+    example in their order, then ``output``.
+
+    **LeNet** (kind "lenet"; LeCun et al. 1998) over images scaled as by `TrainingSet.scale`: ``conv1`` (6 filters of
+    5 × 5, two zeros on every side), relu, the largest of each 2 × 2 pixels, ``conv2`` (16 filters of 5 × 5, no zeros),
+    relu, the largest of each 2 × 2, and from those in the order [height, width, filter] ``dense1`` and ``dense2``, each
+    with relu, then ``output``. A ``kernel`` of a convolution is [5 · 5 · channels, filters]: of a window's first row
+    its pixels from left to right, the channels of each, then of the second row, and so on; an odd last row or column of
+    pixels is left out of the largest. The other kinds are defined by `dd_al.models`.
+
+    **Fresh parameters.** The ``output`` layer begins at zero, kernel and bias, and so do all biases of these four. The
     other kernels are drawn from a normal distribution cut at ±2 standard deviations and scaled to the variance
-    1/fan_in (LeCun), where fan_in is w · dim for ``conv{w}`` and dim for ``hidden``.
+    1/fan_in (LeCun), where fan_in is the number of a kernel's inputs: w · dim for ``conv{w}`` of a TextCNN, dim for
+    ``hidden``, else its rows. (Where ``model["weights"]`` is "xavier" the variance is 2/(inputs + outputs), and the
+    ``output`` kernel is drawn, too; with ``one_logit`` its only logit is the second class's, and the first's is 0.)
 
     Args:
       path: a ``distilled.safetensors`` or its work directory, as `dd_al.load` takes it.
@@ -241,6 +259,7 @@ def training_set(artefact: Artefact, set: int = 0) -> TrainingSet:
         attention_weight=float(spec.get("attention", 0.0)),
         batches=spec.get("batches", 1),
         shift=learner.shift,
+        columns=tuple(spec.get("columns", ())),
         mean=artefact.mean,
         std=artefact.std,
     )

@@ -39,6 +39,7 @@ def workdir(tmp_path_factory):
     """A folder with an artefact in `runs/sst2`, as the main command leaves one, of toy size."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "runs" / "sst2").mkdir(parents=True)
+    (folder / "runs" / "mnist").mkdir()
     rng = np.random.default_rng(0)
     words = ("[PAD]", "[UNK]", "a", "fine", "film", "dull")
     vectors = np.concatenate([np.zeros((2, 4)), rng.standard_normal((4, 4))]).astype(np.float16).astype(np.float32)
@@ -63,6 +64,23 @@ def workdir(tmp_path_factory):
         },
     )
     artefact.save(folder / "runs" / "sst2" / "distilled.safetensors", toy)
+    sizes = {"conv1": (25, 6), "conv2": (150, 16), "dense1": (400, 120), "dense2": (120, 84), "output": (84, 10)}
+    shapes = {f"{name}/kernel": shape for name, shape in sizes.items()}
+    shapes |= {f"{name}/bias": shape[1:] for name, shape in sizes.items()}
+    digits = artefact.Artefact(
+        inputs=rng.standard_normal((1, 10, 28, 28, 1)).astype(np.float32),
+        label_logits=2 * np.eye(10, dtype=np.float32)[None],
+        log_rates=np.full((1, 3, len(sizes)), -4, np.float32),
+        vectors=None,
+        words=(),
+        params={name: 0.1 * rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in shapes.items()},
+        spec=toy.spec
+        | {"inputs": "images", "columns": [], "init": "known", "layers": list(sizes), "model": {"kind": "lenet"}}
+        | {"classes": 10, "label_map": {str(c): c for c in range(10)}},
+        mean=np.asarray([33.0], np.float32),
+        std=np.asarray([78.0], np.float32),
+    )
+    artefact.save(folder / "runs" / "mnist" / "distilled.safetensors", digits)
     return folder
 
 
