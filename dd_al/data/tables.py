@@ -141,12 +141,13 @@ def _encoded(parts: dict[str, _Table], names: list[str]) -> tuple[dict[str, np.n
     for name in names:
         cells = {split: [row[table.at(name)] for row in table.rows] for split, table in parts.items()}
         for split, table in parts.items():
-            for cell, line in zip(cells[split], table.lines, strict=True):
-                if cell is None or str(cell).strip().lower() in formats.MISSING or cell != cell:
-                    raise DataError(
-                        f"{table.path}, line {line}: column {name!r} has no value; fill it in, leave the row out, or "
-                        "choose columns with config.data.columns"
-                    )
+            absent = [line for cell, line in zip(cells[split], table.lines, strict=True) if _is_missing(cell)]
+            if absent:
+                more = f" ({len(absent) - 1} more rows of this file have none either)" if len(absent) > 1 else ""
+                raise DataError(
+                    f"{table.path}, line {absent[0]}: column {name!r} has no value{more}; fill it in, leave the row "
+                    "out, or choose columns with config.data.columns"
+                )
         numbers = {split: [_number(cell) for cell in values] for split, values in cells.items()}
         if all(value is not None for values in numbers.values() for value in values):
             columns.append(name)
@@ -165,6 +166,10 @@ def _encoded(parts: dict[str, _Table], names: list[str]) -> tuple[dict[str, np.n
             # A category that training lacks is none of them: zeros.
             encoded[split].append(np.asarray([[str(v).strip() == k for k in known] for v in values], np.float32))
     return {split: np.concatenate(parts, axis=1) for split, parts in encoded.items()}, tuple(columns)
+
+
+def _is_missing(cell) -> bool:
+    return cell is None or str(cell).strip().lower() in formats.MISSING or cell != cell
 
 
 def _check_numbers(parts, cells: dict, numbers: dict, name: str) -> None:

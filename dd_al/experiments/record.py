@@ -61,6 +61,9 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
         "%s (%s): %d train, %d validation, %d test %ss, %d classes", dataset.name, dataset.source,
         len(dataset.train), len(dataset.validation), len(dataset.test), dataset.unit, dataset.num_classes,
     )  # fmt: skip
+    if dataset.columns:
+        shown = ", ".join(dataset.columns[:12]) + (", …" if len(dataset.columns) > 12 else "")
+        _LOG.info("a row is %d numbers: %s", len(dataset.columns), shown)
     return dataset
 
 
