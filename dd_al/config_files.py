@@ -24,8 +24,15 @@ def folder() -> Path:
 
 def headers() -> dict[str, str]:
     """The configs that come with the package: name → the first line of what the file says of itself."""
-    texts = {path.stem: ast.get_docstring(ast.parse(path.read_bytes())) for path in sorted(folder().glob("*.py"))}
-    return {name: (text or "").partition("\n")[0] for name, text in texts.items()}
+    return {path.stem: _header(path) for path in sorted(folder().glob("*.py"))}
+
+
+def _header(path: Path) -> str:
+    try:
+        text = ast.get_docstring(ast.parse(path.read_bytes()))
+    except (SyntaxError, ValueError, OSError) as error:
+        return f"(cannot be read: {error})"
+    return (text or "").partition("\n")[0]
 
 
 def load(flag: str) -> ConfigDict:
@@ -41,10 +48,10 @@ def load(flag: str) -> ConfigDict:
     try:
         get_config = getattr(_import_file(path), "get_config", None)
         if not callable(get_config):
-            raise ConfigError(f"{name} has no function get_config(arg)")
+            raise ConfigError("has no function get_config(arg)")
         takes_variant = bool(inspect.signature(get_config).parameters)
         if variant and not takes_variant:
-            raise ConfigError(f"{name} has no variants: leave out {variant!r}")
+            raise ConfigError(f"has no variants: leave out {variant!r}")
         config = get_config(variant or None) if takes_variant else get_config()
     except UserError as error:
         raise type(error)(f"{name}: {error}") from error
@@ -61,14 +68,15 @@ def _find(flag: str) -> tuple[str, Path, str]:
     """The name of a config for messages, its file and its variant."""
     name, _, variant = flag.partition(":")
     if name == _PACKAGE and not Path(name).is_file():
-        known, (stem, _, variant) = headers(), variant.partition(":")
+        stem, _, variant = variant.partition(":")
+        known = [path.stem for path in folder().glob("*.py")]
         if stem not in known:
             raise ConfigError(f"there is no config {name}:{stem}{nearest(stem, known)}; see --list")
         return f"{name}:{stem}", folder() / f"{stem}.py", variant
     path = Path(name)
     if not path.is_file():
         siblings = [str(other) for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        named = f"; {_PACKAGE}:{path.stem} comes with the package" if path.stem in headers() else None
+        named = f"; {_PACKAGE}:{path.stem} comes with the package" if (folder() / f"{path.stem}.py").is_file() else None
         raise ConfigError(f"there is no config file {name}{named or nearest(name, siblings)}")
     return name, path, variant
 

@@ -132,15 +132,21 @@ class TrainingSet:
         """
         if self.mean is None:
             raise DataError("this set is of texts: read them with `embed`")
-        of = f" ({', '.join(self.columns[:20])}{', …' if len(self.columns) > 20 else ''})" if self.columns else ""
         try:
             raw = np.asarray(raw, np.float32)
-        except ValueError as error:
-            raise DataError(f"these are not all numbers ({error}); needed is one for each of this set's{of}") from error
+        except (TypeError, ValueError) as error:
+            raise DataError(f"not all of these are numbers ({error}); wanted are {self._wanted}") from error
         if raw.shape[1:] != self.inputs.shape[1:]:
-            wanted = ", ".join(map(str, ("examples", *self.inputs.shape[1:])))
-            raise DataError(f"the shape {raw.shape} does not fit this set's, [{wanted}]{of}")
+            raise DataError(f"the shape {raw.shape} does not fit this set's: wanted are {self._wanted}")
+        if not np.isfinite(raw).all():
+            raise DataError("some of these numbers are missing or not finite")
         return (raw - self.mean) / self.std
+
+    @property
+    def _wanted(self) -> str:
+        shape = ", ".join(map(str, ("examples", *self.inputs.shape[1:])))
+        more = ", …" if len(self.columns) > 20 else ""
+        return f"[{shape}]" + (f", {', '.join(self.columns[:20])}{more}" if self.columns else "")
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:

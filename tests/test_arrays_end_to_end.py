@@ -128,6 +128,13 @@ def test_what_understands_texts_only_says_so(moons, commands, tmp_path):
         kit.embed(["a text"])
     with pytest.raises(DataError, match="does not fit this set's"):
         kit.scale(np.zeros((3, 5)))
+    assert kit.columns == ("x", "y")
+    for raw, message in (
+        ([["a", 1]], r"not all of these are numbers .*\[examples, 2\], x, y"),
+        ([[1, None]], "missing"),
+    ):
+        with pytest.raises(DataError, match=message):
+            kit.scale(raw)
 
 
 @pytest.mark.parametrize(

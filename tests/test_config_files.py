@@ -34,6 +34,17 @@ def test_an_installed_package_has_them_inside(monkeypatch, tmp_path):
         config_files.load("dd_al:renamed")
 
 
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(monkeypatch, tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "broken.py").write_text("def (")
+    shutil.copy(config_files.folder() / "smoke.py", tmp_path / "configs")
+    monkeypatch.setattr(config_files, "_HERE", tmp_path)
+    assert config_files.headers()["broken"].startswith("(cannot be read: ")
+    assert config_files.load("dd_al:smoke").seed == 0
+    with pytest.raises(ConfigError, match="dd_al:broken, line 1: SyntaxError"):
+        config_files.load("dd_al:broken")
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [

@@ -198,7 +198,7 @@ def test_a_config_without_variants(lab, capsys):
     Path("other.py").write_text(CONFIG.replace("arg=None", "").replace("(arg,", "(None,"))
     assert command("--config=other.py", "--workdir=w") == 0
     assert command("--config=other.py:seed=1", "--workdir=w") == 2
-    assert "other.py has no variants" in capsys.readouterr().err
+    assert "other.py: has no variants" in capsys.readouterr().err
 
 
 def test_debug_shows_the_traceback(lab, capsys):

@@ -65,7 +65,7 @@ def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
     if len(order) > max(2, count / 5) and not all(rows.graded for rows in parts):
         if parts[0].unit == "image":
             raise DataError(
-                f"{origin}: {len(order)} classes in {count} images; there must be at least five images for each"
+                f"{origin}: {len(order)} classes in {count} images; a class needs at least five images on average"
             )
         shown = ", ".join(repr(label[:30]) for label in written[:3])
         raise DataError(

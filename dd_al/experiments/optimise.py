@@ -143,15 +143,18 @@ def optimise(
     if pictures is not None:
         snapshots.keep(pictures, step, settings, state.outer.average)
 
+    stuck, patience = 0, min(settings.log_every, settings.iterations - step)  # steps without a finite number
     with Progress(settings.iterations, "distilling", done=step, compiled=True) as progress:
         while step < settings.iterations:
             ends = [(step // every + 1) * every for every in (settings.log_every, settings.evaluate_every)]
             until = min(settings.iterations, *ends)
             state, info, validation = compiled(state, until, _look(settings, until))
             values = {name: float(np.mean(value)) for name, value in info._asdict().items()}
-            if np.max(info.skipped) >= until - step:  # a set that has stopped moving stays where it is for good
+            stuck = np.where(np.asarray(info.skipped) >= until - step, stuck + until - step, 0)
+            if stuck.max() >= patience:  # a set that has stopped moving stays where it is for good
                 raise UserError(
-                    f"distillation diverged: no finite loss or hypergradient in outer steps {step} to {until}; "
+                    "distillation diverged: no finite loss or hypergradient in outer steps "
+                    f"{until - stuck.max()} to {until}; "
                     "lower config.distill.rate or config.distill.inner_rate"
                 )
             if _look(settings, until):

@@ -36,7 +36,7 @@ from dd_al.report import build, schema
 from dd_al.report.build import read_metrics
 
 _LOG = logging.getLogger(__name__)
-_RARE = 5  # training examples of a class
+_RARE, _RARE_SHARE = 10, 20  # a class of fewer examples than one, and than the median class's over the other
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tokenizers", "datasets")
 
 
@@ -68,17 +68,18 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
 
 
 def _rare(dataset: Dataset) -> list[str]:
-    """A warning of classes that are hardly there, which may be misspelt ones."""
-    counts = {
-        split: np.bincount(np.asarray(part.labels), minlength=dataset.num_classes)
-        for split, part in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test))
-    }
-    rare = (counts["train"] < _RARE) & (counts["validation"] + counts["test"] == 0)
-    names = [f"{name!r} ({counts['train'][c]})" for name, c in dataset.label_map.items() if rare[c]]
+    """A warning of classes that are hardly there beside the others, which may be misspelt ones."""
+    parts = (dataset.train, dataset.validation, dataset.test)
+    counts = sum(np.bincount(np.asarray(part.labels), minlength=dataset.num_classes) for part in parts)
+    spellings: dict[int, list[str]] = {}
+    for name, c in dataset.label_map.items():
+        if counts[c] < _RARE and _RARE_SHARE * counts[c] < np.median(counts):
+            spellings.setdefault(c, []).append(repr(name))
+    names = [f"{'/'.join(found)} ({counts[c]})" for c, found in spellings.items()]
     if not names:
         return []
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return [f"hardly any {dataset.unit}s, and none to judge by, have the label {shown}: is it misspelt?"]
+    return [f"hardly any {dataset.unit}s have the label {shown}: is it misspelt?"]
 
 
 def identity(dataset: Dataset) -> str:
@@ -182,14 +183,18 @@ def outer_course(metrics: Path) -> dict:
     """Validation accuracy at every look of the outer loop, and training loss and accuracy since the look before."""
     course: dict[str, list] = {"steps": [], "loss": [], "accuracy": [], "validation_accuracy": []}
     since: list[dict] = []
+    steps: list[int] = []  # in each stretch, of which some are shorter than others
+    last = 0
     for line in read_metrics(metrics)[0]:
         since.append(line)
+        steps.append(max(line["step"] - last, 1))
+        last = line["step"]
         if "validation_accuracy" in line:
             course["steps"].append(line["step"])
             course["validation_accuracy"].append(line["validation_accuracy"])
             for name in ("loss", "accuracy"):
-                course[name].append(float(np.mean([one[name] for one in since])))
-            since = []
+                course[name].append(float(np.average([one[name] for one in since], weights=steps)))
+            since, steps = [], []
     return course
 
 

@@ -144,7 +144,9 @@ def _draw_items(distilled: Mapping, labels: list, names: list[str]) -> dict[str,
         drawn["images"] = item_figures.images([i["pixels"] for i in items], labels, names), "Images", caption
         if course := distilled.get("course"):
             picture = item_figures.images_along(course, names)
-            caption = "The first of them at several outer steps; kept is the step that validation prefers."
+            caption = (
+                "The first of them at several outer steps; kept is the step that validation prefers for their set."
+            )
             drawn["images_along"] = picture, "How the images came about", caption
     elif all(len(item.get("row", ())) == 2 for item in items) and len(names) <= item_figures.MOST_CLASSES:
         last = [{"step": None, "items": items}]

@@ -99,7 +99,7 @@ def verdicts(results: Mapping) -> Markup:
 
 def rows(results: Mapping) -> Markup:
     """Returns what each row was made of: data, examples, judges and macro-F1."""
-    head = ("Row", "Data", "Training sentences", "Examples", "Initialisations", "Majority, %")
+    head = ("Row", "Data", "Training examples", "Examples", "Initialisations", "Majority, %")
     head += tuple(f"Macro-F1, {word}, %" for word in ("original", "distilled", "random"))
     lines = []
     for row in results["table"]["rows"]:

@@ -147,6 +147,11 @@ BAD = {
     "malformed JSON": ("a.jsonl", '{"text": "a", "label": 1}\n{"text": \n', "a.jsonl, line 2: not JSON"),
     "a JSON list": ("a.jsonl", "[1]\n", "a.jsonl, line 1: list where"),
     "a missing key": ("a.jsonl", '{"texts": "a", "label": 1}\n', "line 1: no column 'text'.*mean 'texts'"),
+    "another separator": (
+        "a.csv",
+        "text;label\na;1\n",
+        "no column 'text', but ';' in the only one, 'text;label': a .csv",
+    ),
     "a missing column": ("a.csv", "text,labels\na,1\n", "no column 'label'.*mean 'labels'.*'text', 'labels'"),
     "a short row": ("a.csv", "text,label\na,1\nb\n", "a.csv, line 3: 1 columns where the first line has 2"),
     "a comma without quotes": ("a.csv", "text,label\na, b,1\n", "a.csv, line 2: 3 columns.*double quotes"),

@@ -115,6 +115,15 @@ def test_a_folder_without_splits_and_with_colours(tmp_path):
     assert load(tmp_path).train.inputs.shape[1:] == (4, 5, 3)
 
 
+def test_too_few_pictures(tmp_path):
+    for kind in range(4):
+        (tmp_path / str(kind)).mkdir()
+        for i in range(4):
+            Image.new("L", (5, 4), 9 * i + kind).save(tmp_path / str(kind) / f"{i}.png")
+    with pytest.raises(DataError, match="4 classes in 16 images; a class needs at least five images on average"):
+        load(tmp_path)
+
+
 def test_pictures_of_other_sizes_and_files_that_are_none(tmp_path):
     pictures(tmp_path)
     Image.new("L", (9, 9)).save(tmp_path / "dog" / "99.png")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dd_al.core.errors import ConfigError, Interrupted, UserError
+from dd_al.experiments import optimise as module
 from dd_al.experiments.distill_settings import DistillSettings
 from dd_al.experiments.optimise import optimise, train_on
 from dd_al.experiments.starts import number_of_items, starting_sets
@@ -130,6 +131,28 @@ def test_noise_is_a_start_like_another(task, tiny_settings):
 def test_items_of_their_own_length(task, tiny_settings):
     synthetic, _ = starting_sets(task, tiny_settings(length=5).distill, 2, 1)
     assert synthetic.inputs.shape == (1, 2, 5, 8)
+
+
+@pytest.mark.parametrize(("bad", "stops"), [((4,), False), ((3, 4), True)])
+def test_single_bad_steps_are_survived_and_a_stretch_of_them_is_not(task, tiny_settings, monkeypatch, bad, stops):
+    compiling = module._compile
+
+    def compile_with_bad_steps(*arguments):
+        compiled, seconds = compiling(*arguments)
+
+        def advance(state, until, look):
+            state, info, validation = compiled(state, until, look)
+            return state, info._replace(skipped=np.full(1, until in bad)), validation
+
+        return advance, seconds
+
+    monkeypatch.setattr(module, "_compile", compile_with_bad_steps)
+    settings = tiny_settings(log_every=2, evaluate_every=1)  # looks end a stretch after every step
+    if not stops:
+        assert distilled(task, settings).best_step.shape == (1,)
+        return
+    with pytest.raises(UserError, match="in outer steps 2 to 4; lower"):
+        distilled(task, settings)
 
 
 @pytest.mark.slow
