@@ -17,10 +17,10 @@ from dd_al.command import Parser, exit_code, start_jax, start_logging
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.files import read_json
 from dd_al.core.settings import from_config, keys_help, override
-from dd_al.experiments import EXPERIMENTS, variations
+from dd_al.experiments import EXPERIMENTS, compare_plan, variations
 from dd_al.experiments.settings import Settings
 from dd_al.io.workdir import Workdir, is_written, open_workdir
-from dd_al.report import build, table
+from dd_al.report import build, compare_page, table
 
 logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" under `python -m`
 
@@ -64,8 +64,10 @@ def _run(args: Sequence[str]) -> None:
         raise ConfigError("--workdir=DIR is missing: where the run is to write; see --help")
     plain = dataclasses.asdict(settings)
     _check_inputs(plain, Path(flags.workdir).expanduser().resolve())
-    with open_workdir(flags.workdir, plain, overwrite=flags.overwrite, free=["annotate"]) as workdir:
-        if workdir.finished:
+    _check_slice(settings, flags)
+    free, shared = ["annotate", "compare"], flags.points is not None
+    with open_workdir(flags.workdir, plain, overwrite=flags.overwrite, free=free, shared=shared) as workdir:
+        if workdir.finished and not (workdir.changed and settings.experiment == "compare"):
             print(f"{workdir.path} holds a finished run of this config; --overwrite runs it again")
             if not workdir.report.exists():  # the process was killed between the two
                 build(workdir.path)
@@ -73,7 +75,7 @@ def _run(args: Sequence[str]) -> None:
             experiment = importlib.import_module(EXPERIMENTS[settings.experiment])
             start_jax()
             began = time.monotonic()
-            experiment.run(settings, workdir)
+            experiment.run(settings, workdir, **({"part": flags.points} if flags.points else {}))
             logger.info("done in %.0f s", time.monotonic() - began)
         _print_headline(workdir)
 
@@ -81,13 +83,17 @@ def _run(args: Sequence[str]) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="python -m dd_al.main",
-        usage="%(prog)s --config=FILE[:key=value,...] --workdir=DIR [--config.KEY=VALUE ...] [--overwrite] [--debug]",
+        usage="%(prog)s --config=FILE[:key=value,...] --workdir=DIR [--config.KEY=VALUE ...] [--overwrite] "
+        "[--points=K/N] [--debug]",
         description=f"Runs one experiment: {', '.join(EXPERIMENTS)}.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("--config", metavar="FILE[:key=value,...]", help="a file with get_config(arg), or dd_al:NAME")
     parser.add_argument("--workdir", metavar="DIR", help="the folder that the run writes to, and resumes from")
     parser.add_argument("--overwrite", action="store_true", help="delete what an earlier run wrote there first")
+    parser.add_argument(
+        "--points", metavar="K/N", help="of a comparison, the K-th of N slices; others may run beside it"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of the user's mistakes, too")
     parser.add_argument("--list", action="store_true", help="show the configs that come with the package")
     parser.add_argument("--help", "-h", action="store_true", help="show this, and with --config all its keys")
@@ -101,7 +107,7 @@ def _parse(args: Sequence[str]) -> tuple[argparse.Namespace, list[tuple[str, str
     while rest:
         name, equals, text = rest.pop(0).partition("=")
         if not name.startswith("--config."):
-            known = ["--config", "--workdir", "--overwrite", "--debug", "--list", "--help"]
+            known = ["--config", "--workdir", "--overwrite", "--points", "--debug", "--list", "--help"]
             kind = "flag" if name.startswith("-") else "argument"
             raise ConfigError(f"unknown {kind} {name}{nearest(name, known)}; see --help")
         if not equals:
@@ -127,6 +133,16 @@ def _settings(config_flag: str | None, overrides: Sequence[tuple[str, str]]) -> 
     return settings
 
 
+def _check_slice(settings: Settings, flags: argparse.Namespace) -> None:
+    if flags.points is None:
+        return
+    if settings.experiment != "compare":
+        raise ConfigError(f"--points={flags.points} is for experiment = 'compare', not {settings.experiment!r}")
+    if flags.overwrite:
+        raise ConfigError("--overwrite with --points would delete what other slices have done: run it alone first")
+    compare_plan.sliced(compare_plan.points(settings), flags.points)
+
+
 def _check_inputs(values: Mapping[str, Any], workdir: Path, path: str = "config") -> None:
     """Refuses to write over what the run is to read: the work directory, or a run's files in it."""
     for name, value in values.items():
@@ -144,6 +160,9 @@ def _print_headline(workdir: Workdir) -> None:
     methods = results.get("methods", {})
     if "table" in results:
         print(table.text(results))
+        methods = {}
+    if "compare" in results:
+        print(compare_page.text(results))
         methods = {}
     for name, scores in methods.items():
         for split in ("test", "validation"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -69,3 +69,24 @@ def _containing(rows: list[bytes], sentences: list[bytes]) -> np.ndarray:
                 hits.append(int(position))
                 break
     return np.searchsorted(ends, np.asarray(hits, np.int64), "right")
+
+
+def corpora(texts: Mapping[str, Sequence[str]], *, share: float = 0.01) -> dict[str, str]:
+    """Which data sets are the same corpus under several names: the first name of each group, by name.
+
+    SST-2, SST-5 and Rotten Tomatoes are the same sentences, for one.
+
+    Args:
+        texts: of every data set.
+        share: of the smaller one's texts, by letters and digits, from which on two are the same corpus.
+    """
+    found = {name: {squeeze(text) for text in some} - {b""} for name, some in texts.items()}
+    groups: dict[str, str] = {}
+    for name, ours in found.items():
+        alike = (
+            first
+            for other, first in groups.items()
+            if len(ours & found[other]) > share * max(min(len(ours), len(found[other])), 1)
+        )
+        groups[name] = next(alike, name)
+    return groups

@@ -9,4 +9,5 @@ EXPERIMENTS = {
     "study": "dd_al.experiments.study",
     "table": "dd_al.experiments.table",
     "transfer": "dd_al.experiments.transfer",
+    "compare": "dd_al.experiments.compare",
 }

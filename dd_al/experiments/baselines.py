@@ -177,7 +177,7 @@ def fit_constant(
     with Progress(len(settings.dropout) * len(settings.rates), title) as progress:
         for dropout in settings.dropout:
             for rate in settings.rates:
-                params, curve = train(batches, states, rate, dropout)  # [points, draws]
+                params, curve = train(task.key, batches, states, rate, dropout)  # [points, draws]
                 means = np.asarray(curve).mean(1)
                 at = int(means.argmax())
                 if best is None or means[at] > best[0]:
@@ -214,23 +214,33 @@ def for_each(states: LearnerState, batch: Batch) -> Batch:
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), batch)
 
 
+def constant_steps(task: Task, key: jax.Array, batches: Batch, rate: jax.Array, dropout: bool) -> Callable:
+    """``step(index, states) -> states`` of stacked learners, each on a batch of its own, at one rate."""
+    draws = jnp.arange(batches.targets.shape[0])
+
+    def body(step: jax.Array, states: LearnerState) -> LearnerState:
+        def one_step(state: LearnerState, batch: Batch, draw: jax.Array) -> LearnerState:
+            masks = stream(jax.random.fold_in(key, draw), "random_dropout", step) if dropout else None
+            return task.learner.train_step(masks, state, batch, jnp.full(len(state.params), rate))
+
+        return for_each_learner(task.learner.model, one_step)(states, batches, draws)
+
+    return body
+
+
 def constant_training(task: Task, settings: RandomSettings) -> Callable:
-    """``(batches, states, rate, dropout) -> (params, accuracy)`` at every number of steps of the settings, jitted."""
+    """``(key, batches, states, rate, dropout) -> (params, accuracy)`` at every number of steps of the settings, jitted.
+
+    The key is that of the run, ``Task.key``: an argument, so that runs with other seeds need not be compiled anew.
+    """
     steps = jnp.asarray(sorted(settings.steps))
 
-    def train(batches: Batch, states: LearnerState, rate: jax.Array, dropout: bool):
-        draws = jnp.arange(batches.targets.shape[0])
-
-        def body(step: jax.Array, states: LearnerState) -> LearnerState:
-            def one_step(state: LearnerState, batch: Batch, draw: jax.Array) -> LearnerState:
-                key = stream(jax.random.fold_in(task.key, draw), "random_dropout", step) if dropout else None
-                return task.learner.train_step(key, state, batch, jnp.full(len(state.params), rate))
-
-            return for_each_learner(task.learner.model, one_step)(states, batches, draws)
+    def train(key: jax.Array, batches: Batch, states: LearnerState, rate: jax.Array, dropout: bool):
+        body = constant_steps(task, key, batches, rate, dropout)
 
         def look(state: LearnerState) -> tuple[Params, jax.Array]:
             return state.params, accuracy(task.learner.model, state.params, task.validation, task.embed)
 
         return along(body, states, steps, look)[1]
 
-    return jax.jit(train, static_argnums=3)
+    return jax.jit(train, static_argnums=4)

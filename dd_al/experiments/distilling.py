@@ -32,6 +32,7 @@ def distil(
     sets: int = 1,
     teachers: Params | None = None,
     workdir: Workdir | None = None,
+    starts: np.ndarray | None = None,
     stop: Stop | None = None,
 ) -> Distillation:
     """Distils by any method of `config.distill.method`.
@@ -44,6 +45,7 @@ def distil(
       teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None,
         or where `config.teach.network` names others.
       workdir: see `optimise`.
+      starts: see `optimise`.
       stop: see `optimise`.
 
     Raises:
@@ -72,6 +74,7 @@ def distil(
         select_inits=settings.evaluate.select_inits,
         workdir=workdir,
         pictures=None if workdir is None or task.table is not None else workdir.checkpoints / "snapshots",
+        starts=starts,
         stop=stop,
     )
     found = replace(found, teachers_s=teachers_s)

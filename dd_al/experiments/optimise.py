@@ -32,7 +32,7 @@ from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
-from dd_al.learner.examples import minibatch
+from dd_al.learner.examples import Bucket, minibatch
 from dd_al.learner.fit import cosine
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import Learner, LearnerState
@@ -103,6 +103,7 @@ def optimise(
     workdir: Workdir | None = None,
     pictures: Path | None = None,
     quick: bool = False,
+    starts: np.ndarray | None = None,
     stop: Stop | None = None,
 ) -> Distillation:
     """Distils ``sets`` sets side by side, from the last checkpoint if the work directory has one.
@@ -116,6 +117,7 @@ def optimise(
       workdir: where checkpoints and metrics go; None keeps nothing.
       pictures: folder for what the first set looks like along the way; None keeps nothing of it.
       quick: compile in half the time what then runs a little more slowly, for loops of seconds.
+      starts: ``int[sets, items]``, the training rows to start from; as the settings say if None.
       stop: asked after every stretch; the state is saved before it raises.
 
     Raises:
@@ -123,7 +125,7 @@ def optimise(
       Interrupted: from ``stop``.
     """
     clock = time.perf_counter()
-    synthetic, start_rows = starting_sets(task, settings, items, sets)
+    synthetic, start_rows = starting_sets(task, settings, items, sets, starts)
     init, advance = _loop(task, settings, sets, select_inits)
     state = init(synthetic)
     meta = {"optimise_s": 0.0, "compile_s": 0.0}
@@ -134,7 +136,8 @@ def optimise(
     if metrics is not None and workdir.resumed:
         metrics.resume(step)
     _LOG.info("compiling the outer loop")
-    compiled, compile_s = _compile(advance, state, _compiler_options(task, quick))
+    key, data = task.key, task.train.buckets
+    compiled, compile_s = _compile(advance, (key, data, state), _compiler_options(task, quick))
     meta["compile_s"] += compile_s
     if workdir is not None and stop is not None and stop.requested:
         checkpoint.save(workdir.checkpoints / "outer", step, state, meta)
@@ -148,7 +151,7 @@ def optimise(
         while step < settings.iterations:
             ends = [(step // every + 1) * every for every in (settings.log_every, settings.evaluate_every)]
             until = min(settings.iterations, *ends)
-            state, info, validation = compiled(state, until, _look(settings, until))
+            state, info, validation = compiled(key, data, state, until, _look(settings, until))
             values = {name: float(np.mean(value)) for name, value in info._asdict().items()}
             stuck = np.where(np.asarray(info.skipped) >= until - step, stuck + until - step, 0)
             if stuck.max() >= patience:  # a set that has stopped moving stays where it is for good
@@ -209,11 +212,11 @@ def _compiler_options(task: Task, quick: bool) -> dict[str, bool | str]:
     return options
 
 
-def _compile(advance: Callable, state: LoopState, options: dict[str, bool | str]) -> tuple[Callable, float]:
+def _compile(advance: Callable, arguments: tuple, options: dict[str, bool | str]) -> tuple[Callable, float]:
     start = time.perf_counter()
     # From shapes: a state out of a checkpoint is laid out otherwise, and would be compiled for a second time.
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
-    lowered = jax.jit(advance).lower(shapes, 0, False)
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
+    lowered = jax.jit(advance).lower(*shapes, 0, False)
     try:
         compiled = lowered.compile(compiler_options=options or None)
     except jax.errors.JaxRuntimeError:  # an XLA that does not know an option
@@ -233,7 +236,11 @@ def make_outer_optimizer(settings: DistillSettings) -> optax.GradientTransformat
 
 
 def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
-    """``init(synthetic) -> LoopState`` and ``advance(state, until, look) -> (state, means, validation)``."""
+    """``init(synthetic) -> LoopState`` and ``advance(key, data, state, until, look) -> (state, means, validation)``.
+
+    The key of the run and the buckets of the training data are arguments: other ones of the same shapes need not be
+    compiled anew.
+    """
     known = known_inits(task, sets) if settings.init == "known" else None
     optimizer = make_outer_optimizer(settings)
 
@@ -282,23 +289,23 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
             **common,
         )
 
-    def one_step(key: jax.Array, index: jax.Array, outer: OuterState):
-        key = jax.random.fold_in(key, index)
-        batch = minibatch(task.train, task.embed, stream(key, "real_batch"), outer.step, settings.batch_size)
+    def one_step(key: jax.Array, data: tuple[Bucket, ...], index: jax.Array, outer: OuterState):
+        key, train = jax.random.fold_in(key, index), task.train._replace(buckets=data)
+        batch = minibatch(train, task.embed, stream(key, "real_batch"), outer.step, settings.batch_size)
         if settings.word_dropout:
             keys = jax.random.split(stream(key, "word_dropout", outer.step), len(batch.inputs))
             dropped = tuple(drop_words(k, x, settings.word_dropout) for k, x in zip(keys, batch.inputs))
             batch = batch._replace(inputs=dropped)
         return method(index)[1](stream(key, "outer", outer.step), outer, batch)
 
-    def validate(index: jax.Array, outer: OuterState) -> jax.Array:
+    def validate(key: jax.Array, index: jax.Array, outer: OuterState) -> jax.Array:
         """The accuracy of every judge: `select_inits` fresh ones of every learner, or the known one."""
         scores = []
         for student in students(index):
             if known is not None:
-                states = student.initial_states(task.key)
+                states = student.initial_states(key)
             else:
-                keys = jax.random.split(stream(task.key, "selection", outer.step), select_inits)
+                keys = jax.random.split(stream(key, "selection", outer.step), select_inits)
                 states = jax.vmap(student.learner.init)(keys)
             synthetic = for_student(outer.average, student)
             trained = train_on(student.learner, synthetic, states, settings.labels, parts=settings.batches)
@@ -312,12 +319,12 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
         outer = jax.vmap(lambda i, s, key: method(i)[0](s, key))(indices, synthetic, keys)
         return LoopState(outer, synthetic, jnp.full(sets, -1.0, jnp.float32), jnp.zeros(sets, jnp.int32))
 
-    def advance(state: LoopState, until: jax.Array, look: jax.Array):
+    def advance(key: jax.Array, data: tuple[Bucket, ...], state: LoopState, until: jax.Array, look: jax.Array):
         first = state.outer.step[0]
 
         def body(_, carry):
             outer, means = carry
-            outer, info = jax.vmap(one_step, (None, 0, 0))(task.key, indices, outer)
+            outer, info = jax.vmap(one_step, (None, None, 0, 0))(key, data, indices, outer)
             seen = _Means(info.loss, info.accuracy, info.grad_norm, 1.0 - info.finite)
             # A step that was skipped has no numbers worth averaging.
             kept = jax.tree.map(lambda x: jnp.where(info.finite, x, 0.0), seen)._replace(skipped=seen.skipped)
@@ -330,7 +337,7 @@ def _loop(task: Task, settings: DistillSettings, sets: int, select_inits: int):
 
         def looked() -> jax.Array:
             # One set after the other: their learners together would hold sets times the memory.
-            return jax.lax.map(lambda args: validate(*args), (indices, outer))
+            return jax.lax.map(lambda args: validate(key, *args), (indices, outer))
 
         shape = jax.eval_shape(looked)
         validation = jax.lax.cond(look, looked, lambda: jnp.zeros(shape.shape, shape.dtype))

@@ -92,10 +92,7 @@ def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> tuple[
     path = workdir.checkpoints / f"{name}.safetensors"
     if path.exists():
         _LOG.info("%s: from an earlier start of this run", name)
-        arrays = read_safetensors(path)
-        params = {key[7:]: value for key, value in arrays.items() if key.startswith("params/")}
-        trained = Trained(unflatten_dict(params, sep="/"), arrays["steps"], arrays["accuracy"], arrays["chosen"])
-        return trained, float(arrays["seconds"])
+        return read_stage(path)
     start = time.perf_counter()
     trained = jax.tree.map(np.asarray, compute())
     seconds = time.perf_counter() - start
@@ -104,6 +101,14 @@ def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> tuple[
     path.parent.mkdir(exist_ok=True)
     write_safetensors(path, {**params, **rest, "seconds": np.float32(seconds)})
     return trained, seconds
+
+
+def read_stage(path: Path) -> tuple[Trained, float]:
+    """What `stage` has written, and the seconds that it took."""
+    arrays = read_safetensors(path)
+    params = {key[7:]: value for key, value in arrays.items() if key.startswith("params/")}
+    trained = Trained(unflatten_dict(params, sep="/"), arrays["steps"], arrays["accuracy"], arrays["chosen"])
+    return trained, float(arrays["seconds"])
 
 
 def predicting(task: Task, model: Model, *, embed: Callable | None = None) -> Callable[[Any, str], np.ndarray]:

@@ -9,6 +9,7 @@ from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.sources import DataSettings
 from dd_al.data.vectors import VectorSettings
 from dd_al.experiments.active_settings import ActiveSettings, AnnotateSettings
+from dd_al.experiments.compare_settings import CompareSettings
 from dd_al.experiments.distill_settings import DistillSettings
 from dd_al.experiments.learner_settings import (
     KINDS,
@@ -127,7 +128,7 @@ class Settings:
     """A whole config."""
 
     experiment: str = option(
-        "distill", "the question: distill, train, teach, active, annotate, transfer, study or table"
+        "distill", "the question: distill, train, teach, active, annotate, transfer, study, table or compare"
     )
     seed: int = option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     inputs: str = option(
@@ -151,6 +152,7 @@ class Settings:
     table: TableSettings = field(default_factory=TableSettings)
     study: StudySettings = field(default_factory=StudySettings)
     teach: TeachSettings = field(default_factory=TeachSettings)
+    compare: CompareSettings = field(default_factory=CompareSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
 
     def __post_init__(self):

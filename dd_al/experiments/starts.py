@@ -24,7 +24,7 @@ from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import LearnerState
 
 _LOG = logging.getLogger(__name__)
-_CANDIDATE_BATCH = 512  # real examples that candidates are judged on
+CANDIDATE_BATCH = 512  # real examples that candidates are judged on
 
 
 def number_of_items(settings: DistillSettings, train: int, classes: int) -> int:
@@ -47,6 +47,11 @@ def number_of_items(settings: DistillSettings, train: int, classes: int) -> int:
     return items
 
 
+def number_of_candidates(settings: DistillSettings) -> int:
+    """Random real subsets that are tried as the start of a set; 0 where nothing is."""
+    return settings.candidates if settings.start == "real" and settings.candidates > 1 else 0
+
+
 def item_shape(task: Task, settings: DistillSettings) -> tuple[int, ...]:
     """That of a real example, but for the words of a text, of which a synthetic one has `config.distill.length`."""
     if task.inputs != "words" or not settings.length:
@@ -54,14 +59,30 @@ def item_shape(task: Task, settings: DistillSettings) -> tuple[int, ...]:
     return (settings.length, *task.shape[1:])
 
 
-def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) -> tuple[Synthetic, np.ndarray | None]:
+def starting_sets(
+    task: Task, settings: DistillSettings, items: int, sets: int, given: np.ndarray | None = None
+) -> tuple[Synthetic, np.ndarray | None]:
     """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise).
 
     A set of real examples is the best of ``settings.candidates`` random ones by the training loss of learners that
     train on them: from a poor start the outer loop can spend most of its steps on getting out of chaotic regions.
+
+    Args:
+      task: data and learner.
+      settings: of the method.
+      items: of a set.
+      sets: how many.
+      given: ``int[sets, items]``, the rows to start from, whatever the settings say of it; items have their classes.
     """
     key, shape = stream(task.key, "start"), item_shape(task, settings)
     classes = np.asarray(balanced_classes(items, task.classes))
+    if given is not None:
+        raw = _filled(task, task.raw["train"][given], shape)
+        begun = [
+            _start_one(task, settings, jnp.asarray(task.labels("train")[rows]), _values(task, jnp.asarray(one)))
+            for rows, one in zip(given, raw)
+        ]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *begun), given
     complete = partial(_start_one, task, settings, jnp.asarray(classes))
     if settings.start == "noise":
         scale = 1.0 if task.table is None else float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
@@ -70,16 +91,21 @@ def starting_sets(task: Task, settings: DistillSettings, items: int, sets: int) 
         return jax.vmap(complete)(jnp.stack(noise)), None
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
-    raw = task.raw["train"][rows]
-    if task.table is not None:
-        raw = np.stack([[_repeated(ids, shape[0]) for ids in one] for one in raw])
-    if settings.candidates > 1:
+    raw = _filled(task, task.raw["train"][rows], shape)
+    if number_of_candidates(settings):
         _LOG.info("choosing the start among %d random subsets", len(raw))
         states = known_inits(task, sets) if settings.init == "known" else None
         losses = _candidate_losses(task, settings, complete, jnp.asarray(raw), states)
         best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
         rows, raw = rows[best], raw[best]
     return jax.vmap(lambda one: complete(_values(task, one)))(jnp.asarray(raw)), rows
+
+
+def _filled(task: Task, raw: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Texts said again until they fill the length of an item; anything else as it is."""
+    if task.table is None:
+        return raw
+    return np.stack([[_repeated(ids, shape[0]) for ids in one] for one in raw])
 
 
 def _values(task: Task, raw: jax.Array) -> jax.Array:
@@ -112,19 +138,23 @@ def _candidate_losses(
 ) -> np.ndarray:
     """The loss, on real training examples, of two learners trained on each candidate: ``float32[candidates]``."""
     key = stream(task.key, "candidates")
-    batch = minibatch(task.train, task.embed, stream(key, "batch"), jnp.zeros((), jnp.int32), _CANDIDATE_BATCH)
+    batch = minibatch(task.train, task.embed, stream(key, "batch"), jnp.zeros((), jnp.int32), CANDIDATE_BATCH)
     fresh = jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
 
-    def loss(batch: Batch, args: tuple[jax.Array, jax.Array]) -> jax.Array:
+    def loss(batch: Batch, given: LearnerState, args: tuple[jax.Array, jax.Array]) -> jax.Array:
         index, one = args
-        states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
+        states = given if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], given)
         synthetic = own_rates(task, all_rates(task, settings, complete(_values(task, one))))
         train = differentiable_training(task.learner, parts=settings.batches)
         return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels, train=train)[0]
 
-    # The batch is an argument: of a constant XLA would compute what it can, slowly, while it compiles.
-    losses = jax.jit(lambda raw, batch: jax.lax.map(partial(loss, batch), (jnp.arange(len(raw)), raw)))(raw, batch)
-    losses = np.asarray(losses)
+    # Batch and learners are arguments: of constants XLA would compute what it can, slowly, while it compiles, and
+    # another seed's would be another program.
+    @jax.jit
+    def every(raw: jax.Array, batch: Batch, given: LearnerState) -> jax.Array:
+        return jax.lax.map(partial(loss, batch, given), (jnp.arange(len(raw)), raw))
+
+    losses = np.asarray(every(raw, batch, fresh if known is None else known))
     return np.where(np.isfinite(losses), losses, np.inf)
 
 

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -15,7 +15,7 @@ import numpy as np
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
-from dd_al.data.dataset import Dataset
+from dd_al.data.dataset import Dataset, Split
 from dd_al.data.text import choose_length
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.distill.synthetic import Synthetic
@@ -225,6 +225,24 @@ def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int) -> Examples
     """Texts in buckets by length, anything else in one."""
     is_ids = raw.ndim == 2 and raw.dtype == np.int32
     return make_examples(raw, targets, buckets=buckets) if is_ids else whole(raw, targets)
+
+
+def with_training(task: Task, raw: np.ndarray, split: Split, *, buckets: int | None = None) -> Task:
+    """The task with other training data, and all else as it was, word vectors included.
+
+    Args:
+      task: any.
+      raw: the examples as they are held; see `Task.raw`.
+      split: the same with their classes.
+      buckets: of lengths; as many as suit so many texts if None.
+    """
+    targets = one_hot(split.labels, task.classes)
+    return replace(
+        task,
+        dataset=replace(task.dataset, train=split),
+        raw={**task.raw, "train": raw},
+        train=_examples(raw, targets, buckets=buckets or length_buckets(len(raw))),
+    )
 
 
 def columns(task: Task) -> dict[str, slice]:

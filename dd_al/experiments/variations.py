@@ -81,7 +81,7 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
         where = f"config.table.rows, {name!r}"
         config = to_config(common)
         try:
-            for key, value in _pairs(text):
+            for key, value in pairs(text):
                 if key.split(".")[0] in ("experiment", "seed", "table") or key == "evaluate.split":
                     raise ConfigError(f"config.{key} = {value!r}: is the same for all rows")
                 override(Settings, config, key, value)
@@ -99,7 +99,7 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
 
 def _check_common(settings: Settings, common: Settings) -> None:
     """A key that has been set for all rows is not set anew by every one of them."""
-    rows = [dict(_pairs(text)) for text in settings.table.rows.values()]
+    rows = [dict(pairs(text)) for text in settings.table.rows.values()]
     ours, untouched = to_config(common), to_config(Settings())
     for key in rows[0]:
         given, default = (reduce(lambda at, part: at[part], key.split("."), one) for one in (ours, untouched))
@@ -122,7 +122,7 @@ def published(table: TableSettings) -> dict[str, dict[str, str]]:
     for name, text in (table.published or {}).items():
         if name not in (table.rows or {}):
             raise ConfigError(f"config.table.published, {name!r}: no such row{nearest(name, table.rows or {})}")
-        found[name] = dict(_pairs(text))
+        found[name] = dict(pairs(text))
         for method in found[name]:
             if method not in METHODS:
                 hint, known = nearest(method, METHODS), ", ".join(METHODS)
@@ -130,16 +130,20 @@ def published(table: TableSettings) -> dict[str, dict[str, str]]:
     return found
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """`"key=value; key=value"` as pairs."""
+def pairs(text: str) -> list[tuple[str, str]]:
+    """Returns `"key=value; key=value"` as pairs.
+
+    Raises:
+        ConfigError: it is no such text, or gives a key twice.
+    """
     parts = [part.partition("=") for part in text.split(";") if part.strip()]
     for key, equals, _ in parts:
         if not equals:
             raise ConfigError(f"{key.strip()!r}: write key=value; key=value")
-    pairs = [(key.strip(), value.strip()) for key, _, value in parts]
-    if len(dict(pairs)) < len(pairs):
+    found = [(key.strip(), value.strip()) for key, _, value in parts]
+    if len(dict(found)) < len(found):
         raise ConfigError(f"{text!r} gives a key twice")
-    return pairs
+    return found
 
 
 def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
@@ -153,7 +157,7 @@ def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
         where = f"config.study.curves, {name!r}"
         if (other := files.setdefault(row_folder(name), name)) != name:
             raise ConfigError(f"{where}: its files would be those of {other!r}")
-        values = {key: text.split("|") for key, text in _pairs(text)}
+        values = {key: text.split("|") for key, text in pairs(text)}
         along = next((several for several in values.values() if len(several) > 1), None)
         if along is None:
             raise ConfigError(f"{where}: no key with several values, as in distill.steps=1|10|100")

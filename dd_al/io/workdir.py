@@ -19,11 +19,16 @@ _WRITTEN = (
     "results.json",
     "metrics.jsonl",
     "report.html",
+    "report.md",
+    "tables/*.csv",
     "figures/*.png",
     "checkpoints",
     "distilled.safetensors",
     "distilled.json",
     "selected.jsonl",
+    "answers.safetensors",
+    "error.json",
+    "points.json",
     "resolved.json",
     "config.json",
 )
@@ -45,7 +50,11 @@ class Workdir:
         distilled: `distilled.safetensors`.
         distilled_meta: `distilled.json`.
         selected: `selected.jsonl`.
+        answers: `answers.safetensors`, which answers on the judged split were right.
+        error: `error.json`, why a part of a comparison failed.
+        points: `points.json`, what a comparison is made of.
         resumed: whether an earlier process began the run that this one goes on with.
+        changed: whether that was with other values of keys that may change.
     """
 
     def __init__(self, path: Path, lock: IO[str], settings: Any):
@@ -61,8 +70,11 @@ class Workdir:
         self.distilled = path / "distilled.safetensors"
         self.distilled_meta = path / "distilled.json"
         self.selected = path / "selected.jsonl"
+        self.answers = path / "answers.safetensors"
+        self.error = path / "error.json"
+        self.points = path / "points.json"
         self._resolved = path / "resolved.json"
-        self.resumed = False
+        self.resumed = self.changed = False
 
     @property
     def finished(self) -> bool:
@@ -126,7 +138,12 @@ class Workdir:
 
 
 def open_workdir(
-    path: str | os.PathLike, config: Mapping[str, Any], *, overwrite: bool = False, free: Collection[str] = ()
+    path: str | os.PathLike,
+    config: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+    free: Collection[str] = (),
+    shared: bool = False,
 ) -> Workdir:
     """Opens a work directory, new or to be resumed, for this process alone.
 
@@ -136,6 +153,7 @@ def open_workdir(
             and it is compared with that later.
         overwrite: first delete what an earlier run wrote, and only that: other files of the user stay.
         free: sections of the config that may change between one start of a run and the next.
+        shared: for this process among others that say the same, each of which works on parts of its own.
 
     Raises:
         WorkdirError: another process is using the folder; it holds a run of another config (names each key that
@@ -146,24 +164,25 @@ def open_workdir(
         try:
             _refuse_foreign(path)
             path.mkdir(parents=True, exist_ok=True)
-            workdir = on_error.enter_context(Workdir(path, _lock(path), jsonable(config)))
+            workdir = on_error.enter_context(Workdir(path, _lock(path, shared), jsonable(config)))
             if overwrite:
                 _delete_written(path)
-            remove_temporaries(path)
+            if not shared:  # they may be another's
+                remove_temporaries(path)
             if workdir.config.exists():
                 _refuse_changed(workdir, jsonable(config), free)
-                workdir.resumed = True
+                workdir.resumed, workdir.changed = True, read_json(workdir.config) != jsonable(config)
         except OSError as error:
             raise WorkdirError(f"cannot use {path} as a work directory: {error.strerror} ({error.filename})") from error
         on_error.pop_all()
     return workdir
 
 
-def _lock(folder: Path) -> IO[str]:
+def _lock(folder: Path, shared: bool) -> IO[str]:
     """Takes the folder's lock, which the kernel gives back however this process ends."""
     file = open(folder / ".lock", "a+", encoding="utf-8")  # noqa: SIM115
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
         owner = file.read().strip()
@@ -174,6 +193,8 @@ def _lock(folder: Path) -> IO[str]:
     except BaseException:
         file.close()
         raise
+    if shared:
+        return file
     file.truncate(0)
     file.write(f"{os.getpid()}\n")  # for people to read; the lock itself is the kernel's
     file.flush()
@@ -226,7 +247,7 @@ def _delete_written(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    for emptied in ("figures", "runs"):
+    for emptied in ("figures", "tables", "runs"):
         with contextlib.suppress(OSError):  # not there, or with files of the user's
             (folder / emptied).rmdir()
 

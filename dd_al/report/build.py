@@ -9,6 +9,8 @@ from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
 from dd_al.report import (
     active,
+    compare_figures,
+    compare_page,
     figures,
     html,
     item_figures,
@@ -89,6 +91,9 @@ def _read(path: Path, validate=None) -> Any:
 
 def _draw(results: Mapping, metrics: list[dict], distilled: Mapping | None) -> dict[str, tuple[bytes, str, str]]:
     """Returns name → (PNG, title, caption) of every picture that there is data for."""
+    if "compare" in results:
+        drawn = compare_figures.draw(results)
+        return {name: (figures.png(picture), *words) for name, (picture, *words) in drawn.items()}
     drawn = _draw_active(results) if "active" in results else {}
     curves, majority_rate = _curves(results)
     if curves and not {"transfer", "table", "active", "study"} & results.keys():  # there are dozens, or one
@@ -226,6 +231,8 @@ def _selected_step(results: Mapping, metrics: list[dict]) -> int | None:
 
 
 def _page(results: Mapping, distilled: Mapping | None, config: Any, resumed: list[int], pictures: Mapping) -> str:
+    if "compare" in results:
+        return compare_page.page(results, config, pictures)
     several = results.get("table") or results.get("active")
     seeds = several["seeds"] if several else [results["seed"]]
     title = f"{results['dataset']['name']}: {results['experiment']}, seed {', '.join(map(str, seeds))}"

@@ -95,6 +95,51 @@ _TABLE = {
 }
 _POINTS = [{"label": [_NUMBER], "row?": [_NUMBER], "pixels?": [[[_COUNT]]]}]
 _COURSE = [{"step": _COUNT, "items": _POINTS}]
+_COMPARE = {
+    "points": [
+        {
+            "name": _TEXT,
+            "state": frozenset({"finished", "failed", "missing"}),
+            "error": (str, type(None)),
+            "folder": _TEXT,
+            "command": _TEXT,
+        }
+    ],
+    "datasets": {str: _DATASET},
+    "budgets": {str: {str: _COUNT}},
+    "corpora": {str: _TEXT},
+    "entries": [
+        {
+            "dataset": _TEXT,
+            "method": _TEXT,
+            "budget": _TEXT,
+            "noise": _NUMBER,
+            "outliers": _NUMBER,
+            "seeds": [_COUNT],
+            "accuracy": _SUMMARY,
+            "interval": [_NUMBER],
+            "macro_f1": _SUMMARY,
+            "retention?": _SUMMARY,
+            "retention_interval?": [_NUMBER],
+            "points": [_TEXT],
+            "costs": {str: _NUMBER},
+        }
+    ],
+    "tests": [
+        {
+            "dataset": _TEXT,
+            "family": _TEXT,
+            **{f"{key}_{side}": _TEXT for key in ("method", "budget") for side in "ab"},
+            "difference": _NUMBER,
+            "p": _NUMBER,
+            "p_holm": _NUMBER,
+            "smallest_p": _NUMBER,
+            "pairs": _COUNT,
+            "effect": _NUMBER,
+        }
+    ],
+    "ranks": {str: {"methods": {str: _NUMBER}, "corpora": _COUNT, "p": _NUMBER, "critical_difference": _NUMBER}},
+}
 _RESULTS = {
     "schema": frozenset({SCHEMA}),
     "experiment": _TEXT,
@@ -130,6 +175,9 @@ _RESULTS = {
         "charged": _COUNT,
         "stop?": _TEXT,
     },
+    "point?": {"name": _TEXT, "dataset": _TEXT, "method": _TEXT},
+    "costs?": {str: {str: _NUMBER}},
+    "compare?": _COMPARE,
     "time": {str: _NUMBER},
     "memory?": {str: _NUMBER},
     "vectors?": {},

@@ -40,7 +40,7 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
     """
     runs = [run for one in rows.values() for run in one]
     return {
-        "dataset": _together([one[0]["dataset"] for one in rows.values()]),
+        "dataset": together([one[0]["dataset"] for one in rows.values()]),
         "evaluate": {
             "split": runs[0]["evaluate"]["split"],
             "inits": max(run["evaluate"]["inits"] for run in runs),
@@ -68,10 +68,10 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
 
 def text(results: Mapping) -> str:
     """Returns the table in lines of plain text."""
-    shown = _aligned([list(_HEAD), *_lines(results)])
+    shown = aligned([list(_HEAD), *_lines(results)])
     shown += textwrap.wrap(results["table"]["source"] or "", max(map(len, shown)))
     if chosen := _chosen(results):
-        shown += ["", *_aligned(chosen)]
+        shown += ["", *aligned(chosen)]
     return "\n".join(shown)
 
 
@@ -167,7 +167,7 @@ def _cell(run: Mapping, method: str) -> str:
     return spread(score(run, method)) if method in run["methods"] else "–"
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     """Returns cells as lines of text, the first column to the left."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
@@ -207,7 +207,7 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _together(datasets: Sequence[Mapping]) -> dict:
+def together(datasets: Sequence[Mapping]) -> dict:
     """Returns several data sets as one entry: their names, their sizes together, and what cannot be one as None."""
     found = {data["sha256"]: data for data in datasets}
     names = dict.fromkeys(data["stand_in_for"] for data in datasets if data["stand_in_for"])

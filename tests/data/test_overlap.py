@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dd_al.data.overlap import overlapping, squeeze
+from dd_al.data.overlap import corpora, overlapping, squeeze
 
 TEXT = st.text(alphabet="ab c.", max_size=12)
 
@@ -45,3 +45,11 @@ def test_a_match_across_two_rows_is_none():
 
 def test_texts_without_letters_match_nothing():
     assert np.array_equal(overlapping(["!!!", "abc"], ["???", "…"], 0), [False, False])
+
+
+def test_data_sets_that_share_their_sentences_are_one_corpus():
+    first = [f"sentence number {i}" for i in range(50)]
+    again = [f"Sentence, number {i}!" for i in range(25, 40)]
+    other = [f"something else {i}" for i in range(50)]
+    found = corpora({"two": first, "news": other, "five": again, "empty": []})
+    assert found == {"two": "two", "news": "news", "five": "two", "empty": "empty"}

@@ -1,0 +1,24 @@
+"""Distillation against active learning, coresets and random sampling on SST-2, on one axis of budgets, with costs.
+
+python -m dd_al.main --config=configs/sst_compare.py --workdir=runs/compare
+"""
+
+from dd_al.core.settings import parse_variant, to_config
+from dd_al.experiments.settings import Settings
+
+
+def get_config(arg=None):
+    variant = parse_variant(arg, {"classes": (2, 5), "quick": bool})
+    config = to_config(Settings())
+    config.experiment = "compare"
+    config.data.name = f"sst{variant.get('classes', 2)}"
+    config.distill.iterations = 400
+    config.random.rates, config.random.steps = (1e-3, 3e-3, 1e-2), (10, 40, 160)
+    if variant.get("quick"):
+        config.compare.seeds = (0, 1)
+        config.compare.methods = ("full", "random", "predictive_entropy", "distilled")
+        config.compare.budgets, config.compare.distil_up_to = ("0.1%", "1%", "5%"), "0.1%"
+        config.compare.bought = config.compare.varied_at = "5%"
+        config.random.rates, config.random.dropout = (3e-3, 1e-2), (False,)
+        config.distill.update(iterations=100, candidates=16)
+    return config

@@ -1,0 +1,148 @@
+"""What a comparison's active learning buys: one run that fills every budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.active.queries import QUERIES
+from dd_al.core.errors import UserError
+from dd_al.core.files import atomic_write
+from dd_al.core.keys import stream
+from dd_al.data.formats import lines_of, read_text
+from dd_al.experiments import compare_costs as costs
+from dd_al.experiments.baselines import balanced_draw
+from dd_al.experiments.compare_lab import Lab, rounds_of_training
+from dd_al.experiments.task import Task
+from dd_al.io.progress import Progress
+from dd_al.io.signals import Stop
+
+
+class Acquired(NamedTuple):
+    """Texts in the order in which their labels were bought, and what that cost at each count.
+
+    Attributes:
+      rows: ``int32[labels]``, positions in the training data.
+      rounds: ``int32[labels]``, the round in which each was asked for; 0 for the first ones.
+      scores: ``float32[labels]``; NaN where the query has none.
+      counts: ``int32[points]``, labels there were when, the first ones included.
+      seconds: ``float64[points]``, of training and asking up to there, without compilation.
+      flops: ``float64[points]``, likewise.
+      seen: ``int64[points]``, texts that went through networks, likewise.
+    """
+
+    rows: np.ndarray
+    rounds: np.ndarray
+    scores: np.ndarray
+    counts: np.ndarray
+    seconds: np.ndarray
+    flops: np.ndarray
+    seen: np.ndarray
+
+
+def random_order(task: Task, first: int, seed: int) -> np.ndarray:
+    """All training examples in random order, ``int32[n]``, but for the first: those go round the classes.
+
+    They are the seed set of active learning, too, so that every method begins with the same ones: with none of a class
+    a learner knows nothing of it, and whoever labels finds one of each.
+    """
+    labels = task.labels("train")
+    by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
+    rng = np.random.default_rng([seed, 4])
+    begun = balanced_draw(rng, by_class, first)
+    rest = rng.permutation(np.setdiff1d(np.arange(len(labels)), begun))
+    return np.concatenate([begun, rest]).astype(np.int32)
+
+
+def counts_of(budgets: list[int], size: int) -> list[int]:
+    """The labels of each round of training: every budget, and between two of them as many queries as it takes.
+
+    Args:
+      budgets: rising.
+      size: labels of a query at most.
+    """
+    found = [budgets[0]]
+    for budget in budgets[1:]:
+        while found[-1] < budget:
+            found.append(min(found[-1] + size, budget))
+    return found
+
+
+def acquire(lab: Lab, task: Task, name: str, seed: int, upto: int, *, data: Hashable = "", stop: Stop) -> Acquired:
+    """Runs a query until it has bought so many labels.
+
+    Args:
+      lab: the data set.
+      task: see `Lab.task_of`.
+      name: of the query.
+      seed: of the run.
+      upto: labels in the end, one of the budgets.
+      data: see `Lab.judge_rows`.
+      stop: asked after every round.
+
+    Raises:
+      UserError: the networks diverge.
+    """
+    active, query, loop = lab.settings.active, QUERIES[name], lab.loop(task)
+    size = active.size or max(1, round(active.share * len(task.raw["train"])))
+    counts = counts_of(sorted(budget for budget in lab.budgets.values() if budget <= upto), size)
+    truth = jnp.asarray(task.labels("train"))
+    first = random_order(task, counts[0], seed)[: counts[0]]
+    begun = loop.init(stream(jax.random.key(seed), "active"), lab.most)
+    state, weights = loop.tell(begun, 0, jnp.asarray(first), truth[first]), begun.learner
+    per_step = lab.count(("real", active.batch_size), lambda: costs.real_step(task, active.batch_size))
+    per_text = lab.count(("answering", active.passes), lambda: costs.answering(task, active.passes))
+    pool = active.subset or len(task.raw["train"])
+
+    rounds, scores = [0] * len(first), [np.nan] * len(first)
+    spent, seconds, flops, seen = np.zeros(3), [0.0], [0.0], [0]
+    with Progress(len(counts) - 1, name.replace("_", " ")) as progress:
+        for number, (count, after) in enumerate(zip(counts, counts[1:]), start=1):
+            k, labels = after - count, jnp.int32(count)
+            state, trained = lab.run(("fit", data), loop.fit, state, labels, weights)
+            look = partial(loop.look, needs=query.needs)
+            shown, looked = lab.run(("look", query.needs, data), look, state, labels)
+            ask = lambda state, count, shown, k=k: loop.ask(state, count, shown, query, k)  # noqa: E731
+            (rows, values), asked = lab.run(("ask", name, k, data), ask, state, labels, shown)
+            if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((shown, *(state.learner.params,)))):
+                raise UserError(
+                    f"{name}: scores that are not finite after training on {count} labels: the networks have "
+                    "diverged; lower config.active.rate"
+                )
+            state = loop.tell(state, count, rows, truth[rows])
+            rounds += [number] * k
+            scores += np.asarray(values).tolist()
+            steps = rounds_of_training(lab.settings, count)
+            spent += [trained + looked + asked, steps * per_step + pool * per_text, steps * active.batch_size + pool]
+            for kept, value in zip((seconds, flops, seen), spent.tolist()):
+                kept.append(value)
+            progress.update(1, labels=after)
+            stop.check("the same command begins this point anew")
+    return Acquired(
+        np.asarray(state.labelled)[: counts[-1]], np.asarray(rounds, np.int32), np.asarray(scores, np.float32),
+        np.asarray(counts, np.int32), np.asarray(seconds), np.asarray(flops), np.asarray(seen, np.int64),
+    )  # fmt: skip
+
+
+def write_selected(path: Path, task: Task, name: str, seed: int, acquired: Acquired) -> None:
+    """Writes selected.jsonl: a line for each label, in the order in which they were bought."""
+    rows, labels, lines = task.dataset.train.rows, task.labels("train"), []
+    for index, number, score in zip(acquired.rows.tolist(), acquired.rounds.tolist(), acquired.scores.tolist()):
+        line = {
+            "method": name, "seed": seed, "round": number, "index": index, "row": int(rows[index]),
+            "score": None if np.isnan(score) else score, "label": int(labels[index]),
+        }  # fmt: skip
+        lines.append(json.dumps(line) + "\n")
+    atomic_write(path, "".join(lines))
+
+
+def read_selected(path: Path) -> np.ndarray:
+    """The positions in the training data of a `selected.jsonl` of this module's, ``int32[labels]``."""
+    return np.asarray([json.loads(line)["index"] for _, line in lines_of(read_text(path))], np.int32)

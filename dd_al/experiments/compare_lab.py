@@ -1,0 +1,249 @@
+"""A data set in this process: its task, and learners trained on any part of it by one recipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.active.loop import Loop, LoopState
+from dd_al.core.keys import stream
+from dd_al.data.dataset import Dataset
+from dd_al.distill.synthetic import Synthetic, as_batch, rates
+from dd_al.experiments import compare_costs as costs
+from dd_al.experiments import record
+from dd_al.experiments.active_loop import configured_loop
+from dd_al.experiments.baselines import batches_of, constant_steps, for_each
+from dd_al.experiments.compare_plan import Point, examples
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.task import Task, make_task, own_rates, with_training
+from dd_al.learner.learner import LearnerState
+from dd_al.learner.predict import accuracy, for_each_learner
+from dd_al.learner.unroll import unroll
+from dd_al.models.base import Params
+
+_FEW = 3  # learners that judge each set, if nothing else is said: the seeds are what counts
+
+
+class Judged(NamedTuple):
+    """Learners that were trained on a set.
+
+    Attributes:
+      params: stacked over learners.
+      validation: ``float[learners]``, their accuracy there.
+      recipe: what validation chose.
+      seconds: of one learner's training, compilation apart, where all of them are trained together.
+      flops: of one learner's training.
+      seen: real or synthetic examples that one learner's steps went through.
+    """
+
+    params: Params
+    validation: np.ndarray
+    recipe: dict[str, Any]
+    seconds: float
+    flops: float
+    seen: int
+
+
+class Lab:
+    """A task, its budgets in numbers, and what has been compiled for it: seeds share all programs.
+
+    Args:
+      settings: of the data set; see `compare_plan.datasets`.
+      dataset: loaded.
+      load_seconds: what that took.
+    """
+
+    def __init__(self, settings: Settings, dataset: Dataset, load_seconds: float):
+        self.settings, budgets = settings, settings.compare.budgets
+        self.task = make_task(settings, dataset, load_seconds)
+        self.budgets = {name: examples(name, len(dataset.train), dataset.num_classes) for name in budgets}
+        self.inits = settings.evaluate.inits or _FEW
+        self._compiled: dict[Hashable, Callable] = {}
+        self._variants: dict[Hashable, Task] = {}
+        self._flops: dict[Hashable, float] = {}
+
+    @property
+    def most(self) -> int:
+        """Examples of the largest budget."""
+        return max(self.budgets.values())
+
+    def task_of(self, point: Point) -> Task:
+        """The task with a point's seed, and with its wrong labels and outliers."""
+        task = replace(self.task, key=jax.random.key(point.seed))
+        varied = (point.noise, point.outliers, point.seed)
+        if any(varied[:2]):
+            if varied not in self._variants:
+                self._variants = {varied: _spoilt(self.task, *varied)}  # one is in use at a time
+            task = replace(self._variants[varied], key=task.key)
+        return task
+
+    def compiled(self, name: Hashable, function: Callable, *args: Any) -> Callable:
+        """The function for arguments of these shapes, compiled on the first call with this name."""
+        shapes = tuple((x.shape, str(x.dtype)) for x in map(jnp.asarray, jax.tree.leaves(args)))
+        if (name, shapes) not in self._compiled:
+            self._compiled[name, shapes] = jax.jit(function).lower(*args).compile()
+        return self._compiled[name, shapes]
+
+    def run(self, name: Hashable, function: Callable, *args: Any) -> tuple[Any, float]:
+        """What the function returns, and the seconds that it took without compilation."""
+        compiled, start = self.compiled(name, function, *args), time.perf_counter()
+        return jax.block_until_ready(compiled(*args)), time.perf_counter() - start
+
+    def count(self, name: Hashable, count: Callable[[], float]) -> float:
+        """Operations, counted once for each name."""
+        if name not in self._flops:
+            self._flops[name] = count()
+        return self._flops[name]
+
+    def states(self, task: Task) -> LearnerState:
+        """The fresh learners that judge every set of a seed."""
+        return task.inits("evaluation", self.inits)
+
+    def validation(self, params: Params) -> np.ndarray:
+        """Accuracies of stacked learners."""
+        task = self.task
+        look = partial(accuracy, task.learner.model, examples=task.validation, embed=task.embed)
+        return np.asarray(self.run("validation", look, params)[0])
+
+    def predicted(self, params: Params) -> np.ndarray:
+        """Classes that stacked learners predict for the judged split: the place that reads test."""
+        if "predict" not in self._compiled:
+            self._compiled["predict"] = record.predicting(self.task, self.task.learner.model)
+        return self._compiled["predict"](params, self.settings.evaluate.split)
+
+    def loop(self, task: Task, rate: float | jax.Array | None = None) -> Loop:
+        """Active learning on the task; its training is how sets larger than a minibatch are trained on, too."""
+        active = self.settings.active
+        active = active if rate is None else replace(active, rate=rate)
+        return configured_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
+
+    def judge_rows(self, task: Task, rows: np.ndarray, data: Hashable = "") -> Judged:
+        """Trains fresh learners on training examples, by the recipe that validation prefers.
+
+        Sets of up to a minibatch are trained on whole, at one of the rates, numbers of steps and with or without
+        dropout as of `config.random`; sets above `config.compare.full_batch` in minibatches at rates that fall from
+        one of `config.compare.rates`, for as many steps as `config.active` says; those between in both ways.
+
+        Args:
+          task: see `task_of`.
+          rows: ``int[n]``, positions in the training data.
+          data: a name for the task's training texts where they are not those of the data set.
+        """
+        states, found = self.states(task), []
+        if len(rows) <= self.settings.compare.full_batch or len(rows) <= self.settings.active.batch_size:
+            found.append(self._whole(task, rows, states))
+        if len(rows) > self.settings.active.batch_size:
+            found.append(self._minibatches(task, rows, states, data))
+        return max(found, key=lambda one: one.validation.mean())
+
+    def _whole(self, task: Task, rows: np.ndarray, states: LearnerState) -> Judged:
+        settings, count, best = self.settings.random, len(rows), None
+        batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, rows[None])))
+
+        def advance(key, batches, states, rate, first, until, dropout):
+            return jax.lax.fori_loop(first, until, constant_steps(self.task, key, batches, rate, dropout), states)
+
+        for dropout in settings.dropout:
+            for rate in settings.rates:
+                state, first, spent = states, 0, 0.0
+                for until in sorted(settings.steps):
+                    args = (task.key, batches, state, jnp.float32(rate), jnp.int32(first), jnp.int32(until))
+                    state, seconds = self.run(("whole", count, dropout), partial(advance, dropout=dropout), *args)
+                    first, spent = until, spent + seconds
+                    reached = self.validation(state.params)
+                    if best is None or reached.mean() > best[0].mean():
+                        best = reached, state.params, rate, until, dropout, spent
+        validation, params, rate, length, dropout, seconds = best
+        step = self.count(("real", count), lambda: costs.real_step(task, count))
+        recipe = {"steps": length, "rate": rate, "dropout": dropout, "batch": count}
+        return Judged(params, validation, recipe, seconds / self.inits, length * step, length * count)
+
+    def _minibatches(self, task: Task, rows: np.ndarray, states: LearnerState, data: Hashable) -> Judged:
+        active, count, best = self.settings.active, len(rows), None
+        labelled = np.zeros(self.most, np.int32)
+        labelled[:count] = rows
+        answers = np.where(np.arange(self.most) < count, task.labels("train")[labelled], 0).astype(np.int32)
+        keys = jax.random.split(stream(task.key, "minibatches"), self.inits)
+        labelled, answers = (jnp.broadcast_to(x, (self.inits, self.most)) for x in (labelled, answers))
+        begun = LoopState(keys, states, labelled, answers, jnp.ones((self.inits, 1), bool))
+
+        def fit(rate: jax.Array, state: LoopState, count: jax.Array, first: LearnerState) -> LearnerState:
+            return jax.vmap(self.loop(task, rate).fit, (0, None, 0))(state, count, first).learner
+
+        for rate in self.settings.compare.rates:
+            args = (jnp.float32(rate), begun, jnp.int32(count), states)
+            learners, seconds = self.run(("minibatches", data), fit, *args)
+            validation = self.validation(learners.params)
+            if best is None or validation.mean() > best[0].mean():
+                best = validation, learners.params, rate, seconds
+        validation, params, rate, seconds = best
+        steps, size = rounds_of_training(self.settings, count), active.batch_size
+        step = self.count(("real", size), lambda: costs.real_step(task, size))
+        recipe = {"steps": steps, "rate": rate, "dropout": True, "batch": size}
+        return Judged(params, validation, recipe, seconds / self.inits, steps * step, steps * size)
+
+    def judge_sets(self, task: Task, settings: Settings, synthetic: Synthetic, states: LearnerState) -> Judged:
+        """Trains learners on distilled sets by their own schedule: all on one, or each on a set of its own.
+
+        Args:
+          task: see `task_of`.
+          settings: of the distillation.
+          synthetic: stacked sets.
+          states: stacked learners.
+        """
+        distill, own = settings.distill, own_rates(task, synthetic)
+        own = jax.tree.map(lambda x: jnp.broadcast_to(x, (self.inits, *x.shape[1:])), own)
+
+        def train(states: LearnerState, synthetic: Synthetic) -> LearnerState:
+            def one(state: LearnerState, one: Synthetic) -> LearnerState:
+                batch = as_batch(one, distill.labels)
+                return unroll(self.task.learner, state, batch, rates(one), parts=distill.batches)
+
+            return for_each_learner(self.task.learner.model, one)(states, synthetic)
+
+        learners, seconds = self.run(("distilled", distill.labels, distill.batches), train, states, own)
+        steps, count = own.log_rates.shape[1], own.inputs.shape[1] // distill.batches
+        batch = part = jax.eval_shape(lambda: as_batch(jax.tree.map(lambda x: x[0], own), distill.labels))
+        if distill.batches > 1:
+            part = jax.tree.map(lambda x: jax.ShapeDtypeStruct((count, *x.shape[1:]), x.dtype), batch)
+        step = self.count(("distilled", own.inputs.shape[1:]), lambda: costs.training_step(task, part))
+        return Judged(
+            learners.params, self.validation(learners.params), {"steps": steps, "rate": "learned"},
+            seconds / self.inits, steps * step, steps * count,
+        )  # fmt: skip
+
+
+def rounds_of_training(settings: Settings, count: int) -> int:
+    """Steps that training on so many labels takes in minibatches; see `configured_loop`."""
+    active = settings.active
+    return max(active.steps, -(-active.epochs * count // active.batch_size))
+
+
+def _spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:
+    """The task with a share of wrong labels in its training data, and of texts that are shuffled words."""
+    split, raw = task.dataset.train, task.raw["train"].copy()
+    rng = np.random.default_rng([seed, 2])
+    labels = split.labels
+    if noise:
+        wrong = (labels + rng.integers(1, max(task.classes, 2), len(labels))) % task.classes
+        labels = np.where(rng.random(len(labels)) < noise, wrong, labels).astype(np.int32)
+    if outliers:
+        rows = outlier_rows(len(raw), outliers, seed)
+        words = raw[raw > 0]  # as often as they occur
+        drawn = rng.choice(words, raw[rows].shape)
+        raw[rows] = np.where(raw[rows] > 0, drawn, 0)
+        labels = labels.copy()
+        labels[rows] = rng.integers(0, task.classes, len(rows))
+    return with_training(task, raw, replace(split, labels=labels))
+
+
+def outlier_rows(train: int, share: float, seed: int) -> np.ndarray:
+    """Which training texts are made of shuffled words: positions, rising."""
+    return np.sort(np.random.default_rng([seed, 3]).permutation(train)[: round(share * train)])

@@ -1,0 +1,177 @@
+"""Which points a comparison is made of: independent jobs, each with a folder of its own."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+from dd_al.core.errors import ConfigError, nearest
+from dd_al.core.settings import from_config, override, to_config
+from dd_al.experiments.compare_settings import ACTIVE, DISTILLED, CompareSettings
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.variations import pairs, row_folder
+
+ALL = "all"  # the budget of training on all of the data
+_PER_CLASS = re.compile(r"(\d+)\s*/\s*class")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One job: a method on a data set with a seed, for one budget or for several that it fills as it goes.
+
+    Attributes:
+      dataset: its name in the comparison.
+      method: one of `compare_settings.METHODS`.
+      seed: of the run.
+      budgets: as in the config, in their order; ``(ALL,)`` for the full data.
+      noise: share of wrong labels in the training data.
+      outliers: share of the training texts that are shuffled words.
+    """
+
+    dataset: str
+    method: str
+    seed: int
+    budgets: tuple[str, ...]
+    noise: float = 0.0
+    outliers: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Of the folder."""
+        parts = [row_folder(self.dataset), self.method]
+        if self.method in DISTILLED:
+            parts += self.budgets
+        parts += [f"{key}{value:g}" for key in ("noise", "outliers") if (value := getattr(self, key))]
+        return "-".join([re.sub(r"[^\w.]+", "_", part.replace("%", "pc")) for part in parts] + [f"seed{self.seed}"])
+
+
+def examples(budget: str, train: int, classes: int) -> int:
+    """How many examples a budget is: ``"2/class"`` of each, or ``"0.5%"`` of the training data, in whole classes.
+
+    Args:
+      budget: as in `config.compare.budgets`.
+      train: training examples.
+      classes: how many there are.
+
+    Raises:
+      ConfigError: it is no such text, or more than there is.
+    """
+    if found := _PER_CLASS.fullmatch(budget.strip()):
+        count = int(found[1]) * classes
+    elif found := _SHARE.fullmatch(budget.strip()):
+        count = math.ceil(round(float(found[1]) / 100 * train, 9) / classes) * classes
+    else:
+        raise ConfigError(f"config.compare.budgets: {budget!r} is neither like '2/class' nor like '0.5%'")
+    if not 0 < count < train:
+        raise ConfigError(f"config.compare.budgets: {budget!r} are {count} of {train} training examples")
+    return count
+
+
+def datasets(settings: Settings) -> dict[str, Settings]:
+    """The config of the points of each data set, by its name in the comparison.
+
+    Raises:
+      ConfigError: keys that there are not, or names that would share a folder.
+    """
+    # What a point depends on: with more seeds, methods or data sets beside it, it is still the same.
+    kept = {key: getattr(settings.compare, key) for key in ("budgets", "query", "bought", "rates", "full_batch")}
+    common = replace(settings, compare=CompareSettings(**kept))
+    if not settings.compare.datasets:
+        return {settings.data.name: common}
+    found, folders = {}, {}
+    for name, text in settings.compare.datasets.items():
+        where, config, folder = f"config.compare.datasets, {name!r}", to_config(common), row_folder(name)
+        try:
+            for key, value in pairs(text):
+                if key.split(".")[0] in ("experiment", "seed", "compare", "evaluate"):
+                    raise ConfigError(f"config.{key} = {value!r}: is the same for all data sets")
+                override(Settings, config, key, value)
+            found[name] = from_config(Settings, config)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        if not folder or folder in folders:
+            why = f"its folders would be those of {folders[folder]!r}" if folder else "a name needs letters or digits"
+            raise ConfigError(f"{where}: {why}")
+        folders[folder] = name
+    return found
+
+
+def points(settings: Settings) -> list[Point]:
+    """All points: every seed's together, so that a comparison that is stopped has whole seeds.
+
+    Raises:
+      ConfigError: budgets, methods and variations that do not go together.
+    """
+    compare, found = settings.compare, []
+    _check(settings)
+    distilled = compare.budgets[: compare.budgets.index(compare.distil_up_to) + 1]
+    at = compare.budgets.index(compare.varied_at)
+    for seed in compare.seeds:
+        for name in datasets(settings):
+            for method in sorted(compare.methods, key=_order):
+                for budgets in _filled(method, compare.budgets, distilled):
+                    found.append(Point(name, method, seed, budgets))
+            for share in compare.noise or ():
+                for method in sorted(compare.methods, key=_order):
+                    if share and method in ("random", "distilled", *ACTIVE):
+                        own = [distilled[: at + 1][-1:]]
+                        if method != "distilled":
+                            own = _filled(method, compare.budgets[: at + 1], distilled)
+                        found += [Point(name, method, seed, budgets, noise=share) for budgets in own]
+            if compare.outliers:
+                for method in sorted(compare.methods, key=_order):
+                    if method in ("random", *ACTIVE):
+                        own = _filled(method, compare.budgets[: at + 1], distilled)
+                        found += [Point(name, method, seed, budgets, outliers=compare.outliers) for budgets in own]
+    return found
+
+
+def sliced(every: list[Point], text: str) -> list[Point]:
+    """The points of a slice, ``"3/40"``: the third of forty, which has every fortieth point.
+
+    Raises:
+      ConfigError: it is no such text.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise ConfigError(f"--points={text}: write --points=3/40, for the third of forty slices")
+    return every[int(found[1]) - 1 :: int(found[2])]
+
+
+def _order(method: str) -> int:
+    """What others look at comes first: learners on all data, then what active learning bought."""
+    return (method != "full") + (method in DISTILLED)
+
+
+def _filled(method: str, budgets: tuple[str, ...], distilled: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The budgets of each point of a method: distillation has a point for each, as its cost is nearly all of it.
+
+    Active learning begins with the smallest, which is that of random sampling.
+    """
+    if method == "full":
+        return [(ALL,)]
+    if method in ACTIVE:
+        return [budgets[1:]] if len(budgets) > 1 else []
+    return [(budget,) for budget in distilled] if method in DISTILLED else [budgets]
+
+
+def _check(settings: Settings) -> None:
+    compare = settings.compare
+    if settings.seed:
+        raise ConfigError(f"config.seed = {settings.seed}: the seeds of a comparison are config.compare.seeds")
+    for key in ("distil_up_to", "varied_at"):
+        value = getattr(compare, key)
+        if value not in compare.budgets:
+            known = ", ".join(compare.budgets)
+            hint = nearest(value, compare.budgets)
+            raise ConfigError(f"config.compare.{key} = {value!r}: must be one of config.compare.budgets, {known}{hint}")
+    for budget in (*compare.budgets, compare.bought):
+        examples(budget, 10**9, 2)
+    if len(compare.budgets) < 2 and any(method in ACTIVE for method in compare.methods):
+        raise ConfigError(
+            f"config.compare.budgets = {compare.budgets}: active learning begins with the first, and needs a second"
+        )
+    if "full" not in compare.methods:
+        raise ConfigError("config.compare.methods: 'full' must be among them, as all else is measured by it")

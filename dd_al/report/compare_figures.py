@@ -1,0 +1,120 @@
+"""The pictures of a comparison: accuracy against budgets, what it costs, and what wrong labels do."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dd_al.report.compare_words import TITLES, plain_entries
+from dd_al.report.figures import GREY, PALETTE, new_figure, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MARKS = "osD^vP*Xhd<>"
+
+
+def draw(results: Mapping) -> dict[str, tuple[Any, str, str]]:
+    """Returns name → (figure, title, caption) of every picture that there is data for."""
+    found, drawn = results["compare"], {}
+    for number, name in enumerate(found["datasets"]):
+        entries, where = plain_entries(results, name), "" if len(found["datasets"]) == 1 else f", {name}"
+        if len({entry["method"] for entry in entries}) < 2:
+            continue
+        drawn[f"budgets_{number}"] = (
+            budgets(entries),
+            f"Accuracy against budget{where}",
+            "Mean over seeds; the band is Student's 95 % interval from three seeds on. Log axis; all of the data is "
+            "the dotted line.",
+        )
+        drawn[f"labels_{number}"] = (
+            trade_off(entries, "labels", "labels that a person gives"),
+            f"Accuracy against labels{where}",
+            "A mark for each method and budget: distillation and instance selection look at every label.",
+        )
+        drawn[f"seconds_{number}"] = (
+            trade_off(entries, "train_s", "seconds to train one learner"),
+            f"Accuracy against seconds of training{where}",
+            "What each training on the finished set takes, on the machine that computed the points.",
+        )
+        drawn[f"storage_{number}"] = (
+            trade_off(entries, "bytes", "bytes of the set"),
+            f"Accuracy against storage{where}",
+            "Texts as UTF-8 with a byte for the label; distilled sets as float32 numbers. Word vectors come on top of "
+            "both.",
+        )
+    return drawn
+
+
+def budgets(entries: Sequence[Mapping]) -> "Figure":
+    """Draws accuracy against the number of examples, a line for each method.
+
+    Args:
+        entries: of one data set; see `results["compare"]["entries"]`.
+    """
+    figure, axes = new_figure(size=(6.2, 4.4))
+    for method, (colour, mark, line) in _styles(entries).items():
+        ours = sorted((one for one in entries if one["method"] == method), key=lambda one: one["costs"]["examples"])
+        x = [one["costs"]["examples"] for one in ours]
+        mean = 100 * np.asarray([one["accuracy"]["mean"] for one in ours])
+        axes.plot(
+            x, mean, color=colour, linestyle=line, marker=mark, markersize=4.5, linewidth=1.6, label=TITLES[method]
+        )
+        if all("over_seeds" in one for one in ours):
+            low, high = 100 * np.asarray([one["over_seeds"] for one in ours]).T
+            axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
+    _ceiling(axes, entries)
+    axes.set_xscale("log")
+    axes.set(xlabel="examples to train on", ylabel="accuracy (%)")
+    _plain_ticks(axes)
+    figure.legend(frameon=False, loc="outside upper center", ncols=2, fontsize=8)
+    return figure
+
+
+def trade_off(entries: Sequence[Mapping], cost: str, label: str) -> "Figure":
+    """Draws accuracy against a cost on a log axis, a mark for each method and budget.
+
+    Args:
+        entries: see `budgets`.
+        cost: a key of their `costs`.
+        label: of the axis.
+    """
+    figure, axes = new_figure(size=(5.6, 3.9))
+    for method, (colour, mark, line) in _styles(entries, full=True).items():
+        ours = [one for one in entries if one["method"] == method and (one["costs"].get(cost) or 0) > 0]
+        ours.sort(key=lambda one: one["costs"]["examples"])
+        x, y = [one["costs"][cost] for one in ours], [100 * one["accuracy"]["mean"] for one in ours]
+        axes.plot(x, y, color=colour, linestyle=line, linewidth=0.7, marker=mark, markersize=5.5, label=TITLES[method])
+    axes.set_xscale("log")
+    axes.set(xlabel=label, ylabel="accuracy (%)")
+    figure.legend(frameon=False, loc="outside upper center", ncols=2, fontsize=8)
+    return figure
+
+
+def _styles(entries: Sequence[Mapping], *, full: bool = False) -> dict[str, tuple[str, str, Any]]:
+    """Returns colour, mark and line of every method: random sampling is black and dashed, distillation solid."""
+    present = {entry["method"] for entry in entries}
+    methods = [name for name in TITLES if name in present and name not in ("random", "full")]
+    styles = {"random": ("black", "x", "--")} if "random" in present else {}
+    colours = [colour for colour in PALETTE if colour != "#000000"]
+    for index, name in enumerate(methods):
+        line = "-" if name.startswith("distilled") else (0, (4, 1)) if index % 2 else (0, (1, 1))
+        styles[name] = colours[index % len(colours)], _MARKS[index % len(_MARKS)], line
+    if full and "full" in present:
+        styles["full"] = GREY, "s", "-"
+    return styles
+
+
+def _ceiling(axes: "Axes", entries: Sequence[Mapping]) -> None:
+    for entry in entries:
+        if entry["method"] == "full":
+            axes.axhline(
+                100 * entry["accuracy"]["mean"], color=GREY, linestyle=":", linewidth=1.2, label=plain(TITLES["full"])
+            )
+
+
+def _plain_ticks(axes: "Axes") -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

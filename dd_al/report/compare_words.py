@@ -1,0 +1,125 @@
+"""What a comparison's methods are called, its verdict, and which method is for whom: words made from its numbers."""
+
+from collections.abc import Mapping, Sequence
+
+from dd_al.report.active import QUERY_TITLES
+from dd_al.report.learning import ENOUGH_SEEDS
+from dd_al.report.schema import METHOD_TITLES
+from dd_al.report.verdict import interval, percent
+
+TITLES = {
+    "random": "Random sampling",
+    **{name: title for name, title in METHOD_TITLES.items() if name not in ("random", "distilled")},
+    **{name: title for name, title in QUERY_TITLES.items() if name != "random"},
+    "distilled": "Distilled",
+    "distilled_hard": "Distilled, hard labels",
+    "distilled_known": "Distilled, known initialisation",
+    "distilled_known_hard": "Distilled, known initialisation, hard labels",
+    "distilled_bought": "Distilled from bought labels (AL → DD)",
+    "distilled_picked": "Distilled, started from picks",
+    "distilled_taught": "Distilled, with teachers",
+}
+_SIGNIFICANT = 0.05
+
+
+def plain_entries(results: Mapping, dataset: str) -> list[Mapping]:
+    """Returns the entries of a data set without wrong labels and outliers."""
+    entries = results["compare"]["entries"]
+    return [one for one in entries if one["dataset"] == dataset and not one["noise"] and not one["outliers"]]
+
+
+def name_of(entry: Mapping) -> str:
+    """Returns a method with its budget in words, as "Distilled at 0.1%"."""
+    return TITLES[entry["method"]] + ("" if entry["method"] == "full" else f" at {entry['budget']}")
+
+
+def verdict(results: Mapping, dataset: str) -> str:
+    """Returns two sentences: what the two rivals reach, and whether seeds say that they differ.
+
+    Compared are the best distilled set, by validation, and the best of active learning at the smallest budget that
+    buys more labels than the set has items, but no less than 1 % of the data.
+    """
+    entries = plain_entries(results, dataset)
+    distilled, active = _rivals(entries)
+    if not distilled or not active:
+        return "This comparison has no distilled set, or no active learning, to put beside the other."
+    one, other = (max(some, key=lambda entry: entry["validation_accuracy"]["mean"]) for some in (distilled, active))
+    first = (
+        f"{one['costs']['examples']:,.0f} synthetic sentences train a fresh learner to {_reached(one)}, and "
+        f"{other['costs']['examples']:,.0f} labels bought by {TITLES[other['method']].lower()} to {_reached(other)}"
+    )
+    full = next((entry for entry in entries if entry["method"] == "full"), None)
+    first += f"; all {full['costs']['examples']:,.0f} give {percent(full['accuracy']['mean'])} %." if full else "."
+    return f"{first} {_tested(results, dataset, one, other)}"
+
+
+def _rivals(entries: Sequence[Mapping]) -> tuple[list[Mapping], list[Mapping]]:
+    distilled = [one for one in entries if one["method"] == "distilled"]
+    if not distilled:
+        return [], []
+    active = [one for one in entries if "picked" in one and one["costs"]["share"] >= 0.01]
+    least = min((one["costs"]["examples"] for one in active), default=0)
+    return distilled, [one for one in active if one["costs"]["examples"] == least]
+
+
+def _reached(entry: Mapping) -> str:
+    kept = entry.get("retention")
+    share = f", {percent(kept['mean'])} % {interval(entry['retention_interval'])} of all data" if kept else ""
+    return f"{percent(entry['accuracy']['mean'])} % {interval(entry['interval'])}{share}"
+
+
+def _tested(results: Mapping, dataset: str, one: Mapping, other: Mapping) -> str:
+    for test in results["compare"]["tests"]:
+        names = [(test[f"method_{side}"], test[f"budget_{side}"]) for side in "ab"]
+        ours = [(entry["method"], entry["budget"]) for entry in (one, other)]
+        if test["dataset"] == dataset and test["family"] == "rivals" and names == ours:
+            break
+    else:
+        return "No seeds are common to both, so nothing is tested."
+    lead = "distillation" if test["difference"] > 0 else "active learning"
+    points = f"{100 * abs(test['difference']):.1f} points"
+    if test["pairs"] < ENOUGH_SEEDS:
+        return (
+            f"That is {points} for {lead}, which is no verdict: that takes {ENOUGH_SEEDS} seeds, and {test['pairs']} "
+            f"cannot bring p below {test['smallest_p']:.3g}."
+        )
+    if test["p_holm"] < _SIGNIFICANT:
+        return f"Over {test['pairs']} seeds {lead} is ahead by {points} (p = {test['p_holm']:.3g}, adjusted)."
+    return f"Over {test['pairs']} seeds nothing can be told: {points} for {lead}, p = {test['p_holm']:.3g}, adjusted."
+
+
+def advice(results: Mapping, dataset: str, *, keep: float = 0.9) -> list[tuple[str, str]]:
+    """Returns which method to pick for a person who lacks something: the least of it that keeps most of the accuracy.
+
+    Args:
+        results: of a comparison.
+        dataset: its name.
+        keep: the share of the accuracy on all data that counts as most.
+    """
+    entries = [one for one in plain_entries(results, dataset) if (one.get("retention") or {}).get("mean", 0) >= keep]
+    wants = {
+        "labels": ("Labels", "labels", lambda v: f"{v:,.0f} labels"),
+        "bytes": ("Storage", "bytes", lambda v: f"{_size(v)}"),
+        "train_s": ("Time to train, again and again", "train_s", lambda v: f"{v:.2g} s for each training"),
+        "build_s": ("Time to make the set", "build_s", lambda v: f"{v:,.0f} s to make it"),
+    }
+    found = []
+    for title, key, shown in wants.values():
+        known = [one for one in entries if one["costs"].get(key) is not None]
+        if known:
+            best = min(known, key=lambda one: (one["costs"][key], -one["accuracy"]["mean"]))
+            what = f"{name_of(best)}: {shown(best['costs'][key])}, {percent(best['retention']['mean'])} % of all data"
+            found.append((title, what))
+    return found
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB"
+
+
+def break_even(entry: Mapping, full: Mapping | None) -> float | None:
+    """Returns after how many trainings a set has saved the time that it took to make; None if never."""
+    if full is None or entry is full:
+        return None
+    saved = full["costs"]["train_s"] - entry["costs"]["train_s"]
+    return entry["costs"]["build_s"] / saved if saved > 0 else None
