@@ -33,6 +33,7 @@ VARIANTS = {
     "mnist_distill.py": {},  # images and rows: tests/test_arrays_end_to_end.py
     "cifar_distill.py": {},
     "moons.py": {},
+    "sst_compare.py": {},  # of several runs: run below, and in tests/experiments/test_compare.py
     "images_distill.py": {},
     "table_distill.py": {},
 }
@@ -296,6 +297,24 @@ def test_a_table_of_one_run(write_reviews, tmp_path, capsys):
     assert results["methods"]["one: distilled"]["test_accuracy"]["values"] == [accuracy]
     assert command("sst_distill.py", "", data, tmp_path / "w", *flags) == 0
     assert "holds a finished run" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_quick_comparison(write_reviews, tmp_path, capsys):
+    data = write_reviews(tmp_path / "data", 2)
+    # Of 60 sentences a percent is not even one of each class.
+    flags = (
+        "--config.compare.budgets=1/class,10%", "--config.compare.distil_up_to=1/class", "--config.compare.bought=10%",
+        "--config.compare.varied_at=10%", "--config.random.steps=1,2", "--config.active.steps=2",
+        "--config.evaluate.inits=2", "--config.evaluate.split=validation",
+    )  # fmt: skip
+    assert command("sst_compare.py", "quick=true", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
+    assert "validation accuracy in %" in capsys.readouterr().out
+    schema.validate(results := read_json(tmp_path / "w/results.json"))
+    assert {one["state"] for one in results["compare"]["points"]} == {"finished"}
+    assert {one["method"] for one in results["compare"]["entries"]} == {
+        "full", "random", "predictive_entropy", "distilled"
+    }  # fmt: skip
 
 
 @pytest.mark.slow

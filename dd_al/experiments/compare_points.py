@@ -24,6 +24,7 @@ from dd_al.experiments.baselines import Trained, fit_full
 from dd_al.experiments.compare_acquire import Acquired, acquire, random_order, read_selected, write_selected
 from dd_al.experiments.compare_lab import Judged, Lab
 from dd_al.experiments.compare_plan import ALL, Point, examples
+from dd_al.experiments.compare_privacy import membership, nearness
 from dd_al.experiments.compare_settings import ACTIVE, DISTILLED
 from dd_al.experiments.coresets import features_of
 from dd_al.experiments.distill import describe, make_artefact
@@ -48,6 +49,7 @@ class Built(NamedTuple):
 
     Attributes:
       judged: learners trained on it.
+      members: ``int[n]``, positions of the training examples that the learners owe something to.
       labels: that a person had to give.
       examples: in the set.
       floats: numbers to be stored of what networks read, with labels and rates where those are numbers, too.
@@ -58,6 +60,7 @@ class Built(NamedTuple):
     """
 
     judged: Judged
+    members: np.ndarray
     labels: int
     examples: int
     floats: int
@@ -84,13 +87,14 @@ def compute(lab: Lab, point: Point, workdir: Workdir, *, siblings: Mapping[str, 
     elif point.method in ACTIVE:
         built, extra = _active(lab, task, point, workdir, stop)
     elif point.method in DISTILLED:
-        built = {point.budgets[0]: _distilled(lab, task, point, workdir, siblings, stop)}
+        made, extra = _distilled(lab, task, point, workdir, siblings, stop)
+        built = {point.budgets[0]: made}
     elif point.method == "random":
         order = random_order(task, min(lab.budgets.values()), point.seed)
         built = {name: _rows(lab, task, order[: lab.budgets[name]], _data(point)) for name in point.budgets}
     else:
         built = _coresets(lab, task, point, workdir, siblings, stop)
-    _write(lab, point, workdir, built, extra, time.perf_counter() - began)
+    _write(lab, task, point, workdir, built, extra, began)
 
 
 def _data(point: Point) -> Any:
@@ -104,7 +108,7 @@ def _rows(lab: Lab, task: Task, rows: np.ndarray, data: Any = "", labels: int | 
     texts = task.dataset.train.texts
     size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
     floats = len(rows) * int(np.prod(task.shape))
-    return Built(judged, len(rows) if labels is None else labels, len(rows), floats, size, **cost)
+    return Built(judged, rows, len(rows) if labels is None else labels, len(rows), floats, size, **cost)
 
 
 def _fit_full(
@@ -142,7 +146,7 @@ def _full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
     )  # fmt: skip
     texts = task.dataset.train.texts
     size = sum(len(text.encode()) + 1 for text in texts)
-    return Built(judged, count, count, count * int(np.prod(task.shape)), size)
+    return Built(judged, np.arange(count), count, count, count * int(np.prod(task.shape)), size)
 
 
 def _coresets(
@@ -226,10 +230,11 @@ def _bought(
 def _distilled(lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop) -> Built:
     items, labels, before = lab.budgets[point.budgets[0]], len(task.raw["train"]), (0.0, 0.0, 0)
     settings, outer_task, starts = distillation(lab.settings, point.method, items), task, None
+    members = np.arange(labels)
     if point.method == "distilled_bought":
         labels = examples(settings.compare.bought, labels, task.classes)
         rows, *before = _bought(lab, task, point, labels, siblings, workdir, stop)
-        outer_task = _only(task, rows)
+        outer_task, members = _only(task, rows), rows
     elif point.method == "distilled_picked":
         rows, *before = _bought(lab, task, point, items, siblings, workdir, stop)
         starts = rows[None]
@@ -248,11 +253,13 @@ def _distilled(lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: M
     )
     floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
     judged.recipe["outer_step"] = int(found.best_step.max())
+    start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
+    extra = {"nearness": nearness(outer_task, one, start_rows)}
     return Built(
-        judged, labels, items, floats, _FLOAT * floats,
+        judged, members, labels, items, floats, _FLOAT * floats,
         seconds=before[0] + (found.teachers_s + found.optimise_s) / sets, flops=before[1] + work,
         seen=int(before[2]) + settings.distill.iterations * settings.distill.batch_size,
-    )  # fmt: skip
+    ), extra  # fmt: skip
 
 
 def distillation(settings: Settings, method: str, items: int) -> Settings:
@@ -280,10 +287,10 @@ def _only(task: Task, rows: np.ndarray) -> Task:
 
 
 def _write(
-    lab: Lab, point: Point, workdir: Workdir, built: Mapping[str, Built], extra: Mapping[str, Any], seconds: float
+    lab: Lab, task: Task, point: Point, workdir: Workdir, built: Mapping[str, Built], extra: Mapping, began: float
 ) -> None:
     """Judges the learners of every budget, writes which answers are right, then the results, which end the point."""
-    task, split = lab.task, lab.settings.evaluate.split
+    split = lab.settings.evaluate.split
     truth, methods, costs_of, budgets, correct = task.labels(split), {}, {}, {}, {}
     for name, one in built.items():
         predicted = lab.predicted(one.judged.params)
@@ -294,6 +301,7 @@ def _write(
             f"{split}_macro_f1": summary(statistics.macro_f1(predicted, truth, task.classes)),
             "validation_accuracy": summary(one.judged.validation),
             "hyperparameters": one.judged.recipe,
+            "membership": summary(membership(lab, task, one.judged.params, one.members, point.seed)),
         }
         count = len(task.dataset.train)
         budgets[name] = record.given(one.examples, count, one.labels, one.floats)
@@ -308,14 +316,14 @@ def _write(
         "compare",
         point.seed,
         command=record.command(),
-        dataset=task.dataset.provenance(split),
+        dataset=lab.task.dataset.provenance(split),
         **({"vectors": task.vectors.report} if task.vectors else {}),
         evaluate={"split": split, "inits": lab.inits, "init": "known" if "known" in point.method else "random"},
         budget=budgets,
         methods=methods,
         costs=costs_of,
         point={"name": point.name, "dataset": point.dataset, "method": point.method, **extra},
-        time={"total_s": round(seconds, 3)},
+        time={"total_s": round(time.perf_counter() - began, 3)},
         memory={"peak_rss_mb": round(record.peak_rss_mb(), 1)},
         environment=record.environment(),
     )

@@ -69,6 +69,9 @@ def page(results: Mapping, config: Any, pictures: Mapping) -> str:
             body += [tag("h3", "Which to pick if you lack"), pairs(lacking), tag("p", note, class_="soft")]
         body += [tag("h2", f"Accuracy and share of all data: {name}"), _retention(entries)]
         body += [tag("h2", f"Costs: {name}"), _costs(entries)]
+        body += [tag("h2", f"What is given away: {name}"), _privacy(entries)]
+        if spoilt := _spoilt(results, name):
+            body += [tag("h2", f"Wrong labels and outliers: {name}"), spoilt]
         if picked := [one for one in entries if "picked" in one]:
             body += [tag("h2", f"What active learning bought: {name}"), _picked(picked, found["datasets"][name])]
     body += [tag("h2", "Tests over seeds"), _tests(found), tag("h2", "Ranks over data sets"), _ranks(found)]
@@ -137,6 +140,59 @@ def _costs(entries: Sequence[Mapping]) -> Markup:
         "many trainings a set has saved the time that making it took, against training on all data each time."
     )
     return markup([html.table(_COSTS, rows, class_="numbers"), tag("p", note, class_="soft")])
+
+
+def _privacy(entries: Sequence[Mapping]) -> Markup:
+    """Returns how well members are told from others, and how near synthetic examples are to real ones."""
+    head = (
+        "Method",
+        "Members told from others, %",
+        "Nearest real one, cosine",
+        "Of other real ones",
+        "Starts found, %",
+    )
+    rows = []
+    for one in sorted(entries, key=lambda one: (list(TITLES).index(one["method"]), one["costs"]["examples"])):
+        near = one.get("nearness", {})
+        cosines = (f"{near[key]['mean']:.2f}" if key in near else "–" for key in ("nearest", "chance"))
+        recovered = spread(near["recovered"]) if "recovered" in near else "–"
+        rows.append([name_of(one), spread(one["membership"]), *cosines, recovered])
+    note = (
+        "Members are the training examples that a learner's set was chosen or made from, others the judged split: how "
+        "often a member has the smaller loss, 50 % being chance (the attack of Yeom et al. 2018). For synthetic "
+        "examples: the cosine with the nearest training example, by the means of their word vectors, beside that of "
+        "validation examples, and how often the nearest is the one that the item began as. Neither proves that nothing "
+        "is given away; a stronger attack may find more."
+    )
+    return markup([html.table(head, rows, class_="numbers"), tag("p", note, class_="soft")])
+
+
+def _spoilt(results: Mapping, name: str) -> Markup:
+    """Returns accuracies with wrong labels and outliers beside those without; nothing where there are none."""
+    entries = [one for one in results["compare"]["entries"] if one["dataset"] == name]
+    varied = [one for one in entries if one["noise"] or one["outliers"]]
+    if not varied:
+        return markup([])
+    clean = {(one["method"], one["budget"]): one for one in plain_entries(results, name)}
+    rows = []
+    for one in sorted(varied, key=lambda one: (list(TITLES).index(one["method"]), one["costs"]["examples"])):
+        what = f"{percent(one['noise'], 0)} % wrong labels" if one["noise"] else ""
+        what += f"{percent(one['outliers'], 0)} % outliers" if one["outliers"] else ""
+        before = clean.get((one["method"], one["budget"]))
+        change = f"{100 * (one['accuracy']['mean'] - before['accuracy']['mean']):+.1f}" if before else "–"
+        bought = one.get("picked", {}).get("outliers")
+        rows.append(
+            [
+                name_of(one), what, spread(before["accuracy"]) if before else "–", spread(one["accuracy"]), change,
+                f"{spread(bought)} %" if bought else "–",
+            ]
+        )  # fmt: skip
+    head = ("Method", "Training data", "Accuracy without, %", "Accuracy with, %", "Change, points", "Outliers bought")
+    note = (
+        "Wrong labels are any other class, in the training data alone; outliers are texts of words that were drawn at "
+        "random, as often as they occur, with labels of chance. Bought: the share among all that was asked for."
+    )
+    return markup([html.table(head, rows, class_="numbers"), tag("p", note, class_="soft")])
 
 
 def _tests(found: Mapping) -> Markup:

@@ -118,6 +118,7 @@ def _entry(entry: dict, members: list[tuple[Mapping, str]], full: Mapping[int, n
         "interval": list(bootstrap_interval(correct)),
         "macro_f1": summary([one["methods"][budget][f"{split}_macro_f1"]["mean"] for one in results]),
         "validation_accuracy": summary([one["methods"][budget]["validation_accuracy"]["mean"] for one in results]),
+        "membership": summary([one["methods"][budget]["membership"]["mean"] for one in results]),
         "points": [one["point"]["name"] for one, _ in members],
         "costs": {
             key: float(np.mean([np.nan if (v := one["costs"][budget][key]) is None else v for one in results]))
@@ -131,6 +132,9 @@ def _entry(entry: dict, members: list[tuple[Mapping, str]], full: Mapping[int, n
         kept = correct[paired].mean(1) / ceiling.mean(1)
         entry["retention"] = summary(kept)
         entry["retention_interval"] = list(retention_interval(correct[paired], ceiling, paired=True))
+    near = [one["point"]["nearness"] for one in results if "nearness" in one["point"]]
+    if near:
+        entry["nearness"] = {key: summary([one[key] for one in near]) for key in near[0]}
     picked = [one["point"]["picked"] for one in results if "picked" in one.get("point", {})]
     if picked:
         entry["picked"] = {

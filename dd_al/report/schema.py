@@ -55,6 +55,7 @@ _METHOD = {
     "selected_step?": _COUNT,
     "outer?": {name: [_NUMBER] for name in ("steps", "loss", "accuracy", "validation_accuracy")},
     "note?": _TEXT,
+    "membership?": _SUMMARY,
     "hyperparameters?": {},
 }
 _DATASET = {

@@ -136,6 +136,18 @@ def retention_interval(
     return _interval(above[below > 0] / below[below > 0], level)
 
 
+def ranked_apart(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Returns the area under the ROC curve: how often one of ours is larger than one of theirs, ties as halves.
+
+    Args:
+        ours: float[n].
+        theirs: float[m].
+    """
+    ours, theirs = np.sort(np.asarray(ours, float)), np.asarray(theirs, float)
+    below, upto = np.searchsorted(ours, theirs, "left"), np.searchsorted(ours, theirs, "right")
+    return float(1 - np.mean((below + upto) / 2) / len(ours))
+
+
 def _matching(predictions: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     predictions, labels = np.asarray(predictions), np.asarray(labels)
     if labels.ndim != 1 or not labels.size or predictions.shape[-1:] != labels.shape:

@@ -114,6 +114,15 @@ def test_all_begin_with_the_same_seed_set_and_active_learning_buys_on(whole):
     assert [line["index"] for line in bought] != [line["index"] for line in selected("toy-bald-seed1")]
 
 
+def test_what_is_given_away_is_measured(whole):
+    found = entries(read_json(whole / "results.json"))
+    for key, one in found.items():
+        assert 0 <= one["membership"]["mean"] <= 1, key
+        assert ("nearness" in one) == key[0].startswith("distilled")
+    near = found["distilled", "1/class"]["nearness"]
+    assert near["nearest"]["mean"] > 0.95 and near.keys() == {"nearest", "chance", "recovered"}
+
+
 def test_the_report_says_what_it_is_made_of(whole):
     page = (whole / "report.html").read_text()
     for text in ("Random sampling", "AL → DD", "Break-even", "toy-bald-seed1", "which is no verdict", "0.5"):
@@ -144,6 +153,7 @@ def test_another_recipe_is_refused_instead_of_being_mixed(whole, data):
         run(whole, settings(data, full_batch=3, methods=("full", "random")))
 
 
+@pytest.mark.slow
 def test_a_point_that_fails_is_shown_and_tried_again(tmp_path, data, monkeypatch):
     given = settings(data, methods=("full", "random", "herding"), seeds=(0,))
     real, failing = compare_points.select, [True]
@@ -164,6 +174,7 @@ def test_a_point_that_fails_is_shown_and_tried_again(tmp_path, data, monkeypatch
     assert not (tmp_path / "runs" / "toy-herding-seed0" / "error.json").exists()
 
 
+@pytest.mark.slow
 def test_slices_share_a_folder_and_the_last_puts_all_together(tmp_path, data, whole):
     given = settings(data, methods=("full", "random", "bald", "distilled_bought"), seeds=(0,))
     assert not run(tmp_path, given, "2/2")["finished"]
@@ -179,6 +190,7 @@ def test_slices_share_a_folder_and_the_last_puts_all_together(tmp_path, data, wh
         assert ours[key]["accuracy"]["values"][0] == pytest.approx(theirs[key]["accuracy"]["values"][0], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_folders_of_several_machines_are_one_comparison(tmp_path, data, whole):
     run(tmp_path, settings(data, methods=("full", "random"), seeds=(7,)))
     joined = comparison.gather([whole, tmp_path], command="join")
@@ -190,6 +202,7 @@ def test_folders_of_several_machines_are_one_comparison(tmp_path, data, whole):
         comparison.gather([whole, other], command="join")
 
 
+@pytest.mark.slow
 def test_wrong_labels_and_outliers_are_measured(tmp_path, data):
     given = settings(
         data, methods=("full", "random", "margin"), query="margin", seeds=(0,), noise=(0.5,), outliers=0.5,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dd_al.report import accuracy, bootstrap_interval, macro_f1, retention_interval, summary
+from dd_al.report.statistics import ranked_apart
 
 classes = hnp.arrays(int, st.integers(1, 40), elements=st.integers(0, 3))
 shares = st.floats(0, 1, allow_subnormal=False)
@@ -170,3 +171,12 @@ def test_a_whole_test_split_takes_under_a_second():
     start = time.perf_counter()
     retention_interval(correct, correct)
     assert time.perf_counter() - start < 1
+
+
+def test_ranked_apart_is_the_share_of_pairs_with_ties_as_halves():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.integers(0, 6, 40), rng.integers(0, 5, 30)
+    wins = np.mean((ours[:, None] > theirs) + 0.5 * (ours[:, None] == theirs))
+    assert ranked_apart(ours, theirs) == pytest.approx(wins)
+    assert ranked_apart([2.0, 3.0], [0.0, 1.0]) == 1.0
+    assert ranked_apart([1.0], [1.0]) == 0.5
