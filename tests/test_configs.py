@@ -302,10 +302,10 @@ def test_a_table_of_one_run(write_reviews, tmp_path, capsys):
 @pytest.mark.slow
 def test_the_quick_comparison(write_reviews, tmp_path, capsys):
     data = write_reviews(tmp_path / "data", 2)
-    # Of 60 sentences a percent is not even one of each class.
+    # Of fifteen sentences a percent is not even one of each class.
     flags = (
-        "--config.compare.budgets=1/class,10%", "--config.compare.distil_up_to=1/class", "--config.compare.bought=10%",
-        "--config.compare.varied_at=10%", "--config.random.steps=1,2", "--config.active.steps=2",
+        "--config.compare.budgets=1/class,30%", "--config.compare.distil_up_to=1/class", "--config.random.steps=1,2",
+        "--config.active.steps=2",
         "--config.evaluate.inits=2", "--config.evaluate.split=validation",
     )  # fmt: skip
     assert command("sst_compare.py", "quick=true", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err

@@ -18,7 +18,7 @@ from dd_al.data.dataset import Dataset
 from dd_al.data.overlap import corpora
 from dd_al.experiments import record
 from dd_al.experiments.compare_lab import Lab
-from dd_al.experiments.compare_plan import Point, datasets, examples, points, sliced
+from dd_al.experiments.compare_plan import Point, datasets, in_examples, points, sliced
 from dd_al.experiments.compare_points import compute
 from dd_al.experiments.settings import Settings
 from dd_al.io.progress import progress_of
@@ -51,8 +51,7 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
             found[name] = sources.load(config.data), time.perf_counter() - start
         except DataError as error:
             raise DataError(f"the data of {name!r}: {error}") from error
-        for budget in settings.compare.budgets:
-            examples(budget, len(found[name][0].train), found[name][0].num_classes)
+        in_examples(settings.compare.budgets, len(found[name][0].train), found[name][0].num_classes)
     loaded = {name: dataset for name, (dataset, _) in found.items()}
     workdir.begin(**{f"data of {name}": record.identity(dataset) for name, dataset in loaded.items()})
     write_json(workdir.points, _listed(every, settings, loaded))
@@ -89,10 +88,7 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
 def _listed(every: list[Point], settings: Settings, loaded: Mapping[str, Dataset]) -> dict:
     """What the report has to know of the plan."""
     texts = {name: [one.texts for one in (d.train, d.validation, d.test)] for name, d in loaded.items()}
-    budgets = {
-        name: {b: examples(b, len(d.train), d.num_classes) for b in settings.compare.budgets}
-        for name, d in loaded.items()
-    }
+    budgets = {name: in_examples(settings.compare.budgets, len(d.train), d.num_classes) for name, d in loaded.items()}
     return {
         "points": [{"name": point.name, **asdict(point)} for point in every],
         "budgets": budgets,
@@ -107,8 +103,9 @@ def _one(workdir: Workdir, point: Point, settings: Settings, lab: Callable[[], L
         if part.finished:
             return
         part.error.unlink(missing_ok=True)
+        made = lab()  # what fails here would fail everywhere
         try:
-            compute(lab(), point, part, siblings=_siblings(workdir, point), stop=stop)
+            compute(made, point, part, siblings=_siblings(workdir, point), stop=stop)
         except Interrupted:
             raise
         except Exception as error:

@@ -20,7 +20,7 @@ from dd_al.experiments import compare_costs as costs
 from dd_al.experiments import record
 from dd_al.experiments.active_loop import configured_loop
 from dd_al.experiments.baselines import batches_of, constant_steps, for_each
-from dd_al.experiments.compare_plan import Point, examples
+from dd_al.experiments.compare_plan import Point, in_examples
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task, own_rates, with_training
 from dd_al.learner.learner import LearnerState
@@ -61,9 +61,9 @@ class Lab:
     """
 
     def __init__(self, settings: Settings, dataset: Dataset, load_seconds: float):
-        self.settings, budgets = settings, settings.compare.budgets
+        self.settings = settings
         self.task = make_task(settings, dataset, load_seconds)
-        self.budgets = {name: examples(name, len(dataset.train), dataset.num_classes) for name in budgets}
+        self.budgets = in_examples(settings.compare.budgets, len(dataset.train), dataset.num_classes)
         self.inits = settings.evaluate.inits or _FEW
         self._compiled: dict[Hashable, Callable] = {}
         self._variants: dict[Hashable, Task] = {}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.settings import from_config, override, to_config
@@ -69,6 +71,22 @@ def examples(budget: str, train: int, classes: int) -> int:
     return count
 
 
+def in_examples(budgets: Sequence[str], train: int, classes: int) -> dict[str, int]:
+    """Every budget of a data set in examples; see `examples`.
+
+    Raises:
+      ConfigError: they do not rise.
+    """
+    found = {budget: examples(budget, train, classes) for budget in budgets}
+    for (one, few), (other, many) in pairwise(found.items()):
+        if few >= many:
+            raise ConfigError(
+                f"config.compare.budgets: {one!r} and {other!r} are {few} and {many} of {train} training examples; "
+                "they have to rise: leave one out"
+            )
+    return found
+
+
 def datasets(settings: Settings) -> dict[str, Settings]:
     """The config of the points of each data set, by its name in the comparison.
 
@@ -106,26 +124,27 @@ def points(settings: Settings) -> list[Point]:
     """
     compare, found = settings.compare, []
     _check(settings)
-    distilled = compare.budgets[: compare.budgets.index(compare.distil_up_to) + 1]
-    at = compare.budgets.index(compare.varied_at)
+    methods = sorted(compare.methods, key=_order)
+    distilled, varied = _upto(compare, compare.distil_up_to), _upto(compare, compare.varied_at)
     for seed in compare.seeds:
         for name in datasets(settings):
-            for method in sorted(compare.methods, key=_order):
+            for method in methods:
                 for budgets in _filled(method, compare.budgets, distilled):
                     found.append(Point(name, method, seed, budgets))
             for share in compare.noise or ():
-                for method in sorted(compare.methods, key=_order):
-                    if share and method in ("random", "distilled", *ACTIVE):
-                        own = [distilled[: at + 1][-1:]]
-                        if method != "distilled":
-                            own = _filled(method, compare.budgets[: at + 1], distilled)
-                        found += [Point(name, method, seed, budgets, noise=share) for budgets in own]
-            if compare.outliers:
-                for method in sorted(compare.methods, key=_order):
-                    if method in ("random", *ACTIVE):
-                        own = _filled(method, compare.budgets[: at + 1], distilled)
-                        found += [Point(name, method, seed, budgets, outliers=compare.outliers) for budgets in own]
+                for method in (method for method in methods if share and method in ("random", "distilled", *ACTIVE)):
+                    # Of distilled sets the largest alone: each of them is a distillation.
+                    for budgets in _filled(method, varied, [b for b in distilled if b in varied][-1:]):
+                        found.append(Point(name, method, seed, budgets, noise=share))
+            for method in (method for method in methods if compare.outliers and method in ("random", *ACTIVE)):
+                for budgets in _filled(method, varied, ()):
+                    found.append(Point(name, method, seed, budgets, outliers=compare.outliers))
     return found
+
+
+def _upto(compare: CompareSettings, last: str) -> tuple[str, ...]:
+    """The budgets up to one of them; none where it is not among them, which `_check` refuses if it matters."""
+    return compare.budgets[: compare.budgets.index(last) + 1] if last in compare.budgets else ()
 
 
 def sliced(every: list[Point], text: str) -> list[Point]:
@@ -145,7 +164,7 @@ def _order(method: str) -> int:
     return (method != "full") + (method in DISTILLED)
 
 
-def _filled(method: str, budgets: tuple[str, ...], distilled: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _filled(method: str, budgets: Sequence[str], distilled: Sequence[str]) -> list[tuple[str, ...]]:
     """The budgets of each point of a method: distillation has a point for each, as its cost is nearly all of it.
 
     Active learning begins with the smallest, which is that of random sampling.
@@ -161,13 +180,18 @@ def _check(settings: Settings) -> None:
     compare = settings.compare
     if settings.seed:
         raise ConfigError(f"config.seed = {settings.seed}: the seeds of a comparison are config.compare.seeds")
-    for key in ("distil_up_to", "varied_at"):
+    needed = {
+        "distil_up_to": any(method in DISTILLED for method in compare.methods),
+        "varied_at": bool(compare.noise or compare.outliers),
+        "bought": "distilled_bought" in compare.methods,
+    }
+    for key in (key for key, wanted in needed.items() if wanted):
         value = getattr(compare, key)
         if value not in compare.budgets:
             known = ", ".join(compare.budgets)
             hint = nearest(value, compare.budgets)
             raise ConfigError(f"config.compare.{key} = {value!r}: must be one of config.compare.budgets, {known}{hint}")
-    for budget in (*compare.budgets, compare.bought):
+    for budget in compare.budgets:
         examples(budget, 10**9, 2)
     if len(compare.budgets) < 2 and any(method in ACTIVE for method in compare.methods):
         raise ConfigError(

@@ -65,9 +65,8 @@ def budgets(entries: Sequence[Mapping]) -> "Figure":
             low, high = 100 * np.asarray([one["over_seeds"] for one in ours]).T
             axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
     _ceiling(axes, entries)
-    axes.set_xscale("log")
+    _log_axis(axes)
     axes.set(xlabel="examples to train on", ylabel="accuracy (%)")
-    _plain_ticks(axes)
     figure.legend(frameon=False, loc="outside upper center", ncols=2, fontsize=8)
     return figure
 
@@ -86,7 +85,7 @@ def trade_off(entries: Sequence[Mapping], cost: str, label: str) -> "Figure":
         ours.sort(key=lambda one: one["costs"]["examples"])
         x, y = [one["costs"][cost] for one in ours], [100 * one["accuracy"]["mean"] for one in ours]
         axes.plot(x, y, color=colour, linestyle=line, linewidth=0.7, marker=mark, markersize=5.5, label=TITLES[method])
-    axes.set_xscale("log")
+    _log_axis(axes)
     axes.set(xlabel=label, ylabel="accuracy (%)")
     figure.legend(frameon=False, loc="outside upper center", ncols=2, fontsize=8)
     return figure
@@ -114,7 +113,12 @@ def _ceiling(axes: "Axes", entries: Sequence[Mapping]) -> None:
             )
 
 
-def _plain_ticks(axes: "Axes") -> None:
-    from matplotlib.ticker import FuncFormatter
+def _log_axis(axes: "Axes") -> None:
+    """A log axis with plain numbers: at 1, 2 and 5 of each decade where there are few."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:.2g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())

@@ -36,12 +36,14 @@ def grid(entries: Sequence[Mapping], budgets: Mapping[str, int]) -> list[list[st
         return []
     cells = {(one["method"], one["budget"]): spread(one["accuracy"]) for one in entries}
     present = {one["method"] for one in entries}
+    full = next((one for one in entries if one["method"] == "full"), None)
     rows = [["Method", *(f"{name} ({count:,})" for name, count in budgets.items())]]
     for method in TITLES:
         if method in present and method != "full":
             rows.append([TITLES[method], *(cells.get((method, name), "–") for name in budgets)])
-    full = [one for one in entries if one["method"] == "full"]
-    rows += [[TITLES["full"], *["–"] * (len(budgets) - 1), spread(full[0]["accuracy"])]] if full else []
+    if full:
+        rows = [[*row, "–"] for row in rows] + [[TITLES["full"], *["–"] * len(budgets), spread(full["accuracy"])]]
+        rows[0][-1] = f"all ({full['costs']['examples']:,.0f})"
     return rows
 
 

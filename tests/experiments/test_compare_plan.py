@@ -4,7 +4,7 @@ import pytest
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.settings import from_config
-from dd_al.experiments.compare_plan import ALL, Point, datasets, examples, points, sliced
+from dd_al.experiments.compare_plan import ALL, Point, datasets, examples, in_examples, points, sliced
 from dd_al.experiments.settings import Settings
 
 BUDGETS = ("1/class", "1%", "10%")
@@ -86,10 +86,11 @@ def test_no_other_slices(text):
     ("changes", "message"),
     [
         ({"distil_up_to": "0.5%"}, "config.compare.distil_up_to = '0.5%': must be one of"),
-        ({"varied_at": "2%"}, "config.compare.varied_at"),
+        ({"varied_at": "2%", "noise": (0.1,)}, "config.compare.varied_at"),
         ({"methods": ("random",)}, "'full' must be among them"),
         ({"budgets": ("1%",), "varied_at": "1%", "methods": ("full", "bald")}, "needs a second"),
-        ({"bought": "many"}, "'many' is neither like"),
+        ({"bought": "many", "methods": ("full", "distilled_bought")}, "config.compare.bought = 'many': must be one of"),
+        ({"budgets": ("1/class", "1%", "10%", "some")}, "'some' is neither like"),
         ({"datasets": {"a": "seed=3"}}, "is the same for all data sets"),
         ({"datasets": {"a": "data.name=sst2", "A": "data.name=sst5"}}, "its folders would be those of 'a'"),
         ({"datasets": {"a": "dta.name=sst2"}}, "config.compare.datasets, 'a'"),
@@ -98,6 +99,12 @@ def test_no_other_slices(text):
 def test_mistakes_are_named(changes, message):
     with pytest.raises(ConfigError, match=message):
         points(settings(**changes))
+
+
+def test_budgets_rise():
+    assert in_examples(BUDGETS, 1000, 2) == {"1/class": 2, "1%": 10, "10%": 100}
+    with pytest.raises(ConfigError, match="'1/class' and '1%' are 2 and 2 of 100 training examples"):
+        in_examples(BUDGETS, 100, 2)
 
 
 def test_data_sets_change_the_keys_that_they_name():
