@@ -61,6 +61,10 @@ def _run(args: Sequence[str]) -> None:
     start_logging()
     # Everything that can be wrong with the command is looked at before JAX is imported, which takes seconds.
     settings = _settings(flags.config, overrides)
+    if flags.dry_run:
+        start_jax()
+        importlib.import_module("dd_al.experiments.dry_run").run(settings)
+        return
     if flags.workdir is None:
         raise ConfigError("--workdir=DIR is missing: where the run is to write; see --help")
     plain = dataclasses.asdict(settings)
@@ -95,6 +99,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--points", metavar="K/N", help="of a comparison, the K-th of N slices; others may run beside it"
     )
+    parser.add_argument("--dry_run", action="store_true", help="show config, sizes and an estimate of time and memory")
     parser.add_argument("--debug", action="store_true", help="show the traceback of the user's mistakes, too")
     parser.add_argument("--list", action="store_true", help="show the configs that come with the package")
     parser.add_argument("--help", "-h", action="store_true", help="show this, and with --config all its keys")
@@ -108,7 +113,7 @@ def _parse(args: Sequence[str]) -> tuple[argparse.Namespace, list[tuple[str, str
     while rest:
         name, equals, text = rest.pop(0).partition("=")
         if not name.startswith("--config."):
-            known = ["--config", "--workdir", "--overwrite", "--points", "--debug", "--list", "--help"]
+            known = ["--config", "--workdir", "--overwrite", "--points", "--dry_run", "--debug", "--list", "--help"]
             kind = "flag" if name.startswith("-") else "argument"
             raise ConfigError(f"unknown {kind} {name}{nearest(name, known)}; see --help")
         if not equals:

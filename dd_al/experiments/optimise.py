@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -185,6 +185,52 @@ def optimise(
         compile_s=meta["compile_s"],
         optimise_s=meta["optimise_s"] + time.perf_counter() - began,
     )
+
+
+class TimedStep(NamedTuple):
+    """What the outer loop takes: seconds of an outer step, of a look at validation and of compilation, and memory.
+
+    Attributes:
+      step: see above, likewise the next two.
+      look: see above.
+      compile: see above.
+      bytes: arguments, results and what XLA holds in between; None where it does not say.
+    """
+
+    step: float
+    look: float
+    compile: float
+    bytes: int | None
+
+
+def timed_step(
+    task: Task, settings: DistillSettings, *, items: int, sets: int, select_inits: int, steps: int = 10
+) -> TimedStep:
+    """Compiles the outer loop and takes a few steps of it from the first start that comes.
+
+    Args:
+      task: see `optimise`, likewise the next four.
+      settings: of the method.
+      items: of a set.
+      sets: how many.
+      select_inits: judges of a set.
+      steps: to take.
+    """
+    synthetic, _ = starting_sets(task, replace(settings, candidates=1), items, sets)
+    init, advance = _loop(task, settings, sets, select_inits)
+    key, data, state = task.key, task.train.buckets, init(synthetic)
+    compiled, compile_s = _compile(advance, (key, data, state), _compiler_options(task, False))
+
+    def seconds(until: int, look: bool) -> float:
+        start = time.perf_counter()
+        jax.block_until_ready(compiled(key, data, state, until, look))
+        return time.perf_counter() - start
+
+    seconds(1, True)
+    step = seconds(steps, False) / steps
+    memory = compiled.memory_analysis()
+    held = memory and memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
+    return TimedStep(step, max(seconds(1, True) - step, 0.0), compile_s, held or None)
 
 
 class _Means(NamedTuple):

@@ -1,0 +1,229 @@
+"""What a run would be: its config, its sizes, and from a few steps of each kind its time and memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.active.queries import QUERIES
+from dd_al.core.keys import stream
+from dd_al.data import images, sources, tables
+from dd_al.experiments.active_loop import configured_loop
+from dd_al.experiments.active_start import plan_of
+from dd_al.experiments.baselines import batches_of, constant_steps, for_each
+from dd_al.experiments.compare_lab import rounds_of_training
+from dd_al.experiments.compare_plan import datasets, in_examples, points
+from dd_al.experiments.compare_points import distillation
+from dd_al.experiments.compare_settings import ACTIVE, DISTILLED
+from dd_al.experiments.optimise import timed_step
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.starts import item_shape, number_of_items
+from dd_al.experiments.task import Task, make_task
+from dd_al.experiments.variations import table_rows
+from dd_al.learner.examples import steps_per_epoch
+from dd_al.learner.fit import cosine, fitting
+
+_STEPS = 10  # that are timed
+
+
+class Stage(NamedTuple):
+    """A part of a run.
+
+    Attributes:
+      name: of it.
+      what: how much of what.
+      seconds: of all of it.
+      bytes: that XLA would hold at a time beside its arguments; None where nobody asked.
+    """
+
+    name: str
+    what: str
+    seconds: float
+    bytes: int | None = None
+
+
+def run(settings: Settings) -> None:
+    """Prints what there is to know before a run starts; nothing is written."""
+    print(json.dumps(dataclasses.asdict(settings), indent=2, ensure_ascii=False))
+    for name, one in _parts(settings).items():
+        dataset = {"images": images.load, "rows": tables.load}.get(one.inputs, sources.load)(one.data)
+        began = time.perf_counter()
+        task = make_task(one, dataset)
+        print(f"\n{name}")
+        print("\n".join(f"  {line}" for line in _sizes(one, task)))
+        stages = [Stage("word vectors and data", "", time.perf_counter() - began), *_stages(settings, one, task)]
+        _print_stages(stages)
+
+
+def _parts(settings: Settings) -> dict[str, Settings]:
+    """The data sets, or rows, of a config by their names."""
+    if settings.experiment == "table":
+        return table_rows(settings)
+    return datasets(settings) if settings.experiment == "compare" else {settings.data.name: settings}
+
+
+def _sizes(settings: Settings, task: Task) -> list[str]:
+    dataset = task.dataset
+    state = jax.eval_shape(task.learner.init, task.key)
+    count = sum(math.prod(x.shape) for x in jax.tree.leaves(state.params))
+    shape = " × ".join(map(str, task.shape))
+    sizes = ", ".join(f"{len(getattr(dataset, split)):,} {split}" for split in ("train", "validation", "test"))
+    lines = [
+        f"data: {dataset.name} ({dataset.source}), {sizes} {dataset.unit}s, {dataset.num_classes} classes",
+        f"learner: {settings.model.kind}, {count:,} parameters, {settings.learner.optimizer}",
+        f"an example: {shape} numbers",
+    ]
+    if settings.experiment in ("distill", "table"):
+        items = number_of_items(settings.distill, len(dataset.train), task.classes)
+        one = " × ".join(map(str, item_shape(task, settings.distill)))
+        lines.append(f"distilled set: {items} items of {one} numbers, {settings.distill.steps} inner steps")
+    return lines
+
+
+def _stages(whole: Settings, settings: Settings, task: Task) -> Iterator[Stage]:
+    """The parts of the run that take time."""
+    if whole.experiment == "compare":
+        yield from _comparison(whole, settings, task)
+    elif whole.experiment == "active":
+        yield _full(task, settings, len(settings.active.seeds))
+        yield _active(task, settings, len(settings.active.queries), len(settings.active.seeds))
+    elif whole.experiment in ("distill", "table", "train"):
+        inits = settings.evaluate.inits or (3 if settings.distill.init == "known" else 10)
+        runs = len(whole.table.seeds) if whole.experiment == "table" else 1
+        stages = [_full(task, settings, inits)]
+        if whole.experiment != "train":
+            items = number_of_items(settings.distill, len(task.dataset.train), task.classes)
+            stages += [_subsets(task, settings, items, inits), _distilled(task, settings, items, inits)]
+        for stage in stages:
+            yield stage._replace(
+                what=f"{runs} × {stage.what}" if runs > 1 else stage.what, seconds=runs * stage.seconds
+            )
+    else:
+        yield Stage(f"experiment={whole.experiment}", "is not estimated", float("nan"))
+
+
+def _timed(function: Callable, *args: Any) -> float:
+    """Seconds of a call that is compiled."""
+    compiled = jax.jit(function).lower(*args).compile()
+    jax.block_until_ready(compiled(*args))
+    start = time.perf_counter()
+    jax.block_until_ready(compiled(*args))
+    return time.perf_counter() - start
+
+
+def _full(task: Task, settings: Settings, inits: int) -> Stage:
+    full = settings.full
+    per_epoch = steps_per_epoch(task.train, full.batch_size)
+    epochs = max(full.epochs, -(-full.min_steps // per_epoch))
+    total = per_epoch * epochs
+    schedule = cosine(full.rate, total)
+    init, advance = fitting(
+        task.learner, task.train, task.validation, task.embed, batch_size=full.batch_size, schedule=schedule
+    )
+    states, keys = init(task.inits("evaluation", inits)), jax.random.split(task.key, inits)
+    looking = _timed(advance, keys, states, np.int32(0))
+    step = max(_timed(advance, keys, states, np.int32(_STEPS)) - looking, 0.0) / _STEPS
+    return Stage("all data", f"{inits} networks, {total:,} steps", total * step + epochs * looking)
+
+
+def _subsets(task: Task, settings: Settings, items: int, inits: int) -> Stage:
+    random, states = settings.random, task.inits("evaluation", inits)
+    batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, np.arange(items)[None])))
+
+    def train(key: jax.Array, states: Any) -> Any:
+        return jax.lax.fori_loop(0, _STEPS, constant_steps(task, key, batches, jnp.float32(1e-3), False), states)
+
+    step = _timed(train, task.key, states) / _STEPS
+    schedules, sets = len(random.rates) * len(random.dropout), 1 + len(settings.coreset.methods or ())
+    steps = schedules * max(random.steps) * sets
+    return Stage("real examples", f"{inits} networks, {schedules} schedules, {sets} choices", steps * step)
+
+
+def _distilled(task: Task, settings: Settings, items: int, inits: int, *, count: int = 1) -> Stage:
+    sets = inits if settings.distill.init == "known" else 1
+    timed = timed_step(
+        task, settings.distill, items=items, sets=sets, select_inits=settings.evaluate.select_inits, steps=_STEPS
+    )
+    iterations, looks = settings.distill.iterations, -(-settings.distill.iterations // settings.distill.evaluate_every)
+    what = (
+        f"{count} × {iterations:,} outer steps at {timed.step:.2g} s, {looks} looks at {timed.look:.2g} s, "
+        f"compilation {timed.compile:.0f} s, {items} items"
+    )
+    seconds = count * (iterations * timed.step + looks * timed.look) + timed.compile
+    return Stage("distillation", what, seconds, timed.bytes)
+
+
+def _active(task: Task, settings: Settings, queries: int, seeds: int) -> Stage:
+    active = settings.active
+    plan = plan_of(replace(active, given=None, start="random") if active.given else active, len(task.raw["train"]))
+    loop = configured_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
+    state = loop.init(stream(task.key, "active"), plan.budget)
+    rows = jnp.arange(plan.first)
+    state = loop.tell(state, 0, rows, jnp.asarray(task.labels("train"))[rows])
+    count = jnp.int32(plan.first)
+    training = _timed(loop.fit, state, count, state.learner)
+    needs = QUERIES[active.queries[-1]].needs
+    looking = _timed(lambda state, count: loop.look(state, count, needs), state, count)
+    rounds = queries * seeds * (plan.rounds + 1)
+    what = f"{queries} queries, {seeds} seeds, {plan.rounds} rounds at {training + looking:.2g} s or more"
+    return Stage("active learning", what, rounds * (training + looking))
+
+
+def _comparison(whole: Settings, settings: Settings, task: Task) -> Iterator[Stage]:
+    """The points of one data set."""
+    budgets = in_examples(whole.compare.budgets, len(task.dataset.train), task.classes)
+    ours = [point for point in points(whole) if datasets(whole)[point.dataset] == settings]
+    seeds, inits = len(whole.compare.seeds), settings.evaluate.inits or 3
+    full = _full(task, settings, inits)
+    yield full._replace(what=f"{seeds} × {full.what}", seconds=seeds * full.seconds)
+    if queries := sum(method in ACTIVE for method in whole.compare.methods):
+        yield _active(task, settings, queries, seeds)
+    real = [budgets[b] for point in ours if point.method not in ("full", *DISTILLED) for b in point.budgets]
+    if real:
+        yield _real_sets(task, settings, real, inits)
+    for budget in dict.fromkeys(b for point in ours if point.method in DISTILLED for b in point.budgets):
+        count = sum(point.method in DISTILLED and budget in point.budgets for point in ours)
+        one = distillation(settings, "distilled", budgets[budget])
+        yield _distilled(task, one, budgets[budget], inits, count=count)._replace(name=f"distillation at {budget}")
+
+
+def _real_sets(task: Task, settings: Settings, sizes: Sequence[int], inits: int) -> Stage:
+    """Training on sets of real examples in every way that is tried for them; see `Lab.judge_rows`."""
+    size, random, compare = settings.active.batch_size, settings.random, settings.compare
+    states = task.inits("evaluation", inits)
+    batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, np.arange(size)[None])))
+
+    def train(key: jax.Array, states: Any) -> Any:
+        return jax.lax.fori_loop(0, _STEPS, constant_steps(task, key, batches, jnp.float32(1e-3), True), states)
+
+    step = _timed(train, task.key, states) / _STEPS / size  # for one example
+    whole = sum(count for count in sizes if count <= max(size, compare.full_batch))
+    whole *= len(random.rates) * len(random.dropout) * max(random.steps)
+    parts = sum(rounds_of_training(settings, count) for count in sizes if count > size) * size * len(compare.rates)
+    return Stage("real examples", f"{len(sizes)} sets, {inits} networks each", (whole + parts) * step)
+
+
+def _print_stages(stages: list[Stage]) -> None:
+    width = max(len(stage.name) for stage in stages)
+    device = jax.devices()[0]
+    cores = f" with {os.cpu_count()} cores" if device.platform == "cpu" else ""
+    print(f"  time on {len(jax.devices())} {device.device_kind}{cores}:")
+    for stage in stages:
+        shown = f"{stage.seconds:8.0f} s" if math.isfinite(stage.seconds) else "         –"
+        print(f"    {stage.name.ljust(width)}  {shown}  {stage.what}")
+    total = sum(stage.seconds for stage in stages if math.isfinite(stage.seconds))
+    minutes = f"about {max(total / 60, 0.1):.1f} minutes, most compilation apart"
+    print(f"    {'together'.ljust(width)}  {total:8.0f} s  {minutes}")
+    held = [stage.bytes for stage in stages if stage.bytes]
+    if held:
+        print(f"  memory: the outer loop holds {max(held) / 1e6:,.0f} MB beside the program itself, by XLA's own count")
