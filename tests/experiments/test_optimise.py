@@ -140,8 +140,8 @@ def test_single_bad_steps_are_survived_and_a_stretch_of_them_is_not(task, tiny_s
     def compile_with_bad_steps(*arguments):
         compiled, seconds = compiling(*arguments)
 
-        def advance(state, until, look):
-            state, info, validation = compiled(state, until, look)
+        def advance(key, data, state, until, look):
+            state, info, validation = compiled(key, data, state, until, look)
             return state, info._replace(skipped=np.full(1, until in bad)), validation
 
         return advance, seconds
