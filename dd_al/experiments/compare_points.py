@@ -1,73 +1,26 @@
-"""One point of a comparison: the set that a method gives, learners trained on it, and what both cost."""
+"""One point of a comparison: the sets that a method gives, learners trained on them, and the results of both."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 
-from dd_al.core.errors import ConfigError
-from dd_al.core.files import read_json, write_json
-from dd_al.coreset.methods import select
-from dd_al.data.dataset import Split
-from dd_al.distill.synthetic import balanced_classes
-from dd_al.experiments import compare_costs as costs
+from dd_al.core.files import write_json
+from dd_al.experiments import compare_sets as sets
 from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained, fit_full
-from dd_al.experiments.compare_acquire import Acquired, acquire, random_order, read_selected, write_selected
-from dd_al.experiments.compare_lab import Judged, Lab
-from dd_al.experiments.compare_plan import ALL, Point, examples
-from dd_al.experiments.compare_privacy import membership, nearness
+from dd_al.experiments.compare_lab import Lab
+from dd_al.experiments.compare_plan import ALL, Point
+from dd_al.experiments.compare_privacy import membership
 from dd_al.experiments.compare_settings import ACTIVE, DISTILLED
-from dd_al.experiments.coresets import features_of
-from dd_al.experiments.distill import describe, make_artefact
-from dd_al.experiments.distill_settings import KNOWN
-from dd_al.experiments.distilling import distil
-from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task, known_inits, with_training
-from dd_al.io import artefact
+from dd_al.experiments.task import Task
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import write_safetensors
 from dd_al.io.workdir import Workdir
-from dd_al.learner.examples import steps_per_epoch
-from dd_al.learner.fit import cosine, fitting
 from dd_al.report import schema, statistics
-
-_LOG = logging.getLogger(__name__)
-_FLOAT = 4  # bytes
-
-
-class Built(NamedTuple):
-    """A training set of one budget, and what making it took.
-
-    Attributes:
-      judged: learners trained on it.
-      members: ``int[n]``, positions of the training examples that the learners owe something to.
-      labels: that a person had to give.
-      examples: in the set.
-      floats: numbers to be stored of what networks read, with labels and rates where those are numbers, too.
-      size: bytes of it: texts with a byte for the label, or numbers.
-      seconds: of making it, compilation apart.
-      flops: likewise.
-      seen: real examples that went through networks for it.
-    """
-
-    judged: Judged
-    members: np.ndarray
-    labels: int
-    examples: int
-    floats: int
-    size: int
-    seconds: float = 0.0
-    flops: float = 0.0
-    seen: int = 0
 
 
 def compute(lab: Lab, point: Point, workdir: Workdir, *, siblings: Mapping[str, Path], stop: Stop) -> None:
@@ -83,211 +36,21 @@ def compute(lab: Lab, point: Point, workdir: Workdir, *, siblings: Mapping[str, 
     began, task = time.perf_counter(), lab.task_of(point)
     extra: dict[str, Any] = {}
     if point.method == "full":
-        built = {ALL: _full(lab, task, workdir, stop)}
+        built = {ALL: sets.full(lab, task, workdir, stop)}
     elif point.method in ACTIVE:
-        built, extra = _active(lab, task, point, workdir, stop)
+        built, extra = sets.bought(lab, task, point, workdir, stop)
     elif point.method in DISTILLED:
-        made, extra = _distilled(lab, task, point, workdir, siblings, stop)
+        made, extra = sets.distilled(lab, task, point, workdir, siblings, stop)
         built = {point.budgets[0]: made}
     elif point.method == "random":
-        order = random_order(task, min(lab.budgets.values()), point.seed)
-        built = {name: _rows(lab, task, order[: lab.budgets[name]], _data(point)) for name in point.budgets}
+        built = sets.random(lab, task, point)
     else:
-        built = _coresets(lab, task, point, workdir, siblings, stop)
+        built = sets.coresets(lab, task, point, workdir, siblings, stop)
     _write(lab, task, point, workdir, built, extra, began)
 
 
-def _data(point: Point) -> Any:
-    """A name for training texts that are not those of the data set."""
-    return (point.outliers, point.seed) if point.outliers else ""
-
-
-def _rows(lab: Lab, task: Task, rows: np.ndarray, data: Any = "", labels: int | None = None, **cost: Any) -> Built:
-    """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
-    judged = lab.judge_rows(task, rows, data)
-    texts = task.dataset.train.texts
-    size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
-    floats = len(rows) * int(np.prod(task.shape))
-    return Built(judged, rows, len(rows) if labels is None else labels, len(rows), floats, size, **cost)
-
-
-def _fit_full(
-    lab: Lab, task: Task, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
-) -> tuple[Trained, float]:
-    """Learners on all data, from the point that has them, else trained here, and the seconds of one."""
-    if "full" in siblings and (siblings["full"] / "checkpoints" / "full.safetensors").exists():
-        seconds = read_json(siblings["full"] / "results.json")["costs"][ALL]["train_s"]
-        return record.read_stage(siblings["full"] / "checkpoints" / "full.safetensors")[0], seconds
-    trained, seconds = record.stage(
-        workdir, "full", partial(fit_full, task, lab.settings.full, lab.states(task), stop=stop)
-    )
-    return trained, seconds / lab.inits
-
-
-def _full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
-    settings, count = lab.settings.full, len(task.raw["train"])
-    trained, _ = _fit_full(lab, task, workdir, {}, stop)
-    reached = np.max(trained.accuracy, axis=0)
-    total = int(trained.steps[-1])
-    init, advance = fitting(
-        task.learner, task.train, task.validation, task.embed, batch_size=settings.batch_size,
-        schedule=cosine(settings.rate, total),
-    )  # fmt: skip
-    states = init(lab.states(task))
-    keys = jax.random.split(task.key, lab.inits)
-    few = min(20, total)
-    _, looking = lab.run("advance", advance, keys, states, np.int32(0))
-    _, both = lab.run("advance", advance, keys, states, np.int32(few))
-    step = lab.count("minibatch", lambda: costs.minibatch_step(task, settings.batch_size))
-    per_epoch = steps_per_epoch(task.train, settings.batch_size)
-    judged = Judged(
-        trained.params, reached, {"steps": total, "rate": settings.rate, "batch": settings.batch_size},
-        max(both - looking, 0.0) / few * total / lab.inits, total * step, round(total / per_epoch * count),
-    )  # fmt: skip
-    texts = task.dataset.train.texts
-    size = sum(len(text.encode()) + 1 for text in texts)
-    return Built(judged, np.arange(count), count, count, count * int(np.prod(task.shape)), size)
-
-
-def _coresets(
-    lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
-) -> dict[str, Built]:
-    settings, count, labels = lab.settings, len(task.raw["train"]), task.labels("train")
-    params, seconds, work, seen = None, 0.0, 0.0, 0
-    if settings.coreset.features == "network":
-        trained, seconds = _fit_full(lab, task, workdir, siblings, stop)
-        params = jax.tree.map(lambda x: x[0], trained.params)
-        step = lab.count("minibatch", lambda: costs.minibatch_step(task, settings.full.batch_size))
-        work, seen = int(trained.steps[-1]) * step, int(trained.steps[-1]) * settings.full.batch_size
-    start = time.perf_counter()
-    features = features_of(task, params)
-    seconds += time.perf_counter() - start
-    work += count * lab.count("answer", lambda: costs.answering(task))
-    found = {}
-    for name in point.budgets:
-        start = time.perf_counter()
-        per_class = np.bincount(balanced_classes(lab.budgets[name], task.classes), minlength=task.classes)
-        try:
-            rows = select(point.method, jax.random.fold_in(task.key, 5), features, labels, per_class)
-        except ValueError as error:
-            raise ConfigError(f"{point.method} at {name}: {error}; lower config.compare.budgets") from error
-        spent = seconds + time.perf_counter() - start
-        # What the selection itself computes is small beside the features, and not counted.
-        found[name] = _rows(lab, task, rows, labels=count, seconds=spent, flops=work, seen=seen + count)
-        stop.check("the same command begins this point anew")
-    return found
-
-
-def _active(
-    lab: Lab, task: Task, point: Point, workdir: Workdir, stop: Stop
-) -> tuple[dict[str, Built], dict[str, Any]]:
-    most = max(lab.budgets[name] for name in point.budgets)
-    acquired = acquire(lab, task, point.method, point.seed, most, data=_data(point), stop=stop)
-    write_selected(workdir.selected, task, point.method, point.seed, acquired)
-    built = {}
-    for name in point.budgets:
-        at = acquired.counts.tolist().index(lab.budgets[name])
-        cost = {key: getattr(acquired, key)[at].item() for key in ("seconds", "flops", "seen")}
-        built[name] = _rows(lab, task, acquired.rows[: lab.budgets[name]], _data(point), **cost)
-    return built, {"picked": _picked(task, acquired, point)}
-
-
-def _picked(task: Task, acquired: Acquired, point: Point) -> dict[str, Any]:
-    """What was bought: classes, lengths, the first texts, and how many outliers at each budget."""
-    bought = acquired.rows[acquired.rounds > 0]
-    texts = task.dataset.train.texts
-    found = {
-        "classes": (np.bincount(task.labels("train")[bought], minlength=task.classes) / max(len(bought), 1)).tolist(),
-        "words": float(np.mean([len(texts[row].split()) for row in bought])) if len(bought) else 0.0,
-        "examples": [texts[row][:200] for row in bought[:3]],
-    }
-    if point.outliers:
-        from dd_al.experiments.compare_lab import outlier_rows
-
-        marked = np.isin(bought, outlier_rows(len(texts), point.outliers, point.seed))
-        found["outliers"] = float(marked.mean()) if len(bought) else 0.0
-    return found
-
-
-def _bought(
-    lab: Lab, task: Task, point: Point, upto: int, siblings: Mapping[str, Path], workdir: Workdir, stop: Stop
-) -> tuple[np.ndarray, float, float, int]:
-    """What active learning has picked with a seed, and the seconds, operations and texts that took.
-
-    From the point that has it; else it is run here, with the same outcome.
-    """
-    query = lab.settings.compare.query
-    path = siblings.get(query)
-    budget = next(name for name, count in lab.budgets.items() if count == upto)
-    if path is not None and budget in (known := read_json(path / "results.json")["costs"]):
-        cost = known[budget]
-        return read_selected(path / "selected.jsonl")[:upto], cost["build_s"], cost["build_flops"], cost["build_seen"]
-    acquired = acquire(lab, task, query, point.seed, upto, stop=stop)
-    write_selected(workdir.selected, task, query, point.seed, acquired)
-    return acquired.rows, *(getattr(acquired, key)[-1].item() for key in ("seconds", "flops", "seen"))
-
-
-def _distilled(lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop) -> Built:
-    items, labels, before = lab.budgets[point.budgets[0]], len(task.raw["train"]), (0.0, 0.0, 0)
-    settings, outer_task, starts = distillation(lab.settings, point.method, items), task, None
-    members = np.arange(labels)
-    if point.method == "distilled_bought":
-        labels = examples(settings.compare.bought, labels, task.classes)
-        rows, *before = _bought(lab, task, point, labels, siblings, workdir, stop)
-        outer_task, members = _only(task, rows), rows
-    elif point.method == "distilled_picked":
-        rows, *before = _bought(lab, task, point, items, siblings, workdir, stop)
-        starts = rows[None]
-    known = settings.distill.init == "known"
-    sets = lab.inits if known else 1
-    found = distil(outer_task, settings, items=items, sets=sets, workdir=workdir, starts=starts, stop=stop)
-    stop.check()
-    states = known_inits(task, sets) if known else lab.states(task)
-    judged = lab.judge_sets(task, settings, found.synthetic, states)
-    artefact.save(workdir.distilled, make_artefact(task, settings, found))
-    write_json(workdir.distilled_meta, describe(outer_task, found, settings.distill.labels))
-    one = jax.tree.map(lambda x: x[0], found.synthetic)
-    work = lab.count(
-        ("distilling", point.method, items),
-        lambda: costs.distilling(outer_task, settings.distill, one, settings.evaluate.select_inits),
-    )
-    floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
-    judged.recipe["outer_step"] = int(found.best_step.max())
-    start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
-    extra = {"nearness": nearness(outer_task, one, start_rows)}
-    return Built(
-        judged, members, labels, items, floats, _FLOAT * floats,
-        seconds=before[0] + (found.teachers_s + found.optimise_s) / sets, flops=before[1] + work,
-        seen=int(before[2]) + settings.distill.iterations * settings.distill.batch_size,
-    ), extra  # fmt: skip
-
-
-def distillation(settings: Settings, method: str, items: int) -> Settings:
-    """The settings by which a method of `compare_settings.DISTILLED` distils."""
-    changes: dict[str, Any] = {"items": items}
-    if "known" in method:
-        changes |= {**KNOWN, "iterations": settings.distill.iterations}
-    if method.endswith("_hard"):
-        changes["labels"] = "hard"
-    if method == "distilled_taught":
-        changes["teacher"] = settings.distill.teacher or 0.5
-    try:
-        return replace(settings, distill=replace(settings.distill, **changes))
-    except ValueError as error:
-        raise ConfigError(f"{method}: config.distill: {error}") from error
-
-
-def _only(task: Task, rows: np.ndarray) -> Task:
-    """The task with no other training texts than these. In one bucket: its shape is the same for every seed."""
-    split = task.dataset.train
-    return with_training(
-        task, task.raw["train"][rows],
-        Split(tuple(split.texts[row] for row in rows.tolist()), split.labels[rows], split.rows[rows]), buckets=1,
-    )  # fmt: skip
-
-
 def _write(
-    lab: Lab, task: Task, point: Point, workdir: Workdir, built: Mapping[str, Built], extra: Mapping, began: float
+    lab: Lab, task: Task, point: Point, workdir: Workdir, built: Mapping[str, sets.Built], extra: Mapping, began: float
 ) -> None:
     """Judges the learners of every budget, writes which answers are right, then the results, which end the point."""
     split = lab.settings.evaluate.split

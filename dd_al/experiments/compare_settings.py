@@ -18,7 +18,7 @@ DISTILLED = {
     "distilled_picked": "started from what active learning picked",
     "distilled_taught": "with soft labels of teachers in the outer loss",
 }
-METHODS = ("full", "random", *CORESETS, *ACTIVE, *DISTILLED)
+METHODS = ("full", "random", *(name for name in CORESETS if name != "prototypes"), *ACTIVE, *DISTILLED)  # of texts
 
 
 @dataclass(frozen=True)

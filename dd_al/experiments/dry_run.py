@@ -23,7 +23,7 @@ from dd_al.experiments.active_start import plan_of
 from dd_al.experiments.baselines import batches_of, constant_steps, for_each
 from dd_al.experiments.compare_lab import rounds_of_training
 from dd_al.experiments.compare_plan import datasets, in_examples, points
-from dd_al.experiments.compare_points import distillation
+from dd_al.experiments.compare_sets import distillation
 from dd_al.experiments.compare_settings import ACTIVE, DISTILLED
 from dd_al.experiments.optimise import timed_step
 from dd_al.experiments.settings import Settings

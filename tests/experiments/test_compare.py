@@ -12,7 +12,7 @@ from dd_al import main
 from dd_al.core.errors import UserError, WorkdirError
 from dd_al.core.files import read_json
 from dd_al.core.settings import from_config
-from dd_al.experiments import compare, compare_points
+from dd_al.experiments import compare, compare_sets
 from dd_al.experiments.compare_plan import points
 from dd_al.experiments.settings import Settings
 from dd_al.io.tensors import read_safetensors
@@ -155,14 +155,14 @@ def test_another_recipe_is_refused_instead_of_being_mixed(whole, data):
 
 def test_a_point_that_fails_is_shown_and_tried_again(tmp_path, data, monkeypatch):
     given = settings(data, methods=("full", "random", "herding"), seeds=(0,))
-    real, failing = compare_points.select, [True]
+    real, failing = compare_sets.select, [True]
 
     def broken(*args):
         if failing:
             raise MemoryError("no more of it")
         return real(*args)
 
-    monkeypatch.setattr(compare_points, "select", broken)
+    monkeypatch.setattr(compare_sets, "select", broken)
     with pytest.raises(UserError, match="1 of 3 points failed(.|\n)*toy-herding-seed0: MemoryError: no more of it"):
         run(tmp_path, given)
     results = read_json(tmp_path / "results.json")
