@@ -91,6 +91,7 @@ def _listed(every: list[Point], settings: Settings, loaded: Mapping[str, Dataset
     budgets = {name: in_examples(settings.compare.budgets, len(d.train), d.num_classes) for name, d in loaded.items()}
     return {
         "points": [{"name": point.name, **asdict(point)} for point in every],
+        "network": settings.model.kind,
         "budgets": budgets,
         "corpora": corpora({name: [text for part in parts for text in part] for name, parts in texts.items()}),
     }

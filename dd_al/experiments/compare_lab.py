@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import replace
@@ -14,6 +15,7 @@ import numpy as np
 
 from dd_al.active.loop import Loop, LoopState
 from dd_al.core.keys import stream
+from dd_al.core.types import Batch
 from dd_al.data.dataset import Dataset
 from dd_al.distill.synthetic import Synthetic, as_batch, rates
 from dd_al.experiments import compare_costs as costs
@@ -21,8 +23,10 @@ from dd_al.experiments import record
 from dd_al.experiments.active_loop import configured_loop
 from dd_al.experiments.baselines import batches_of, constant_steps, for_each
 from dd_al.experiments.compare_plan import Point, in_examples
+from dd_al.experiments.compare_spoilt import spoilt
+from dd_al.experiments.learner_settings import network
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task, make_task, own_rates, with_training
+from dd_al.experiments.task import Task, make_learners, make_task, own_rates
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy, for_each_learner
 from dd_al.learner.unroll import unroll
@@ -68,6 +72,18 @@ class Lab:
         self._compiled: dict[Hashable, Callable] = {}
         self._variants: dict[Hashable, Task] = {}
         self._flops: dict[Hashable, float] = {}
+        self._others: dict[str, Lab] = {}
+
+    def other(self, name: str) -> Lab:
+        """The same with another network, by its name as of `config.distill.also`."""
+        if name not in self._others:
+            lab, task = copy.copy(self), self.task
+            lab.settings = replace(self.settings, model=network(self.settings.model, name, "compare.networks"))
+            learner = make_learners(lab.settings, [lab.settings.model.kind], task.shape, task.classes)
+            lab.task = replace(task, learner=learner[lab.settings.model.kind], others={})
+            lab._compiled, lab._variants, lab._flops, lab._others = {}, {}, {}, {}
+            self._others[name] = lab
+        return self._others[name]
 
     @property
     def most(self) -> int:
@@ -80,7 +96,7 @@ class Lab:
         varied = (point.noise, point.outliers, point.seed)
         if any(varied[:2]):
             if varied not in self._variants:
-                self._variants = {varied: _spoilt(self.task, *varied)}  # one is in use at a time
+                self._variants = {varied: spoilt(self.task, *varied)}  # one is in use at a time
             task = replace(self._variants[varied], key=task.key)
         return task
 
@@ -138,14 +154,24 @@ class Lab:
         """
         states, found = self.states(task), []
         if len(rows) <= self.settings.compare.full_batch or len(rows) <= self.settings.active.batch_size:
-            found.append(self._whole(task, rows, states))
+            found.append(self._whole(task, jax.tree.map(lambda x: x[0], batches_of(task, rows[None])), states))
         if len(rows) > self.settings.active.batch_size:
             found.append(self._minibatches(task, rows, states, data))
         return max(found, key=lambda one: one.validation.mean())
 
-    def _whole(self, task: Task, rows: np.ndarray, states: LearnerState) -> Judged:
-        settings, count, best = self.settings.random, len(rows), None
-        batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, rows[None])))
+    def judge_foreign(self, task: Task, settings: Settings, synthetic: Synthetic) -> Judged:
+        """Trains fresh learners of another network than it was distilled for on one set, at one rate.
+
+        Args:
+          task: see `task_of`.
+          settings: of the distillation.
+          synthetic: one set.
+        """
+        return self._whole(task, as_batch(synthetic, settings.distill.labels), self.states(task))
+
+    def _whole(self, task: Task, batch: Batch, states: LearnerState) -> Judged:
+        settings, count, best = self.settings.random, len(batch.targets), None
+        batches = for_each(states, batch)
 
         def advance(key, batches, states, rate, first, until, dropout):
             return jax.lax.fori_loop(first, until, constant_steps(self.task, key, batches, rate, dropout), states)
@@ -155,13 +181,14 @@ class Lab:
                 state, first, spent = states, 0, 0.0
                 for until in sorted(settings.steps):
                     args = (task.key, batches, state, jnp.float32(rate), jnp.int32(first), jnp.int32(until))
-                    state, seconds = self.run(("whole", count, dropout), partial(advance, dropout=dropout), *args)
+                    state, seconds = self.run(("whole", dropout), partial(advance, dropout=dropout), *args)
                     first, spent = until, spent + seconds
                     reached = self.validation(state.params)
                     if best is None or reached.mean() > best[0].mean():
                         best = reached, state.params, rate, until, dropout, spent
         validation, params, rate, length, dropout, seconds = best
-        step = self.count(("real", count), lambda: costs.real_step(task, count))
+        shape = jax.tree.leaves(batch)[0].shape
+        step = self.count(("whole", shape), lambda: costs.training_step(task, batch))
         recipe = {"steps": length, "rate": rate, "dropout": dropout, "batch": count}
         return Judged(params, validation, recipe, seconds / self.inits, length * step, length * count)
 
@@ -224,26 +251,3 @@ def rounds_of_training(settings: Settings, count: int) -> int:
     """Steps that training on so many labels takes in minibatches; see `configured_loop`."""
     active = settings.active
     return max(active.steps, -(-active.epochs * count // active.batch_size))
-
-
-def _spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:
-    """The task with a share of wrong labels in its training data, and of texts that are shuffled words."""
-    split, raw = task.dataset.train, task.raw["train"].copy()
-    rng = np.random.default_rng([seed, 2])
-    labels = split.labels
-    if noise:
-        wrong = (labels + rng.integers(1, max(task.classes, 2), len(labels))) % task.classes
-        labels = np.where(rng.random(len(labels)) < noise, wrong, labels).astype(np.int32)
-    if outliers:
-        rows = outlier_rows(len(raw), outliers, seed)
-        words = raw[raw > 0]  # as often as they occur
-        drawn = rng.choice(words, raw[rows].shape)
-        raw[rows] = np.where(raw[rows] > 0, drawn, 0)
-        labels = labels.copy()
-        labels[rows] = rng.integers(0, task.classes, len(rows))
-    return with_training(task, raw, replace(split, labels=labels))
-
-
-def outlier_rows(train: int, share: float, seed: int) -> np.ndarray:
-    """Which training texts are made of shuffled words: positions, rising."""
-    return np.sort(np.random.default_rng([seed, 3]).permutation(train)[: round(share * train)])

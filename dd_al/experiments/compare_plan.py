@@ -94,7 +94,8 @@ def datasets(settings: Settings) -> dict[str, Settings]:
       ConfigError: keys that there are not, or names that would share a folder.
     """
     # What a point depends on: with more seeds, methods or data sets beside it, it is still the same.
-    kept = {key: getattr(settings.compare, key) for key in ("budgets", "query", "bought", "rates", "full_batch")}
+    keys = ("budgets", "query", "bought", "rates", "full_batch", "networks", "transfer_at")
+    kept = {key: getattr(settings.compare, key) for key in keys}
     common = replace(settings, compare=CompareSettings(**kept))
     if not settings.compare.datasets:
         return {settings.data.name: common}
@@ -184,6 +185,7 @@ def _check(settings: Settings) -> None:
         "distil_up_to": any(method in DISTILLED for method in compare.methods),
         "varied_at": bool(compare.noise or compare.outliers),
         "bought": "distilled_bought" in compare.methods,
+        "transfer_at": bool(compare.networks),
     }
     for key in (key for key, wanted in needed.items() if wanted):
         value = getattr(compare, key)

@@ -49,12 +49,23 @@ def compute(lab: Lab, point: Point, workdir: Workdir, *, siblings: Mapping[str, 
     _write(lab, task, point, workdir, built, extra, began)
 
 
+def _transfer(lab: Lab, point: Point, built: sets.Built) -> dict[str, dict]:
+    """The accuracy of other networks that are trained on the set, by their names."""
+    found, split = {}, lab.settings.evaluate.split
+    for name in lab.settings.compare.networks or ():
+        other = lab.other(name)
+        judged = built.elsewhere(other, other.task_of(point))
+        correct = other.predicted(judged.params) == lab.task.labels(split)
+        found[name] = {**statistics.summary(correct.mean(1)), "recipe": judged.recipe}
+    return found
+
+
 def _write(
     lab: Lab, task: Task, point: Point, workdir: Workdir, built: Mapping[str, sets.Built], extra: Mapping, began: float
 ) -> None:
     """Judges the learners of every budget, writes which answers are right, then the results, which end the point."""
     split = lab.settings.evaluate.split
-    truth, methods, costs_of, budgets, correct = task.labels(split), {}, {}, {}, {}
+    truth, methods, costs_of, budgets, correct, transfer = task.labels(split), {}, {}, {}, {}, {}
     for name, one in built.items():
         predicted = lab.predicted(one.judged.params)
         correct[name] = (predicted == truth).astype(np.uint8)
@@ -66,6 +77,8 @@ def _write(
             "hyperparameters": one.judged.recipe,
             "membership": summary(membership(lab, task, one.judged.params, one.members, point.seed)),
         }
+        if name in (ALL, lab.settings.compare.transfer_at):
+            transfer[name] = _transfer(lab, point, one)
         count = len(task.dataset.train)
         budgets[name] = record.given(one.examples, count, one.labels, one.floats)
         costs_of[name] = {
@@ -85,7 +98,7 @@ def _write(
         budget=budgets,
         methods=methods,
         costs=costs_of,
-        point={"name": point.name, "dataset": point.dataset, "method": point.method, **extra},
+        point={"name": point.name, "dataset": point.dataset, "method": point.method, "transfer": transfer, **extra},
         time={"total_s": round(time.perf_counter() - began, 3)},
         memory={"peak_rss_mb": round(record.peak_rss_mb(), 1)},
         environment=record.environment(),

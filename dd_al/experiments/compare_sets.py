@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,12 @@ from dd_al.data.dataset import Split
 from dd_al.distill.synthetic import balanced_classes
 from dd_al.experiments import compare_costs as costs
 from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained, fit_full
+from dd_al.experiments.baselines import Trained, fit_full, fit_tuned
 from dd_al.experiments.compare_acquire import Acquired, acquire, random_order, read_selected, write_selected
-from dd_al.experiments.compare_lab import Judged, Lab, outlier_rows
+from dd_al.experiments.compare_lab import Judged, Lab
 from dd_al.experiments.compare_plan import ALL, Point, examples
 from dd_al.experiments.compare_privacy import nearness
+from dd_al.experiments.compare_spoilt import outlier_rows
 from dd_al.experiments.coresets import features_of
 from dd_al.experiments.distill import describe, make_artefact
 from dd_al.experiments.distill_settings import KNOWN
@@ -37,6 +38,7 @@ from dd_al.learner.examples import steps_per_epoch
 from dd_al.learner.fit import cosine, fitting
 
 _FLOAT = 4  # bytes
+_SHOWN = 2  # items of a set in the report
 
 
 class Built(NamedTuple):
@@ -44,6 +46,7 @@ class Built(NamedTuple):
 
     Attributes:
       judged: learners trained on it.
+      elsewhere: trains learners of another network on it, given the laboratory and the task of that network.
       members: ``int[n]``, positions of the training examples that the learners owe something to.
       labels: that a person had to give.
       examples: in the set.
@@ -55,6 +58,7 @@ class Built(NamedTuple):
     """
 
     judged: Judged
+    elsewhere: Callable[[Lab, Task], Judged]
     members: np.ndarray
     labels: int
     examples: int
@@ -73,10 +77,14 @@ def _data(point: Point) -> Hashable:
 def _rows(lab: Lab, task: Task, rows: np.ndarray, data: Any = "", labels: int | None = None, **cost: Any) -> Built:
     """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
     judged = lab.judge_rows(task, rows, data)
+
+    def elsewhere(lab: Lab, task: Task) -> Judged:
+        return lab.judge_rows(task, rows, data)
+
     texts = task.dataset.train.texts
     size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
     floats = len(rows) * int(np.prod(task.shape))
-    return Built(judged, rows, len(rows) if labels is None else labels, len(rows), floats, size, **cost)
+    return Built(judged, elsewhere, rows, len(rows) if labels is None else labels, len(rows), floats, size, **cost)
 
 
 def random(lab: Lab, task: Task, point: Point) -> dict[str, Built]:
@@ -96,6 +104,15 @@ def _fit_full(
         workdir, "full", partial(fit_full, task, lab.settings.full, lab.states(task), stop=stop)
     )
     return trained, seconds / lab.inits
+
+
+def _elsewhere_full(lab: Lab, task: Task, *, stop: Stop) -> Judged:
+    """Another network on all data, at the best of `config.transfer.full_rates`."""
+    settings = lab.settings
+    trained, rate = fit_tuned(task, settings.full, settings.transfer.full_rates, lab.states(task), stop=stop)
+    steps, nothing = int(trained.steps[-1]), float("nan")
+    recipe = {"steps": steps, "rate": rate}
+    return Judged(trained.params, np.max(trained.accuracy, axis=0), recipe, nothing, nothing, steps)
 
 
 def full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
@@ -121,7 +138,15 @@ def full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
     )  # fmt: skip
     texts = task.dataset.train.texts
     size = sum(len(text.encode()) + 1 for text in texts)
-    return Built(judged, np.arange(count), count, count, count * int(np.prod(task.shape)), size)
+    return Built(
+        judged,
+        partial(_elsewhere_full, stop=stop),
+        np.arange(count),
+        count,
+        count,
+        count * int(np.prod(task.shape)),
+        size,
+    )
 
 
 def coresets(
@@ -221,7 +246,8 @@ def distilled(
     states = known_inits(task, sets) if known else lab.states(task)
     judged = lab.judge_sets(task, settings, found.synthetic, states)
     artefact.save(workdir.distilled, make_artefact(task, settings, found))
-    write_json(workdir.distilled_meta, describe(outer_task, found, settings.distill.labels))
+    described = describe(outer_task, found, settings.distill.labels)
+    write_json(workdir.distilled_meta, described)
     one = jax.tree.map(lambda x: x[0], found.synthetic)
     work = lab.count(
         ("distilling", point.method, items),
@@ -230,9 +256,14 @@ def distilled(
     floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
     judged.recipe["outer_step"] = int(found.best_step.max())
     start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
-    extra = {"nearness": nearness(outer_task, one, start_rows)}
+    shown = {"items": described["items"][:_SHOWN], "label_names": described["label_names"]}
+    extra = {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
+
+    def elsewhere(lab: Lab, task: Task) -> Judged:
+        return lab.judge_foreign(task, settings, one)
+
     return Built(
-        judged, members, labels, items, floats, _FLOAT * floats,
+        judged, elsewhere, members, labels, items, floats, _FLOAT * floats,
         seconds=before[0] + (found.teachers_s + found.optimise_s) / sets, flops=before[1] + work,
         seen=int(before[2]) + settings.distill.iterations * settings.distill.batch_size,
     ), extra  # fmt: skip

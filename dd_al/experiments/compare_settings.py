@@ -62,3 +62,7 @@ class CompareSettings:
     full_batch: int = option(
         64, "examples up to which constant rates on all at once (config.random) are tried beside minibatches", min=0
     )
+    networks: tuple[str, ...] | None = option(
+        None, "further networks to train on the sets of one budget, by names as of config.distill.also"
+    )
+    transfer_at: str = option("0.1%", "that budget")

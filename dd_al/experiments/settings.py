@@ -180,8 +180,9 @@ class Settings:
                 raise ValueError(
                     f"teach.network = {self.teach.network!r} does not read inputs = {read!r}; networks that do: {known}"
                 )
-        for name in self.study.networks or ():
-            self._check_network(network(self.model, name, "study.networks"), "study.networks")
+        for key in ("study", "compare"):
+            for name in getattr(self, key).networks or ():
+                self._check_network(network(self.model, name, f"{key}.networks"), f"{key}.networks")
         self._check_network(self.model, "model.kind")
         self._check_sentences(self.model)
         if self.full.finetuned and self.inputs != "words":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dd_al.report.compare_words import TITLES, plain_entries
+from dd_al.report.compare_words import TITLES, name_of, plain_entries
 from dd_al.report.figures import GREY, PALETTE, new_figure, plain
 
 if TYPE_CHECKING:
@@ -44,7 +44,39 @@ def draw(results: Mapping) -> dict[str, tuple[Any, str, str]]:
             "Texts as UTF-8 with a byte for the label; distilled sets as float32 numbers. Word vectors come on top of "
             "both.",
         )
+        if sets := [one for one in entries if "transfer" in one]:
+            drawn[f"transfer_{number}"] = (
+                transfer(sets, found["network"]),
+                f"Other networks{where}",
+                "Accuracy of networks that are trained on each set, a mean over seeds: on real examples by the recipe "
+                "that validation prefers, on distilled sets at one rate, but for the network that they were made for, "
+                "which follows the rates that they bring.",
+            )
     return drawn
+
+
+def transfer(entries: Sequence[Mapping], home: str) -> "Figure":
+    """Draws the accuracy of several networks on several sets as a heat map.
+
+    Args:
+        entries: with `transfer`; a row each.
+        home: the network of the comparison, the first column.
+    """
+    networks = list(entries[0]["transfer"])
+    values = 100 * np.asarray(
+        [[one["accuracy"]["mean"], *(one["transfer"][name]["mean"] for name in networks)] for one in entries]
+    )
+    figure, axes = new_figure(size=(3.4 + 0.9 * len(networks), 1.6 + 0.34 * len(entries)), grid=False)
+    picture = axes.imshow(values, cmap="cividis", aspect="auto", interpolation="nearest")
+    axes.set_xticks(range(len(networks) + 1), [plain(name) for name in (home, *networks)], fontsize=8)
+    axes.set_yticks(range(len(entries)), [name_of(one) for one in entries], fontsize=8)
+    axes.tick_params(length=0)
+    middle = (values.min() + values.max()) / 2
+    for (row, column), value in np.ndenumerate(values):
+        ink = "white" if value < middle else "black"
+        axes.text(column, row, f"{value:.1f}", color=ink, ha="center", va="center", fontsize=8)
+    figure.colorbar(picture, ax=axes, label="accuracy (%)", pad=0.02)
+    return figure
 
 
 def budgets(entries: Sequence[Mapping]) -> "Figure":

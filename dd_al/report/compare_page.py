@@ -61,12 +61,16 @@ def page(results: Mapping, config: Any, pictures: Mapping) -> str:
             note = "The least of each that keeps at least 90 % of the accuracy on all data."
             body += [tag("h3", "Which to pick if you lack"), pairs(lacking), tag("p", note, class_="soft")]
         body += [tag("h2", f"Accuracy and share of all data: {name}"), tables.retention(entries)]
+        if beside := tables.paper(entries, found["datasets"][name]):
+            body += [tag("h3", "Table 2 of the paper"), beside]
         body += [tag("h2", f"Costs: {name}"), tables.costs(entries)]
         body += [tag("h2", f"What is given away: {name}"), tables.privacy(entries)]
         if spoilt := tables.spoilt(results, name):
             body += [tag("h2", f"Wrong labels and outliers: {name}"), spoilt]
         if picked := [one for one in entries if "picked" in one]:
             body += [tag("h2", f"What active learning bought: {name}"), tables.picked(picked, found["datasets"][name])]
+        if shown := [one for one in entries if one.get("shown")]:
+            body += [tag("h2", f"Synthetic sentences: {name}"), tables.sentences(shown)]
     body += [tag("h2", "Tests over seeds"), tables.tests(found), tag("h2", "Ranks over data sets"), tables.ranks(found)]
     body += [tag("h2", "Where every number is from"), tables.points(found)]
     body += [tag("h2", "Provenance"), sections.provenance(results, config, [])]

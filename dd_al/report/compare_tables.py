@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from dd_al.report import html
+from dd_al.report import html, sections
 from dd_al.report.compare_words import TITLES, break_even, name_of, plain_entries
 from dd_al.report.html import Markup, markup, tag
 from dd_al.report.verdict import interval, known, percent, spread
@@ -33,6 +33,28 @@ def retention(entries: Sequence[Mapping]) -> Markup:
         )  # fmt: skip
     note = "Brackets: 95 % intervals of a bootstrap that draws seeds and test sentences, for shares the same for both."
     return markup([html.table(head, rows, class_="numbers"), *(tag("p", t, class_="soft") for t in (note, _PAPER))])
+
+
+def paper(entries: Sequence[Mapping], dataset: Mapping) -> Markup:
+    """Returns the ratios of the paper's table 2 beside ours at 0.1 % of the data; nothing for other data than SST."""
+    if not {dataset["name"], dataset["stand_in_for"]} & sections.PAPER_DATA:
+        return markup([])
+    ours = {one["method"]: one for one in entries if one["budget"] in ("0.1%", "all")}
+    rows = [
+        [
+            TITLES[method], spread(ours[method]["accuracy"]), spread(ours[method].get("retention")),
+            percent(sections.PAPER_RATIOS[method]),
+        ]
+        for method in ("full", "distilled", "random") if method in ours
+    ]  # fmt: skip
+    head = ("Data", "Accuracy, %", "Share of all data, %", "Paper's share, %")
+    return markup([html.table(head, rows, class_="numbers"), tag("p", sections.PAPER, class_="soft")])
+
+
+def sentences(entries: Sequence[Mapping]) -> Markup:
+    """Returns the first synthetic sentences of each method's smallest set, of the first seed."""
+    first = {one["method"]: one for one in sorted(entries, key=lambda one: -one["costs"]["examples"])}
+    return markup([[tag("h3", name_of(one)), sections.words(one["shown"])] for one in first.values()])
 
 
 def costs(entries: Sequence[Mapping]) -> Markup:

@@ -41,6 +41,7 @@ def gather(folders: Sequence[Path], *, command: str) -> dict:
     done = [one for one in found.values() if one["state"] == "finished"]
     datasets = {one["point"]["dataset"]: one["results"]["dataset"] for one in done}
     merged = {key: {k: v for plan in plans.values() for k, v in plan[key].items()} for key in ("budgets", "corpora")}
+    merged["network"] = plans[folders[0]].get("network", "")
     entries = _entries(done)
     return _results(found, datasets, merged, entries, command)
 
@@ -132,9 +133,13 @@ def _entry(entry: dict, members: list[tuple[Mapping, str]], full: Mapping[int, n
         kept = correct[paired].mean(1) / ceiling.mean(1)
         entry["retention"] = summary(kept)
         entry["retention_interval"] = list(retention_interval(correct[paired], ceiling, paired=True))
+    transfer = [one["point"].get("transfer", {}).get(budget, {}) for one in results]
+    if any(transfer):
+        entry["transfer"] = {name: summary([one[name]["mean"] for one in transfer]) for name in transfer[0]}
     near = [one["point"]["nearness"] for one in results if "nearness" in one["point"]]
     if near:
         entry["nearness"] = {key: summary([one[key] for one in near]) for key in near[0]}
+        entry["shown"] = results[0]["point"].get("shown")
     picked = [one["point"]["picked"] for one in results if "picked" in one.get("point", {})]
     if picked:
         entry["picked"] = {

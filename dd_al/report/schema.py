@@ -109,6 +109,7 @@ _COMPARE = {
     "datasets": {str: _DATASET},
     "budgets": {str: {str: _COUNT}},
     "corpora": {str: _TEXT},
+    "network": _TEXT,
     "entries": [
         {
             "dataset": _TEXT,

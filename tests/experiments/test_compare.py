@@ -214,6 +214,21 @@ def test_wrong_labels_and_outliers_are_measured(tmp_path, data):
     assert 0.1 < wrong < 0.9
 
 
+def test_sets_are_tried_on_other_networks(tmp_path, data):
+    given = settings(
+        data, methods=("full", "random", "bald", "distilled"), seeds=(0,), networks=("averaging", "text_cnn:filters=3"),
+        transfer_at="10%", distil_up_to="10%",
+    )  # fmt: skip
+    results = run(tmp_path, given)
+    tried = {key for key, one in entries(results).items() if "transfer" in one}
+    assert tried == {("full", "all"), ("random", "10%"), ("bald", "10%"), ("distilled", "10%")}
+    for key in tried:
+        found = entries(results)[key]["transfer"]
+        assert list(found) == ["averaging", "text_cnn:filters=3"]
+        assert all(0 <= one["mean"] <= 1 for one in found.values())
+    assert (tmp_path / "figures" / "transfer_0.png").exists()
+
+
 def test_the_command_line_takes_slices_of_comparisons_only(tmp_path, data, capsys):
     config = tmp_path / "config.py"
     config.write_text(

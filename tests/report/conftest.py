@@ -41,6 +41,9 @@ def fake_comparison():
         count = {"all": TRAIN, **BUDGETS}
         extra = {}
         if method.startswith("distilled"):
+            near = [[["<i>good</i>", 0.9], ["fine", 0.5]], [["film", 0.4]]]
+            items = [{"label": [0.2, 0.8], "nearest_words": near}]
+            extra["shown"] = {"items": items, "label_names": ["bad", "good"]}
             extra["nearness"] = {"nearest": 0.6, "chance": 0.8, "recovered": 0.0}
         elif method not in ("random", "full"):
             extra["picked"] = {"classes": [0.5, 0.5], "words": 9.0, "examples": ["<script>alert(1)</script>"]}

@@ -87,6 +87,16 @@ def test_text_from_data_is_escaped_and_every_file_is_there(fake_comparison, tmp_
     assert (tmp_path / "report.md").read_text().splitlines()[:4] == before[1].splitlines()[:4]
 
 
+def test_synthetic_sentences_and_the_papers_table_are_on_the_page(fake_comparison, tmp_path):
+    sst = fake_comparison(tmp_path / "sst", FAR, seeds=2, name="sst2")
+    comparison.write(sst, gathered(sst))
+    page = (sst / "report.html").read_text()
+    assert "&lt;i&gt;good&lt;/i&gt;" in page and "Table 2 of the paper" in page and "89.2" in page
+    other = fake_comparison(tmp_path / "other", FAR, seeds=2)
+    comparison.write(other, gathered(other))
+    assert "Table 2 of the paper" not in (other / "report.html").read_text()
+
+
 def test_joined_from_the_command_line(fake_comparison, tmp_path, capsys):
     one, two = fake_comparison(tmp_path / "1", FAR, seeds=2), fake_comparison(tmp_path / "2", FAR, seeds=4)
     assert main([str(one), str(two)]) == 2

@@ -1,0 +1,40 @@
+"""Training data with wrong labels and outliers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dd_al.experiments.task import Task, with_training
+
+
+def spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:
+    """The task with a share of wrong labels in its training data, and of texts that are words drawn at random.
+
+    Args:
+      task: over texts.
+      noise: share of labels that are any other class.
+      outliers: share of texts whose words are drawn as often as they occur, with labels of chance.
+      seed: of both.
+    """
+    split, raw = task.dataset.train, task.raw["train"].copy()
+    rng = np.random.default_rng([seed, 2])
+    labels, texts = split.labels, split.texts
+    if noise:
+        wrong = (labels + rng.integers(1, max(task.classes, 2), len(labels))) % task.classes
+        labels = np.where(rng.random(len(labels)) < noise, wrong, labels).astype(np.int32)
+    if outliers:
+        rows, words = outlier_rows(len(raw), outliers, seed), task.vectors.vocabulary.words
+        drawn = rng.choice(raw[raw > 0], raw[rows].shape)
+        raw[rows] = np.where(raw[rows] > 0, drawn, 0)
+        labels = labels.copy()
+        labels[rows] = rng.integers(0, task.classes, len(rows))
+        shown = {row: " ".join(words[i] for i in raw[row] if i) for row in rows.tolist()}
+        texts = tuple(shown.get(row, text) for row, text in enumerate(texts))
+    return with_training(task, raw, replace(split, texts=texts, labels=labels))
+
+
+def outlier_rows(train: int, share: float, seed: int) -> np.ndarray:
+    """Which training texts are outliers: positions, rising."""
+    return np.sort(np.random.default_rng([seed, 3]).permutation(train)[: round(share * train)])
