@@ -59,6 +59,7 @@ setup(
             "mlxtend==0.25.0",
             "nbclient>=0.10",
             "ipykernel>=6.29",
+            "tensorboardX>=2.6.2",
         ],
         # Not baal and batchbald-redux: their torchvision has to fit torch's build. The benchmarks say how to get them.
         "bench": ["torch==2.13.0", "scikit-activeml==1.0.1", "small-text==1.4.1"],

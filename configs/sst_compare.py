@@ -1,6 +1,9 @@
 """Distillation against active learning, coresets and random sampling on SST-2, on one axis of budgets, with costs.
 
 python -m dd_al.main --config=configs/sst_compare.py --workdir=runs/compare
+
+:quick=true is a small one; :stability=true adds wrong labels, outliers, other seed sets and other networks;
+:verdict=true has the ten seeds that a verdict takes, fewer methods, and distils for as long as sst_distill.py.
 """
 
 from dd_al.core.settings import parse_variant, to_config
@@ -8,7 +11,7 @@ from dd_al.experiments.settings import Settings
 
 
 def get_config(arg=None):
-    variant = parse_variant(arg, {"classes": (2, 5), "quick": bool})
+    variant = parse_variant(arg, {"classes": (2, 5), "quick": bool, "stability": bool, "verdict": bool})
     config = to_config(Settings())
     config.experiment = "compare"
     config.data.name = f"sst{variant.get('classes', 2)}"
@@ -21,4 +24,14 @@ def get_config(arg=None):
         config.compare.bought = config.compare.varied_at = "5%"
         config.random.rates, config.random.dropout = (3e-3, 1e-2), (False,)
         config.distill.update(iterations=100, candidates=16)
+    if variant.get("verdict"):
+        config.compare.seeds = tuple(range(10))
+        config.compare.methods = (
+            "full", "random", "k_medoids", "predictive_entropy", "badge", "distilled", "distilled_bought",
+        )  # fmt: skip
+        config.compare.budgets, config.compare.distil_up_to = ("0.1%", "1%", "5%", "15%"), "0.1%"
+        config.distill.iterations = 1500
+    if variant.get("stability"):
+        config.compare.seeds, config.compare.noise, config.compare.outliers = (0, 1, 2), (0.1, 0.2), 0.05
+        config.compare.starts, config.compare.networks = ("another", "random", "k_means"), ("averaging", "lstm")
     return config

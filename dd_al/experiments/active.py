@@ -52,7 +52,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     given = given_labels(active, dataset.train.rows) if active.given else None
     plan = plan_of(active, len(dataset.train), None if given is None else given.shape[1])
     task = make_task(settings, dataset, time.perf_counter() - began)
-    with catch_stop() as stop, MetricsWriter(workdir.metrics) as metrics:
+    with catch_stop() as stop, MetricsWriter(workdir.metrics, workdir.events) as metrics:
         states = task.inits("evaluation", len(active.seeds))
         full, full_s = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
         first = first_labels(task, active, plan.first) if given is None else given

@@ -124,7 +124,7 @@ def _siblings(workdir: Workdir, point: Point) -> dict[str, Path]:
     for path in sorted((workdir.path / "runs").glob(f"*seed{point.seed}/results.json")):
         config = path.parent / "config.json"
         other = read_json(config).get("point", {}) if config.exists() else {}
-        same = all(other.get(key) == getattr(point, key) for key in ("dataset", "seed", "noise", "outliers"))
+        same = all(other.get(key) == getattr(point, key) for key in ("dataset", "seed", "noise", "outliers", "start"))
         if same and read_json(path).get("finished"):
             found[other["method"]] = path.parent
     return found

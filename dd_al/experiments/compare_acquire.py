@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,9 +19,12 @@ from dd_al.core.files import atomic_write
 from dd_al.core.keys import stream
 from dd_al.data.formats import lines_of, read_text
 from dd_al.experiments import compare_costs as costs
+from dd_al.experiments.active_settings import ActiveSettings
+from dd_al.experiments.active_start import first_labels
 from dd_al.experiments.baselines import balanced_draw
 from dd_al.experiments.compare_lab import Lab, rounds_of_training
 from dd_al.experiments.task import Task
+from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 
@@ -36,6 +40,7 @@ class Acquired(NamedTuple):
       seconds: ``float64[points]``, of training and asking up to there, without compilation.
       flops: ``float64[points]``, likewise.
       seen: ``int64[points]``, texts that went through networks, likewise.
+      validation: ``float64[points - 1]``, the accuracy of the network that asks, after training on so many labels.
     """
 
     rows: np.ndarray
@@ -45,20 +50,27 @@ class Acquired(NamedTuple):
     seconds: np.ndarray
     flops: np.ndarray
     seen: np.ndarray
+    validation: np.ndarray
 
 
-def random_order(task: Task, first: int, seed: int) -> np.ndarray:
-    """All training examples in random order, ``int32[n]``, but for the first: those go round the classes.
+def seed_set(task: Task, settings: ActiveSettings, size: int, seed: int, start: str = "") -> np.ndarray:
+    """The training examples that random sampling and every query begin with, ``int32[size]``.
 
-    They are the seed set of active learning, too, so that every method begins with the same ones: with none of a class
-    a learner knows nothing of it, and whoever labels finds one of each.
+    They go round the classes: with none of a class a learner knows nothing of it, and whoever labels finds one of each.
+
+    Args:
+      task: see `Lab.task_of`.
+      settings: of active learning.
+      size: how many.
+      seed: of the draw.
+      start: what they are instead, one of `compare_settings.STARTS`.
     """
-    labels = task.labels("train")
-    by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
-    rng = np.random.default_rng([seed, 4])
-    begun = balanced_draw(rng, by_class, first)
-    rest = rng.permutation(np.setdiff1d(np.arange(len(labels)), begun))
-    return np.concatenate([begun, rest]).astype(np.int32)
+    if start == "k_means":
+        return first_labels(task, replace(settings, start=start, seeds=(seed,)), size)[0]
+    labels, rng = task.labels("train"), np.random.default_rng([seed, 4, *([1] if start else [])])
+    if start == "random":
+        return rng.permutation(len(labels))[:size].astype(np.int32)
+    return balanced_draw(rng, [np.flatnonzero(labels == c) for c in range(task.classes)], size).astype(np.int32)
 
 
 def counts_of(budgets: list[int], size: int) -> list[int]:
@@ -75,7 +87,18 @@ def counts_of(budgets: list[int], size: int) -> list[int]:
     return found
 
 
-def acquire(lab: Lab, task: Task, name: str, seed: int, upto: int, *, data: Hashable = "", stop: Stop) -> Acquired:
+def acquire(
+    lab: Lab,
+    task: Task,
+    name: str,
+    seed: int,
+    upto: int,
+    *,
+    start: str = "",
+    data: Hashable = "",
+    stop: Stop,
+    metrics: MetricsWriter | None = None,
+) -> Acquired:
     """Runs a query until it has bought so many labels.
 
     Args:
@@ -84,8 +107,10 @@ def acquire(lab: Lab, task: Task, name: str, seed: int, upto: int, *, data: Hash
       name: of the query.
       seed: of the run.
       upto: labels in the end, one of the budgets.
+      start: see `seed_set`.
       data: see `Lab.judge_rows`.
       stop: asked after every round.
+      metrics: of the point.
 
     Raises:
       UserError: the networks diverge.
@@ -94,7 +119,7 @@ def acquire(lab: Lab, task: Task, name: str, seed: int, upto: int, *, data: Hash
     size = active.size or max(1, round(active.share * len(task.raw["train"])))
     counts = counts_of(sorted(budget for budget in lab.budgets.values() if budget <= upto), size)
     truth = jnp.asarray(task.labels("train"))
-    first = random_order(task, counts[0], seed)[: counts[0]]
+    first = seed_set(task, active, counts[0], seed, start)
     begun = loop.init(stream(jax.random.key(seed), "active"), lab.most)
     state, weights = loop.tell(begun, 0, jnp.asarray(first), truth[first]), begun.learner
     per_step = lab.count(("real", active.batch_size), lambda: costs.real_step(task, active.batch_size))
@@ -102,11 +127,12 @@ def acquire(lab: Lab, task: Task, name: str, seed: int, upto: int, *, data: Hash
     pool = active.subset or len(task.raw["train"])
 
     rounds, scores = [0] * len(first), [np.nan] * len(first)
-    spent, seconds, flops, seen = np.zeros(3), [0.0], [0.0], [0]
+    spent, seconds, flops, seen, reached = np.zeros(3), [0.0], [0.0], [0], []
     with Progress(len(counts) - 1, name.replace("_", " ")) as progress:
         for number, (count, after) in enumerate(zip(counts, counts[1:]), start=1):
             k, labels = after - count, jnp.int32(count)
             state, trained = lab.run(("fit", data), loop.fit, state, labels, weights)
+            reached.append(float(lab.validation(jax.tree.map(lambda x: x[None], state.learner.params))[0]))
             look = partial(loop.look, needs=query.needs)
             shown, looked = lab.run(("look", query.needs, data), look, state, labels)
             ask = lambda state, count, shown, k=k: loop.ask(state, count, shown, query, k)  # noqa: E731
@@ -123,11 +149,14 @@ def acquire(lab: Lab, task: Task, name: str, seed: int, upto: int, *, data: Hash
             spent += [trained + looked + asked, steps * per_step + pool * per_text, steps * active.batch_size + pool]
             for kept, value in zip((seconds, flops, seen), spent.tolist()):
                 kept.append(value)
-            progress.update(1, labels=after)
+            if metrics:
+                metrics.write(number, query=name, labels=count, validation_accuracy=reached[-1], seconds=seconds[-1])
+            progress.update(1, labels=count, validation_accuracy=reached[-1])
             stop.check("the same command begins this point anew")
     return Acquired(
         np.asarray(state.labelled)[: counts[-1]], np.asarray(rounds, np.int32), np.asarray(scores, np.float32),
         np.asarray(counts, np.int32), np.asarray(seconds), np.asarray(flops), np.asarray(seen, np.int64),
+        np.asarray(reached),
     )  # fmt: skip
 
 

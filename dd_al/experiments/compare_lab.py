@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_learners, make_task, own_rates
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy, for_each_learner
-from dd_al.learner.unroll import unroll
+from dd_al.learner.unroll import part_of
 from dd_al.models.base import Params
 
 _FEW = 3  # learners that judge each set, if nothing else is said: the seeds are what counts
@@ -45,6 +45,7 @@ class Judged(NamedTuple):
       seconds: of one learner's training, compilation apart, where all of them are trained together.
       flops: of one learner's training.
       seen: real or synthetic examples that one learner's steps went through.
+      curve: "epochs" over the set and the mean "validation" accuracy after each; empty where there is none.
     """
 
     params: Params
@@ -53,6 +54,7 @@ class Judged(NamedTuple):
     seconds: float
     flops: float
     seen: int
+    curve: Mapping[str, list[float]] = {}
 
 
 class Lab:
@@ -187,10 +189,24 @@ class Lab:
                     if best is None or reached.mean() > best[0].mean():
                         best = reached, state.params, rate, until, dropout, spent
         validation, params, rate, length, dropout, seconds = best
+        again = lambda state, first, until: self.run(  # noqa: E731
+            ("whole", dropout), partial(advance, dropout=dropout), task.key, batches, state, jnp.float32(rate),
+            jnp.int32(first), jnp.int32(until),
+        )[0]  # fmt: skip
+        curve = self._curve(again, states, max(settings.steps), 1)
         shape = jax.tree.leaves(batch)[0].shape
         step = self.count(("whole", shape), lambda: costs.training_step(task, batch))
         recipe = {"steps": length, "rate": rate, "dropout": dropout, "batch": count}
-        return Judged(params, validation, recipe, seconds / self.inits, length * step, length * count)
+        return Judged(params, validation, recipe, seconds / self.inits, length * step, length * count, curve)
+
+    def _curve(self, advance: Callable, states: LearnerState, steps: int, parts: int) -> dict[str, list[float]]:
+        """Validation along training on a whole set, at 1, 2, 5, 10, … steps: see `Judged.curve`."""
+        first, reached = 0, []
+        looks = [d * 10**e for e in range(6) for d in (1, 2, 5) if d * 10**e < steps] + [steps]
+        for until in looks:
+            states, first = advance(states, first, until), until
+            reached.append(float(self.validation(states.params).mean()))
+        return {"epochs": [until / parts for until in looks], "validation": reached}
 
     def _minibatches(self, task: Task, rows: np.ndarray, states: LearnerState, data: Hashable) -> Judged:
         active, count, best = self.settings.active, len(rows), None
@@ -228,22 +244,32 @@ class Lab:
         distill, own = settings.distill, own_rates(task, synthetic)
         own = jax.tree.map(lambda x: jnp.broadcast_to(x, (self.inits, *x.shape[1:])), own)
 
-        def train(states: LearnerState, synthetic: Synthetic) -> LearnerState:
+        def train(states: LearnerState, synthetic: Synthetic, first: jax.Array, until: jax.Array) -> LearnerState:
             def one(state: LearnerState, one: Synthetic) -> LearnerState:
-                batch = as_batch(one, distill.labels)
-                return unroll(self.task.learner, state, batch, rates(one), parts=distill.batches)
+                batch, learned = as_batch(one, distill.labels), rates(one)
+
+                def step(index: jax.Array, state: LearnerState) -> LearnerState:
+                    part = part_of(batch, index, distill.batches)
+                    return self.task.learner.train_step(None, state, part, learned[index])
+
+                return jax.lax.fori_loop(first, until, step, state)
 
             return for_each_learner(self.task.learner.model, one)(states, synthetic)
 
-        learners, seconds = self.run(("distilled", distill.labels, distill.batches), train, states, own)
+        def advance(states: LearnerState, first: int, until: int) -> tuple[LearnerState, float]:
+            name = ("distilled", distill.labels, distill.batches)
+            return self.run(name, train, states, own, jnp.int32(first), jnp.int32(until))
+
         steps, count = own.log_rates.shape[1], own.inputs.shape[1] // distill.batches
+        learners, seconds = advance(states, 0, steps)
+        curve = self._curve(lambda *args: advance(*args)[0], states, steps, distill.batches)
         batch = part = jax.eval_shape(lambda: as_batch(jax.tree.map(lambda x: x[0], own), distill.labels))
         if distill.batches > 1:
             part = jax.tree.map(lambda x: jax.ShapeDtypeStruct((count, *x.shape[1:]), x.dtype), batch)
         step = self.count(("distilled", own.inputs.shape[1:]), lambda: costs.training_step(task, part))
         return Judged(
             learners.params, self.validation(learners.params), {"steps": steps, "rate": "learned"},
-            seconds / self.inits, steps * step, steps * count,
+            seconds / self.inits, steps * step, steps * count, curve,
         )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ class Point:
       budgets: as in the config, in their order; ``(ALL,)`` for the full data.
       noise: share of wrong labels in the training data.
       outliers: share of the training texts that are shuffled words.
+      start: what the seed set is instead, one of `compare_settings.STARTS`; "" for the one that methods share.
     """
 
     dataset: str
@@ -38,6 +39,7 @@ class Point:
     budgets: tuple[str, ...]
     noise: float = 0.0
     outliers: float = 0.0
+    start: str = ""
 
     @property
     def name(self) -> str:
@@ -46,6 +48,7 @@ class Point:
         if self.method in DISTILLED:
             parts += self.budgets
         parts += [f"{key}{value:g}" for key in ("noise", "outliers") if (value := getattr(self, key))]
+        parts += [f"start_{self.start}"] if self.start else []
         return "-".join([re.sub(r"[^\w.]+", "_", part.replace("%", "pc")) for part in parts] + [f"seed{self.seed}"])
 
 
@@ -137,9 +140,11 @@ def points(settings: Settings) -> list[Point]:
                     # Of distilled sets the largest alone: each of them is a distillation.
                     for budgets in _filled(method, varied, [b for b in distilled if b in varied][-1:]):
                         found.append(Point(name, method, seed, budgets, noise=share))
-            for method in (method for method in methods if compare.outliers and method in ("random", *ACTIVE)):
-                for budgets in _filled(method, varied, ()):
-                    found.append(Point(name, method, seed, budgets, outliers=compare.outliers))
+            others = [{"outliers": compare.outliers}] if compare.outliers else []
+            for change in others + [{"start": start} for start in compare.starts or ()]:
+                for method in (method for method in methods if method in ("random", *ACTIVE)):
+                    for budgets in _filled(method, varied, ()):
+                        found.append(Point(name, method, seed, budgets, **change))
     return found
 
 
@@ -183,7 +188,7 @@ def _check(settings: Settings) -> None:
         raise ConfigError(f"config.seed = {settings.seed}: the seeds of a comparison are config.compare.seeds")
     needed = {
         "distil_up_to": any(method in DISTILLED for method in compare.methods),
-        "varied_at": bool(compare.noise or compare.outliers),
+        "varied_at": bool(compare.noise or compare.outliers or compare.starts),
         "bought": "distilled_bought" in compare.methods,
         "transfer_at": bool(compare.networks),
     }

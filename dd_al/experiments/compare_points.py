@@ -37,13 +37,11 @@ def compute(lab: Lab, point: Point, workdir: Workdir, *, siblings: Mapping[str, 
     extra: dict[str, Any] = {}
     if point.method == "full":
         built = {ALL: sets.full(lab, task, workdir, stop)}
-    elif point.method in ACTIVE:
+    elif point.method in ("random", *ACTIVE):
         built, extra = sets.bought(lab, task, point, workdir, stop)
     elif point.method in DISTILLED:
         made, extra = sets.distilled(lab, task, point, workdir, siblings, stop)
         built = {point.budgets[0]: made}
-    elif point.method == "random":
-        built = sets.random(lab, task, point)
     else:
         built = sets.coresets(lab, task, point, workdir, siblings, stop)
     _write(lab, task, point, workdir, built, extra, began)
@@ -88,6 +86,7 @@ def _write(
             "train_s": one.judged.seconds, "train_flops": one.judged.flops, "train_seen": one.judged.seen,
         }  # fmt: skip
     write_safetensors(workdir.answers, correct)
+    training = {name: one.judged.curve for name, one in built.items() if one.judged.curve}
     results = schema.new_results(
         "compare",
         point.seed,
@@ -98,7 +97,14 @@ def _write(
         budget=budgets,
         methods=methods,
         costs=costs_of,
-        point={"name": point.name, "dataset": point.dataset, "method": point.method, "transfer": transfer, **extra},
+        point={
+            "name": point.name,
+            "dataset": point.dataset,
+            "method": point.method,
+            "transfer": transfer,
+            "training": training,
+            **extra,
+        },
         time={"total_s": round(time.perf_counter() - began, 3)},
         memory={"peak_rss_mb": round(record.peak_rss_mb(), 1)},
         environment=record.environment(),

@@ -20,7 +20,7 @@ from dd_al.distill.synthetic import balanced_classes
 from dd_al.experiments import compare_costs as costs
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained, fit_full, fit_tuned
-from dd_al.experiments.compare_acquire import Acquired, acquire, random_order, read_selected, write_selected
+from dd_al.experiments.compare_acquire import Acquired, acquire, read_selected, write_selected
 from dd_al.experiments.compare_lab import Judged, Lab
 from dd_al.experiments.compare_plan import ALL, Point, examples
 from dd_al.experiments.compare_privacy import nearness
@@ -32,6 +32,7 @@ from dd_al.experiments.distilling import distil
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, known_inits, with_training
 from dd_al.io import artefact
+from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import steps_per_epoch
@@ -87,12 +88,6 @@ def _rows(lab: Lab, task: Task, rows: np.ndarray, data: Any = "", labels: int | 
     return Built(judged, elsewhere, rows, len(rows) if labels is None else labels, len(rows), floats, size, **cost)
 
 
-def random(lab: Lab, task: Task, point: Point) -> dict[str, Built]:
-    """Sets in random order behind the seed set."""
-    order = random_order(task, min(lab.budgets.values()), point.seed)
-    return {name: _rows(lab, task, order[: lab.budgets[name]], _data(point)) for name in point.budgets}
-
-
 def _fit_full(
     lab: Lab, task: Task, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
 ) -> tuple[Trained, float]:
@@ -131,10 +126,11 @@ def full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
     _, looking = lab.run("advance", advance, keys, states, np.int32(0))
     _, both = lab.run("advance", advance, keys, states, np.int32(few))
     step = lab.count("minibatch", lambda: costs.minibatch_step(task, settings.batch_size))
-    per_epoch = steps_per_epoch(task.train, settings.batch_size)
+    epochs = trained.steps / steps_per_epoch(task.train, settings.batch_size)
     judged = Judged(
         trained.params, reached, {"steps": total, "rate": settings.rate, "batch": settings.batch_size},
-        max(both - looking, 0.0) / few * total / lab.inits, total * step, round(total / per_epoch * count),
+        max(both - looking, 0.0) / few * total / lab.inits, total * step, round(epochs[-1] * count),
+        {"epochs": epochs.tolist(), "validation": trained.accuracy.mean(1).tolist()},
     )  # fmt: skip
     texts = task.dataset.train.texts
     size = sum(len(text.encode()) + 1 for text in texts)
@@ -180,16 +176,22 @@ def coresets(
 
 
 def bought(lab: Lab, task: Task, point: Point, workdir: Workdir, stop: Stop) -> tuple[dict[str, Built], dict[str, Any]]:
-    """What a query buys for every budget, and what that was."""
+    """What a query buys for every budget, what that was, and how the network that asks learned by it."""
     most = max(lab.budgets[name] for name in point.budgets)
-    acquired = acquire(lab, task, point.method, point.seed, most, data=_data(point), stop=stop)
+    options = {"start": point.start, "data": _data(point), "stop": stop}
+    with MetricsWriter(workdir.metrics, workdir.events) as metrics:
+        if workdir.resumed:
+            metrics.resume(0)
+        acquired = acquire(lab, task, point.method, point.seed, most, **options, metrics=metrics)
     write_selected(workdir.selected, task, point.method, point.seed, acquired)
     built = {}
     for name in point.budgets:
-        at = acquired.counts.tolist().index(lab.budgets[name])
-        cost = {key: getattr(acquired, key)[at].item() for key in ("seconds", "flops", "seen")}
+        at, cost = acquired.counts.tolist().index(lab.budgets[name]), {}
+        if point.method != "random":  # which needs no network to go on: it was trained for the curve
+            cost = {key: getattr(acquired, key)[at].item() for key in ("seconds", "flops", "seen")}
         built[name] = _rows(lab, task, acquired.rows[: lab.budgets[name]], _data(point), **cost)
-    return built, {"picked": _picked(task, acquired, point)}
+    rounds = {"labels": acquired.counts[:-1].tolist(), "validation": acquired.validation.tolist()}
+    return built, {"picked": _picked(task, acquired, point), "rounds": rounds}
 
 
 def _picked(task: Task, acquired: Acquired, point: Point) -> dict[str, Any]:

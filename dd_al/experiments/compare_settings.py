@@ -18,6 +18,7 @@ DISTILLED = {
     "distilled_picked": "started from what active learning picked",
     "distilled_taught": "with soft labels of teachers in the outer loss",
 }
+STARTS = ("another", "random", "k_means")
 METHODS = ("full", "random", *(name for name in CORESETS if name != "prototypes"), *ACTIVE, *DISTILLED)  # of texts
 
 
@@ -55,7 +56,15 @@ class CompareSettings:
     outliers: float = option(
         0.0, "share of the pool that is made of shuffled words, in repeated active points", min=0.0, max=0.9
     )
-    varied_at: str = option("1%", "the budget of those repeated points, and of the largest distilled one below it")
+    starts: tuple[str, ...] | None = option(
+        None,
+        "other seed sets to repeat random and active points with: another draw, one without regard to classes, or the "
+        "texts nearest to centers of clusters",
+        choices=STARTS,
+    )
+    varied_at: str = option(
+        "1%", "the largest budget of the repeated points: noise, outliers and starts; distilled ones have one, below it"
+    )
     rates: tuple[float, ...] = option(
         (1e-3, 4e-3), "first rates of minibatches of real examples to choose among, for each set", min=1e-8
     )

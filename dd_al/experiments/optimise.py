@@ -132,7 +132,7 @@ def optimise(
     step = 0
     if workdir is not None and (saved := checkpoint.restore_latest(workdir.checkpoints / "outer", state)):
         step, state, meta = saved
-    metrics = MetricsWriter(workdir.metrics) if workdir is not None else None
+    metrics = MetricsWriter(workdir.metrics, workdir.events) if workdir is not None else None
     if metrics is not None and workdir.resumed:
         metrics.resume(step)
     _LOG.info("compiling the outer loop")

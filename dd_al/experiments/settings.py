@@ -131,6 +131,7 @@ class Settings:
         "distill", "the question: distill, train, teach, active, annotate, transfer, study, table or compare"
     )
     seed: int = option(0, "of everything but the data splits", min=0, max=2**32 - 1)
+    tensorboard: bool = option(False, "write metrics.jsonl for TensorBoard, too, into events/; needs tensorboardX")
     inputs: str = option(
         "words",
         "what networks read: word vectors, one frozen MiniLM vector a text, the word pieces of a pretrained encoder, "

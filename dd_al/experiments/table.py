@@ -33,7 +33,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     workdir.begin(**{f"data of {name}": identity for name, identity in identities.items()})
     folders = {name: [f"{row_folder(name)}-seed{seed}" for seed in settings.table.seeds] for name in rows}
     results: dict[str, list] = {name: [] for name in rows}
-    with MetricsWriter(workdir.metrics) as metrics:
+    with MetricsWriter(workdir.metrics, workdir.events) as metrics:
         if workdir.resumed:
             metrics.resume(0)
         # Seeds outside: every row has a first result, or a first mistake, early on.

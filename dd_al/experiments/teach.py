@@ -30,7 +30,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     inits, split = settings.evaluate.inits or 10, settings.evaluate.split
     states = task.inits("evaluation", inits)
     if workdir.resumed:
-        with MetricsWriter(workdir.metrics) as metrics:
+        with MetricsWriter(workdir.metrics, workdir.events) as metrics:
             metrics.resume(0)
     with catch_stop() as stop:
         teachers_task, fit = make_teachers(settings, dataset, stop=stop)

@@ -23,7 +23,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     task = make_task(settings, dataset, time.perf_counter() - began)
     inits, split = settings.evaluate.inits or 10, settings.evaluate.split
     if workdir.resumed:
-        with MetricsWriter(workdir.metrics) as metrics:
+        with MetricsWriter(workdir.metrics, workdir.events) as metrics:
             metrics.resume(0)
     with catch_stop() as stop:
         states = task.inits("evaluation", inits)

@@ -58,7 +58,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     sets = {"": synthetic, "nearest words": synthetic._replace(inputs=_as_words(artefact, synthetic.inputs))}
     tried = networks(artefact, home.model, settings.model, settings.transfer, settings.evaluate.inits or 10)
     if workdir.resumed:
-        with MetricsWriter(workdir.metrics) as metrics:
+        with MetricsWriter(workdir.metrics, workdir.events) as metrics:
             metrics.resume(0)
 
     methods, budget, table, seconds = {}, {}, [], {"baselines_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dd_al.core.files import atomic_write, full_disk_named, jsonable
+from dd_al.io.events import Events
 
 
 class MetricsWriter:
@@ -17,10 +18,12 @@ class MetricsWriter:
 
     Args:
         path: the file; it is made where it does not exist.
+        events: a folder for the same numbers as TensorBoard reads them; see `Events`.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, events: str | os.PathLike | None = None):
         self._path = Path(path)
+        self._events = Events(events) if events else None
         if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
             self._rewrite(read(self._path))
         self._file = self._open()
@@ -36,6 +39,8 @@ class MetricsWriter:
             TypeError: a value that JSON cannot hold.
         """
         self._append({"step": int(step), **values})
+        if self._events:
+            self._events.write(int(step), values)
 
     def resume(self, step: int) -> None:
         """Drops the lines after `step`, which will be written again, and appends `{"event": "resume", "step": step}`.
@@ -46,10 +51,14 @@ class MetricsWriter:
         self._rewrite([line for line in read(self._path) if line.get("step", step) <= step])
         self._file = self._open()
         self._append({"event": "resume", "step": int(step)})
+        if self._events:
+            self._events.resume(int(step))
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the files."""
         self._file.close()
+        if self._events:
+            self._events.close()
 
     def __enter__(self) -> MetricsWriter:
         return self

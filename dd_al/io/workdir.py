@@ -23,6 +23,7 @@ _WRITTEN = (
     "tables/*.csv",
     "figures/*.png",
     "checkpoints",
+    "events",
     "distilled.safetensors",
     "distilled.json",
     "selected.jsonl",
@@ -33,6 +34,7 @@ _WRITTEN = (
     "config.json",
 )
 _ABSENT = "(absent)"
+_HARMLESS = ("tensorboard",)  # keys that nothing which is computed depends on
 _PART = ".part"  # marks a folder of `Workdir.part`: a run of the user's own in `runs/` has none
 
 
@@ -43,6 +45,7 @@ class Workdir:
         path: the folder, absolute.
         config: the path of `config.json`; the other paths likewise, whether or not anything is there yet.
         metrics: `metrics.jsonl`.
+        events: the folder for TensorBoard, if the config asks for it, else None.
         checkpoints: the folder of the checkpoints.
         results: `results.json`; to be written last of all, as it ends the run.
         report: `report.html`.
@@ -57,12 +60,13 @@ class Workdir:
         changed: whether that was with other values of keys that may change.
     """
 
-    def __init__(self, path: Path, lock: IO[str], settings: Any):
+    def __init__(self, path: Path, lock: IO[str], settings: Mapping[str, Any]):
         self.path = path
         self._lock = lock
         self._settings = settings
         self.config = path / "config.json"
         self.metrics = path / "metrics.jsonl"
+        self.events = path / "events" if settings.get("tensorboard") else None
         self.results = path / "results.json"
         self.report = path / "report.html"
         self.figures = path / "figures"
@@ -218,7 +222,7 @@ def _refuse_changed(workdir: Workdir, config: Mapping[str, Any], free: Collectio
         raise WorkdirError(f"{error}; --overwrite starts over") from error
     old, new = _flat(recorded), _flat(config)
     changed = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
-    changed = [key for key in changed if key.split(".")[1] not in free]
+    changed = [key for key in changed if key.split(".")[1] not in (*free, *_HARMLESS)]
     if changed:
         lines = [f"  config{key}: {old.get(key, _ABSENT)!r} -> {new.get(key, _ABSENT)!r}" for key in changed]
         raise WorkdirError(

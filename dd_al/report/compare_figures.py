@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dd_al.report.compare_words import TITLES, name_of, plain_entries
+from dd_al.report.compare_words import TITLES, name_of, near_paper, plain_entries
 from dd_al.report.figures import GREY, PALETTE, new_figure, plain
 
 if TYPE_CHECKING:
@@ -44,6 +44,21 @@ def draw(results: Mapping) -> dict[str, tuple[Any, str, str]]:
             "Texts as UTF-8 with a byte for the label; distilled sets as float32 numbers. Word vectors come on top of "
             "both.",
         )
+        if beside := _paper_sets(entries):
+            drawn[f"training_{number}"] = (
+                along(beside, "training", "epochs", "passes over the set", log=True),
+                f"Accuracy along training{where}",
+                "Validation accuracy while fresh learners train, a mean over seeds; each by the recipe that was chosen "
+                "for it. This is figure 3 of the paper, in which distilled data rises at once and random data slowly.",
+            )
+        if rounds := [one for one in _last(entries) if one.get("rounds")]:
+            drawn[f"rounds_{number}"] = (
+                along(rounds, "rounds", "labels", "labels", ceiling=entries),
+                f"Accuracy along the rounds of active learning{where}",
+                "Validation accuracy of the network that asks, before each query, a mean over seeds; one recipe for "
+                "all rounds, which is not chosen anew as for the table. This is figure 4 of the paper, in which "
+                "queries stand beside random sampling over 15 rounds.",
+            )
         if sets := [one for one in entries if "transfer" in one]:
             drawn[f"transfer_{number}"] = (
                 transfer(sets, found["network"]),
@@ -53,6 +68,47 @@ def draw(results: Mapping) -> dict[str, tuple[Any, str, str]]:
                 "which follows the rates that they bring.",
             )
     return drawn
+
+
+def _last(entries: Sequence[Mapping]) -> list[Mapping]:
+    """The entries of every method's largest budget."""
+    return list({one["method"]: one for one in sorted(entries, key=lambda one: one["costs"]["examples"])}.values())
+
+
+def _paper_sets(entries: Sequence[Mapping]) -> list[Mapping]:
+    """The distilled and random entries of the distilled budget nearest to 0.1 %, and all data; none without either."""
+    if not (distilled := [one for one in entries if one["method"] == "distilled"]):
+        return []
+    budget = near_paper(distilled)["budget"]
+    found = [one for one in entries if one.get("training") and (one["method"] == "full" or one["budget"] == budget)]
+    return found if len(found) > 1 else []
+
+
+def along(
+    entries: Sequence[Mapping], curve: str, key: str, label: str, *, log: bool = False, ceiling: Sequence[Mapping] = ()
+) -> "Figure":
+    """Draws curves of validation accuracy, a line for each entry.
+
+    Args:
+        entries: with that curve.
+        curve: "training" or "rounds".
+        key: of what it goes along.
+        label: of the axis.
+        log: whether that is a log axis.
+        ceiling: entries with all data, whose validation accuracy is the dotted line.
+    """
+    figure, axes = new_figure(size=(5.6, 3.9))
+    styles = _styles(entries, full=True)
+    for one in sorted(entries, key=lambda one: list(TITLES).index(one["method"])):
+        colour, _, line = styles[one["method"]]
+        values = 100 * np.asarray(one[curve]["validation"])
+        axes.plot(one[curve][key], values, color=colour, linestyle=line, linewidth=1.5, label=TITLES[one["method"]])
+    _ceiling(axes, ceiling, "validation_accuracy")
+    if log:
+        _log_axis(axes)
+    axes.set(xlabel=label, ylabel="validation accuracy (%)")
+    figure.legend(frameon=False, loc="outside upper center", ncols=2, fontsize=8)
+    return figure
 
 
 def transfer(entries: Sequence[Mapping], home: str) -> "Figure":
@@ -137,12 +193,11 @@ def _styles(entries: Sequence[Mapping], *, full: bool = False) -> dict[str, tupl
     return styles
 
 
-def _ceiling(axes: "Axes", entries: Sequence[Mapping]) -> None:
+def _ceiling(axes: "Axes", entries: Sequence[Mapping], score: str = "accuracy") -> None:
     for entry in entries:
         if entry["method"] == "full":
-            axes.axhline(
-                100 * entry["accuracy"]["mean"], color=GREY, linestyle=":", linewidth=1.2, label=plain(TITLES["full"])
-            )
+            height = 100 * entry[score]["mean"]
+            axes.axhline(height, color=GREY, linestyle=":", linewidth=1.2, label=plain(TITLES["full"]))
 
 
 def _log_axis(axes: "Axes") -> None:

@@ -21,7 +21,7 @@ def write(folder: Path, results: Mapping) -> None:
     found = results["compare"]
     entries = [
         {
-            **{key: one[key] for key in ("dataset", "method", "budget", "noise", "outliers")},
+            **{key: one[key] for key in ("dataset", "method", "budget", "noise", "outliers", "start")},
             **{f"{name}_{key}": one[name][key] for name in ("accuracy", "macro_f1") for key in ("mean", "std")},
             "accuracy_low": one["interval"][0], "accuracy_high": one["interval"][1],
             "retention": (one.get("retention") or {}).get("mean"),

@@ -66,9 +66,9 @@ def page(results: Mapping, config: Any, pictures: Mapping) -> str:
         body += [tag("h2", f"Costs: {name}"), tables.costs(entries)]
         body += [tag("h2", f"What is given away: {name}"), tables.privacy(entries)]
         if spoilt := tables.spoilt(results, name):
-            body += [tag("h2", f"Wrong labels and outliers: {name}"), spoilt]
+            body += [tag("h2", f"Wrong labels, outliers, other seed sets: {name}"), spoilt]
         if picked := [one for one in entries if "picked" in one]:
-            body += [tag("h2", f"What active learning bought: {name}"), tables.picked(picked, found["datasets"][name])]
+            body += [tag("h2", f"What was bought: {name}"), tables.picked(picked, found["datasets"][name])]
         if shown := [one for one in entries if one.get("shown")]:
             body += [tag("h2", f"Synthetic sentences: {name}"), tables.sentences(shown)]
     body += [tag("h2", "Tests over seeds"), tables.tests(found), tag("h2", "Ranks over data sets"), tables.ranks(found)]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
+from dd_al.report.compare_words import QUERIES
 from dd_al.report.learning import holm, paired
 
 _LEVEL = 0.05
@@ -29,7 +30,7 @@ def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
         ]  # fmt: skip
         found += _family(dataset, "random", against)
         distilled = [one for (method, _), one in ours.items() if method.startswith("distilled")]
-        active = [one for one in ours.values() if "picked" in one]
+        active = [one for (method, _), one in ours.items() if method in QUERIES]
         rivals = [
             (one, other) for one in distilled for other in active
             if one["costs"]["examples"] < other["costs"]["examples"]

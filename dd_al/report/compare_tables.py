@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from dd_al.report import html, sections
-from dd_al.report.compare_words import TITLES, break_even, name_of, plain_entries
+from dd_al.report.compare_words import TITLES, break_even, name_of, plain_entries, varied
 from dd_al.report.html import Markup, markup, tag
 from dd_al.report.verdict import interval, known, percent, spread
 
@@ -107,31 +109,42 @@ def privacy(entries: Sequence[Mapping]) -> Markup:
 
 
 def spoilt(results: Mapping, name: str) -> Markup:
-    """Returns accuracies with wrong labels and outliers beside those without; nothing where there are none."""
-    entries = [one for one in results["compare"]["entries"] if one["dataset"] == name]
-    varied = [one for one in entries if one["noise"] or one["outliers"]]
-    if not varied:
+    """Returns accuracies with wrong labels, outliers and other seed sets beside those without; nothing for none."""
+    entries = [one for one in results["compare"]["entries"] if one["dataset"] == name and varied(one)]
+    if not entries:
         return markup([])
     clean = {(one["method"], one["budget"]): one for one in plain_entries(results, name)}
     rows = []
-    for one in sorted(varied, key=lambda one: (list(TITLES).index(one["method"]), one["costs"]["examples"])):
-        what = f"{percent(one['noise'], 0)} % wrong labels" if one["noise"] else ""
-        what += f"{percent(one['outliers'], 0)} % outliers" if one["outliers"] else ""
+    for one in sorted(entries, key=lambda one: (list(TITLES).index(one["method"]), one["costs"]["examples"])):
         before = clean.get((one["method"], one["budget"]))
-        change = f"{100 * (one['accuracy']['mean'] - before['accuracy']['mean']):+.1f}" if before else "–"
+        shared = [seed for seed in one["seeds"] if before and seed in before["seeds"]]
+        change = _points(one, before, shared) if shared else "–"
         bought = one.get("picked", {}).get("outliers")
         rows.append(
             [
-                name_of(one), what, spread(before["accuracy"]) if before else "–", spread(one["accuracy"]), change,
-                f"{spread(bought)} %" if bought else "–",
+                name_of(one), varied(one), spread(before["accuracy"]) if before else "–", spread(one["accuracy"]),
+                change, f"{spread(bought)} %" if bought else "–",
             ]
         )  # fmt: skip
     head = ("Method", "Training data", "Accuracy without, %", "Accuracy with, %", "Change, points", "Outliers bought")
     note = (
         "Wrong labels are any other class, in the training data alone; outliers are texts of words that were drawn at "
-        "random, as often as they occur, with labels of chance. Bought: the share among all that was asked for."
+        "random, as often as they occur, with labels of chance. Bought: the share among all that was asked for. A seed "
+        "set is what random sampling and queries begin with: another draw of the same kind, any texts whatever their "
+        "classes, or those nearest to centers of clusters; all else stays. Changes are means over seeds ± their "
+        "standard deviation."
     )
     return markup([html.table(head, rows, class_="numbers"), tag("p", note, class_="soft")])
+
+
+def _points(one: Mapping, before: Mapping, seeds: Sequence[int]) -> str:
+    """Returns the change of an entry against another over seeds that both have."""
+    ours, theirs = (
+        np.asarray([entry["accuracy"]["values"][entry["seeds"].index(seed)] for seed in seeds])
+        for entry in (one, before)
+    )
+    change = 100 * (ours - theirs)
+    return f"{change.mean():+.1f} ± {change.std():.1f}"
 
 
 def tests(found: Mapping) -> Markup:

@@ -20,14 +20,23 @@ TITLES = {
     "distilled_picked": "Distilled, started from picks",
     "distilled_taught": "Distilled, with teachers",
 }
+QUERIES = tuple(name for name in QUERY_TITLES if name != "random")
+_STARTS = {"another": "another draw", "random": "any texts", "k_means": "nearest to centers"}
 _SIGNIFICANT = 0.05
 _PAPER_SHARE = 0.001
 
 
 def plain_entries(results: Mapping, dataset: str) -> list[Mapping]:
-    """Returns the entries of a data set without wrong labels and outliers."""
-    entries = results["compare"]["entries"]
-    return [one for one in entries if one["dataset"] == dataset and not one["noise"] and not one["outliers"]]
+    """Returns the entries of a data set as it is: without wrong labels, outliers and other seed sets."""
+    return [one for one in results["compare"]["entries"] if one["dataset"] == dataset and not varied(one)]
+
+
+def varied(entry: Mapping) -> str:
+    """Returns what an entry's points were repeated with, in words; "" for those as they are."""
+    if entry["start"]:
+        return f"seed set: {_STARTS[entry['start']]}"
+    noise = f"{percent(entry['noise'], 0)} % wrong labels" if entry["noise"] else ""
+    return noise or (f"{percent(entry['outliers'], 0)} % outliers" if entry["outliers"] else "")
 
 
 def name_of(entry: Mapping) -> str:
@@ -45,7 +54,7 @@ def verdict(results: Mapping, dataset: str) -> str:
     distilled, active = _rivals(entries)
     if not distilled or not active:
         return "This comparison has no distilled set, or no active learning, to put beside the other."
-    one = min(distilled, key=lambda entry: abs(math.log(entry["costs"]["share"] / _PAPER_SHARE)))
+    one = near_paper(distilled)
     other = max(active, key=lambda entry: entry["validation_accuracy"]["mean"])
     first = (
         f"{one['costs']['examples']:,.0f} synthetic sentences train a fresh learner to {_reached(one)}, and "
@@ -57,11 +66,16 @@ def verdict(results: Mapping, dataset: str) -> str:
     return f"{first} {_tested(results, dataset, one, other)}"
 
 
+def near_paper(entries: Sequence[Mapping]) -> Mapping:
+    """Returns the entry whose budget is nearest to the paper's 0.1 %."""
+    return min(entries, key=lambda entry: abs(math.log(entry["costs"]["share"] / _PAPER_SHARE)))
+
+
 def _rivals(entries: Sequence[Mapping]) -> tuple[list[Mapping], list[Mapping]]:
     distilled = [one for one in entries if one["method"] == "distilled"]
     if not distilled:
         return [], []
-    active = [one for one in entries if "picked" in one and one["costs"]["share"] >= 0.01]
+    active = [one for one in entries if one["method"] in QUERIES and one["costs"]["share"] >= 0.01]
     least = min((one["costs"]["examples"] for one in active), default=0)
     return distilled, [one for one in active if one["costs"]["examples"] == least]
 

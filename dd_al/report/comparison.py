@@ -10,12 +10,13 @@ from dd_al.core.errors import UserError, WorkdirError
 from dd_al.core.files import read_json, write_json
 from dd_al.io.tensors import read_safetensors
 from dd_al.report import compare_statistics, schema
+from dd_al.report.compare_words import varied
 from dd_al.report.learning import mean_interval
 from dd_al.report.statistics import bootstrap_interval, retention_interval, summary
 from dd_al.report.table import together
 
 ALL = "all"  # the budget of training on all of the data
-_SAME = ("dataset", "method", "budget", "noise", "outliers")
+_SAME = ("dataset", "method", "budget", "noise", "outliers", "start")
 
 
 def gather(folders: Sequence[Path], *, command: str) -> dict:
@@ -149,7 +150,16 @@ def _entry(entry: dict, members: list[tuple[Mapping, str]], full: Mapping[int, n
         }
         if "outliers" in picked[0]:
             entry["picked"]["outliers"] = summary([one["outliers"] for one in picked])
+        entry["rounds"] = _mean_curve([one["point"]["rounds"] for one in results], "labels")
+    entry["training"] = _mean_curve([one["point"]["training"].get(budget, {}) for one in results], "epochs")
     return entry
+
+
+def _mean_curve(curves: Sequence[Mapping], along: str) -> dict[str, list[float]]:
+    """Returns one curve of validation for seeds whose curves have the same places, else none."""
+    if not curves[0] or any(one.get(along) != curves[0][along] for one in curves):
+        return {}
+    return {along: curves[0][along], "validation": np.mean([one["validation"] for one in curves], 0).tolist()}
 
 
 def _results(
@@ -165,7 +175,7 @@ def _results(
     if any(one["evaluate"]["split"] != split for one in done):
         raise WorkdirError("points of the test split and of validation do not go together")
     whole = all(one["state"] == "finished" for one in found.values())
-    plain = [entry for entry in entries if not entry["noise"] and not entry["outliers"]]
+    plain = [entry for entry in entries if not varied(entry)]
     results = schema.new_results(
         "compare",
         0,

@@ -48,6 +48,15 @@ def test_a_point_for_each_method_and_seed_and_for_each_budget_that_is_distilled(
     assert [point.seed for point in found] == [0] * len(ours) + [4] * len(ours)  # whole seeds first
 
 
+def test_other_seed_sets_repeat_what_begins_with_them():
+    methods = ("full", "random", "bald", "distilled")
+    found = points(settings(methods=methods, starts=("another", "k_means"), varied_at="1%", seeds=(0,)))
+    started = [(p.method, p.start) for p in found if p.start]
+    assert started == [(m, s) for s in ("another", "k_means") for m in ("random", "bald")]
+    assert len({p.name for p in found}) == len(found)
+    assert all(p.budgets[-1] == "1%" for p in found if p.start)
+
+
 def test_wrong_labels_and_outliers_repeat_the_methods_that_they_are_for():
     methods = ("full", "random", "bald", "herding", "distilled", "distilled_hard")
     found = points(settings(methods=methods, noise=(0.0, 0.2), outliers=0.1, varied_at="1%", seeds=(0,)))

@@ -1,6 +1,8 @@
 """The metrics stream: whole lines, cut back on resume."""
 
 import json
+import struct
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -61,3 +63,38 @@ def test_a_full_disk_is_named(tmp_path):
     writer.close()
     with open("/dev/full", "w") as writer._file, pytest.raises(UserError, match="disk is full.*free some space"):
         writer.write(1, text="x" * 100_000)
+
+
+def events_of(folder):
+    """Tag -> {step: value} of TensorBoard's files, and the steps from which a file drops what came before."""
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    found, dropped = {}, []
+    for path in sorted(folder.iterdir()):
+        data, at = path.read_bytes(), 0
+        while at < len(data):
+            (size,) = struct.unpack_from("<Q", data, at)  # length, its check, an event, its check
+            event = event_pb2.Event.FromString(data[at + 12 : at + 12 + size])
+            at += 16 + size
+            if event.HasField("session_log"):
+                dropped.append(event.step)
+            for value in event.summary.value:
+                found.setdefault(value.tag, {})[event.step] = value.simple_value
+    return found, dropped
+
+
+def test_tensorboard_sees_the_same_numbers(tmp_path):
+    pytest.importorskip("tensorboardX")
+    with MetricsWriter(tmp_path / "metrics.jsonl", tmp_path / "events") as writer:
+        writer.write(1, query="bald", loss=jnp.float32(0.5), rates=jnp.asarray([1.0, 2.0]), lost=float("nan"))
+        writer.write(2, loss=0.25)
+        writer.resume(1)
+        writer.write(2, loss=0.125)
+    found, dropped = events_of(tmp_path / "events")
+    assert found == {"bald/loss": {1: 0.5}, "bald/rates/0": {1: 1.0}, "bald/rates/1": {1: 2.0}, "loss": {2: 0.125}}
+    assert dropped == [2]
+
+
+def test_without_tensorboardx_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(UserError, match="pip install tensorboardX"):
+        MetricsWriter(tmp_path / "metrics.jsonl", tmp_path / "events")

@@ -45,8 +45,10 @@ def fake_comparison():
             items = [{"label": [0.2, 0.8], "nearest_words": near}]
             extra["shown"] = {"items": items, "label_names": ["bad", "good"]}
             extra["nearness"] = {"nearest": 0.6, "chance": 0.8, "recovered": 0.0}
-        elif method not in ("random", "full"):
+        elif method != "full":
             extra["picked"] = {"classes": [0.5, 0.5], "words": 9.0, "examples": ["<script>alert(1)</script>"]}
+            extra["rounds"] = {"labels": [8, 70], "validation": [0.5, 0.6]}
+        extra["training"] = {b: {"epochs": [1, 2, 5], "validation": [0.5, 0.6, chances[b]]} for b in budgets}
         results = schema.new_results(
             "compare", seed, command="python -m dd_al.main --config=x --workdir=y", dataset=dataset(name),
             evaluate={"split": "test", "inits": INITS, "init": "random"},
@@ -74,7 +76,7 @@ def fake_comparison():
         (path / "results.json").write_text(json.dumps(results))
         write_safetensors(path / "answers.safetensors", {b: a.astype(np.uint8) for b, a in answers.items()})
         shown = {"name": path.name, "dataset": name, "method": method, "seed": seed, "budgets": list(budgets)}
-        return {**shown, "noise": 0.0, "outliers": 0.0}
+        return {**shown, "noise": 0.0, "outliers": 0.0, "start": ""}
 
     def make(folder: Path, accuracies, *, seeds=12, name="toy", corpus="toy") -> Path:
         points = []

@@ -7,12 +7,11 @@ from dd_al.report.compare_statistics import critical_difference, effect_size, ra
 from dd_al.report.statistics import summary
 
 
-def entry(dataset, method, budget, values, *, examples=8, seeds=None, picked=None):
-    found = {
+def entry(dataset, method, budget, values, *, examples=8, seeds=None):
+    return {
         "dataset": dataset, "method": method, "budget": budget, "accuracy": summary(values),
         "seeds": list(range(len(values))) if seeds is None else seeds, "costs": {"examples": examples},
     }  # fmt: skip
-    return found | ({"picked": {}} if picked else {})
 
 
 def test_effect_sizes_of_pairs_that_agree_that_cancel_and_that_are_equal():
@@ -41,10 +40,10 @@ def test_pairs_are_the_seeds_that_both_have():
 def test_rivals_are_distilled_sets_and_more_examples_that_were_bought():
     entries = [
         entry("a", "distilled", "0.1%", [0.8, 0.8], examples=8),
-        entry("a", "bald", "0.1%", [0.6, 0.6], examples=8, picked=True),
-        entry("a", "bald", "1%", [0.7, 0.7], examples=70, picked=True),
+        entry("a", "bald", "0.1%", [0.6, 0.6], examples=8),
+        entry("a", "bald", "1%", [0.7, 0.7], examples=70),
         entry("a", "random", "1%", [0.6, 0.6], examples=70),
-        entry("b", "bald", "1%", [0.7, 0.7], examples=70, picked=True),
+        entry("b", "bald", "1%", [0.7, 0.7], examples=70),
     ]
     found = [test for test in rival_tests(entries) if test["family"] == "rivals"]
     assert [(test["dataset"], test["budget_a"], test["budget_b"]) for test in found] == [("a", "0.1%", "1%")]
