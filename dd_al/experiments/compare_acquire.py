@@ -22,7 +22,8 @@ from dd_al.experiments import compare_costs as costs
 from dd_al.experiments.active_settings import ActiveSettings
 from dd_al.experiments.active_start import first_labels
 from dd_al.experiments.baselines import balanced_draw
-from dd_al.experiments.compare_lab import Lab, rounds_of_training
+from dd_al.experiments.compare_judge import training_steps
+from dd_al.experiments.compare_lab import Lab
 from dd_al.experiments.task import Task
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
@@ -108,7 +109,7 @@ def acquire(
       seed: of the run.
       upto: labels in the end, one of the budgets.
       start: see `seed_set`.
-      data: see `Lab.judge_rows`.
+      data: see `compare_judge.judge_rows`.
       stop: asked after every round.
       metrics: of the point.
 
@@ -145,7 +146,7 @@ def acquire(
             state = loop.tell(state, count, rows, truth[rows])
             rounds += [number] * k
             scores += np.asarray(values).tolist()
-            steps = rounds_of_training(lab.settings, count)
+            steps = training_steps(lab.settings, count)
             spent += [trained + looked + asked, steps * per_step + pool * per_text, steps * active.batch_size + pool]
             for kept, value in zip((seconds, flops, seen), spent.tolist()):
                 kept.append(value)

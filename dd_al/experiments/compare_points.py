@@ -12,6 +12,7 @@ import numpy as np
 from dd_al.core.files import write_json
 from dd_al.experiments import compare_sets as sets
 from dd_al.experiments import record
+from dd_al.experiments.compare_distilled import distilled
 from dd_al.experiments.compare_lab import Lab
 from dd_al.experiments.compare_plan import ALL, Point
 from dd_al.experiments.compare_privacy import membership
@@ -40,7 +41,7 @@ def compute(lab: Lab, point: Point, workdir: Workdir, *, siblings: Mapping[str, 
     elif point.method in ("random", *ACTIVE):
         built, extra = sets.bought(lab, task, point, workdir, stop)
     elif point.method in DISTILLED:
-        made, extra = sets.distilled(lab, task, point, workdir, siblings, stop)
+        made, extra = distilled(lab, task, point, workdir, siblings, stop)
         built = {point.budgets[0]: made}
     else:
         built = sets.coresets(lab, task, point, workdir, siblings, stop)

@@ -1,10 +1,9 @@
-"""The training sets of a comparison's points: chosen, bought or distilled, with learners trained on them and costs."""
+"""The real training sets of a comparison's points, chosen or bought, with learners trained on them and costs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,33 +12,24 @@ import jax
 import numpy as np
 
 from dd_al.core.errors import ConfigError
-from dd_al.core.files import read_json, write_json
+from dd_al.core.files import read_json
 from dd_al.coreset.methods import select
-from dd_al.data.dataset import Split
 from dd_al.distill.synthetic import balanced_classes
 from dd_al.experiments import compare_costs as costs
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained, fit_full, fit_tuned
-from dd_al.experiments.compare_acquire import Acquired, acquire, read_selected, write_selected
-from dd_al.experiments.compare_lab import Judged, Lab
-from dd_al.experiments.compare_plan import ALL, Point, examples
-from dd_al.experiments.compare_privacy import nearness
+from dd_al.experiments.compare_acquire import Acquired, acquire, write_selected
+from dd_al.experiments.compare_judge import Judged, judge_rows
+from dd_al.experiments.compare_lab import Lab
+from dd_al.experiments.compare_plan import ALL, Point
 from dd_al.experiments.compare_spoilt import outlier_rows
 from dd_al.experiments.coresets import features_of
-from dd_al.experiments.distill import describe, make_artefact
-from dd_al.experiments.distill_settings import KNOWN
-from dd_al.experiments.distilling import distil
-from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task, known_inits, with_training
-from dd_al.io import artefact
+from dd_al.experiments.task import Task
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import steps_per_epoch
 from dd_al.learner.fit import cosine, fitting
-
-_FLOAT = 4  # bytes
-_SHOWN = 2  # items of a set in the report
 
 
 class Built(NamedTuple):
@@ -77,10 +67,10 @@ def _data(point: Point) -> Hashable:
 
 def _rows(lab: Lab, task: Task, rows: np.ndarray, data: Any = "", labels: int | None = None, **cost: Any) -> Built:
     """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
-    judged = lab.judge_rows(task, rows, data)
+    judged = judge_rows(lab, task, rows, data)
 
     def elsewhere(lab: Lab, task: Task) -> Judged:
-        return lab.judge_rows(task, rows, data)
+        return judge_rows(lab, task, rows, data)
 
     texts = task.dataset.train.texts
     size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
@@ -207,89 +197,3 @@ def _picked(task: Task, acquired: Acquired, point: Point) -> dict[str, Any]:
         marked = np.isin(bought, outlier_rows(len(texts), point.outliers, point.seed))
         found["outliers"] = float(marked.mean()) if len(bought) else 0.0
     return found
-
-
-def _bought(
-    lab: Lab, task: Task, point: Point, upto: int, siblings: Mapping[str, Path], workdir: Workdir, stop: Stop
-) -> tuple[np.ndarray, float, float, int]:
-    """What active learning has picked with a seed, and the seconds, operations and texts that took.
-
-    From the point that has it; else it is run here, with the same outcome.
-    """
-    query = lab.settings.compare.query
-    path = siblings.get(query)
-    budget = next(name for name, count in lab.budgets.items() if count == upto)
-    if path is not None and budget in (known := read_json(path / "results.json")["costs"]):
-        cost = known[budget]
-        return read_selected(path / "selected.jsonl")[:upto], cost["build_s"], cost["build_flops"], cost["build_seen"]
-    acquired = acquire(lab, task, query, point.seed, upto, stop=stop)
-    write_selected(workdir.selected, task, query, point.seed, acquired)
-    return acquired.rows, *(getattr(acquired, key)[-1].item() for key in ("seconds", "flops", "seen"))
-
-
-def distilled(
-    lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
-) -> tuple[Built, dict[str, Any]]:
-    """A distilled set, and how near it is to real examples."""
-    items, labels, before = lab.budgets[point.budgets[0]], len(task.raw["train"]), (0.0, 0.0, 0)
-    settings, outer_task, starts = distillation(lab.settings, point.method, items), task, None
-    members = np.arange(labels)
-    if point.method == "distilled_bought":
-        labels = examples(settings.compare.bought, labels, task.classes)
-        rows, *before = _bought(lab, task, point, labels, siblings, workdir, stop)
-        outer_task, members = _only(task, rows), rows
-    elif point.method == "distilled_picked":
-        rows, *before = _bought(lab, task, point, items, siblings, workdir, stop)
-        starts = rows[None]
-    known = settings.distill.init == "known"
-    sets = lab.inits if known else 1
-    found = distil(outer_task, settings, items=items, sets=sets, workdir=workdir, starts=starts, stop=stop)
-    stop.check()
-    states = known_inits(task, sets) if known else lab.states(task)
-    judged = lab.judge_sets(task, settings, found.synthetic, states)
-    artefact.save(workdir.distilled, make_artefact(task, settings, found))
-    described = describe(outer_task, found, settings.distill.labels)
-    write_json(workdir.distilled_meta, described)
-    one = jax.tree.map(lambda x: x[0], found.synthetic)
-    work = lab.count(
-        ("distilling", point.method, items),
-        lambda: costs.distilling(outer_task, settings.distill, one, settings.evaluate.select_inits),
-    )
-    floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
-    judged.recipe["outer_step"] = int(found.best_step.max())
-    start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
-    shown = {"items": described["items"][:_SHOWN], "label_names": described["label_names"]}
-    extra = {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
-
-    def elsewhere(lab: Lab, task: Task) -> Judged:
-        return lab.judge_foreign(task, settings, one)
-
-    return Built(
-        judged, elsewhere, members, labels, items, floats, _FLOAT * floats,
-        seconds=before[0] + (found.teachers_s + found.optimise_s) / sets, flops=before[1] + work,
-        seen=int(before[2]) + settings.distill.iterations * settings.distill.batch_size,
-    ), extra  # fmt: skip
-
-
-def distillation(settings: Settings, method: str, items: int) -> Settings:
-    """The settings by which a method of `compare_settings.DISTILLED` distils."""
-    changes: dict[str, Any] = {"items": items}
-    if "known" in method:
-        changes |= {**KNOWN, "iterations": settings.distill.iterations}
-    if method.endswith("_hard"):
-        changes["labels"] = "hard"
-    if method == "distilled_taught":
-        changes["teacher"] = settings.distill.teacher or 0.5
-    try:
-        return replace(settings, distill=replace(settings.distill, **changes))
-    except ValueError as error:
-        raise ConfigError(f"{method}: config.distill: {error}") from error
-
-
-def _only(task: Task, rows: np.ndarray) -> Task:
-    """The task with no other training texts than these. In one bucket: its shape is the same for every seed."""
-    split = task.dataset.train
-    return with_training(
-        task, task.raw["train"][rows],
-        Split(tuple(split.texts[row] for row in rows.tolist()), split.labels[rows], split.rows[rows]), buckets=1,
-    )  # fmt: skip

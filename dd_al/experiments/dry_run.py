@@ -21,9 +21,9 @@ from dd_al.data import images, sources, tables
 from dd_al.experiments.active_loop import configured_loop
 from dd_al.experiments.active_start import plan_of
 from dd_al.experiments.baselines import batches_of, constant_steps, for_each
-from dd_al.experiments.compare_lab import rounds_of_training
+from dd_al.experiments.compare_distilled import distillation
+from dd_al.experiments.compare_judge import training_steps
 from dd_al.experiments.compare_plan import datasets, in_examples, points
-from dd_al.experiments.compare_sets import distillation
 from dd_al.experiments.compare_settings import ACTIVE, DISTILLED
 from dd_al.experiments.optimise import timed_step
 from dd_al.experiments.settings import Settings
@@ -198,7 +198,7 @@ def _comparison(whole: Settings, settings: Settings, task: Task) -> Iterator[Sta
 
 
 def _real_sets(task: Task, settings: Settings, sizes: Sequence[int], inits: int) -> Stage:
-    """Training on sets of real examples in every way that is tried for them; see `Lab.judge_rows`."""
+    """Training on sets of real examples in every way that is tried for them; see `compare_judge.judge_rows`."""
     size, random, compare = settings.active.batch_size, settings.random, settings.compare
     states = task.inits("evaluation", inits)
     batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, np.arange(size)[None])))
@@ -209,7 +209,7 @@ def _real_sets(task: Task, settings: Settings, sizes: Sequence[int], inits: int)
     step = _timed(train, task.key, states) / _STEPS / size  # for one example
     whole = sum(count for count in sizes if count <= max(size, compare.full_batch))
     whole *= len(random.rates) * len(random.dropout) * max(random.steps)
-    parts = sum(rounds_of_training(settings, count) for count in sizes if count > size) * size * len(compare.rates)
+    parts = sum(training_steps(settings, count) for count in sizes if count > size) * size * len(compare.rates)
     return Stage("real examples", f"{len(sizes)} sets, {inits} networks each", (whole + parts) * step)
 
 

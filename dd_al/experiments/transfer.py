@@ -23,7 +23,7 @@ from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained, fit_set, fit_tuned
 from dd_al.experiments.learner_settings import RandomSettings
-from dd_al.experiments.optimise import train_on
+from dd_al.experiments.outer_loop import train_on
 from dd_al.experiments.retrain import nearest_words, settings_of, synthetic_of
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_optimizer, make_task

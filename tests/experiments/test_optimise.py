@@ -10,7 +10,8 @@ import pytest
 from dd_al.core.errors import ConfigError, Interrupted, UserError
 from dd_al.experiments import optimise as module
 from dd_al.experiments.distill_settings import DistillSettings
-from dd_al.experiments.optimise import optimise, train_on
+from dd_al.experiments.optimise import optimise
+from dd_al.experiments.outer_loop import train_on
 from dd_al.experiments.starts import number_of_items, starting_sets
 from dd_al.experiments.task import known_inits
 from dd_al.io import metrics

@@ -8,7 +8,8 @@ import pytest
 
 from dd_al.core.errors import DataError, UserError
 from dd_al.experiments.distill import make_artefact
-from dd_al.experiments.optimise import optimise, train_on
+from dd_al.experiments.optimise import optimise
+from dd_al.experiments.outer_loop import train_on
 from dd_al.experiments.record import predicting
 from dd_al.experiments.retrain import nearest_words, retrain
 from dd_al.experiments.task import known_inits
