@@ -104,7 +104,8 @@ def test_a_run_that_was_stopped_in_every_way_ends_like_one_that_was_not(commands
     assert metrics(workdir)[last // 5] == {"event": "resume", "step": last}
 
     assert stopped(commands, workdir, signal.SIGKILL)[0] == -signal.SIGKILL
-    commands.run(MAIN, *SMOKE, f"--workdir={workdir}")
+    commands.run(MAIN, *SMOKE, "--config.tensorboard=true", f"--workdir={workdir}")  # may be asked for at any time
+    assert any(path.stat().st_size for path in (workdir / "events").iterdir())
 
     assert [line["event"] for line in metrics(workdir) if "event" in line] == ["resume"] * 3
     assert steps(workdir) == steps(finished)
