@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dd_al.report.compare_words import TITLES, name_of, near_paper, plain_entries
+from dd_al.report.compare_words import TITLES, in_order, name_of, near_paper, plain_entries
 from dd_al.report.figures import GREY, PALETTE, new_figure, plain
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def along(
     """
     figure, axes = new_figure(size=(5.6, 3.9))
     styles = _styles(entries, full=True)
-    for one in sorted(entries, key=lambda one: list(TITLES).index(one["method"])):
+    for one in in_order(entries):
         colour, _, line = styles[one["method"]]
         values = 100 * np.asarray(one[curve]["validation"])
         axes.plot(one[curve][key], values, color=colour, linestyle=line, linewidth=1.5, label=TITLES[one["method"]])

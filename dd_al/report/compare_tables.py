@@ -1,16 +1,17 @@
 """The tables of a comparison: shares, costs, what is given away, tests, ranks, and where every number is from."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from dd_al.report import html, sections
-from dd_al.report.compare_words import TITLES, break_even, name_of, plain_entries, varied
+from dd_al.report.compare_words import TITLES, break_even, in_order, name_of, plain_entries, varied
 from dd_al.report.html import Markup, markup, tag
 from dd_al.report.verdict import interval, known, percent, spread
 
 _COSTS = (
-    "Method", "Labels", "Examples", "Floats", "Bytes", "Seconds to make", "GFLOP to make", "Examples seen",
+    "Method", "Budget", "Labels", "Examples", "Floats", "Bytes", "Seconds to make", "GFLOP to make", "Examples seen",
     "Seconds to train", "GFLOP to train", "Break-even, trainings",
 )  # fmt: skip
 _PAPER = (
@@ -24,11 +25,11 @@ def retention(entries: Sequence[Mapping]) -> Markup:
     """Returns accuracy, F1 and the share of all data's accuracy that every entry keeps, with intervals."""
     head = ["Method", "Budget", "Accuracy, %", "Macro-F1, %", "Share of all data, %"]
     rows = []
-    for one in sorted(entries, key=lambda one: (list(TITLES).index(one["method"]), one["costs"]["examples"])):
+    for names, one in _named(entries):
         kept = one.get("retention")
         rows.append(
             [
-                TITLES[one["method"]], "–" if one["method"] == "full" else one["budget"],
+                *names,
                 [spread(one["accuracy"]), tag("small", interval(one["interval"]))], spread(one["macro_f1"]),
                 [spread(kept), tag("small", interval(one["retention_interval"]))] if kept else "–",
             ]
@@ -62,15 +63,15 @@ def sentences(entries: Sequence[Mapping]) -> Markup:
 def costs(entries: Sequence[Mapping]) -> Markup:
     """Returns what every entry costs to make, to keep and to train on."""
     full, rows = next((one for one in entries if one["method"] == "full"), None), []
-    for one in sorted(entries, key=lambda one: (list(TITLES).index(one["method"]), one["costs"]["examples"])):
+    for names, one in _named(entries):
         costs, even = one["costs"], break_even(one, full)
         rows.append(
             [
-                name_of(one),
+                *names,
                 *(_count(costs[key]) for key in ("labels", "examples", "floats", "bytes")),
                 _seconds(costs["build_s"]), _giga(costs["build_flops"]), _count(costs["build_seen"]),
                 _seconds(costs["train_s"]), _giga(costs["train_flops"]),
-                "–" if even is None else _count(even),
+                "–" if even is None else _count(math.ceil(even)),
             ]
         )  # fmt: skip
     note = (
@@ -87,17 +88,18 @@ def privacy(entries: Sequence[Mapping]) -> Markup:
     """Returns how well members are told from others, and how near synthetic examples are to real ones."""
     head = (
         "Method",
+        "Budget",
         "Members told from others, %",
         "Nearest real one, cosine",
         "Of other real ones",
         "Starts found, %",
     )
     rows = []
-    for one in sorted(entries, key=lambda one: (list(TITLES).index(one["method"]), one["costs"]["examples"])):
+    for names, one in _named(entries):
         near = one.get("nearness", {})
         cosines = (f"{near[key]['mean']:.2f}" if key in near else "–" for key in ("nearest", "chance"))
         recovered = spread(near["recovered"]) if "recovered" in near else "–"
-        rows.append([name_of(one), spread(one["membership"]), *cosines, recovered])
+        rows.append([*names, spread(one["membership"]), *cosines, recovered])
     note = (
         "Members are the training examples that a learner's set was chosen or made from, others the judged split: how "
         "often a member has the smaller loss, 50 % being chance (the attack of Yeom et al. 2018). For synthetic "
@@ -115,7 +117,7 @@ def spoilt(results: Mapping, name: str) -> Markup:
         return markup([])
     clean = {(one["method"], one["budget"]): one for one in plain_entries(results, name)}
     rows = []
-    for one in sorted(entries, key=lambda one: (list(TITLES).index(one["method"]), one["costs"]["examples"])):
+    for one in in_order(entries):
         before = clean.get((one["method"], one["budget"]))
         shared = [seed for seed in one["seeds"] if before and seed in before["seeds"]]
         change = _points(one, before, shared) if shared else "–"
@@ -236,6 +238,16 @@ def points(found: Mapping) -> Markup:
     return markup([tag("p", note, class_="soft"), listed])
 
 
+def _named(entries: Sequence[Mapping]) -> list[tuple[tuple[str, str], Mapping]]:
+    """Entries in their order with the first two cells of their rows; a method is named once."""
+    found, last = [], None
+    for one in in_order(entries):
+        name = TITLES[one["method"]] if one["method"] != last else ""
+        found.append(((name, "–" if one["method"] == "full" else one["budget"]), one))
+        last = one["method"]
+    return found
+
+
 def _count(value: float | None) -> str:
     return f"{value:,.0f}" if known(value) else "–"
 
@@ -245,4 +257,5 @@ def _seconds(value: float | None) -> str:
 
 
 def _giga(value: float | None) -> str:
-    return f"{value / 1e9:,.3g}" if known(value) else "–"
+    value = value / 1e9 if known(value) else value
+    return "–" if not known(value) else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -10,7 +10,7 @@ from dd_al.report.verdict import interval, percent
 
 TITLES = {
     "random": "Random sampling",
-    **{name: title for name, title in METHOD_TITLES.items() if name not in ("random", "distilled")},
+    **{name: title for name, title in METHOD_TITLES.items() if name not in ("random", "distilled", "full")},
     **{name: title for name, title in QUERY_TITLES.items() if name != "random"},
     "distilled": "Distilled",
     "distilled_hard": "Distilled, hard labels",
@@ -19,6 +19,7 @@ TITLES = {
     "distilled_bought": "Distilled from bought labels (AL → DD)",
     "distilled_picked": "Distilled, started from picks",
     "distilled_taught": "Distilled, with teachers",
+    "full": METHOD_TITLES["full"],
 }
 QUERIES = tuple(name for name in QUERY_TITLES if name != "random")
 _STARTS = {"another": "another draw", "random": "any texts", "k_means": "nearest to centers"}
@@ -114,7 +115,8 @@ def advice(results: Mapping, dataset: str, *, keep: float = 0.9) -> list[tuple[s
         dataset: its name.
         keep: the share of the accuracy on all data that counts as most.
     """
-    entries = [one for one in plain_entries(results, dataset) if (one.get("retention") or {}).get("mean", 0) >= keep]
+    entries = [one for one in in_order(plain_entries(results, dataset)) if one["method"] != "full"]
+    entries = [one for one in entries if (one.get("retention") or {}).get("mean", 0) >= keep]
     wants = {
         "labels": ("Labels", "labels", lambda v: f"{v:,.0f} labels"),
         "bytes": ("Storage", "bytes", lambda v: f"{_size(v)}"),
@@ -125,10 +127,18 @@ def advice(results: Mapping, dataset: str, *, keep: float = 0.9) -> list[tuple[s
     for title, key, shown in wants.values():
         known = [one for one in entries if one["costs"].get(key) is not None]
         if known:
-            best = min(known, key=lambda one: (one["costs"][key], -one["accuracy"]["mean"]))
-            what = f"{name_of(best)}: {shown(best['costs'][key])}, {percent(best['retention']['mean'])} % of all data"
-            found.append((title, what))
+            least, fewest = min((one["costs"][key], one["costs"]["examples"]) for one in known)
+            ties = [one for one in known if (one["costs"][key], one["costs"]["examples"]) == (least, fewest)]
+            kept = [percent(one["retention"]["mean"]) for one in sorted(ties, key=lambda one: one["retention"]["mean"])]
+            share = " to ".join(dict.fromkeys((kept[0], kept[-1])))
+            names = ", ".join(TITLES[one["method"]] for one in ties)
+            found.append((title, f"{names} at {ties[0]['budget']}: {shown(least)}, {share} % of all data"))
     return found
+
+
+def in_order(entries: Sequence[Mapping]) -> list[Mapping]:
+    """Returns entries by method, as in `TITLES`, and by budget."""
+    return sorted(entries, key=lambda one: (list(TITLES).index(one["method"]), one["costs"]["examples"]))
 
 
 def _size(count: float) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -41,10 +42,19 @@ def test_advice_is_the_least_that_keeps_most(fake_comparison, tmp_path):
     found = dict(advice(results, "toy"))
     assert found["Labels"].startswith("BALD at 5%: 346 labels")
     assert found["Storage"].startswith("Distilled at 0.1%: 0.8 kB")
-    assert found["Time to make the set"].startswith("All data")
+    assert found["Time to make the set"].startswith("Distilled at 0.1%")  # nothing else but all data keeps so much
     entries = {one["method"]: one for one in plain_entries(results, "toy")}
     assert break_even(entries["distilled"], entries["full"]) == pytest.approx(30 / 1.9)
     assert break_even(entries["full"], entries["full"]) is None
+
+
+def test_advice_names_all_that_cost_the_same(fake_comparison, tmp_path):
+    close = {"full": {"all": 0.9}, "random": {"1%": 0.5, "5%": 0.87}, "bald": {"1%": 0.5, "5%": 0.89}}
+    found = dict(advice(gathered(fake_comparison(tmp_path, close)), "toy"))
+    assert re.fullmatch(
+        r"Random sampling, BALD at 5%: 346 labels, 9\d\.\d to (9\d|100)\.\d % of all data", found["Labels"]
+    )
+    assert found["Time to make the set"].startswith("Random sampling at 5%: 0 s")
 
 
 def test_intervals_hold_the_mean_and_shares_are_paired(fake_comparison, tmp_path):
