@@ -68,6 +68,10 @@ class ActiveSettings:
         if self.given is not None and self.start_size is not None:
             raise ValueError(f"start_size = {self.start_size}: as many as {self.given} has are given")
 
+    def query_size(self, train: int) -> int:
+        """Labels in a query of so many training texts."""
+        return self.size or max(1, round(self.share * train))
+
 
 @dataclass(frozen=True)
 class AnnotateSettings:

@@ -53,7 +53,7 @@ def plan_of(settings: ActiveSettings, train: int, given: int | None = None) -> P
     Raises:
       ConfigError: they do not suffice.
     """
-    size = settings.size or max(1, round(settings.share * train))
+    size = settings.query_size(train)
     first = given or settings.start_size or size
     if first >= train:
         raise ConfigError(f"{first} first labels of {train} training texts leave nothing to ask for")

@@ -117,7 +117,7 @@ def acquire(
       UserError: the networks diverge.
     """
     active, query, loop = lab.settings.active, QUERIES[name], lab.loop(task)
-    size = active.size or max(1, round(active.share * len(task.raw["train"])))
+    size = active.query_size(len(task.raw["train"]))
     counts = counts_of(sorted(budget for budget in lab.budgets.values() if budget <= upto), size)
     truth = jnp.asarray(task.labels("train"))
     first = seed_set(task, active, counts[0], seed, start)

@@ -19,8 +19,9 @@ from dd_al.active.queries import QUERIES
 from dd_al.core.keys import stream
 from dd_al.data import images, sources, tables
 from dd_al.experiments.active_loop import configured_loop
-from dd_al.experiments.active_start import plan_of
+from dd_al.experiments.active_start import Plan, plan_of
 from dd_al.experiments.baselines import batches_of, constant_steps, for_each
+from dd_al.experiments.compare_acquire import counts_of
 from dd_al.experiments.compare_distilled import distillation
 from dd_al.experiments.compare_judge import training_steps
 from dd_al.experiments.compare_plan import datasets, in_examples, points
@@ -96,7 +97,9 @@ def _stages(whole: Settings, settings: Settings, task: Task) -> Iterator[Stage]:
         yield from _comparison(whole, settings, task)
     elif whole.experiment == "active":
         yield _full(task, settings, len(settings.active.seeds))
-        yield _active(task, settings, len(settings.active.queries), len(settings.active.seeds))
+        active, train = settings.active, len(task.raw["train"])
+        plan = plan_of(replace(active, given=None, start="random") if active.given else active, train)
+        yield _active(task, settings, plan, len(active.queries) * len(active.seeds) * (plan.rounds + 1))
     elif whole.experiment in ("distill", "table", "train"):
         inits = settings.evaluate.inits or (3 if settings.distill.init == "known" else 10)
         runs = len(whole.table.seeds) if whole.experiment == "table" else 1
@@ -163,9 +166,8 @@ def _distilled(task: Task, settings: Settings, items: int, inits: int, *, count:
     return Stage("distillation", what, seconds, timed.bytes)
 
 
-def _active(task: Task, settings: Settings, queries: int, seeds: int) -> Stage:
+def _active(task: Task, settings: Settings, plan: Plan, rounds: int) -> Stage:
     active = settings.active
-    plan = plan_of(replace(active, given=None, start="random") if active.given else active, len(task.raw["train"]))
     loop = configured_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
     state = loop.init(stream(task.key, "active"), plan.budget)
     rows = jnp.arange(plan.first)
@@ -174,8 +176,7 @@ def _active(task: Task, settings: Settings, queries: int, seeds: int) -> Stage:
     training = _timed(loop.fit, state, count, state.learner)
     needs = QUERIES[active.queries[-1]].needs
     looking = _timed(lambda state, count: loop.look(state, count, needs), state, count)
-    rounds = queries * seeds * (plan.rounds + 1)
-    what = f"{queries} queries, {seeds} seeds, {plan.rounds} rounds at {training + looking:.2g} s or more"
+    what = f"{rounds:,} rounds at {training + looking:.2g} s or more"
     return Stage("active learning", what, rounds * (training + looking))
 
 
@@ -186,8 +187,13 @@ def _comparison(whole: Settings, settings: Settings, task: Task) -> Iterator[Sta
     seeds, inits = len(whole.compare.seeds), settings.evaluate.inits or 3
     full = _full(task, settings, inits)
     yield full._replace(what=f"{seeds} × {full.what}", seconds=seeds * full.seconds)
-    if queries := sum(method in ACTIVE for method in whole.compare.methods):
-        yield _active(task, settings, queries, seeds)
+    size, rising = settings.active.query_size(len(task.dataset.train)), list(budgets.values())
+    last = [budgets[point.budgets[-1]] for point in ours if point.method in ("random", *ACTIVE)]
+    if rounds := sum(len(counts_of(rising[: rising.index(count) + 1], size)) - 1 for count in last):
+        yield _active(task, settings, Plan(rising[0], size, 1, rising[-1]), rounds)
+    if networks := whole.compare.networks:
+        sets = sum(point.method == "full" or whole.compare.transfer_at in point.budgets for point in ours)
+        yield Stage("other networks", f"{len(networks)} networks on {sets} sets are not estimated", math.nan)
     real = [budgets[b] for point in ours if point.method not in ("full", *DISTILLED) for b in point.budgets]
     if real:
         yield _real_sets(task, settings, real, inits)

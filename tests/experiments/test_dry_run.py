@@ -48,6 +48,8 @@ def test_every_part_of_the_run_is_estimated(experiment, data, capsys):
     assert out.count("\n    together") == (2 if experiment == "table" else 1)
     if "distillation" in STAGES[experiment]:
         assert "40 outer steps" in out and "4 looks" in out and "by XLA's own count" in out
+    if experiment == "compare":
+        assert "16 rounds" in out  # from 2 to 6 labels, one at a time, by two methods with two seeds
 
 
 def test_from_the_command_line_without_a_work_directory(data, tmp_path, capsys, monkeypatch):
