@@ -72,7 +72,8 @@ def _run(args: Sequence[str]) -> None:
     _check_slice(settings, flags)
     free, shared = ["annotate", "compare"], flags.points is not None
     with open_workdir(flags.workdir, plain, overwrite=flags.overwrite, free=free, shared=shared) as workdir:
-        if workdir.finished and not (workdir.changed and settings.experiment == "compare"):
+        # A comparison looks at its points: there may be more of them now, or one may have been lost.
+        if workdir.finished and settings.experiment != "compare":
             print(f"{workdir.path} holds a finished run of this config; --overwrite runs it again")
             if not workdir.report.exists():  # the process was killed between the two
                 build(workdir.path)

@@ -20,6 +20,10 @@ class WorkdirError(UserError):
     """A work directory that is in use, belongs to another config, or cannot be written."""
 
 
+class BusyError(WorkdirError):
+    """A work directory that another process is using."""
+
+
 class Interrupted(BaseException):
     """A signal stopped the run. Like KeyboardInterrupt no Exception, so that no library's handler swallows it."""
 

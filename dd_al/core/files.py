@@ -120,6 +120,13 @@ def jsonable(value: Any, where: str = "value") -> Any:
     raise TypeError(f"{where} is a {type(value).__name__}, which JSON cannot hold")
 
 
+def flattened(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Returns the leaves of nested objects by their paths: `{"a": {"b": 1}}` is `{".a.b": 1}` with no prefix."""
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value}
+    return {key: leaf for name, part in value.items() for key, leaf in flattened(part, f"{prefix}.{name}").items()}
+
+
 def sha256_of(*parts: bytes | str | os.PathLike) -> str:
     """Returns a SHA-256 as 64 hex digits.
 

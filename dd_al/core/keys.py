@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 
 import jax
+import numpy as np
 
 
 def stream(key: jax.Array, name: str, index: int | jax.Array | None = None) -> jax.Array:
@@ -20,3 +21,13 @@ def stream(key: jax.Array, name: str, index: int | jax.Array | None = None) -> j
     """
     key = jax.random.fold_in(key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
     return key if index is None else jax.random.fold_in(key, index)
+
+
+def generator(key: jax.Array, name: str) -> np.random.Generator:
+    """The same for draws on the host: a generator of NumPy's, seeded by the key of one purpose.
+
+    Args:
+      key: see `stream`.
+      name: see `stream`.
+    """
+    return np.random.default_rng(np.asarray(jax.random.key_data(stream(key, name))))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -71,22 +72,38 @@ def _containing(rows: list[bytes], sentences: list[bytes]) -> np.ndarray:
     return np.searchsorted(ends, np.asarray(hits, np.int64), "right")
 
 
-def corpora(texts: Mapping[str, Sequence[str]], *, share: float = 0.01) -> dict[str, str]:
+def sketch(texts: Iterable[str], *, size: int = 4096) -> list[int]:
+    """A corpus as the smallest hashes of its texts' letters and digits, rising (Broder 1997, "bottom-k").
+
+    Args:
+        texts: of the corpus.
+        size: hashes at most; a corpus of no more texts is held whole.
+    """
+    squeezed = {squeeze(text) for text in texts} - {b""}
+    hashes = (int.from_bytes(hashlib.blake2b(one, digest_size=6).digest(), "big") for one in squeezed)
+    return sorted(set(hashes))[:size]
+
+
+def corpora(sketches: Mapping[str, Sequence[int]], *, share: float = 0.01) -> dict[str, str]:
     """Which data sets are the same corpus under several names: the first name of each group, by name.
 
     SST-2, SST-5 and Rotten Tomatoes are the same sentences, for one.
 
     Args:
-        texts: of every data set.
-        share: of the smaller one's texts, by letters and digits, from which on two are the same corpus.
+        sketches: of every data set, from `sketch`, all of one size.
+        share: of the smaller one's texts from which on two are the same corpus.
     """
-    found = {name: {squeeze(text) for text in some} - {b""} for name, some in texts.items()}
+    longest = max(map(len, sketches.values()), default=0)
     groups: dict[str, str] = {}
-    for name, ours in found.items():
-        alike = (
-            first
-            for other, first in groups.items()
-            if len(ours & found[other]) > share * max(min(len(ours), len(found[other])), 1)
-        )
+    for name, ours in sketches.items():
+        alike = (first for other, first in groups.items() if _common(ours, sketches[other], longest) > share)
         groups[name] = next(alike, name)
     return groups
+
+
+def _common(one: Sequence[int], other: Sequence[int], size: int) -> float:
+    """The share of the smaller corpus that is in the other, of the hashes that both sketches reach to."""
+    full = [sketch[-1] for sketch in (one, other) if len(sketch) == size]  # others have every hash there is
+    reach = min(full, default=1 << 48)
+    ours, theirs = ({value for value in sketch if value <= reach} for sketch in (one, other))
+    return len(ours & theirs) / max(min(len(ours), len(theirs)), 1)

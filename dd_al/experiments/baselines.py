@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from dd_al.core.keys import stream
+from dd_al.core.keys import generator, stream
 from dd_al.core.types import Batch
 from dd_al.experiments.learner_settings import FullSettings, RandomSettings
 from dd_al.experiments.task import Task, one_hot
@@ -122,7 +122,7 @@ def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:
     Returns:
       A `Batch` whose arrays have a leading axis of draws.
     """
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(stream(key, "random_subsets"))))
+    rng = generator(key, "random_subsets")
     labels = task.labels("train")
     by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
     rows = np.stack([balanced_draw(rng, by_class, items) for _ in range(draws)])

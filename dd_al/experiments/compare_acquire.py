@@ -16,7 +16,7 @@ import numpy as np
 from dd_al.active.queries import QUERIES
 from dd_al.core.errors import UserError
 from dd_al.core.files import atomic_write
-from dd_al.core.keys import stream
+from dd_al.core.keys import generator, stream
 from dd_al.data.formats import lines_of, read_text
 from dd_al.experiments import compare_costs as costs
 from dd_al.experiments.active_settings import ActiveSettings
@@ -29,6 +29,8 @@ from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 
+_TRAINING = ("ret", "rect", "sud")  # queries that train further networks, whose arithmetic nobody has counted
+
 
 class Acquired(NamedTuple):
     """Texts in the order in which their labels were bought, and what that cost at each count.
@@ -39,7 +41,7 @@ class Acquired(NamedTuple):
       scores: ``float32[labels]``; NaN where the query has none.
       counts: ``int32[points]``, labels there were when, the first ones included.
       seconds: ``float64[points]``, of training and asking up to there, without compilation.
-      flops: ``float64[points]``, likewise.
+      flops: ``float64[points]``, likewise, without what a query does with the answers; NaN where it trains networks.
       seen: ``int64[points]``, texts that went through networks, likewise.
       validation: ``float64[points - 1]``, the accuracy of the network that asks, after training on so many labels.
     """
@@ -68,7 +70,7 @@ def seed_set(task: Task, settings: ActiveSettings, size: int, seed: int, start: 
     """
     if start == "k_means":
         return first_labels(task, replace(settings, start=start, seeds=(seed,)), size)[0]
-    labels, rng = task.labels("train"), np.random.default_rng([seed, 4, *([1] if start else [])])
+    labels, rng = task.labels("train"), generator(jax.random.key(seed), f"seed_set{start and '_'}{start}")
     if start == "random":
         return rng.permutation(len(labels))[:size].astype(np.int32)
     return balanced_draw(rng, [np.flatnonzero(labels == c) for c in range(task.classes)], size).astype(np.int32)
@@ -124,8 +126,11 @@ def acquire(
     begun = loop.init(stream(jax.random.key(seed), "active"), lab.most)
     state, weights = loop.tell(begun, 0, jnp.asarray(first), truth[first]), begun.learner
     per_step = lab.count(("real", active.batch_size), lambda: costs.real_step(task, active.batch_size))
-    per_text = lab.count(("answering", active.passes), lambda: costs.answering(task, active.passes))
-    pool = active.subset or len(task.raw["train"])
+    passes = active.passes if {"statistics", "networks"} & set(query.needs) else 1
+    per_text = lab.count(("answering", passes), lambda: costs.answering(task, passes))
+    if name in _TRAINING:
+        per_text = float("nan")
+    pool = min(active.subset or len(task.raw["train"]), len(task.raw["train"]))
 
     rounds, scores = [0] * len(first), [np.nan] * len(first)
     spent, seconds, flops, seen, reached = np.zeros(3), [0.0], [0.0], [0], []

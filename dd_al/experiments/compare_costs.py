@@ -104,6 +104,22 @@ def distilling(task: Task, settings: DistillSettings, synthetic: Synthetic, sele
     return settings.iterations * (last + steps * each) + looks * validation + start
 
 
+def seen(task: Task, settings: DistillSettings, items: int, select_inits: int) -> int:
+    """Real examples that go through networks in a distillation: its start, its outer steps, its looks at validation.
+
+    Args:
+      task: see `distilling`, likewise the next.
+      settings: of the method.
+      items: of the set.
+      select_inits: see `optimise`.
+    """
+    nets = settings.nets if settings.init == "random" else 1
+    looks = settings.iterations // settings.evaluate_every
+    start = number_of_candidates(settings) * 2 * (settings.steps * items + CANDIDATE_BATCH)
+    validation = looks * select_inits * len(task.labels("validation"))
+    return settings.iterations * nets * settings.batch_size + validation + start
+
+
 def _real(task: Task, count: int) -> Batch:
     raw = jax.ShapeDtypeStruct((count, *task.raw["train"].shape[1:]), task.raw["train"].dtype)
     return Batch((jax.eval_shape(task.embed, raw),), jax.ShapeDtypeStruct((count, task.classes), np.float32))

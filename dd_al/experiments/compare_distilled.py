@@ -21,13 +21,14 @@ from dd_al.experiments.compare_plan import Point, examples
 from dd_al.experiments.compare_privacy import nearness
 from dd_al.experiments.compare_sets import Built
 from dd_al.experiments.distill import describe, make_artefact
-from dd_al.experiments.distill_settings import KNOWN
-from dd_al.experiments.distilling import distil
+from dd_al.experiments.distilling import TEACHERS, distil
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task, known_inits, with_training
+from dd_al.experiments.task import Task, with_training
+from dd_al.experiments.variations import of_teachers
 from dd_al.io import artefact
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
+from dd_al.learner.examples import steps_per_epoch
 
 _FLOAT = 4  # bytes
 _SHOWN = 2  # items of a set in the report
@@ -69,8 +70,7 @@ def distilled(
     sets = lab.inits if known else 1
     found = distil(outer_task, settings, items=items, sets=sets, workdir=workdir, starts=starts, stop=stop)
     stop.check()
-    states = known_inits(task, sets) if known else lab.states(task)
-    judged = judge_sets(lab, task, settings, found.synthetic, states)
+    judged = judge_sets(lab, task, settings, found.synthetic, lab.states(task))
     artefact.save(workdir.distilled, make_artefact(task, settings, found))
     described = describe(outer_task, found, settings.distill.labels)
     write_json(workdir.distilled_meta, described)
@@ -79,6 +79,10 @@ def distilled(
         ("distilling", point.method, items),
         lambda: costs.distilling(outer_task, settings.distill, one, settings.evaluate.select_inits),
     )
+    seen = costs.seen(outer_task, settings.distill, items, settings.evaluate.select_inits)
+    if settings.distill.teacher:
+        teaching, looked = _teaching(lab, outer_task)
+        work, seen = work + teaching, seen + looked
     floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
     judged.recipe["outer_step"] = int(found.best_step.max())
     start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
@@ -90,16 +94,33 @@ def distilled(
 
     return Built(
         judged, elsewhere, members, labels, items, floats, _FLOAT * floats,
-        seconds=before[0] + (found.teachers_s + found.optimise_s) / sets, flops=before[1] + work,
-        seen=int(before[2]) + settings.distill.iterations * settings.distill.batch_size,
+        seconds=before[0] + found.teachers_s + found.optimise_s / sets, flops=before[1] + work,
+        seen=int(before[2]) + seen,
     ), extra  # fmt: skip
+
+
+def _teaching(lab: Lab, task: Task) -> tuple[float, int]:
+    """Operations of the teachers' training and answers, and the examples that go through them.
+
+    Of networks other than the learner (`config.teach.network`) operations are NaN: nobody has counted them.
+    """
+    settings, count = lab.settings, len(task.raw["train"])
+    teachers, full = TEACHERS, settings.full
+    per_epoch = steps_per_epoch(task.train, full.batch_size)
+    if settings.teach.network:
+        teachers, full = settings.teach.teachers, of_teachers(settings).full
+    steps = max(full.epochs * per_epoch, full.min_steps)
+    each = steps * lab.count("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
+    each += count * lab.count("answer", lambda: costs.answering(task))
+    work = float("nan") if settings.teach.network else teachers * each
+    return work, teachers * (steps * full.batch_size + count)
 
 
 def distillation(settings: Settings, method: str, items: int) -> Settings:
     """The settings by which a method of `compare_settings.DISTILLED` distils."""
     changes: dict[str, Any] = {"items": items}
-    if "known" in method:
-        changes |= {**KNOWN, "iterations": settings.distill.iterations}
+    if ("known" in method) != (settings.distill.init == "known"):
+        changes["init"] = "known" if "known" in method else "random"
     if method.endswith("_hard"):
         changes["labels"] = "hard"
     if method == "distilled_taught":

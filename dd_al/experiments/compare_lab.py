@@ -21,7 +21,7 @@ from dd_al.experiments.compare_plan import Point, in_examples
 from dd_al.experiments.compare_spoilt import spoilt
 from dd_al.experiments.learner_settings import network
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.task import Task, make_learners, make_task
+from dd_al.experiments.task import Task, known_inits, make_learners, make_task
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy
 from dd_al.models.base import Params
@@ -33,15 +33,16 @@ class Lab:
     """A task, its budgets in numbers, and what has been compiled for it: seeds share all programs.
 
     Args:
+      name: of the data set in the comparison.
       settings: of the data set; see `compare_plan.datasets`.
       dataset: loaded.
       load_seconds: what that took.
     """
 
-    def __init__(self, settings: Settings, dataset: Dataset, load_seconds: float):
+    def __init__(self, name: str, settings: Settings, dataset: Dataset, load_seconds: float):
         self.settings = settings
         self.task = make_task(settings, dataset, load_seconds)
-        self.budgets = in_examples(settings.compare.budgets, len(dataset.train), dataset.num_classes)
+        self.budgets = in_examples(settings.compare.budgets, len(dataset.train), dataset.num_classes, name)
         self.inits = settings.evaluate.inits or _FEW
         self._compiled: dict[Hashable, Callable] = {}
         self._variants: dict[Hashable, Task] = {}
@@ -93,8 +94,12 @@ class Lab:
         return self._flops[name]
 
     def states(self, task: Task) -> LearnerState:
-        """The fresh learners that judge every set of a seed."""
-        return task.inits("evaluation", self.inits)
+        """The learners that judge every set of a seed.
+
+        They are those that a set for a known initialisation knows, so that all sets are judged by the same ones; the
+        other methods have never seen them.
+        """
+        return known_inits(task, self.inits)
 
     def validation(self, params: Params) -> np.ndarray:
         """Accuracies of stacked learners."""

@@ -42,6 +42,11 @@ class Point:
     start: str = ""
 
     @property
+    def varied(self) -> bool:
+        """Whether it repeats another point with changed training data or another seed set."""
+        return bool(self.noise or self.outliers or self.start)
+
+    @property
     def name(self) -> str:
         """Of the folder."""
         parts = [row_folder(self.dataset), self.method]
@@ -74,18 +79,27 @@ def examples(budget: str, train: int, classes: int) -> int:
     return count
 
 
-def in_examples(budgets: Sequence[str], train: int, classes: int) -> dict[str, int]:
+def in_examples(budgets: Sequence[str], train: int, classes: int, name: str) -> dict[str, int]:
     """Every budget of a data set in examples; see `examples`.
 
+    Args:
+      budgets: see `examples`, likewise the next two.
+      train: training examples.
+      classes: how many there are.
+      name: of the data set, for messages.
+
     Raises:
-      ConfigError: they do not rise.
+      ConfigError: they do not rise, or are more than there is.
     """
-    found = {budget: examples(budget, train, classes) for budget in budgets}
+    try:
+        found = {budget: examples(budget, train, classes) for budget in budgets}
+    except ConfigError as error:
+        raise ConfigError(f"the data of {name!r}: {error}") from error
     for (one, few), (other, many) in pairwise(found.items()):
         if few >= many:
             raise ConfigError(
-                f"config.compare.budgets: {one!r} and {other!r} are {few} and {many} of {train} training examples; "
-                "they have to rise: leave one out"
+                f"the data of {name!r}: config.compare.budgets: {one!r} and {other!r} are {few} and {many} of {train} "
+                "training examples; they have to rise: leave one out"
             )
     return found
 
@@ -204,5 +218,11 @@ def _check(settings: Settings) -> None:
         raise ConfigError(
             f"config.compare.budgets = {compare.budgets}: active learning begins with the first, and needs a second"
         )
+    for name, one in datasets(settings).items():
+        if compare.outliers and one.inputs != "words":
+            raise ConfigError(
+                f"config.compare.outliers = {compare.outliers:g} shuffles words, and {name!r} has inputs = "
+                f"{one.inputs!r}: set it to 0"
+            )
     if "full" not in compare.methods:
         raise ConfigError("config.compare.methods: 'full' must be among them, as all else is measured by it")

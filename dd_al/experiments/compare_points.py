@@ -76,7 +76,7 @@ def _write(
             "hyperparameters": one.judged.recipe,
             "membership": summary(membership(lab, task, one.judged.params, one.members, point.seed)),
         }
-        if name in (ALL, lab.settings.compare.transfer_at):
+        if name in (ALL, lab.settings.compare.transfer_at) and not point.varied:
             transfer[name] = _transfer(lab, point, one)
         count = len(task.dataset.train)
         budgets[name] = record.given(one.examples, count, one.labels, one.floats)

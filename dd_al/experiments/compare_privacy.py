@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.core.keys import generator
 from dd_al.core.types import TextInputs
 from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments.compare_lab import Lab
@@ -32,7 +33,7 @@ def membership(lab: Lab, task: Task, params: Params, rows: np.ndarray, seed: int
       rows: ``int[n]``, positions of the members in the training data.
       seed: draws members and others, if there are more than a thousand.
     """
-    split, rng = lab.settings.evaluate.split, np.random.default_rng([seed, 5])
+    split, rng = lab.settings.evaluate.split, generator(jax.random.key(seed), "membership")
     rows = rng.permutation(rows)[:_MOST]
     others = rng.permutation(len(task.labels(split)))[:_MOST]
     inside = _losses(lab, params, task.raw["train"][rows], task.labels("train")[rows])

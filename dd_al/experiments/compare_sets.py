@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +14,11 @@ import numpy as np
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json
+from dd_al.core.keys import stream
 from dd_al.coreset.methods import select
-from dd_al.distill.synthetic import balanced_classes
 from dd_al.experiments import compare_costs as costs
 from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained, fit_full, fit_tuned
+from dd_al.experiments.baselines import fit_full
 from dd_al.experiments.compare_acquire import Acquired, acquire, write_selected
 from dd_al.experiments.compare_judge import Judged, judge_rows
 from dd_al.experiments.compare_lab import Lab
@@ -30,6 +31,7 @@ from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import steps_per_epoch
 from dd_al.learner.fit import cosine, fitting
+from dd_al.models.base import Params
 
 
 class Built(NamedTuple):
@@ -78,84 +80,97 @@ def _rows(lab: Lab, task: Task, rows: np.ndarray, data: Any = "", labels: int | 
     return Built(judged, elsewhere, rows, len(rows) if labels is None else labels, len(rows), floats, size, **cost)
 
 
-def _fit_full(
-    lab: Lab, task: Task, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
-) -> tuple[Trained, float]:
-    """Learners on all data, from the point that has them, else trained here, and the seconds of one."""
-    if "full" in siblings and (siblings["full"] / "checkpoints" / "full.safetensors").exists():
-        seconds = read_json(siblings["full"] / "results.json")["costs"][ALL]["train_s"]
-        return record.read_stage(siblings["full"] / "checkpoints" / "full.safetensors")[0], seconds
-    trained, seconds = record.stage(
-        workdir, "full", partial(fit_full, task, lab.settings.full, lab.states(task), stop=stop)
+def _judge_full(lab: Lab, task: Task, workdir: Workdir | None, stop: Stop) -> Judged:
+    """Fresh learners, trained on all data at the rate of `config.transfer.full_rates` that validation prefers."""
+    settings, fits = lab.settings, []
+    for rate in settings.transfer.full_rates:
+        fit = partial(fit_full, task, replace(settings.full, rate=rate), lab.states(task), stop=stop)
+        fits.append((fit() if workdir is None else record.stage(workdir, _stage(rate), fit)[0], rate))
+    trained, rate = max(fits, key=lambda one: one[0].accuracy.max(0).mean())
+    total, size = int(trained.steps[-1]), settings.full.batch_size
+    per_epoch = steps_per_epoch(task.train, size)
+    init, advance = fitting(
+        task.learner, task.train, task.validation, task.embed, batch_size=size, schedule=cosine(rate, total)
     )
-    return trained, seconds / lab.inits
+    states, keys = init(lab.states(task)), jax.random.split(task.key, lab.inits)
+    _, looking = lab.run("advance", advance, keys, states, np.int32(0))
+    _, epoch = lab.run("advance", advance, keys, states, np.int32(per_epoch))
+    step = lab.count("minibatch", lambda: costs.minibatch_step(task, size))
+    return Judged(
+        trained.params, np.max(trained.accuracy, axis=0), {"steps": total, "rate": rate, "batch": size},
+        max(epoch - looking, 0.0) / per_epoch * total / lab.inits, total * step, total * size,
+        {"epochs": (trained.steps / per_epoch).tolist(), "validation": trained.accuracy.mean(1).tolist()},
+    )  # fmt: skip
 
 
-def _elsewhere_full(lab: Lab, task: Task, *, stop: Stop) -> Judged:
-    """Another network on all data, at the best of `config.transfer.full_rates`."""
-    settings = lab.settings
-    trained, rate = fit_tuned(task, settings.full, settings.transfer.full_rates, lab.states(task), stop=stop)
-    steps, nothing = int(trained.steps[-1]), float("nan")
-    recipe = {"steps": steps, "rate": rate}
-    return Judged(trained.params, np.max(trained.accuracy, axis=0), recipe, nothing, nothing, steps)
+def _stage(rate: float) -> str:
+    return f"full_{rate:g}"
 
 
 def full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
     """All of the data."""
-    settings, count = lab.settings.full, len(task.raw["train"])
-    trained, _ = _fit_full(lab, task, workdir, {}, stop)
-    reached = np.max(trained.accuracy, axis=0)
-    total = int(trained.steps[-1])
-    init, advance = fitting(
-        task.learner, task.train, task.validation, task.embed, batch_size=settings.batch_size,
-        schedule=cosine(settings.rate, total),
-    )  # fmt: skip
-    states = init(lab.states(task))
-    keys = jax.random.split(task.key, lab.inits)
-    few = min(20, total)
-    _, looking = lab.run("advance", advance, keys, states, np.int32(0))
-    _, both = lab.run("advance", advance, keys, states, np.int32(few))
-    step = lab.count("minibatch", lambda: costs.minibatch_step(task, settings.batch_size))
-    epochs = trained.steps / steps_per_epoch(task.train, settings.batch_size)
-    judged = Judged(
-        trained.params, reached, {"steps": total, "rate": settings.rate, "batch": settings.batch_size},
-        max(both - looking, 0.0) / few * total / lab.inits, total * step, round(epochs[-1] * count),
-        {"epochs": epochs.tolist(), "validation": trained.accuracy.mean(1).tolist()},
-    )  # fmt: skip
-    texts = task.dataset.train.texts
-    size = sum(len(text.encode()) + 1 for text in texts)
+    count = len(task.raw["train"])
+    size = sum(len(text.encode()) + 1 for text in task.dataset.train.texts)
     return Built(
-        judged,
-        partial(_elsewhere_full, stop=stop),
-        np.arange(count),
-        count,
-        count,
-        count * int(np.prod(task.shape)),
-        size,
-    )
+        _judge_full(lab, task, workdir, stop), lambda lab, task: _judge_full(lab, task, None, stop),
+        np.arange(count), count, count, count * int(np.prod(task.shape)), size,
+    )  # fmt: skip
+
+
+def _trained_on_all(
+    lab: Lab, task: Task, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
+) -> tuple[Params, float, float, int]:
+    """Parameters of a learner on all data, and the seconds, operations and examples that one takes.
+
+    From the point that has it; else it is trained here, with the same outcome.
+    """
+    if "full" in siblings:
+        known = read_json(siblings["full"] / "results.json")
+        path = (
+            siblings["full"] / "checkpoints" / f"{_stage(known['methods'][ALL]['hyperparameters']['rate'])}.safetensors"
+        )
+        if path.exists():
+            cost = known["costs"][ALL]
+            first = jax.tree.map(lambda x: x[0], record.read_stage(path)[0].params)
+            return first, cost["train_s"], cost["train_flops"], cost["train_seen"]
+    judged = _judge_full(lab, task, workdir, stop)
+    return jax.tree.map(lambda x: x[0], judged.params), judged.seconds, judged.flops, judged.seen
+
+
+def shares(count: int, available: np.ndarray) -> np.ndarray:
+    """How many of each class a set of so many examples has: as even as can be where some classes are rare.
+
+    Args:
+      count: examples, as many as are available at most.
+      available: ``int[classes]``, of each class.
+    """
+    found, left = np.zeros_like(available), count
+    while left:
+        room = np.flatnonzero(found < available)
+        each = max(left // len(room), 1)
+        for c in room[:left]:
+            more = min(each, available[c] - found[c])
+            found[c], left = found[c] + more, left - more
+    return found
 
 
 def coresets(
     lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
 ) -> dict[str, Built]:
     """What instance selection keeps, by the features of a network that was trained on all data."""
-    settings, count, labels = lab.settings, len(task.raw["train"]), task.labels("train")
+    count, labels = len(task.raw["train"]), task.labels("train")
     params, seconds, work, seen = None, 0.0, 0.0, 0
-    if settings.coreset.features == "network":
-        trained, seconds = _fit_full(lab, task, workdir, siblings, stop)
-        params = jax.tree.map(lambda x: x[0], trained.params)
-        step = lab.count("minibatch", lambda: costs.minibatch_step(task, settings.full.batch_size))
-        work, seen = int(trained.steps[-1]) * step, int(trained.steps[-1]) * settings.full.batch_size
-    start = time.perf_counter()
-    features = features_of(task, params)
-    seconds += time.perf_counter() - start
-    work += count * lab.count("answer", lambda: costs.answering(task))
+    if lab.settings.coreset.features == "network":
+        params, seconds, work, seen = _trained_on_all(lab, task, workdir, siblings, stop)
+        work += count * lab.count("answer", lambda: costs.answering(task))
+    features, spent = lab.run("features", partial(features_of, task), params, task.train.buckets)
+    features, seconds = np.asarray(features), seconds + spent
     found = {}
     for name in point.budgets:
         start = time.perf_counter()
-        per_class = np.bincount(balanced_classes(lab.budgets[name], task.classes), minlength=task.classes)
+        per_class = shares(lab.budgets[name], np.bincount(labels, minlength=task.classes))
         try:
-            rows = select(point.method, jax.random.fold_in(task.key, 5), features, labels, per_class)
+            rows = select(point.method, stream(task.key, "coreset"), features, labels, per_class)
         except ValueError as error:
             raise ConfigError(f"{point.method} at {name}: {error}; lower config.compare.budgets") from error
         spent = seconds + time.perf_counter() - start

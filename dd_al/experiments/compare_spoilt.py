@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 
+from dd_al.core.keys import generator
 from dd_al.experiments.task import Task, with_training
 
 
@@ -19,7 +21,7 @@ def spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:
       seed: of both.
     """
     split, raw = task.dataset.train, task.raw["train"].copy()
-    rng = np.random.default_rng([seed, 2])
+    rng = generator(jax.random.key(seed), "spoilt")
     labels, texts = split.labels, split.texts
     if noise:
         wrong = (labels + rng.integers(1, max(task.classes, 2), len(labels))) % task.classes
@@ -37,4 +39,5 @@ def spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:
 
 def outlier_rows(train: int, share: float, seed: int) -> np.ndarray:
     """Which training texts are outliers: positions, rising."""
-    return np.sort(np.random.default_rng([seed, 3]).permutation(train)[: round(share * train)])
+    rng = generator(jax.random.key(seed), "outliers")
+    return np.sort(rng.permutation(train)[: round(share * train)])

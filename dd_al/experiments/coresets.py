@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -26,31 +27,27 @@ from dd_al.models.linen import masked_mean
 _LOG = logging.getLogger(__name__)
 
 
-def features_of(task: Task, params: Params | None) -> np.ndarray:
-    """What instance selection compares the training examples by, ``float32[n, dim]``.
+def features_of(task: Task, params: Params | None, buckets: tuple) -> jax.Array:
+    """What instance selection compares the training examples by, ``float32[n, dim]``; a pure function of the last two.
 
     Args:
       task: the data.
       params: of a trained learner, whose features they are; None for what networks read, a text as the mean of its word
         vectors.
+      buckets: those of the training examples, an argument so that a compiled program does not hold them.
     """
+    trunk = None if params is None else trunk_of(task.learner.model, params, task.train, task.embed)
 
-    @jax.jit
-    def compute(params: Params | None, buckets: tuple) -> jax.Array:
-        trunk = None if params is None else trunk_of(task.learner.model, params, task.train, task.embed)
+    def one(raw: jax.Array, index: jax.Array) -> jax.Array:
+        del index
+        if trunk is not None:
+            return trunk(raw)
+        inputs = task.embed(raw)
+        if isinstance(inputs, TextInputs):
+            return masked_mean(inputs.embedded, inputs.mask)
+        return inputs.reshape(len(inputs), -1)
 
-        def one(raw: jax.Array, index: jax.Array) -> jax.Array:
-            del index
-            if trunk is not None:
-                return trunk(raw)
-            inputs = task.embed(raw)
-            if isinstance(inputs, TextInputs):
-                return masked_mean(inputs.embedded, inputs.mask)
-            return inputs.reshape(len(inputs), -1)
-
-        return on_every(task.train._replace(buckets=buckets), one)
-
-    return np.asarray(compute(params, task.train.buckets))
+    return on_every(task.train._replace(buckets=buckets), one)
 
 
 def choose(task: Task, settings: Settings, name: str, items: int, full: Params) -> Batch:
@@ -66,15 +63,16 @@ def choose(task: Task, settings: Settings, name: str, items: int, full: Params) 
     Raises:
       ConfigError: a class has fewer examples than are wanted of it.
     """
-    labels = task.labels("train")
+    labels, compute = task.labels("train"), jax.jit(partial(features_of, task))
     per_class = np.bincount(balanced_classes(items, task.classes), minlength=task.classes)
     try:
         if name == "prototypes":
-            made = prototypes(settings.seed, features_of(task, None), labels, per_class)
+            made = prototypes(settings.seed, np.asarray(compute(None, task.train.buckets)), labels, per_class)
             classes = np.repeat(np.arange(task.classes), per_class)
             return Batch((jnp.asarray(made.reshape(-1, *task.shape)),), jnp.asarray(one_hot(classes, task.classes)))
         network = settings.coreset.features == "network"
-        features = features_of(task, jax.tree.map(lambda x: x[0], full) if network else None)
+        first = jax.tree.map(lambda x: x[0], full) if network else None
+        features = np.asarray(compute(first, task.train.buckets))
         rows = select(name, stream(task.key, "coreset"), features, labels, per_class)
         return jax.tree.map(lambda x: x[0], batches_of(task, rows[None]))
     except ValueError as error:

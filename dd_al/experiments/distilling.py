@@ -22,6 +22,7 @@ from dd_al.io.workdir import Workdir
 from dd_al.models.base import Params
 
 _LOG = logging.getLogger(__name__)
+TEACHERS = 3  # learners on all data, for `config.distill.teacher`
 
 
 def distil(
@@ -59,7 +60,7 @@ def distil(
         if settings.teach.network:
             teaching, fit = make_teachers(settings, task.dataset, stop=stop)
         elif teachers is None:
-            fit = partial(fit_full, task, settings.full, task.inits("teachers", 3), stop=stop)
+            fit = partial(fit_full, task, settings.full, task.inits("teachers", TEACHERS), stop=stop)
         if fit is not None and workdir is None:
             teachers = fit().params
         elif fit is not None:

@@ -62,7 +62,7 @@ def run(settings: Settings) -> None:
         task = make_task(one, dataset)
         print(f"\n{name}")
         print("\n".join(f"  {line}" for line in _sizes(one, task)))
-        stages = [Stage("word vectors and data", "", time.perf_counter() - began), *_stages(settings, one, task)]
+        stages = [Stage("word vectors and data", "", time.perf_counter() - began), *_stages(settings, name, one, task)]
         _print_stages(stages)
 
 
@@ -91,10 +91,10 @@ def _sizes(settings: Settings, task: Task) -> list[str]:
     return lines
 
 
-def _stages(whole: Settings, settings: Settings, task: Task) -> Iterator[Stage]:
+def _stages(whole: Settings, name: str, settings: Settings, task: Task) -> Iterator[Stage]:
     """The parts of the run that take time."""
     if whole.experiment == "compare":
-        yield from _comparison(whole, settings, task)
+        yield from _comparison(whole, name, settings, task)
     elif whole.experiment == "active":
         yield _full(task, settings, len(settings.active.seeds))
         active, train = settings.active, len(task.raw["train"])
@@ -180,13 +180,14 @@ def _active(task: Task, settings: Settings, plan: Plan, rounds: int) -> Stage:
     return Stage("active learning", what, rounds * (training + looking))
 
 
-def _comparison(whole: Settings, settings: Settings, task: Task) -> Iterator[Stage]:
+def _comparison(whole: Settings, name: str, settings: Settings, task: Task) -> Iterator[Stage]:
     """The points of one data set."""
-    budgets = in_examples(whole.compare.budgets, len(task.dataset.train), task.classes)
-    ours = [point for point in points(whole) if datasets(whole)[point.dataset] == settings]
+    budgets = in_examples(whole.compare.budgets, len(task.dataset.train), task.classes, name)
+    ours = [point for point in points(whole) if point.dataset == name]
     seeds, inits = len(whole.compare.seeds), settings.evaluate.inits or 3
     full = _full(task, settings, inits)
-    yield full._replace(what=f"{seeds} × {full.what}", seconds=seeds * full.seconds)
+    fits = seeds * len(settings.transfer.full_rates)
+    yield full._replace(what=f"{fits} × {full.what}", seconds=fits * full.seconds)
     size, rising = settings.active.query_size(len(task.dataset.train)), list(budgets.values())
     last = [budgets[point.budgets[-1]] for point in ours if point.method in ("random", *ACTIVE)]
     if rounds := sum(len(counts_of(rising[: rising.index(count) + 1], size)) - 1 for count in last):

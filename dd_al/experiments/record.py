@@ -48,13 +48,26 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
       workdir: taken for these data; see `Workdir.begin`.
       **found: what else the run depends on.
     """
-    dataset = {"images": images.load, "rows": tables.load}.get(settings.inputs, sources.load)(settings.data)
-    if settings.inputs in ("sentences", "pieces"):
-        found["encoder"] = minilm_files.load(settings.encoder).sha256[:12]
-    dataset = replace(dataset, notes=(*dataset.notes, *_rare(dataset)))
-    workdir.begin(data=identity(dataset), **found)
+    dataset, read = read_dataset(settings)
+    workdir.begin(**read, **found)
     if workdir.resumed:
         _LOG.info("resuming the run in %s", workdir.path)
+    announce(dataset)
+    return dataset
+
+
+def read_dataset(settings: Settings) -> tuple[Dataset, dict[str, str]]:
+    """The data of a config, with notes on what a run must say about it, and what `Workdir.begin` has to compare."""
+    dataset = {"images": images.load, "rows": tables.load}.get(settings.inputs, sources.load)(settings.data)
+    dataset = replace(dataset, notes=(*dataset.notes, *_rare(dataset)))
+    found = {"data": identity(dataset)}
+    if settings.inputs in ("sentences", "pieces"):
+        found["encoder"] = minilm_files.load(settings.encoder).sha256[:12]
+    return dataset, found
+
+
+def announce(dataset: Dataset) -> None:
+    """Logs what a data set is, and its notes."""
     for note in dataset.notes:
         _LOG.warning("%s", note)
     _LOG.info(
@@ -64,7 +77,6 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
     if dataset.columns:
         shown = ", ".join(dataset.columns[:12]) + (", …" if len(dataset.columns) > 12 else "")
         _LOG.info("a row is %d numbers: %s", len(dataset.columns), shown)
-    return dataset
 
 
 def _rare(dataset: Dataset) -> list[str]:

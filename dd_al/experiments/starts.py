@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.core.errors import ConfigError
-from dd_al.core.keys import stream
+from dd_al.core.keys import generator, stream
 from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, start
 from dd_al.distill.unrolled import outer_loss
@@ -89,7 +89,7 @@ def starting_sets(
         keys = [jax.random.fold_in(key, i) for i in range(sets)]
         noise = [noise_inputs(k, items, shape, scale) for k in keys]
         return jax.vmap(complete)(jnp.stack(noise)), None
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rng = generator(task.key, "start")
     rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
     raw = _filled(task, task.raw["train"][rows], shape)
     if number_of_candidates(settings):

@@ -6,12 +6,12 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from dd_al.core.errors import UserError, WorkdirError
-from dd_al.core.files import jsonable, read_json, remove_temporaries, write_json
+from dd_al.core.errors import BusyError, UserError, WorkdirError
+from dd_al.core.files import flattened, jsonable, read_json, remove_temporaries, write_json
 
 # What a run writes, in the order of deletion: results.json first, so that half a run never looks like a finished one,
 # and config.json last, for as long as it stands the rest is known to be ours.
@@ -130,6 +130,13 @@ class Workdir:
             (part.path / _PART).touch()
         return part
 
+    @contextlib.contextmanager
+    def one_at_a_time(self) -> Iterator[None]:
+        """Within this context no other of the processes that share the folder is in it; waits for them."""
+        with open(self.path / ".turn", "a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+            yield
+
     def close(self) -> None:
         """Lets go of the lock."""
         self._lock.close()
@@ -160,8 +167,9 @@ def open_workdir(
         shared: for this process among others that say the same, each of which works on parts of its own.
 
     Raises:
-        WorkdirError: another process is using the folder; it holds a run of another config (names each key that
-            differs), or files named like a run's without its `config.json`; or it cannot be written.
+        BusyError: another process is using the folder.
+        WorkdirError: it holds a run of another config (names each key that differs), or files named like a run's
+            without its `config.json`; or it cannot be written.
     """
     path = Path(path).expanduser().absolute()
     with contextlib.ExitStack() as on_error:
@@ -193,7 +201,7 @@ def _lock(folder: Path, shared: bool) -> IO[str]:
         file.close()
         process = f"another process (pid {owner})" if owner else "another process"
         message = f"{process} is using {folder}: wait until it is done, stop it, or take another workdir"
-        raise WorkdirError(message) from None
+        raise BusyError(message) from None
     except BaseException:
         file.close()
         raise
@@ -220,7 +228,7 @@ def _refuse_changed(workdir: Workdir, config: Mapping[str, Any], free: Collectio
         recorded = read_json(workdir.config)
     except UserError as error:
         raise WorkdirError(f"{error}; --overwrite starts over") from error
-    old, new = _flat(recorded), _flat(config)
+    old, new = flattened(recorded), flattened(config)
     changed = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
     changed = [key for key in changed if key.split(".")[1] not in (*free, *_HARMLESS)]
     if changed:
@@ -230,12 +238,6 @@ def _refuse_changed(workdir: Workdir, config: Mapping[str, Any], free: Collectio
             + "\n".join(lines)
             + "\ntake another workdir, or delete that run with --overwrite"
         )
-
-
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(config, dict) or not config:
-        return {prefix: config}
-    return {key: value for name, part in config.items() for key, value in _flat(part, f"{prefix}.{name}").items()}
 
 
 def _delete_written(folder: Path) -> None:

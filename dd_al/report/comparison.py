@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dd_al.core.errors import UserError, WorkdirError
-from dd_al.core.files import read_json, write_json
+from dd_al.core.files import flattened, read_json, write_json
+from dd_al.data.overlap import corpora
 from dd_al.io.tensors import read_safetensors
 from dd_al.report import compare_statistics, schema
 from dd_al.report.compare_words import varied
@@ -32,19 +33,23 @@ def gather(folders: Sequence[Path], *, command: str) -> dict:
         WorkdirError: a folder is none of a comparison, or the folders do not belong together.
     """
     plans = {folder: _plan(folder) for folder in folders}
-    _check_together(plans)
     found: dict[str, dict] = {}
+    alike: dict[str, tuple[Path, dict]] = {}
     for folder, plan in plans.items():
         for point in plan["points"]:
-            one = _point(folder, point)
+            path = folder / "runs" / point["name"]
+            one = {"point": point, "folder": path, **read_point(path)}
+            if one["state"] == "finished":
+                _check_alike(one, alike.setdefault(point["dataset"], (path, _recipe(one))))
             if point["name"] not in found or (found[point["name"]]["state"] != "finished" == one["state"]):
                 found[point["name"]] = one
     done = [one for one in found.values() if one["state"] == "finished"]
     datasets = {one["point"]["dataset"]: one["results"]["dataset"] for one in done}
-    merged = {key: {k: v for plan in plans.values() for k, v in plan[key].items()} for key in ("budgets", "corpora")}
+    merged = {key: {k: v for plan in plans.values() for k, v in plan[key].items()} for key in ("budgets", "sketches")}
+    sketches = merged.pop("sketches")
+    merged["corpora"] = corpora({name: sketches[name] for name in datasets})
     merged["network"] = plans[folders[0]].get("network", "")
-    entries = _entries(done)
-    return _results(found, datasets, merged, entries, command)
+    return _results(found, datasets, merged, _entries(done), command)
 
 
 def write(folder: Path, results: Mapping) -> None:
@@ -63,23 +68,36 @@ def _plan(folder: Path) -> dict:
     return read_json(path)
 
 
-def _check_together(plans: Mapping[Path, Mapping]) -> None:
-    """Folders of one comparison have the same budgets of the same data."""
-    first, *others = plans
-    for other in others:
-        for key in ("budgets", "corpora"):
-            ours, theirs = plans[first][key], plans[other][key]
-            for name in ours.keys() & theirs.keys():
-                if ours[name] != theirs[name]:
-                    raise WorkdirError(
-                        f"{other} does not go with {first}: {key} of {name!r} are {theirs[name]} and {ours[name]}"
-                    )
+def _recipe(one: Mapping) -> dict[str, Any]:
+    """Returns what all points of a data set have in common: its content, the split, and the config."""
+    config = read_json(one["folder"] / "config.json")
+    results = one["results"]
+    kept = flattened({key: value for key, value in config.items() if key not in ("point", "tensorboard")}, "config")
+    return {"sha256 of the data": results["dataset"]["sha256"], "split": results["evaluate"]["split"], **kept}
 
 
-def _point(folder: Path, point: Mapping) -> dict[str, Any]:
-    """Returns a point with its state, and with its results where it is finished."""
-    path = folder / "runs" / point["name"]
-    found: dict[str, Any] = {"point": point, "folder": path, "state": "missing", "error": None}
+def _check_alike(one: Mapping, first: tuple[Path, Mapping]) -> None:
+    """Points of one data set were computed from the same data by the same recipe."""
+    ours, theirs = _recipe(one), first[1]
+    for key in {**theirs, **ours}:
+        if ours.get(key) != theirs.get(key):
+            raise WorkdirError(
+                f"{one['folder']} does not go with {first[0]}: {key} of {one['point']['dataset']!r} are "
+                f"{ours.get(key)!r} and {theirs.get(key)!r}"
+            )
+
+
+def read_point(path: Path) -> dict[str, Any]:
+    """Returns the state of a point, with its results and answers where it is finished.
+
+    Args:
+        path: its folder, which may not be there.
+
+    Returns:
+        `state`, "finished", "failed" or "missing"; `error`, None unless it is the second; and `results` and `answers`
+        if it is the first. Files that cannot be read are a failure.
+    """
+    found: dict[str, Any] = {"state": "missing", "error": None}
     try:
         results = read_json(path / "results.json") if (path / "results.json").is_file() else {}
         if results.get("finished"):
@@ -88,7 +106,7 @@ def _point(folder: Path, point: Mapping) -> dict[str, Any]:
             return found | {"state": "finished", "results": results, "answers": answers}
         if (path / "error.json").is_file():
             return found | {"state": "failed", "error": read_json(path / "error.json")["error"]}
-    except (UserError, ValueError, KeyError) as error:  # somebody's edit, or a disk's
+    except (UserError, ValueError, KeyError, AttributeError, OSError) as error:  # somebody's edit, or a disk's
         return found | {"state": "failed", "error": f"{path}: {error}"}
     return found
 
@@ -172,7 +190,7 @@ def _results(
             f"no point of this comparison is finished{': ' if errors else ''}{'; '.join(sorted(errors))}"
         )
     split = done[0]["evaluate"]["split"]
-    if any(one["evaluate"]["split"] != split for one in done):
+    if any(one["evaluate"]["split"] != split for one in done):  # of different data sets
         raise WorkdirError("points of the test split and of validation do not go together")
     whole = all(one["state"] == "finished" for one in found.values())
     plain = [entry for entry in entries if not varied(entry)]

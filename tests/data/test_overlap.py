@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dd_al.data.overlap import corpora, overlapping, squeeze
+from dd_al.data.overlap import corpora, overlapping, sketch, squeeze
 
 TEXT = st.text(alphabet="ab c.", max_size=12)
 
@@ -51,5 +51,17 @@ def test_data_sets_that_share_their_sentences_are_one_corpus():
     first = [f"sentence number {i}" for i in range(50)]
     again = [f"Sentence, number {i}!" for i in range(25, 40)]
     other = [f"something else {i}" for i in range(50)]
-    found = corpora({"two": first, "news": other, "five": again, "empty": []})
+    texts = {"two": first, "news": other, "five": again, "empty": []}
+    found = corpora({name: sketch(some) for name, some in texts.items()})
     assert found == {"two": "two", "news": "news", "five": "two", "empty": "empty"}
+
+
+def test_sketches_of_long_corpora_find_what_they_share():
+    long = [f"a sentence of many, number {i}" for i in range(3000)]
+    half = [f"a sentence of many, number {i}" for i in range(2940, 6000)]  # 60 in common, a fiftieth
+    short = long[:100]
+    texts = {"long": long, "half": half, "short": short, "other": [f"nothing in common {i}" for i in range(3000)]}
+    sketches = {name: sketch(some, size=1000) for name, some in texts.items()}
+    assert max(map(len, sketches.values())) == 1000 and len(sketches["short"]) == 100
+    assert corpora(sketches) == {"long": "long", "half": "long", "short": "long", "other": "other"}
+    assert corpora(sketches, share=0.2)["half"] == "half"

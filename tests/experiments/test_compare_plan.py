@@ -111,9 +111,9 @@ def test_mistakes_are_named(changes, message):
 
 
 def test_budgets_rise():
-    assert in_examples(BUDGETS, 1000, 2) == {"1/class": 2, "1%": 10, "10%": 100}
+    assert in_examples(BUDGETS, 1000, 2, "toy") == {"1/class": 2, "1%": 10, "10%": 100}
     with pytest.raises(ConfigError, match="'1/class' and '1%' are 2 and 2 of 100 training examples"):
-        in_examples(BUDGETS, 100, 2)
+        in_examples(BUDGETS, 100, 2, "toy")
 
 
 def test_data_sets_change_the_keys_that_they_name():

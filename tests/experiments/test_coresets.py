@@ -28,10 +28,10 @@ def test_the_config_names_every_method():
 def test_texts_are_compared_by_their_mean_word_vector_or_by_a_network(task):
     ids, table = task.raw["train"], np.asarray(task.table)
     expected = np.stack([table[row[row > 0]].mean(0) if (row > 0).any() else 0 * table[0] for row in ids])
-    np.testing.assert_allclose(features_of(task, None), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(features_of(task, None, task.train.buckets), expected, rtol=1e-5, atol=1e-6)
     params = task.learner.model.init(jax.random.key(0))
     features = jax.jit(task.learner.model.features)(params, task.embed(ids))
-    np.testing.assert_allclose(features_of(task, params), features, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(features_of(task, params, task.train.buckets), features, rtol=1e-5, atol=1e-6)
 
 
 def test_as_many_of_each_class_as_can_be(task, tiny_settings):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dd_al.data.overlap import sketch
 from dd_al.io.tensors import write_safetensors
 from dd_al.report import schema
 from dd_al.report.statistics import summary
@@ -74,16 +75,17 @@ def fake_comparison():
             time={"total_s": 3.0}, memory={"peak_rss_mb": 5.0}, environment={"device": "cpu"},
         )  # fmt: skip
         (path / "results.json").write_text(json.dumps(results))
+        (path / "config.json").write_text(json.dumps({"distill": {"steps": 10}, "point": {"seed": seed}}))
         write_safetensors(path / "answers.safetensors", {b: a.astype(np.uint8) for b, a in answers.items()})
         shown = {"name": path.name, "dataset": name, "method": method, "seed": seed, "budgets": list(budgets)}
         return {**shown, "noise": 0.0, "outliers": 0.0, "start": ""}
 
-    def make(folder: Path, accuracies, *, seeds=12, name="toy", corpus="toy") -> Path:
+    def make(folder: Path, accuracies, *, seeds=12, name="toy", corpus="one film") -> Path:
         points = []
         for seed in range(seeds):
             for method, chances in accuracies.items():
                 points.append(point(folder, name, method, tuple(chances), seed, chances))
-        plan = {"points": points, "budgets": {name: BUDGETS}, "corpora": {name: corpus}}
+        plan = {"points": points, "budgets": {name: BUDGETS}, "sketches": {name: sketch([corpus])}}
         (folder / "points.json").write_text(json.dumps(plan))
         return folder
 
