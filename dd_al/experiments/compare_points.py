@@ -104,6 +104,7 @@ def _write(
             "method": point.method,
             "transfer": transfer,
             "training": training,
+            "members": {name: len(one.members) for name, one in built.items()},
             **extra,
         },
         time={"total_s": round(time.perf_counter() - began, 3)},

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dd_al.core.errors import ConfigError, UserError
+from dd_al.core.files import read_json
 from dd_al.report import comparison
 from dd_al.report.build import build
 
@@ -47,11 +48,19 @@ def _report(folders: Sequence[Path], out: str | None) -> Path:
     command = shlex.join(["python", "-m", "dd_al.report", *map(str, folders), *([f"--out={out}"] if out else [])])
     results = comparison.gather(folders, command=command)
     where = folders[0] if out is None else Path(out)
-    if out is not None and (where / "points.json").exists():
-        raise ConfigError(f"--out={out} is a comparison of its own: give another folder")
+    if out is not None:
+        _refuse_run(where, out)
     where.mkdir(parents=True, exist_ok=True)
     comparison.write(where, results)
     return where / "report.html"
+
+
+def _refuse_run(folder: Path, out: str) -> None:
+    """Refuses a folder that holds a run; a joined report, which has no config.json, may be written anew."""
+    if (folder / "config.json").exists() or (folder / "points.json").exists():
+        raise ConfigError(f"--out={out} is the work directory of a run: give another folder")
+    if (folder / "results.json").exists() and "compare" not in read_json(folder / "results.json"):
+        raise ConfigError(f"--out={out} holds a results.json that is of no comparison: give another folder")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ def draw(results: Mapping) -> dict[str, tuple[Any, str, str]]:
         drawn[f"labels_{number}"] = (
             trade_off(entries, "labels", "labels that a person gives"),
             f"Accuracy against labels{where}",
-            "A mark for each method and budget: distillation and instance selection look at every label.",
+            "A mark for each method and budget: instance selection looks at every label, and so does distillation, but "
+            "for what is distilled from bought labels.",
         )
         drawn[f"seconds_{number}"] = (
             trade_off(entries, "train_s", "seconds to train one learner"),
@@ -118,17 +119,23 @@ def transfer(entries: Sequence[Mapping], home: str) -> "Figure":
         entries: with `transfer`; a row each.
         home: the network of the comparison, the first column.
     """
-    networks = list(entries[0]["transfer"])
+    networks = list(dict.fromkeys(name for one in entries for name in one["transfer"]))
+    nothing = {"mean": np.nan}
     values = 100 * np.asarray(
-        [[one["accuracy"]["mean"], *(one["transfer"][name]["mean"] for name in networks)] for one in entries]
+        [
+            [one["accuracy"]["mean"], *(one["transfer"].get(name, nothing)["mean"] for name in networks)]
+            for one in entries
+        ]
     )
     figure, axes = new_figure(size=(3.4 + 0.9 * len(networks), 1.6 + 0.34 * len(entries)), grid=False)
     picture = axes.imshow(values, cmap="cividis", aspect="auto", interpolation="nearest")
     axes.set_xticks(range(len(networks) + 1), [plain(name) for name in (home, *networks)], fontsize=8)
     axes.set_yticks(range(len(entries)), [name_of(one) for one in entries], fontsize=8)
     axes.tick_params(length=0)
-    middle = (values.min() + values.max()) / 2
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
     for (row, column), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
         ink = "white" if value < middle else "black"
         axes.text(column, row, f"{value:.1f}", color=ink, ha="center", va="center", fontsize=8)
     figure.colorbar(picture, ax=axes, label="accuracy (%)", pad=0.02)

@@ -95,7 +95,8 @@ def _grid(results: Mapping, name: str) -> Markup:
         f"seeds, each the mean of {results['evaluate']['inits']} fresh learners; in brackets the examples. A seed has "
         "its own initialisations, seed set, draws and distillation. Learners train on real examples by the recipe that "
         "validation prefers, the same choice for every method, and on distilled ones by the rates that those brought "
-        "along. All methods begin with the same seed set, the smallest budget, which goes round the classes."
+        "along. Random sampling and queries begin with the same seed set, the smallest budget, which goes round the "
+        "classes."
     )
     return markup([html.table(rows[0], rows[1:], class_="numbers"), tag("p", note, class_="soft")])
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from dd_al.report.compare_words import QUERIES
+from dd_al.report.compare_words import QUERIES, rivals
 from dd_al.report.learning import holm, paired
 
 _LEVEL = 0.05
@@ -14,9 +14,9 @@ _LEVEL = 0.05
 def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
     """Returns tests of methods against random sampling at the same budget, and of the rivals against each other.
 
-    Each data set has two families, within which p is adjusted (Holm): "random", every method against random sampling
-    at its budget; and "rivals", distillation at its largest budget against active learning at every larger one. Pairs
-    are seeds.
+    Each data set has three families, within which p is adjusted (Holm): "headline", the distilled set of the verdict
+    against every query that could have been beside it; "random", every method against random sampling at its budget;
+    and "rivals", every distilled set against active learning with more examples. Pairs are seeds.
 
     Args:
         entries: of `results["compare"]["entries"]`, without wrong labels and outliers.
@@ -24,6 +24,9 @@ def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
     found = []
     for dataset in dict.fromkeys(entry["dataset"] for entry in entries):
         ours = {(entry["method"], entry["budget"]): entry for entry in entries if entry["dataset"] == dataset}
+        headline, queries = rivals(list(ours.values()))
+        if headline is not None:
+            found += _family(dataset, "headline", [(headline, other) for other in queries])
         against = [
             (one, ours["random", budget]) for (method, budget), one in ours.items()
             if method not in ("random", "full") and ("random", budget) in ours
@@ -31,11 +34,11 @@ def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
         found += _family(dataset, "random", against)
         distilled = [one for (method, _), one in ours.items() if method.startswith("distilled")]
         active = [one for (method, _), one in ours.items() if method in QUERIES]
-        rivals = [
+        fewer = [
             (one, other) for one in distilled for other in active
             if one["costs"]["examples"] < other["costs"]["examples"]
         ]  # fmt: skip
-        found += _family(dataset, "rivals", rivals)
+        found += _family(dataset, "rivals", fewer)
     return found
 
 
@@ -57,6 +60,7 @@ def _family(dataset: str, family: str, pairs: Sequence[tuple[Mapping, Mapping]])
     adjusted = holm({index: test["p"] for index, test in enumerate(found)})
     for index, test in enumerate(found):
         test["p_holm"] = adjusted[index]
+        test["smallest_p_holm"] = min(1.0, len(found) * test["smallest_p"])
     return found
 
 

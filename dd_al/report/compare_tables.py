@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dd_al.report import html, sections
-from dd_al.report.compare_words import TITLES, break_even, in_order, name_of, plain_entries, varied
+from dd_al.report.compare_words import TITLES, break_even, devices, in_order, name_of, plain_entries, varied
 from dd_al.report.html import Markup, markup, tag
 from dd_al.report.verdict import interval, known, percent, spread
 
@@ -14,6 +14,7 @@ _COSTS = (
     "Method", "Budget", "Labels", "Examples", "Floats", "Bytes", "Seconds to make", "GFLOP to make", "Examples seen",
     "Seconds to train", "GFLOP to train", "Break-even, trainings",
 )  # fmt: skip
+_FEW_MEMBERS = 20
 _PAPER = (
     "The paper compares distillation of 0.1 % of SST with active learning that queries 1 % at a time, and says of the "
     "latter that it reaches “52 % of the original”. That is probably an accuracy on five classes, where BERT on all "
@@ -79,8 +80,11 @@ def costs(entries: Sequence[Mapping]) -> Markup:
         "making it takes (of active learning: training and asking up to there; of instance selection: also the learner "
         "whose features it compares), and what training a learner on it takes, both without compilation and without "
         "the search for the recipe. Operations are XLA's count of each step, times the steps. Break-even: after so "
-        "many trainings a set has saved the time that making it took, against training on all data each time."
+        "many trainings a set has saved the time that making it took, against training on all data each time. Texts "
+        "go through networks as examples seen, those of validation included where a method looks at them on its way."
     )
+    if len(found := devices(entries)) > 1:
+        note += f" Seconds are of several devices ({', '.join(found)}): compare only those of one."
     return markup([html.table(_COSTS, rows, class_="numbers"), tag("p", note, class_="soft")])
 
 
@@ -99,10 +103,14 @@ def privacy(entries: Sequence[Mapping]) -> Markup:
         near = one.get("nearness", {})
         cosines = (f"{near[key]['mean']:.2f}" if key in near else "–" for key in ("nearest", "chance"))
         recovered = spread(near["recovered"]) if "recovered" in near else "–"
-        rows.append([*names, spread(one["membership"]), *cosines, recovered])
+        told = spread(one["membership"]) if one["members"] >= _FEW_MEMBERS else "–"
+        rows.append([*names, told, *cosines, recovered])
     note = (
         "Members are the training examples that a learner's set was chosen or made from, others the judged split: how "
-        "often a member has the smaller loss, 50 % being chance (the attack of Yeom et al. 2018). For synthetic "
+        "often a member has the smaller loss, 50 % being chance (the attack of Yeom et al. 2018); left out below "
+        f"{_FEW_MEMBERS} members, where chance alone is far from 50 %. Members of a distilled set are the texts that "
+        "it was made from: they did not train the learner themselves, so compare with all data, not with a subset that "
+        "did. For synthetic "
         "examples: the cosine with the nearest training example, by the means of their word vectors, beside that of "
         "validation examples, and how often the nearest is the one that the item began as. Neither proves that nothing "
         "is given away; a stronger attack may find more."
@@ -146,13 +154,14 @@ def _points(one: Mapping, before: Mapping, seeds: Sequence[int]) -> str:
         for entry in (one, before)
     )
     change = 100 * (ours - theirs)
-    return f"{change.mean():+.1f} ± {change.std():.1f}"
+    return f"{change.mean():+.1f}" + (f" ± {change.std(ddof=1):.1f}" if len(change) > 1 else "")
 
 
 def tests(found: Mapping) -> Markup:
     """Returns the paired tests of `results["compare"]`, a table for each data set and family."""
     head = ("Compared", "Points", "p", "p, adjusted", "Smallest p", "Effect", "Seeds")
     families = {
+        "headline": "the pair of the verdict, among all queries that it could have been",
         "random": "against random sampling at the same budget",
         "rivals": "distilled sets against active learning with more examples",
     }
@@ -175,9 +184,10 @@ def _test(one: Mapping) -> list:
     ends = one.get("interval")
     shown = f"[{', '.join(f'{100 * end:+.1f}' for end in ends)}]" if ends else ""
     effect = f"{one['effect']:+.2f}" if known(one["effect"]) else "–"
+    least = [f"{one['smallest_p']:.3g}", tag("small", f"{one['smallest_p_holm']:.3g} adjusted")]
     return [
         " − ".join(sides), [f"{100 * one['difference']:+.1f}", tag("small", shown)], f"{one['p']:.3g}",
-        f"{one['p_holm']:.3g}", f"{one['smallest_p']:.3g}", effect, f"{one['pairs']}",
+        f"{one['p_holm']:.3g}", least, effect, f"{one['pairs']}",
     ]  # fmt: skip
 
 

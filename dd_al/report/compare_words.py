@@ -24,7 +24,7 @@ TITLES = {
 QUERIES = tuple(name for name in QUERY_TITLES if name != "random")
 _STARTS = {"another": "another draw", "random": "any texts", "k_means": "nearest to centers"}
 _SIGNIFICANT = 0.05
-_PAPER_SHARE = 0.001
+_PAPER_SHARE, _QUERY_SHARE = 0.001, 0.01
 
 
 def plain_entries(results: Mapping, dataset: str) -> list[Mapping]:
@@ -48,19 +48,17 @@ def name_of(entry: Mapping) -> str:
 def verdict(results: Mapping, dataset: str) -> str:
     """Returns two sentences: what the two rivals reach, and whether seeds say that they differ.
 
-    Compared are the distilled set of the budget nearest to 0.1 % of the data, as in the paper, and the best query, by
-    validation, at the smallest budget of 1 % or more.
+    Compared are those of `rivals`; of the queries the best by validation.
     """
     entries = plain_entries(results, dataset)
-    distilled, active = _rivals(entries)
-    if not distilled or not active:
+    one, active = rivals(entries)
+    if one is None or not active:
         return "This comparison has no distilled set, or no active learning, to put beside the other."
-    one = near_paper(distilled)
     other = max(active, key=lambda entry: entry["validation_accuracy"]["mean"])
     first = (
-        f"{one['costs']['examples']:,.0f} synthetic sentences train a fresh learner to {_reached(one)}, and "
-        f"{other['costs']['examples']:,.0f} labels that are bought ({TITLES[other['method']]}) train it to "
-        f"{_reached(other)}"
+        f"{one['costs']['examples']:,.0f} synthetic sentences, made with all {one['costs']['labels']:,.0f} labels, "
+        f"train a fresh learner to {_reached(one)}, and {other['costs']['examples']:,.0f} real ones, of which alone "
+        f"the labels are bought ({TITLES[other['method']]}), train it to {_reached(other)}"
     )
     full = next((entry for entry in entries if entry["method"] == "full"), None)
     first += f"; all {full['costs']['examples']:,.0f} give {percent(full['accuracy']['mean'])} %." if full else "."
@@ -72,13 +70,17 @@ def near_paper(entries: Sequence[Mapping]) -> Mapping:
     return min(entries, key=lambda entry: abs(math.log(entry["costs"]["share"] / _PAPER_SHARE)))
 
 
-def _rivals(entries: Sequence[Mapping]) -> tuple[list[Mapping], list[Mapping]]:
+def rivals(entries: Sequence[Mapping]) -> tuple[Mapping | None, list[Mapping]]:
+    """Returns the distilled set nearest to 0.1 % of the data, as in the paper, and all queries at 1 % or just above.
+
+    Args:
+        entries: of one data set.
+    """
     distilled = [one for one in entries if one["method"] == "distilled"]
-    if not distilled:
-        return [], []
-    active = [one for one in entries if one["method"] in QUERIES and one["costs"]["share"] >= 0.01]
+    active = [one for one in entries if one["method"] in QUERIES and one["costs"]["share"] >= _QUERY_SHARE]
     least = min((one["costs"]["examples"] for one in active), default=0)
-    return distilled, [one for one in active if one["costs"]["examples"] == least]
+    active = [one for one in active if one["costs"]["examples"] == least]
+    return near_paper(distilled) if distilled else None, active
 
 
 def _reached(entry: Mapping) -> str:
@@ -91,7 +93,7 @@ def _tested(results: Mapping, dataset: str, one: Mapping, other: Mapping) -> str
     for test in results["compare"]["tests"]:
         names = [(test[f"method_{side}"], test[f"budget_{side}"]) for side in "ab"]
         ours = [(entry["method"], entry["budget"]) for entry in (one, other)]
-        if test["dataset"] == dataset and test["family"] == "rivals" and names == ours:
+        if test["dataset"] == dataset and test["family"] == "headline" and names == ours:
             break
     else:
         return "No seeds are common to both, so nothing is tested."
@@ -100,7 +102,7 @@ def _tested(results: Mapping, dataset: str, one: Mapping, other: Mapping) -> str
     if test["pairs"] < ENOUGH_SEEDS:
         return (
             f"That is {points} for {lead}, which is no verdict: that takes {ENOUGH_SEEDS} seeds, and {test['pairs']} "
-            f"cannot bring p below {test['smallest_p']:.3g}."
+            f"cannot bring the adjusted p below {test['smallest_p_holm']:.3g}."
         )
     if test["p_holm"] < _SIGNIFICANT:
         return f"Over {test['pairs']} seeds {lead} is ahead by {points} (p = {test['p_holm']:.3g}, adjusted)."
@@ -126,7 +128,7 @@ def advice(results: Mapping, dataset: str, *, keep: float = 0.9) -> list[tuple[s
     found = []
     for title, key, shown in wants.values():
         known = [one for one in entries if one["costs"].get(key) is not None]
-        if known:
+        if known and not (key.endswith("_s") and len(devices(entries)) > 1):
             least, fewest = min((one["costs"][key], one["costs"]["examples"]) for one in known)
             ties = [one for one in known if (one["costs"][key], one["costs"]["examples"]) == (least, fewest)]
             kept = [percent(one["retention"]["mean"]) for one in sorted(ties, key=lambda one: one["retention"]["mean"])]
@@ -145,9 +147,19 @@ def _size(count: float) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB"
 
 
+def devices(entries: Sequence[Mapping]) -> list[str]:
+    """Returns what entries were computed on; the seconds of one device are not to be set against another's."""
+    return sorted({device for one in entries for device in one["devices"]})
+
+
 def break_even(entry: Mapping, full: Mapping | None) -> float | None:
-    """Returns after how many trainings a set has saved the time that it took to make; None if never."""
-    if full is None or entry is full:
+    """Returns after how many trainings a set has saved the time that it took to make; None if never.
+
+    Args:
+        entry: of the set.
+        full: of all data; the answer is None, too, where there is none, or where devices differ.
+    """
+    if full is None or entry is full or len(devices([entry, full])) > 1:
         return None
     saved = full["costs"]["train_s"] - entry["costs"]["train_s"]
     return entry["costs"]["build_s"] / saved if saved > 0 else None

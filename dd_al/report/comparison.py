@@ -139,7 +139,9 @@ def _entry(entry: dict, members: list[tuple[Mapping, str]], full: Mapping[int, n
         "macro_f1": summary([one["methods"][budget][f"{split}_macro_f1"]["mean"] for one in results]),
         "validation_accuracy": summary([one["methods"][budget]["validation_accuracy"]["mean"] for one in results]),
         "membership": summary([one["methods"][budget]["membership"]["mean"] for one in results]),
+        "members": min(one["point"].get("members", {}).get(budget, 0) for one in results),
         "points": [one["point"]["name"] for one, _ in members],
+        "devices": sorted({str(one["environment"].get("device")) for one in results}),
         "costs": {
             key: float(np.mean([np.nan if (v := one["costs"][budget][key]) is None else v for one in results]))
             for key in results[0]["costs"][budget]
@@ -153,8 +155,9 @@ def _entry(entry: dict, members: list[tuple[Mapping, str]], full: Mapping[int, n
         entry["retention"] = summary(kept)
         entry["retention_interval"] = list(retention_interval(correct[paired], ceiling, paired=True))
     transfer = [one["point"].get("transfer", {}).get(budget, {}) for one in results]
-    if any(transfer):
-        entry["transfer"] = {name: summary([one[name]["mean"] for one in transfer]) for name in transfer[0]}
+    if any(transfer):  # folders that are joined may have tried other networks
+        names = dict.fromkeys(name for one in transfer for name in one)
+        entry["transfer"] = {name: summary([one[name]["mean"] for one in transfer if name in one]) for name in names}
     near = [one["point"]["nearness"] for one in results if "nearness" in one["point"]]
     if near:
         entry["nearness"] = {key: summary([one[key] for one in near]) for key in near[0]}

@@ -124,6 +124,7 @@ _COMPARE = {
             "retention?": _SUMMARY,
             "retention_interval?": [_NUMBER],
             "points": [_TEXT],
+            "devices": [_TEXT],
             "costs": {str: _NUMBER},
         }
     ],
@@ -136,6 +137,7 @@ _COMPARE = {
             "p": _NUMBER,
             "p_holm": _NUMBER,
             "smallest_p": _NUMBER,
+            "smallest_p_holm": _NUMBER,
             "pairs": _COUNT,
             "effect": _NUMBER,
         }

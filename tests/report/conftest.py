@@ -50,6 +50,7 @@ def fake_comparison():
             extra["picked"] = {"classes": [0.5, 0.5], "words": 9.0, "examples": ["<script>alert(1)</script>"]}
             extra["rounds"] = {"labels": [8, 70], "validation": [0.5, 0.6]}
         extra["training"] = {b: {"epochs": [1, 2, 5], "validation": [0.5, 0.6, chances[b]]} for b in budgets}
+        extra["members"] = {b: count[b] for b in budgets}
         results = schema.new_results(
             "compare", seed, command="python -m dd_al.main --config=x --workdir=y", dataset=dataset(name),
             evaluate={"split": "test", "inits": INITS, "init": "random"},

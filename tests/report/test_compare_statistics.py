@@ -10,7 +10,8 @@ from dd_al.report.statistics import summary
 def entry(dataset, method, budget, values, *, examples=8, seeds=None):
     return {
         "dataset": dataset, "method": method, "budget": budget, "accuracy": summary(values),
-        "seeds": list(range(len(values))) if seeds is None else seeds, "costs": {"examples": examples},
+        "seeds": list(range(len(values))) if seeds is None else seeds,
+        "costs": {"examples": examples, "share": examples / 6920},
     }  # fmt: skip
 
 
@@ -47,6 +48,21 @@ def test_rivals_are_distilled_sets_and_more_examples_that_were_bought():
     ]
     found = [test for test in rival_tests(entries) if test["family"] == "rivals"]
     assert [(test["dataset"], test["budget_a"], test["budget_b"]) for test in found] == [("a", "0.1%", "1%")]
+
+
+def test_the_headlines_pair_is_adjusted_for_the_queries_that_it_was_chosen_from():
+    rng = np.random.default_rng(0)
+    base = rng.random(10)
+    entries = [entry("a", "distilled", "0.1%", base + 0.2), entry("a", "distilled", "0.5%", base, examples=36)]
+    entries += [entry("a", name, "1%", base + 0.01 * i, examples=70) for i, name in enumerate(("bald", "badge"))]
+    entries += [entry("a", "bald", "5%", base, examples=346), entry("a", "random", "1%", base, examples=70)]
+    found = [test for test in rival_tests(entries) if test["family"] == "headline"]
+    assert {(one["budget_a"], one["method_b"], one["budget_b"]) for one in found} == {
+        ("0.1%", "bald", "1%"), ("0.1%", "badge", "1%")
+    }  # fmt: skip
+    for one in found:
+        assert one["p"] == one["smallest_p"] == 2**-9
+        assert one["p_holm"] == one["smallest_p_holm"] == 2**-8
 
 
 def test_p_is_adjusted_within_a_data_sets_family():

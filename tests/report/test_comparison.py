@@ -10,6 +10,7 @@ from dd_al.core.errors import WorkdirError
 from dd_al.report import comparison
 from dd_al.report.__main__ import main
 from dd_al.report.compare_page import text
+from dd_al.report.compare_tables import privacy
 from dd_al.report.compare_words import advice, break_even, plain_entries, verdict
 
 FAR = {
@@ -24,11 +25,11 @@ def gathered(folder):
 
 def test_far_apart_is_a_verdict_and_few_seeds_are_none(fake_comparison, tmp_path):
     sure = verdict(gathered(fake_comparison(tmp_path / "sure", FAR)), "toy")
-    assert "8 synthetic sentences train a fresh learner to" in sure
-    assert "70 labels that are bought (BALD)" in sure
+    assert "8 synthetic sentences, made with all 6,920 labels, train a fresh learner to" in sure
+    assert "70 real ones, of which alone the labels are bought (BALD)" in sure
     assert "Over 12 seeds distillation is ahead by" in sure
     unsure = verdict(gathered(fake_comparison(tmp_path / "unsure", FAR, seeds=5)), "toy")
-    assert "which is no verdict: that takes 10 seeds, and 5 cannot bring p below 0.0625" in unsure
+    assert "which is no verdict: that takes 10 seeds, and 5 cannot bring the adjusted p below 0.0625" in unsure
     even = {**FAR, "distilled": {"0.1%": 0.6}}
     assert "nothing can be told" in verdict(gathered(fake_comparison(tmp_path / "even", even)), "toy")
     swapped = {**FAR, "distilled": {"0.1%": 0.5}, "bald": {"1%": 0.8}}
@@ -66,7 +67,7 @@ def test_intervals_hold_the_mean_and_shares_are_paired(fake_comparison, tmp_path
     full = next(one for one in results["compare"]["entries"] if one["method"] == "full")
     assert full["retention"]["mean"] == 1.0 and full["retention_interval"] == [1.0, 1.0]
     tests = results["compare"]["tests"]
-    assert {test["family"] for test in tests} == {"random", "rivals"}
+    assert {test["family"] for test in tests} == {"headline", "random", "rivals"}
     assert all(test["pairs"] == 12 and test["smallest_p"] == 2.0**-11 for test in tests)
 
 
@@ -112,9 +113,14 @@ def test_joined_from_the_command_line(fake_comparison, tmp_path, capsys):
     assert main([str(one), str(two)]) == 2
     assert "--out=DIR" in capsys.readouterr().err
     assert main([str(one), str(two), f"--out={two}"]) == 2
-    assert "a comparison of its own" in capsys.readouterr().err
+    assert "is the work directory of a run" in capsys.readouterr().err
     assert main([str(one), str(two), f"--out={tmp_path / '3'}"]) == 0
     assert capsys.readouterr().out.strip().endswith("report.html")
+    assert main([str(one), str(two), f"--out={tmp_path / '3'}"]) == 0  # written anew
+    (tmp_path / "5").mkdir()
+    (tmp_path / "5" / "results.json").write_text('{"experiment": "distill"}')
+    assert main([str(one), str(two), f"--out={tmp_path / '5'}"]) == 2
+    assert "of no comparison" in capsys.readouterr().err
     results = json.loads((tmp_path / "3" / "results.json").read_text())
     assert {tuple(entry["seeds"]) for entry in results["compare"]["entries"]} == {(0, 1, 2, 3)}
     assert main([str(one), str(tmp_path / "nothing"), f"--out={tmp_path / '4'}"]) == 2
@@ -139,3 +145,59 @@ def test_two_corpora_are_ranked_and_one_twice_is_not(fake_comparison, tmp_path):
     assert "sst2 and sst5 are the same sentences" in (tmp_path / "report.html").read_text()
     ranked = comparison.gather([one, again, other], command="")["compare"]["ranks"]
     assert ranked["0.1%"]["corpora"] == 2 and ranked["0.1%"]["methods"] == {"random": 2.0, "distilled": 1.0}
+
+
+def test_folders_of_other_data_or_another_recipe_do_not_go_together(fake_comparison, tmp_path):
+    one, two = fake_comparison(tmp_path / "1", FAR, seeds=1), fake_comparison(tmp_path / "2", FAR, seeds=2)
+    config = next((two / "runs").glob("*-random-*seed1")) / "config.json"
+    config.write_text(json.dumps({"distill": {"steps": 11}, "tensorboard": True, "point": {"seed": 1}}))
+    with pytest.raises(WorkdirError, match="config.distill.steps of 'toy' are 11 and 10"):
+        comparison.gather([one, two], command="")
+    config.write_text(json.dumps({"distill": {"steps": 10}, "tensorboard": True, "point": {"seed": 1}}))
+    comparison.gather([one, two], command="")  # events change no number
+    path = config.parent / "results.json"
+    changed = json.loads(path.read_text())
+    changed["dataset"]["sha256"] = "other"
+    path.write_text(json.dumps(changed))
+    with pytest.raises(WorkdirError, match="sha256 of the data of 'toy' are 'other' and 'toy'"):
+        comparison.gather([one, two], command="")
+
+
+def test_seconds_of_two_devices_are_not_set_against_each_other(fake_comparison, tmp_path):
+    folder = fake_comparison(tmp_path, FAR, seeds=2)
+    assert "Time to make the set" in dict(advice(gathered(folder), "toy"))
+    for path in (folder / "runs").glob("*-full-*/results.json"):
+        changed = json.loads(path.read_text())
+        changed["environment"]["device"] = "NVIDIA H100"
+        path.write_text(json.dumps(changed))
+    results = gathered(folder)
+    entries = {one["method"]: one for one in plain_entries(results, "toy")}
+    assert entries["full"]["devices"] == ["NVIDIA H100"] and break_even(entries["distilled"], entries["full"]) is None
+    comparison.write(folder, results)
+    assert "Seconds are of several devices (NVIDIA H100, cpu)" in (folder / "report.html").read_text()
+    for path in (folder / "runs").glob("*-random-*/results.json"):
+        path.unlink()
+    assert "Storage" in dict(advice(gathered(folder), "toy"))
+
+
+def test_every_table_is_a_file_and_stale_ones_go(fake_comparison, tmp_path):
+    folder = fake_comparison(tmp_path, FAR, seeds=3)
+    (folder / "tables").mkdir()
+    (folder / "tables" / "transfer.csv").write_text("of an earlier report")
+    comparison.write(folder, gathered(folder))
+    tables = {path.stem: list(csv.DictReader(path.open())) for path in (folder / "tables").glob("*.csv")}
+    assert tables.keys() == {"accuracy", "tests", "points", "picked", "curves"}  # no ranks of one corpus
+    rows = {(row["method"], row["budget"]): row for row in tables["accuracy"]}
+    assert float(rows["distilled", "0.1%"]["nearest_mean"]) == 0.6
+    assert float(rows["distilled", "0.1%"]["break_even"]) == pytest.approx(30 / 1.9)
+    curve = [row for row in tables["curves"] if (row["method"], row["curve"]) == ("bald", "rounds")]
+    assert [(row["at"], row["validation_accuracy"]) for row in curve][:2] == [("8", "0.5"), ("70", "0.6")]
+
+
+def test_few_members_are_told_apart_by_chance_and_left_out(fake_comparison, tmp_path):
+    results = gathered(fake_comparison(tmp_path, FAR, seeds=2))
+    members = {(one["method"], one["budget"]): one["members"] for one in results["compare"]["entries"]}
+    assert members["random", "0.1%"] == 8 and members["random", "1%"] == 70
+    entries = {(one["method"], one["budget"]): one for one in plain_entries(results, "toy")}
+    few, many = (f"{privacy([entries['random', budget]])}" for budget in ("0.1%", "1%"))
+    assert "50.0" not in few.split("<p")[0] and "50.0" in many.split("<p")[0]
