@@ -23,7 +23,7 @@ def get_config(arg=None):
         config.compare.methods = ("full", "random", "predictive_entropy", "distilled")
         config.compare.budgets, config.compare.distil_up_to = ("0.1%", "1%", "5%"), "0.1%"
         config.compare.bought = config.compare.varied_at = "5%"
-        config.random.rates, config.random.dropout = (3e-3, 1e-2), (False,)
+        config.random.rates, config.random.dropout, config.transfer.full_rates = (3e-3, 1e-2), (False,), (4e-3,)
         config.distill.update(iterations=100, candidates=16)
     if variant.get("verdict"):
         config.compare.seeds = tuple(range(10))

@@ -18,7 +18,7 @@ from dd_al.experiments.task import Task, one_hot
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.learner.examples import steps_per_epoch
-from dd_al.learner.fit import along, cosine, fitting
+from dd_al.learner.fit import FitState, along, cosine, fitting
 from dd_al.learner.learner import Learner, LearnerState, make_learner
 from dd_al.learner.predict import accuracy, for_each_learner
 from dd_al.models.base import Params
@@ -89,18 +89,8 @@ def fit_finetuned(
 
 
 def _fit(task, learner, embed_fn, settings: FullSettings, states: LearnerState, title: str, stop: Stop) -> Trained:
-    per_epoch = steps_per_epoch(task.train, settings.batch_size)
-    epochs = max(settings.epochs, -(-settings.min_steps // per_epoch))
-    total = per_epoch * epochs
-    init, advance = fitting(
-        learner,
-        task.train,
-        task.validation,
-        embed_fn,
-        batch_size=settings.batch_size,
-        schedule=cosine(settings.rate, total),
-    )
-    advance = jax.jit(advance)
+    per_epoch, epochs, init, advance = full_training(task, learner, embed_fn, settings)
+    total, advance, rate = per_epoch * epochs, jax.jit(advance), np.float32(settings.rate)
     state = init(states)
     keys = jax.random.split(stream(task.key, "full_training"), jax.tree.leaves(states)[0].shape[0])
     # Powers of two within the first epoch show how training begins; then every epoch is looked at.
@@ -109,11 +99,33 @@ def _fit(task, learner, embed_fn, settings: FullSettings, states: LearnerState, 
     curve = []
     with Progress(total, title) as progress:
         for before, until in zip([0, *points], points):
-            state, now = advance(keys, state, np.int32(until))
+            state, now = advance(rate, keys, state, np.int32(until))
             curve.append(np.asarray(now))
             progress.update(until - before, validation_accuracy=float(curve[-1].mean()))
             stop.check(f"the same command trains again: {title}")
     return Trained(state.best, np.asarray(points), np.stack(curve), np.asarray(state.best_step))
+
+
+def full_training(
+    task: Task, learner: Learner, embed_fn: Callable, settings: FullSettings
+) -> tuple[int, int, Callable, Callable]:
+    """Steps in an epoch, epochs, and `fit.fitting` on all of the data, whose ``advance`` takes the rate first.
+
+    The rate is an argument, so that one program serves all rates.
+    """
+    per_epoch = steps_per_epoch(task.train, settings.batch_size)
+    epochs = max(settings.epochs, -(-settings.min_steps // per_epoch))
+
+    def make(rate: float | jax.Array) -> tuple[Callable, Callable]:
+        return fitting(
+            learner, task.train, task.validation, embed_fn, batch_size=settings.batch_size,
+            schedule=cosine(rate, per_epoch * epochs),
+        )  # fmt: skip
+
+    def advance(rate: jax.Array, keys: jax.Array, state: FitState, until: jax.Array) -> tuple[FitState, jax.Array]:
+        return make(rate)[1](keys, state, until)
+
+    return per_epoch, epochs, make(0.0)[0], advance
 
 
 def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:

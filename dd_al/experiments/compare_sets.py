@@ -18,7 +18,7 @@ from dd_al.core.keys import stream
 from dd_al.coreset.methods import select
 from dd_al.experiments import compare_costs as costs
 from dd_al.experiments import record
-from dd_al.experiments.baselines import fit_full
+from dd_al.experiments.baselines import fit_full, full_training
 from dd_al.experiments.compare_acquire import Acquired, acquire, write_selected
 from dd_al.experiments.compare_judge import Judged, judge_rows
 from dd_al.experiments.compare_lab import Lab
@@ -29,8 +29,6 @@ from dd_al.experiments.task import Task
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
-from dd_al.learner.examples import steps_per_epoch
-from dd_al.learner.fit import cosine, fitting
 from dd_al.models.base import Params
 
 
@@ -88,13 +86,10 @@ def _judge_full(lab: Lab, task: Task, workdir: Workdir | None, stop: Stop) -> Ju
         fits.append((fit() if workdir is None else record.stage(workdir, _stage(rate), fit)[0], rate))
     trained, rate = max(fits, key=lambda one: one[0].accuracy.max(0).mean())
     total, size = int(trained.steps[-1]), settings.full.batch_size
-    per_epoch = steps_per_epoch(task.train, size)
-    init, advance = fitting(
-        task.learner, task.train, task.validation, task.embed, batch_size=size, schedule=cosine(rate, total)
-    )
-    states, keys = init(lab.states(task)), jax.random.split(task.key, lab.inits)
-    _, looking = lab.run("advance", advance, keys, states, np.int32(0))
-    _, epoch = lab.run("advance", advance, keys, states, np.int32(per_epoch))
+    per_epoch, _, init, advance = full_training(task, task.learner, task.embed, settings.full)
+    args = np.float32(rate), jax.random.split(task.key, lab.inits), init(lab.states(task))
+    _, looking = lab.run("advance", advance, *args, np.int32(0))
+    _, epoch = lab.run("advance", advance, *args, np.int32(per_epoch))
     step = lab.count("minibatch", lambda: costs.minibatch_step(task, size))
     return Judged(
         trained.params, np.max(trained.accuracy, axis=0), {"steps": total, "rate": rate, "batch": size},

@@ -20,7 +20,7 @@ from dd_al.core.keys import stream
 from dd_al.data import images, sources, tables
 from dd_al.experiments.active_loop import configured_loop
 from dd_al.experiments.active_start import Plan, plan_of
-from dd_al.experiments.baselines import batches_of, constant_steps, for_each
+from dd_al.experiments.baselines import batches_of, constant_steps, for_each, full_training
 from dd_al.experiments.compare_acquire import counts_of
 from dd_al.experiments.compare_distilled import distillation
 from dd_al.experiments.compare_judge import training_steps
@@ -31,8 +31,6 @@ from dd_al.experiments.settings import Settings
 from dd_al.experiments.starts import item_shape, number_of_items
 from dd_al.experiments.task import Task, make_task
 from dd_al.experiments.variations import table_rows
-from dd_al.learner.examples import steps_per_epoch
-from dd_al.learner.fit import cosine, fitting
 
 _STEPS = 10  # that are timed
 
@@ -125,17 +123,11 @@ def _timed(function: Callable, *args: Any) -> float:
 
 
 def _full(task: Task, settings: Settings, inits: int) -> Stage:
-    full = settings.full
-    per_epoch = steps_per_epoch(task.train, full.batch_size)
-    epochs = max(full.epochs, -(-full.min_steps // per_epoch))
-    total = per_epoch * epochs
-    schedule = cosine(full.rate, total)
-    init, advance = fitting(
-        task.learner, task.train, task.validation, task.embed, batch_size=full.batch_size, schedule=schedule
-    )
-    states, keys = init(task.inits("evaluation", inits)), jax.random.split(task.key, inits)
-    looking = _timed(advance, keys, states, np.int32(0))
-    step = max(_timed(advance, keys, states, np.int32(_STEPS)) - looking, 0.0) / _STEPS
+    per_epoch, epochs, init, advance = full_training(task, task.learner, task.embed, settings.full)
+    total, states, keys = per_epoch * epochs, init(task.inits("evaluation", inits)), jax.random.split(task.key, inits)
+    args = np.float32(settings.full.rate), keys, states
+    looking = _timed(advance, *args, np.int32(0))
+    step = max(_timed(advance, *args, np.int32(_STEPS)) - looking, 0.0) / _STEPS
     return Stage("all data", f"{inits} networks, {total:,} steps", total * step + epochs * looking)
 
 
