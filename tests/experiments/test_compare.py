@@ -148,6 +148,36 @@ def test_finished_points_are_not_computed_again_and_more_seeds_join(whole, data,
     assert entries(results)["random", "10%"]["seeds"] == [0, 1, 2]
 
 
+def test_more_seeds_do_not_hide_those_that_were_there(whole, data, tmp_path):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    results = run(tmp_path, settings(data, seeds=(0,), methods=("full", "random")))
+    assert entries(results)["bald", "25%"]["seeds"] == entries(results)["random", "10%"]["seeds"] == [0, 1]
+
+
+def test_a_finished_point_that_cannot_be_read_is_computed_again(whole, data, tmp_path):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "runs" / "toy-random-seed0" / "answers.safetensors").write_bytes(b"cut")
+    (tmp_path / "runs" / "toy-random-seed1" / "results.json").write_text("{")
+    before = {point["name"]: point["state"] for point in comparison.gather([tmp_path], command="")["compare"]["points"]}
+    assert [before[f"toy-random-seed{seed}"] for seed in (0, 1)] == ["failed", "failed"]
+    results = run(tmp_path, settings(data))
+    assert results["finished"] and {one["state"] for one in results["compare"]["points"]} == {"finished"}
+    old = entries(read_json(whole / "results.json"))["random", "10%"]["accuracy"]["values"]
+    assert entries(results)["random", "10%"]["accuracy"]["values"] == pytest.approx(old, abs=1e-6)
+
+
+def test_a_data_set_that_cannot_be_used_does_not_stop_the_others(tmp_path, data):
+    given = settings(
+        data, methods=("full", "random"), seeds=(0,),
+        datasets={"good": "data.name=toy", "bad": f"vectors.path={tmp_path / 'gone.vec'}"},
+    )  # fmt: skip
+    with pytest.raises(UserError, match=r"2 of 4 points failed(.|\n)*bad-full-seed0, bad-random-seed0: .*gone\.vec"):
+        run(tmp_path / "w", given)
+    states = {one["name"]: one["state"] for one in read_json(tmp_path / "w" / "results.json")["compare"]["points"]}
+    assert states["good-full-seed0"] == states["good-random-seed0"] == "finished"
+    assert states["bad-full-seed0"] == states["bad-random-seed0"] == "failed"
+
+
 def test_another_recipe_is_refused_instead_of_being_mixed(whole, data):
     with pytest.raises(WorkdirError, match="full_batch"):
         run(whole, settings(data, full_batch=3, methods=("full", "random")))
@@ -188,6 +218,32 @@ def test_slices_share_a_folder_and_the_last_puts_all_together(tmp_path, data, wh
         assert ours[key]["accuracy"]["values"][0] == pytest.approx(theirs[key]["accuracy"]["values"][0], abs=1e-6)
 
 
+def test_a_slice_passes_over_points_that_another_process_is_at(tmp_path, data):
+    given = settings(data, methods=("full", "random"), seeds=(0,))
+    with open_workdir(tmp_path, asdict(given), free=["compare"], shared=True) as beside:
+        found = compare.datasets(given)["toy"]
+        with beside.part("toy-random-seed0", {**asdict(found), "point": asdict(points(given)[1])}):
+            results = run(tmp_path, given, "1/1")
+    states = {one["name"]: one["state"] for one in results["compare"]["points"]}
+    assert states == {"toy-full-seed0": "finished", "toy-random-seed0": "missing"} and not results["finished"]
+    assert run(tmp_path, given, "2/2")["finished"]
+
+
+def test_a_slice_says_nothing_of_the_failures_of_others(tmp_path, data, monkeypatch):
+    given, real = settings(data, methods=("full", "herding"), seeds=(0,)), compare_sets.select
+
+    def broken(*args):
+        raise MemoryError("no more of it")
+
+    monkeypatch.setattr(compare_sets, "select", broken)
+    with pytest.raises(UserError, match="1 of 2 points failed"):
+        run(tmp_path, given, "2/2")
+    assert run(tmp_path, given, "1/2")["compare"]["points"][1]["state"] == "failed"
+    assert run(tmp_path, given, "3/3")["compare"]["points"][1]["state"] == "failed"  # a slice without points
+    monkeypatch.setattr(compare_sets, "select", real)
+    assert run(tmp_path, given, "2/2")["finished"]
+
+
 def test_folders_of_several_machines_are_one_comparison(tmp_path, data, whole):
     run(tmp_path, settings(data, methods=("full", "random"), seeds=(7,)))
     joined = comparison.gather([whole, tmp_path], command="join")
@@ -195,7 +251,7 @@ def test_folders_of_several_machines_are_one_comparison(tmp_path, data, whole):
     assert {one["folder"].startswith(str(tmp_path)) for one in joined["compare"]["points"]} == {True, False}
     other = tmp_path / "other"
     run(other, settings(data, methods=("full", "random"), seeds=(0,), budgets=("1/class", "10%"), bought="10%"))
-    with pytest.raises(WorkdirError, match="does not go with"):
+    with pytest.raises(WorkdirError, match=r"does not go with(.|\n)*config\.compare\.budgets"):
         comparison.gather([whole, other], command="join")
 
 
@@ -217,13 +273,15 @@ def test_wrong_labels_and_outliers_are_measured(tmp_path, data):
 def test_sets_are_tried_on_other_networks(tmp_path, data):
     given = settings(
         data, methods=("full", "random", "bald", "distilled"), seeds=(0,), networks=("averaging", "text_cnn:filters=3"),
-        transfer_at="10%", distil_up_to="10%",
+        transfer_at="10%", distil_up_to="10%", noise=(0.2,),
     )  # fmt: skip
     results = run(tmp_path, given)
-    tried = {key for key, one in entries(results).items() if "transfer" in one}
+    tried = {(one["method"], one["budget"]) for one in results["compare"]["entries"] if "transfer" in one}
+    assert not any("transfer" in one for one in results["compare"]["entries"] if one["noise"])
     assert tried == {("full", "all"), ("random", "10%"), ("bald", "10%"), ("distilled", "10%")}
+    plain = {(one["method"], one["budget"]): one for one in results["compare"]["entries"] if not one["noise"]}
     for key in tried:
-        found = entries(results)[key]["transfer"]
+        found = plain[key]["transfer"]
         assert list(found) == ["averaging", "text_cnn:filters=3"]
         assert all(0 <= one["mean"] <= 1 for one in found.values())
     assert (tmp_path / "figures" / "transfer_0.png").exists()
@@ -242,5 +300,6 @@ def test_the_command_line_takes_slices_of_comparisons_only(tmp_path, data, capsy
     assert main.main([*command, "--config.experiment=distill", "--points=1/3"]) == 2
     assert "experiment = 'compare'" in capsys.readouterr().err
     count = len(points(settings(data, seeds=(0,))))
+    assert main.main([*command, f"--points={count + 1}/{count + 1}"]) == 0  # no point, and nothing to report on
     assert main.main([*command, f"--points=1/{count}"]) == 0
     assert "toy, test accuracy in %" in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """What a comparison is made of: budgets in numbers, points, slices, and what mistakes are answered with."""
 
+from dataclasses import replace
+
 import pytest
 
 from dd_al.core.errors import ConfigError
@@ -121,3 +123,17 @@ def test_data_sets_change_the_keys_that_they_name():
     assert [(name, one.data.name, one.model.filters) for name, one in found.items()] == [
         ("two", "sst2", 7), ("five", "sst5", Settings().model.filters)
     ]  # fmt: skip
+
+
+def test_outliers_are_made_of_words():
+    given = from_config(Settings, {
+        "experiment": "compare", "inputs": "sentences", "model": {"kind": "averaging"}, "compare": {"outliers": 0.1},
+    })  # fmt: skip
+    with pytest.raises(ConfigError, match="config.compare.outliers = 0.1 shuffles words, and 'sst2' has inputs"):
+        points(given)
+    assert points(replace(given, compare=replace(given.compare, outliers=0.0)))
+
+
+def test_a_data_set_that_is_too_small_for_a_budget_is_named():
+    with pytest.raises(ConfigError, match="the data of 'mine': config.compare.budgets: '9/class' are 18 of 12"):
+        in_examples(("9/class",), 12, 2, "mine")

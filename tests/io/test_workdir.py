@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -152,6 +154,24 @@ def test_temporaries_of_a_killed_writer_are_cleaned_up(tmp_path):
     (tmp_path / ".results.json.0123456789ab.tmp").touch()
     open_workdir(tmp_path, CONFIG).close()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock"]
+
+
+def test_processes_that_share_a_folder_take_turns(tmp_path):
+    inside, seen = [], []
+
+    def turn():
+        with open_workdir(tmp_path, CONFIG, shared=True) as workdir, workdir.one_at_a_time():
+            inside.append(1)
+            time.sleep(0.02)
+            seen.append(len(inside))
+            inside.pop()
+
+    threads = [threading.Thread(target=turn) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [1, 1, 1, 1]
 
 
 def test_parts_are_runs_of_their_own_that_overwriting_deletes(tmp_path):
