@@ -27,9 +27,9 @@ from dd_al.data import tables
 from dd_al.data.sources import DataSettings
 from dd_al.distill.synthetic import start
 from dd_al.distill.unrolled import outer_loss
-from dd_al.experiments.distill_settings import DistillSettings
+from dd_al.experiments.distill.optimise import optimise
+from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.learner_settings import LearnerSettings, ModelSettings
-from dd_al.experiments.optimise import optimise
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
 from dd_al.learner.hypergradient import differentiable_training

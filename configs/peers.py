@@ -12,7 +12,7 @@ TREC-6 is read from the user's own copy (`my_data/trec6`, or `--config.data.dir`
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.distill_settings import KNOWN
+from dd_al.experiments.distill.settings import KNOWN
 from dd_al.experiments.settings import Settings
 
 _SOURCE = (

@@ -10,7 +10,7 @@ ten) and 2.8 GB of memory.
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.distill_settings import KNOWN
+from dd_al.experiments.distill.settings import KNOWN
 from dd_al.experiments.settings import Settings
 
 

@@ -10,7 +10,7 @@ of memory.
 """
 
 from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.distill_settings import OBJECTIVES
+from dd_al.experiments.distill.settings import OBJECTIVES
 from dd_al.experiments.settings import Settings
 
 

@@ -22,12 +22,12 @@ from dd_al.data import sources
 from dd_al.data.dataset import Dataset
 from dd_al.data.lists import Label, strings
 from dd_al.distill.synthetic import targets
-from dd_al.experiments.distill import make_artefact
-from dd_al.experiments.distill_settings import KNOWN
-from dd_al.experiments.distilling import distil
+from dd_al.experiments.distill.distil import distil
+from dd_al.experiments.distill.run import make_artefact
+from dd_al.experiments.distill.settings import KNOWN
+from dd_al.experiments.distill.starts import number_of_items
 from dd_al.experiments.retrain import TextLearners, nearest_words, retrain
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.starts import number_of_items
 from dd_al.experiments.task import make_task
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact

@@ -17,10 +17,12 @@ from dd_al.command import Parser, exit_code, start_jax, start_logging
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.files import read_json
 from dd_al.core.settings import from_config, keys_help, override
-from dd_al.experiments import EXPERIMENTS, compare_plan, variations
+from dd_al.experiments import EXPERIMENTS, variations
+from dd_al.experiments.compare import plan as compare_plan
 from dd_al.experiments.settings import Settings
 from dd_al.io.workdir import Workdir, is_written, open_workdir
-from dd_al.report import build, compare_page, table
+from dd_al.report import build, table
+from dd_al.report.compare import page as compare_page
 
 logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" under `python -m`
 

@@ -19,7 +19,7 @@ VARIANTS = {
     "sst_distill.py": {"": 2, "classes=5": 5, "init=known": 2, "classes=5,init=known": 5},
     "sst_full.py": {"": 2, "classes=5": 5},
     "sst_active.py": {"": 2, "classes=5": 5, "quick=true": 2},
-    "jacobs.py": {},  # needs an encoder: tests/experiments/test_active.py
+    "jacobs.py": {},  # needs an encoder: tests/experiments/active/test_run.py
     "annotate.py": {},  # asks a person: tests/experiments/test_annotate.py
     "imdb_distill.py": {"": 2},
     "any.py": {"": 2},
@@ -29,11 +29,11 @@ VARIANTS = {
     "sst_transfer.py": {},  # needs a distilled set: run at the end
     "paper_table2.py": {},  # tables of several runs: run at the end
     "peers.py": {},
-    "sst_teach.py": {},  # needs an encoder: tests/experiments/test_teach.py
+    "sst_teach.py": {},  # needs an encoder: tests/experiments/teach/test_run.py
     "mnist_distill.py": {},  # images and rows: tests/test_arrays_end_to_end.py
     "cifar_distill.py": {},
     "moons.py": {},
-    "sst_compare.py": {},  # of several runs: run below, and in tests/experiments/test_compare.py
+    "sst_compare.py": {},  # of several runs: run below, and in tests/experiments/compare/test_run.py
     "images_distill.py": {},
     "table_distill.py": {},
 }

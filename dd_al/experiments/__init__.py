@@ -1,13 +1,13 @@
 """One module per question; each has ``run(settings, workdir)``."""
 
 EXPERIMENTS = {
-    "distill": "dd_al.experiments.distill",
+    "distill": "dd_al.experiments.distill.run",
     "train": "dd_al.experiments.train",
-    "active": "dd_al.experiments.active",
+    "active": "dd_al.experiments.active.run",
     "annotate": "dd_al.experiments.annotate",
-    "teach": "dd_al.experiments.teach",
-    "study": "dd_al.experiments.study",
+    "teach": "dd_al.experiments.teach.run",
+    "study": "dd_al.experiments.study.run",
     "table": "dd_al.experiments.table",
-    "transfer": "dd_al.experiments.transfer",
-    "compare": "dd_al.experiments.compare",
+    "transfer": "dd_al.experiments.transfer.run",
+    "compare": "dd_al.experiments.compare.run",
 }

@@ -18,17 +18,17 @@ import numpy as np
 from dd_al.active.queries import QUERIES
 from dd_al.core.keys import stream
 from dd_al.data import images, sources, tables
-from dd_al.experiments.active_loop import configured_loop
-from dd_al.experiments.active_start import Plan, plan_of
+from dd_al.experiments.active.loop import configured_loop
+from dd_al.experiments.active.start import Plan, plan_of
 from dd_al.experiments.baselines import batches_of, constant_steps, for_each, full_training
-from dd_al.experiments.compare_acquire import counts_of
-from dd_al.experiments.compare_distilled import distillation
-from dd_al.experiments.compare_judge import training_steps
-from dd_al.experiments.compare_plan import datasets, in_examples, points
-from dd_al.experiments.compare_settings import ACTIVE, DISTILLED
-from dd_al.experiments.optimise import timed_step
+from dd_al.experiments.compare.acquire import counts_of
+from dd_al.experiments.compare.distilled import distillation
+from dd_al.experiments.compare.judge import training_steps
+from dd_al.experiments.compare.plan import datasets, in_examples, points
+from dd_al.experiments.compare.settings import ACTIVE, DISTILLED
+from dd_al.experiments.distill.optimise import timed_step
+from dd_al.experiments.distill.starts import item_shape, number_of_items
 from dd_al.experiments.settings import Settings
-from dd_al.experiments.starts import item_shape, number_of_items
 from dd_al.experiments.task import Task, make_task
 from dd_al.experiments.variations import table_rows
 
@@ -197,7 +197,7 @@ def _comparison(whole: Settings, name: str, settings: Settings, task: Task) -> I
 
 
 def _real_sets(task: Task, settings: Settings, sizes: Sequence[int], inits: int) -> Stage:
-    """Training on sets of real examples in every way that is tried for them; see `compare_judge.judge_rows`."""
+    """Training on sets of real examples in every way that is tried for them; see `compare.judge.judge_rows`."""
     size, random, compare = settings.active.batch_size, settings.random, settings.compare
     states = task.inits("evaluation", inits)
     batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, np.arange(size)[None])))

@@ -17,8 +17,8 @@ from dd_al.core.settings import from_config
 from dd_al.data.minilm_files import EncoderFiles, EncoderSettings
 from dd_al.data.text import Vocabulary
 from dd_al.distill.synthetic import Synthetic
+from dd_al.experiments.distill.outer_loop import train_on
 from dd_al.experiments.learner_settings import LearnerSettings, ModelSettings
-from dd_al.experiments.outer_loop import train_on
 from dd_al.experiments.sentences import encoder_of, sentence_features
 from dd_al.experiments.task import make_model, make_optimizer
 from dd_al.io.artefact import Artefact

@@ -8,9 +8,9 @@ from dd_al.core.settings import option
 from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.sources import DataSettings
 from dd_al.data.vectors import VectorSettings
-from dd_al.experiments.active_settings import ActiveSettings, AnnotateSettings
-from dd_al.experiments.compare_settings import CompareSettings
-from dd_al.experiments.distill_settings import DistillSettings
+from dd_al.experiments.active.settings import ActiveSettings, AnnotateSettings
+from dd_al.experiments.compare.settings import CompareSettings
+from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.learner_settings import (
     KINDS,
     NETWORKS,

@@ -12,7 +12,8 @@ import jax
 from dd_al.core.errors import DataError
 from dd_al.core.files import read_json, write_json
 from dd_al.data import sources
-from dd_al.experiments import distill, record
+from dd_al.experiments import record
+from dd_al.experiments.distill import run as distill
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.variations import published, row_folder, table_rows
 from dd_al.io.metrics import MetricsWriter

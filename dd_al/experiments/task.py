@@ -19,7 +19,7 @@ from dd_al.data.dataset import Dataset, Split
 from dd_al.data.text import choose_length
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.distill.synthetic import Synthetic
-from dd_al.experiments.distill_settings import DistillSettings
+from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.learner_settings import IMAGE_KINDS, LearnerSettings, ModelSettings, network
 from dd_al.experiments.pieces import word_pieces
 from dd_al.experiments.sentences import sentence_vectors

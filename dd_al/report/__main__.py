@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dd_al.core.errors import ConfigError, UserError
 from dd_al.core.files import read_json
-from dd_al.report import comparison
 from dd_al.report.build import build
+from dd_al.report.compare import comparison
 
 _EPILOG = """
 examples:

@@ -9,8 +9,6 @@ from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
 from dd_al.report import (
     active,
-    compare_figures,
-    compare_page,
     figures,
     html,
     item_figures,
@@ -21,6 +19,8 @@ from dd_al.report import (
     study_figures,
     table,
 )
+from dd_al.report.compare import figures as compare_figures
+from dd_al.report.compare import page as compare_page
 from dd_al.report.verdict import known, score, verdict
 
 

@@ -10,10 +10,10 @@ import pytest
 import dd_al
 from dd_al.core.errors import DataError
 from dd_al.distill.synthetic import as_batch
-from dd_al.experiments.distill import _budget, describe, make_artefact
-from dd_al.experiments.optimise import Distillation
+from dd_al.experiments.distill.optimise import Distillation
+from dd_al.experiments.distill.run import _budget, describe, make_artefact
+from dd_al.experiments.distill.starts import starting_sets
 from dd_al.experiments.retrain import retrain
-from dd_al.experiments.starts import starting_sets
 from dd_al.experiments.task import known_inits
 from dd_al.io import artefact as artefacts
 

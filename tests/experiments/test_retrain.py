@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from dd_al.core.errors import DataError, UserError
-from dd_al.experiments.distill import make_artefact
-from dd_al.experiments.optimise import optimise
-from dd_al.experiments.outer_loop import train_on
+from dd_al.experiments.distill.optimise import optimise
+from dd_al.experiments.distill.outer_loop import train_on
+from dd_al.experiments.distill.run import make_artefact
 from dd_al.experiments.record import predicting
 from dd_al.experiments.retrain import nearest_words, retrain
 from dd_al.experiments.task import known_inits

@@ -7,7 +7,7 @@ import pytest
 from dd_al.core.errors import ConfigError
 from dd_al.core.settings import from_config
 from dd_al.distill import matching, synthetic
-from dd_al.experiments.distill_settings import DistillSettings
+from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.learner_settings import LearnerSettings
 from dd_al.experiments.settings import Settings
 from dd_al.learner import hypergradient, optimizers

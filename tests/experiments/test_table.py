@@ -8,7 +8,8 @@ import pytest
 from dd_al.core.errors import ConfigError, DataError, Interrupted, WorkdirError
 from dd_al.core.files import read_json, write_json
 from dd_al.core.settings import from_config
-from dd_al.experiments import distill, record, table
+from dd_al.experiments import record, table
+from dd_al.experiments.distill import run as distill
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.variations import check, row_folder, table_rows
 from dd_al.io.workdir import open_workdir

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from dd_al.report import comparison
+from dd_al.report.compare import comparison
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]

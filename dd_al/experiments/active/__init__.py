@@ -1,0 +1,1 @@
+"""Active learning whose answers are known: every query with every seed, round by round."""

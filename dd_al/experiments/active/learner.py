@@ -1,0 +1,388 @@
+"""Active learning with a loop of the user's own: which texts to label next, and a classifier of those that are."""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from dd_al.active.loop import Loop, LoopState
+from dd_al.active.queries import QUERIES, Query
+from dd_al.core.errors import ConfigError, DataError, nearest
+from dd_al.core.settings import from_config
+from dd_al.core.types import TextInputs
+from dd_al.data.lists import Label, strings
+from dd_al.data.text import Vocabulary, choose_length
+from dd_al.data.vectors import word_vectors
+from dd_al.experiments.active.loop import configured_loop
+from dd_al.experiments.learner_settings import ModelSettings
+from dd_al.experiments.retrain import TextLearners
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.task import length_buckets, make_model, make_optimizer
+from dd_al.io.tensors import read_safetensors, write_safetensors
+from dd_al.learner.examples import make_examples
+from dd_al.learner.learner import LearnerState, make_learner
+from dd_al.models.base import Model, Params
+from dd_al.models.embedding import Lookup
+
+_FORMAT = 1  # of a saved learner
+_SECTIONS = ("vectors", "model", "learner", "active")
+# Keys of config.active that say what a run of `dd_al.main` does, not how to train or what queries look at.
+OF_RUNS = {
+    "queries", "seeds", "rounds", "size", "share", "start", "given", "start_size", "noise", "charge_validation", "stop",
+    "stop_agreement", "stop_uncertainty", "stop_accuracy",
+}  # fmt: skip
+
+
+class ActiveLearner:
+    """A pool of texts, the labels that some of them have, and a classifier that is trained on those.
+
+        learner = dd_al.ActiveLearner(texts, ["bad", "good"], query="badge")
+        learner.initialize([3, 17, 20, 5], ["good", "bad", "bad", "good"])
+        for _ in range(10):
+            indices = learner.query(5)
+            learner.update([ask(texts[i]) for i in indices])  # None: not sure, never asked for again
+        learner.predict(["what a lovely film"])
+
+    What it does is a function of its arguments and of the labels, in their order.
+
+    Attributes:
+      texts: the pool.
+      labels: those that can be given; predictions come back so.
+      answers: position in the pool → label, in the order in which they came.
+      ignored: positions that are set aside.
+      asked: the last query's positions that have no answer yet.
+    """
+
+    def __init__(
+        self,
+        texts: Iterable[str],
+        labels: Sequence[Label],
+        *,
+        query: str | Query = "badge",
+        seed: int = 0,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+        model: Callable[[int, int], Model] | None = None,
+    ):
+        """Makes word vectors for the pool; without labels there is no classifier yet.
+
+        Args:
+          texts: the pool.
+          labels: all that can be given, two at least.
+          query: what `query` does unless told otherwise; a name in `dd_al.active.queries.QUERIES`, or a
+            `dd_al.active.queries.Query` of your own.
+          seed: of the initial weights, the minibatches, the dropout and the ties.
+          config: keys of the sections vectors, model, learner and active of `python -m dd_al.main --help`, such as
+            ``{"active": {"passes": 20}}``; of active those that say how to train and what queries look at.
+          model: ``model(dim, classes)``, a network of your own in place of config's: a `dd_al.models.base.Model` whose
+            inputs are `dd_al.core.types.TextInputs`. `dd_al.models.linen.as_model` makes one of a Flax module that
+            inherits `dd_al.models.linen.Classifier`.
+
+        Raises:
+          UserError: no texts, texts that are none, fewer than two labels, an unknown query or key.
+        """
+        if model is not None and "model" in (config or {}):
+            raise ConfigError("config: the section model describes networks of dd_al; with a model it has no meaning")
+        self._own_network = model is not None
+        self.texts = strings(texts)
+        self.labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
+        if not self.texts:
+            raise DataError("texts: there are none")
+        if len(self.labels) < 2 or len(set(map(str, self.labels))) < len(self.labels):
+            raise DataError(f"labels = {self.labels!r}: give two different ones at least")
+        if unused := [name for name in config or {} if name not in _SECTIONS]:
+            section, dot, key = unused[0].partition(".")
+            hint = f"; write {{{section!r}: {{{key!r}: …}}}}" if dot and section in _SECTIONS else ""
+            raise ConfigError(f"config: no section {unused[0]!r} here; there are {', '.join(_SECTIONS)}{hint}")
+        if unused := [key for key in (config or {}).get("active", {}) if key in OF_RUNS]:
+            raise ConfigError(f"config: active.{unused[0]} is for runs of dd_al.main, and does nothing here")
+        self._settings = from_config(Settings, {**(config or {}), "seed": seed})
+        self._query = _known_query(query)
+        vectors = word_vectors(self._settings.vectors, self.texts, ())
+        self._words, self._table = vectors.vocabulary, vectors.table
+        self._length = choose_length([len(ids) for ids in self._words.ids(self.texts)])
+        self.answers: dict[int, Label] = {}
+        self.ignored: set[int] = set()
+        self.asked: list[int] = []
+        self._params = None
+        self._network = _network(model, self._settings.model, self._table.shape[1], len(self.labels))
+
+    def initialize(self, indices: Sequence[int], labels: Sequence[Label | None]) -> None:
+        """Takes the first labels, and trains. For the arguments see `update`."""
+        self.update(labels, indices)
+
+    def query(self, k: int = 1, *, query: str | Query | None = None) -> list[int]:
+        """The positions of the ``k`` texts whose labels are wanted next.
+
+        Args:
+          k: how many; fewer come back where fewer are left, or looked at (config.active.subset).
+          query: another one than the learner's own.
+
+        Raises:
+          UserError: nothing is labelled yet, an unknown query, or ``k`` is below 1.
+        """
+        query = self._query if query is None else _known_query(query)
+        if not self.answers and query != "random":
+            raise DataError("nothing is labelled yet: initialize(indices, labels) first, or query='random'")
+        if k < 1:
+            raise ConfigError(f"k = {k}: must be at least 1")
+        left = len(self.texts) - len(self.answers) - len(self.ignored)
+        k = min(k, left, self._settings.active.subset or k)
+        if not k:
+            self.asked = []
+            return []
+        self.asked = np.asarray(self._ask(*self._state(), query, k)).tolist()
+        return list(self.asked)
+
+    def update(self, labels: Sequence[Label | None], indices: Sequence[int] | None = None) -> None:
+        """Takes labels, and trains on all that there are.
+
+        Args:
+          labels: one for each index; None sets the text aside.
+          indices: positions in the pool; those of the last query if None.
+
+        Raises:
+          DataError: not one label for each index, a label or an index that does not exist; nothing is taken then.
+        """
+        indices = self.asked if indices is None else [_position(index) for index in indices]
+        labels = list(labels)
+        if len(labels) != len(indices):
+            missing = " (nothing is asked: call query(k) first, or pass indices)" if not indices else ""
+            raise DataError(
+                f"{len(labels)} labels for {len(indices)} indices{missing}: give one for each, None where not sure"
+            )
+        if len(set(indices)) < len(indices):
+            raise DataError("indices: one is there twice")
+        for index, label in zip(indices, labels):
+            self._check(index)
+            if label is not None and label not in self.labels:
+                hint = nearest(label, map(str, self.labels)) if isinstance(label, str) else ""
+                raise DataError(f"label {label!r} of index {index}: must be one of {self.labels}{hint}")
+        for index, label in zip(indices, labels):
+            if label is None:
+                self.ignored.add(index)
+                self.answers.pop(index, None)
+            else:
+                self.answers[index] = self.labels[self.labels.index(label)]  # not NumPy's, which JSON does not know
+                self.ignored.discard(index)
+        self.asked = [index for index in self.asked if index not in indices]
+        if not self.answers:
+            self._params = None
+        else:
+            params = self._fit(*self._state(), self._first)
+            if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
+                raise ConfigError(
+                    f"training on {len(self.answers)} labels has diverged: lower config.active.rate (they are kept)"
+                )
+            self._params = params
+            if "_learners" in self.__dict__:  # keeps what is compiled
+                self._learners = self._learners.with_params(_stacked(params))
+
+    def ignore(self, indices: Sequence[int]) -> None:
+        """Sets texts aside: they are never asked for. Those that have a label keep it."""
+        indices = [_position(index) for index in indices]
+        for index in indices:
+            self._check(index)
+        self.ignored |= set(indices) - self.answers.keys()
+        self.asked = [index for index in self.asked if index not in self.ignored]
+
+    def predict(self, texts: Sequence[str]) -> list[Label]:
+        """The most probable label of each text, of the pool or not."""
+        return [self.labels[index] for index in self.predict_proba(texts).argmax(-1)]
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities, ``float32[texts, labels]``.
+
+        Raises:
+          DataError: nothing is labelled yet, or a text is none.
+        """
+        if self._params is None:
+            raise DataError("nothing is labelled yet: update(labels) what query(k, query='random') gives first")
+        return np.asarray(jax.nn.softmax(self._learners.logits(strings(texts))[0]))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes one self-contained safetensors file: pool, answers, word vectors and the trained network."""
+        spec = {
+            "active_learner": _FORMAT, "texts": self.texts, "labels": self.labels,
+            "query": self._query if isinstance(self._query, str) else None,
+            "config": {name: asdict(getattr(self._settings, name)) for name in _SECTIONS},
+            "own_model": self._own_network, "seed": self._settings.seed, "answers": list(self.answers.items()),
+            "ignored": sorted(self.ignored), "asked": self.asked, "length": self._length,
+        }  # fmt: skip
+        arrays = {f"params/{name}": value for name, value in flatten_dict(self._params or {}, sep="/").items()}
+        arrays["vectors"] = self._table.astype(np.float16)  # what they were rounded to when they were made
+        arrays["words"] = np.frombuffer("\n".join(self._words.words).encode(), np.uint8)
+        arrays["spec"] = np.frombuffer(json.dumps(spec).encode(), np.uint8)
+        write_safetensors(Path(path).expanduser(), arrays)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike,
+        *,
+        model: Callable[[int, int], Model] | None = None,
+        query: str | Query | None = None,
+    ) -> ActiveLearner:
+        """Reads what `save` wrote; it goes on as the one that was saved would have.
+
+        Args:
+          path: the file.
+          model: the network that it was made with, if that was one of the user's own; the file has its parameters only.
+          query: in place of the one that it was made with; needed if that was one of the user's own.
+
+        Raises:
+          DataError: no such file, or none of this version.
+          ConfigError: a model is missing, or one too many, or it has other parameters.
+        """
+        arrays = read_safetensors(Path(path).expanduser())
+        learner = cls.__new__(cls)
+        try:
+            spec = json.loads(arrays["spec"].tobytes())
+            if spec.get("active_learner") != _FORMAT:
+                raise DataError(f"{path} is no active learner of this version")
+            learner.texts, learner.labels, learner.asked = spec["texts"], spec["labels"], spec["asked"]
+            learner.answers, learner.ignored = dict(map(tuple, spec["answers"])), set(spec["ignored"])
+            learner._settings = from_config(Settings, {**spec["config"], "seed": spec["seed"]})
+            learner._length = spec["length"]
+            asks = spec["query"] if query is None else query
+            learner._words = Vocabulary(tuple(arrays["words"].tobytes().decode().split("\n")))
+            learner._table = arrays["vectors"].astype(np.float32)
+            params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
+            learner._params, own = unflatten_dict(params, sep="/") or None, spec.get("own_model", False)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise DataError(f"{path} is no active learner: {type(error).__name__}: {error}") from error
+        if asks is None:
+            raise ConfigError(f"{path} was saved with a query of its user's own: load(path, query=…) needs it again")
+        learner._query = _known_query(asks)
+        if own != (model is not None):
+            raise ConfigError(
+                f"{path} was saved with a model of its user's own: load(path, model=…) needs it again"
+                if own
+                else f"{path} was saved with a network of dd_al: load it without a model"
+            )
+        learner._own_network = own
+        learner._network = _network(model, learner._settings.model, learner._table.shape[1], len(learner.labels))
+        if learner._params is not None:
+            expected, found = (jax.tree.map(np.shape, p) for p in (learner._first.params, learner._params))
+            if expected != found:
+                raise ConfigError(f"{path} has parameters of the shapes {found}; this model's are {expected}")
+        return learner
+
+    def __repr__(self) -> str:
+        """How much is labelled."""
+        query = repr(self._query) if isinstance(self._query, str) else "one of your own"
+        return f"ActiveLearner({len(self.answers):,} of {len(self.texts):,} texts labelled, query={query})"
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < len(self.texts):
+            raise DataError(f"index {index}: the pool's positions go from 0 to {len(self.texts) - 1}")
+
+    @cached_property
+    def _learners(self) -> TextLearners:
+        """The network as it is trained now: compiled on its first answer."""
+        return TextLearners(
+            model=self._network,
+            classes=len(self.labels),
+            length=self._length,
+            words=self._words.words,
+            vectors=self._table,
+            params=_stacked(self._params),
+        )
+
+    @cached_property
+    def _loop(self) -> Loop:
+        active, ids = self._settings.active, self._words.encode(self.texts, self._length)
+        nothing = np.zeros((len(ids), len(self.labels)), np.float32)
+        learner = make_learner(self._network, make_optimizer(self._settings.learner))
+        pool = make_examples(ids, nothing, buckets=length_buckets(len(ids)))
+        words = Lookup(jnp.asarray(self._table[: ids.max() + 1]))  # those of the pool come first
+        return configured_loop(active, learner, ids, pool, words, len(self.labels))
+
+    @cached_property
+    def _first(self) -> LearnerState:
+        """The learner before its first label."""
+        return self._loop.init(jax.random.key(self._settings.seed), 1).learner
+
+    def _state(self) -> tuple[LoopState, int]:
+        """The loop's state, and the number of labels."""
+        count = len(self.answers)
+        # Room for a power of two of labels: few sizes, and so few compilations.
+        budget = max(64, 1 << (count - 1).bit_length()) if count else 64
+        state = self._loop.init(jax.random.key(self._settings.seed), budget)
+        places, classes = np.zeros((2, budget), np.int32)
+        places[:count] = list(self.answers)
+        classes[:count] = [self.labels.index(label) for label in self.answers.values()]
+        available = np.ones(len(self.texts), bool)
+        available[[*self.answers, *self.ignored]] = False
+        if self._params is not None:
+            state = state._replace(learner=state.learner._replace(params=jax.tree.map(jnp.asarray, self._params)))
+        return state._replace(
+            labelled=jnp.asarray(places), answers=jnp.asarray(classes), available=jnp.asarray(available)
+        ), count  # fmt: skip
+
+    @cached_property
+    def _fit(self):
+        return jax.jit(lambda state, count, first: self._loop.fit(state, count, first).learner.params)
+
+    @cached_property
+    def _ask(self):
+        def ask(state: LoopState, count: jax.Array, query: str | Query, k: int) -> jax.Array:
+            query = QUERIES[query] if isinstance(query, str) else query
+            return self._loop.ask(state, count, self._loop.look(state, count, query.needs), query, k)[0]
+
+        return jax.jit(ask, static_argnums=(2, 3))
+
+
+def _stacked(params: Params) -> Params:
+    """The parameters of one learner, as those of several are."""
+    return jax.tree.map(lambda x: np.asarray(x)[None], params)
+
+
+def _known_query(query: str | Query) -> str | Query:
+    if isinstance(query, Query):
+        return query
+    if not isinstance(query, str):
+        raise ConfigError(f"query = {query!r}: must be a name, or a dd_al.active.queries.Query")
+    if query not in QUERIES:
+        raise ConfigError(f"query = {query!r}: must be one of {', '.join(QUERIES)}{nearest(query, QUERIES)}")
+    return query
+
+
+def _position(index: Any) -> int:
+    """An index as Python's; a mask of booleans or a fraction is no list of positions."""
+    try:
+        if isinstance(index, (bool, np.bool_)):
+            raise TypeError
+        return operator.index(index)
+    except TypeError:
+        raise DataError(f"index {index!r}: positions in the pool are whole numbers") from None
+
+
+def _network(make: Callable[[int, int], Model] | None, settings: ModelSettings, dim: int, classes: int) -> Model:
+    """The settings' network, or the user's own; one that cannot be saved, or answers in another shape, is refused."""
+    if make is None:
+        return make_model(settings, (dim,), classes)
+    if not callable(make):
+        raise ConfigError(f"model = {make!r}: must be a function model(dim, classes) that makes a network")
+    model = make(dim, classes)
+    if not isinstance(model, Model):
+        raise ConfigError(f"model(dim, classes) gave {model!r}: must be a dd_al.models.base.Model")
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    names = flatten_dict(params) if isinstance(params, dict) else {}
+    if not names or not all(hasattr(leaf, "shape") for leaf in names.values()):
+        raise ConfigError("model: its parameters must be a dict of layers, of dicts of arrays")
+    inputs = TextInputs(jnp.zeros((2, 3, dim)), jnp.ones((2, 3), bool))
+    shape = jax.eval_shape(model.apply, params, inputs).shape
+    if shape != (2, classes):
+        raise ConfigError(f"model: its logits of 2 texts have the shape {shape}; for {classes} labels {(2, classes)}")
+    return model

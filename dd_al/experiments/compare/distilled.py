@@ -1,0 +1,140 @@
+"""The distilled sets of a comparison's points, with learners trained on them and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from dd_al.core.errors import ConfigError
+from dd_al.core.files import read_json, write_json
+from dd_al.data.dataset import Split
+from dd_al.experiments.compare import costs
+from dd_al.experiments.compare.acquire import acquire, read_selected, write_selected
+from dd_al.experiments.compare.judge import Judged, judge_foreign, judge_sets
+from dd_al.experiments.compare.lab import Lab
+from dd_al.experiments.compare.plan import Point, examples
+from dd_al.experiments.compare.privacy import nearness
+from dd_al.experiments.compare.sets import Built
+from dd_al.experiments.distill.distil import TEACHERS, distil
+from dd_al.experiments.distill.run import describe, make_artefact
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.task import Task, with_training
+from dd_al.experiments.variations import of_teachers
+from dd_al.io import artefact
+from dd_al.io.signals import Stop
+from dd_al.io.workdir import Workdir
+from dd_al.learner.examples import steps_per_epoch
+
+_FLOAT = 4  # bytes
+_SHOWN = 2  # items of a set in the report
+
+
+def _bought(
+    lab: Lab, task: Task, point: Point, upto: int, siblings: Mapping[str, Path], workdir: Workdir, stop: Stop
+) -> tuple[np.ndarray, float, float, int]:
+    """What active learning has picked with a seed, and the seconds, operations and texts that took.
+
+    From the point that has it; else it is run here, with the same outcome.
+    """
+    query = lab.settings.compare.query
+    path = siblings.get(query)
+    budget = next(name for name, count in lab.budgets.items() if count == upto)
+    if path is not None and budget in (known := read_json(path / "results.json")["costs"]):
+        cost = known[budget]
+        return read_selected(path / "selected.jsonl")[:upto], cost["build_s"], cost["build_flops"], cost["build_seen"]
+    acquired = acquire(lab, task, query, point.seed, upto, stop=stop)
+    write_selected(workdir.selected, task, query, point.seed, acquired)
+    return acquired.rows, *(getattr(acquired, key)[-1].item() for key in ("seconds", "flops", "seen"))
+
+
+def distilled(
+    lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
+) -> tuple[Built, dict[str, Any]]:
+    """A distilled set, and how near it is to real examples."""
+    items, labels, before = lab.budgets[point.budgets[0]], len(task.raw["train"]), (0.0, 0.0, 0)
+    settings, outer_task, starts = distillation(lab.settings, point.method, items), task, None
+    members = np.arange(labels)
+    if point.method == "distilled_bought":
+        labels = examples(settings.compare.bought, labels, task.classes)
+        rows, *before = _bought(lab, task, point, labels, siblings, workdir, stop)
+        outer_task, members = _only(task, rows), rows
+    elif point.method == "distilled_picked":
+        rows, *before = _bought(lab, task, point, items, siblings, workdir, stop)
+        starts = rows[None]
+    known = settings.distill.init == "known"
+    sets = lab.inits if known else 1
+    found = distil(outer_task, settings, items=items, sets=sets, workdir=workdir, starts=starts, stop=stop)
+    stop.check()
+    judged = judge_sets(lab, task, settings, found.synthetic, lab.states(task))
+    artefact.save(workdir.distilled, make_artefact(task, settings, found))
+    described = describe(outer_task, found, settings.distill.labels)
+    write_json(workdir.distilled_meta, described)
+    one = jax.tree.map(lambda x: x[0], found.synthetic)
+    work = lab.count(
+        ("distilling", point.method, items),
+        lambda: costs.distilling(outer_task, settings.distill, one, settings.evaluate.select_inits),
+    )
+    seen = costs.seen(outer_task, settings.distill, items, settings.evaluate.select_inits)
+    if settings.distill.teacher:
+        teaching, looked = _teaching(lab, outer_task)
+        work, seen = work + teaching, seen + looked
+    floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
+    judged.recipe["outer_step"] = int(found.best_step.max())
+    start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
+    shown = {"items": described["items"][:_SHOWN], "label_names": described["label_names"]}
+    extra = {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
+
+    def elsewhere(lab: Lab, task: Task) -> Judged:
+        return judge_foreign(lab, task, settings, one)
+
+    return Built(
+        judged, elsewhere, members, labels, items, floats, _FLOAT * floats,
+        seconds=before[0] + found.teachers_s + found.optimise_s / sets, flops=before[1] + work,
+        seen=int(before[2]) + seen,
+    ), extra  # fmt: skip
+
+
+def _teaching(lab: Lab, task: Task) -> tuple[float, int]:
+    """Operations of the teachers' training and answers, and the examples that go through them.
+
+    Of networks other than the learner (`config.teach.network`) operations are NaN: nobody has counted them.
+    """
+    settings, count = lab.settings, len(task.raw["train"])
+    teachers, full = TEACHERS, settings.full
+    per_epoch = steps_per_epoch(task.train, full.batch_size)
+    if settings.teach.network:
+        teachers, full = settings.teach.teachers, of_teachers(settings).full
+    steps = max(full.epochs * per_epoch, full.min_steps)
+    each = steps * lab.count("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
+    each += count * lab.count("answer", lambda: costs.answering(task))
+    work = float("nan") if settings.teach.network else teachers * each
+    return work, teachers * (steps * full.batch_size + count)
+
+
+def distillation(settings: Settings, method: str, items: int) -> Settings:
+    """The settings by which a method of `settings.DISTILLED` distils."""
+    changes: dict[str, Any] = {"items": items}
+    if ("known" in method) != (settings.distill.init == "known"):
+        changes["init"] = "known" if "known" in method else "random"
+    if method.endswith("_hard"):
+        changes["labels"] = "hard"
+    if method == "distilled_taught":
+        changes["teacher"] = settings.distill.teacher or 0.5
+    try:
+        return replace(settings, distill=replace(settings.distill, **changes))
+    except ValueError as error:
+        raise ConfigError(f"{method}: config.distill: {error}") from error
+
+
+def _only(task: Task, rows: np.ndarray) -> Task:
+    """The task with no other training texts than these. In one bucket: its shape is the same for every seed."""
+    split = task.dataset.train
+    return with_training(
+        task, task.raw["train"][rows],
+        Split(tuple(split.texts[row] for row in rows.tolist()), split.labels[rows], split.rows[rows]), buckets=1,
+    )  # fmt: skip

@@ -1,0 +1,228 @@
+"""Which points a comparison is made of: independent jobs, each with a folder of its own."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from dd_al.core.errors import ConfigError, nearest
+from dd_al.core.settings import from_config, override, to_config
+from dd_al.experiments.compare.settings import ACTIVE, DISTILLED, CompareSettings
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.variations import pairs, row_folder
+
+ALL = "all"  # the budget of training on all of the data
+_PER_CLASS = re.compile(r"(\d+)\s*/\s*class")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One job: a method on a data set with a seed, for one budget or for several that it fills as it goes.
+
+    Attributes:
+      dataset: its name in the comparison.
+      method: one of `settings.METHODS`.
+      seed: of the run.
+      budgets: as in the config, in their order; ``(ALL,)`` for the full data.
+      noise: share of wrong labels in the training data.
+      outliers: share of the training texts that are shuffled words.
+      start: what the seed set is instead, one of `settings.STARTS`; "" for the one that methods share.
+    """
+
+    dataset: str
+    method: str
+    seed: int
+    budgets: tuple[str, ...]
+    noise: float = 0.0
+    outliers: float = 0.0
+    start: str = ""
+
+    @property
+    def varied(self) -> bool:
+        """Whether it repeats another point with changed training data or another seed set."""
+        return bool(self.noise or self.outliers or self.start)
+
+    @property
+    def name(self) -> str:
+        """Of the folder."""
+        parts = [row_folder(self.dataset), self.method]
+        if self.method in DISTILLED:
+            parts += self.budgets
+        parts += [f"{key}{value:g}" for key in ("noise", "outliers") if (value := getattr(self, key))]
+        parts += [f"start_{self.start}"] if self.start else []
+        return "-".join([re.sub(r"[^\w.]+", "_", part.replace("%", "pc")) for part in parts] + [f"seed{self.seed}"])
+
+
+def examples(budget: str, train: int, classes: int) -> int:
+    """How many examples a budget is: ``"2/class"`` of each, or ``"0.5%"`` of the training data, in whole classes.
+
+    Args:
+      budget: as in `config.compare.budgets`.
+      train: training examples.
+      classes: how many there are.
+
+    Raises:
+      ConfigError: it is no such text, or more than there is.
+    """
+    if found := _PER_CLASS.fullmatch(budget.strip()):
+        count = int(found[1]) * classes
+    elif found := _SHARE.fullmatch(budget.strip()):
+        count = math.ceil(round(float(found[1]) / 100 * train, 9) / classes) * classes
+    else:
+        raise ConfigError(f"config.compare.budgets: {budget!r} is neither like '2/class' nor like '0.5%'")
+    if not 0 < count < train:
+        raise ConfigError(f"config.compare.budgets: {budget!r} are {count} of {train} training examples")
+    return count
+
+
+def in_examples(budgets: Sequence[str], train: int, classes: int, name: str) -> dict[str, int]:
+    """Every budget of a data set in examples; see `examples`.
+
+    Args:
+      budgets: see `examples`, likewise the next two.
+      train: training examples.
+      classes: how many there are.
+      name: of the data set, for messages.
+
+    Raises:
+      ConfigError: they do not rise, or are more than there is.
+    """
+    try:
+        found = {budget: examples(budget, train, classes) for budget in budgets}
+    except ConfigError as error:
+        raise ConfigError(f"the data of {name!r}: {error}") from error
+    for (one, few), (other, many) in pairwise(found.items()):
+        if few >= many:
+            raise ConfigError(
+                f"the data of {name!r}: config.compare.budgets: {one!r} and {other!r} are {few} and {many} of {train} "
+                "training examples; they have to rise: leave one out"
+            )
+    return found
+
+
+def datasets(settings: Settings) -> dict[str, Settings]:
+    """The config of the points of each data set, by its name in the comparison.
+
+    Raises:
+      ConfigError: keys that there are not, or names that would share a folder.
+    """
+    # What a point depends on: with more seeds, methods or data sets beside it, it is still the same.
+    keys = ("budgets", "query", "bought", "rates", "full_batch", "networks", "transfer_at")
+    kept = {key: getattr(settings.compare, key) for key in keys}
+    common = replace(settings, compare=CompareSettings(**kept))
+    if not settings.compare.datasets:
+        return {settings.data.name: common}
+    found, folders = {}, {}
+    for name, text in settings.compare.datasets.items():
+        where, config, folder = f"config.compare.datasets, {name!r}", to_config(common), row_folder(name)
+        try:
+            for key, value in pairs(text):
+                if key.split(".")[0] in ("experiment", "seed", "compare", "evaluate"):
+                    raise ConfigError(f"config.{key} = {value!r}: is the same for all data sets")
+                override(Settings, config, key, value)
+            found[name] = from_config(Settings, config)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        if not folder or folder in folders:
+            why = f"its folders would be those of {folders[folder]!r}" if folder else "a name needs letters or digits"
+            raise ConfigError(f"{where}: {why}")
+        folders[folder] = name
+    return found
+
+
+def points(settings: Settings) -> list[Point]:
+    """All points: every seed's together, so that a comparison that is stopped has whole seeds.
+
+    Raises:
+      ConfigError: budgets, methods and variations that do not go together.
+    """
+    compare, found = settings.compare, []
+    _check(settings)
+    methods = sorted(compare.methods, key=_order)
+    distilled, varied = _upto(compare, compare.distil_up_to), _upto(compare, compare.varied_at)
+    for seed in compare.seeds:
+        for name in datasets(settings):
+            for method in methods:
+                for budgets in _filled(method, compare.budgets, distilled):
+                    found.append(Point(name, method, seed, budgets))
+            for share in compare.noise or ():
+                for method in (method for method in methods if share and method in ("random", "distilled", *ACTIVE)):
+                    # Of distilled sets the largest alone: each of them is a distillation.
+                    for budgets in _filled(method, varied, [b for b in distilled if b in varied][-1:]):
+                        found.append(Point(name, method, seed, budgets, noise=share))
+            others = [{"outliers": compare.outliers}] if compare.outliers else []
+            for change in others + [{"start": start} for start in compare.starts or ()]:
+                for method in (method for method in methods if method in ("random", *ACTIVE)):
+                    for budgets in _filled(method, varied, ()):
+                        found.append(Point(name, method, seed, budgets, **change))
+    return found
+
+
+def _upto(compare: CompareSettings, last: str) -> tuple[str, ...]:
+    """The budgets up to one of them; none where it is not among them, which `_check` refuses if it matters."""
+    return compare.budgets[: compare.budgets.index(last) + 1] if last in compare.budgets else ()
+
+
+def sliced(every: list[Point], text: str) -> list[Point]:
+    """The points of a slice, ``"3/40"``: the third of forty, which has every fortieth point.
+
+    Raises:
+      ConfigError: it is no such text.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise ConfigError(f"--points={text}: write --points=3/40, for the third of forty slices")
+    return every[int(found[1]) - 1 :: int(found[2])]
+
+
+def _order(method: str) -> int:
+    """What others look at comes first: learners on all data, then what active learning bought."""
+    return (method != "full") + (method in DISTILLED)
+
+
+def _filled(method: str, budgets: Sequence[str], distilled: Sequence[str]) -> list[tuple[str, ...]]:
+    """The budgets of each point of a method: distillation has a point for each, as its cost is nearly all of it.
+
+    Active learning begins with the smallest, which is that of random sampling.
+    """
+    if method == "full":
+        return [(ALL,)]
+    if method in ACTIVE:
+        return [budgets[1:]] if len(budgets) > 1 else []
+    return [(budget,) for budget in distilled] if method in DISTILLED else [budgets]
+
+
+def _check(settings: Settings) -> None:
+    compare = settings.compare
+    if settings.seed:
+        raise ConfigError(f"config.seed = {settings.seed}: the seeds of a comparison are config.compare.seeds")
+    needed = {
+        "distil_up_to": any(method in DISTILLED for method in compare.methods),
+        "varied_at": bool(compare.noise or compare.outliers or compare.starts),
+        "bought": "distilled_bought" in compare.methods,
+        "transfer_at": bool(compare.networks),
+    }
+    for key in (key for key, wanted in needed.items() if wanted):
+        value = getattr(compare, key)
+        if value not in compare.budgets:
+            known = ", ".join(compare.budgets)
+            hint = nearest(value, compare.budgets)
+            raise ConfigError(f"config.compare.{key} = {value!r}: must be one of config.compare.budgets, {known}{hint}")
+    for budget in compare.budgets:
+        examples(budget, 10**9, 2)
+    if len(compare.budgets) < 2 and any(method in ACTIVE for method in compare.methods):
+        raise ConfigError(
+            f"config.compare.budgets = {compare.budgets}: active learning begins with the first, and needs a second"
+        )
+    for name, one in datasets(settings).items():
+        if compare.outliers and one.inputs != "words":
+            raise ConfigError(
+                f"config.compare.outliers = {compare.outliers:g} shuffles words, and {name!r} has inputs = "
+                f"{one.inputs!r}: set it to 0"
+            )
+    if "full" not in compare.methods:
+        raise ConfigError("config.compare.methods: 'full' must be among them, as all else is measured by it")

@@ -1,0 +1,209 @@
+"""The real training sets of a comparison's points, chosen or bought, with learners trained on them and costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from dd_al.core.errors import ConfigError
+from dd_al.core.files import read_json
+from dd_al.core.keys import stream
+from dd_al.coreset.methods import select
+from dd_al.experiments import record
+from dd_al.experiments.baselines import fit_full, full_training
+from dd_al.experiments.compare import costs
+from dd_al.experiments.compare.acquire import Acquired, acquire, write_selected
+from dd_al.experiments.compare.judge import Judged, judge_rows
+from dd_al.experiments.compare.lab import Lab
+from dd_al.experiments.compare.plan import ALL, Point
+from dd_al.experiments.compare.spoilt import outlier_rows
+from dd_al.experiments.coresets import features_of
+from dd_al.experiments.task import Task
+from dd_al.io.metrics import MetricsWriter
+from dd_al.io.signals import Stop
+from dd_al.io.workdir import Workdir
+from dd_al.models.base import Params
+
+
+class Built(NamedTuple):
+    """A training set of one budget, and what making it took.
+
+    Attributes:
+      judged: learners trained on it.
+      elsewhere: trains learners of another network on it, given the laboratory and the task of that network.
+      members: ``int[n]``, positions of the training examples that the learners owe something to.
+      labels: that a person had to give.
+      examples: in the set.
+      floats: numbers to be stored of what networks read, with labels and rates where those are numbers, too.
+      size: bytes of it: texts with a byte for the label, or numbers.
+      seconds: of making it, compilation apart.
+      flops: likewise.
+      seen: real examples that went through networks for it.
+    """
+
+    judged: Judged
+    elsewhere: Callable[[Lab, Task], Judged]
+    members: np.ndarray
+    labels: int
+    examples: int
+    floats: int
+    size: int
+    seconds: float = 0.0
+    flops: float = 0.0
+    seen: int = 0
+
+
+def _data(point: Point) -> Hashable:
+    """A name for training texts that are not those of the data set."""
+    return (point.outliers, point.seed) if point.outliers else ""
+
+
+def _rows(lab: Lab, task: Task, rows: np.ndarray, data: Any = "", labels: int | None = None, **cost: Any) -> Built:
+    """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
+    judged = judge_rows(lab, task, rows, data)
+
+    def elsewhere(lab: Lab, task: Task) -> Judged:
+        return judge_rows(lab, task, rows, data)
+
+    texts = task.dataset.train.texts
+    size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
+    floats = len(rows) * int(np.prod(task.shape))
+    return Built(judged, elsewhere, rows, len(rows) if labels is None else labels, len(rows), floats, size, **cost)
+
+
+def _judge_full(lab: Lab, task: Task, workdir: Workdir | None, stop: Stop) -> Judged:
+    """Fresh learners, trained on all data at the rate of `config.transfer.full_rates` that validation prefers."""
+    settings, fits = lab.settings, []
+    for rate in settings.transfer.full_rates:
+        fit = partial(fit_full, task, replace(settings.full, rate=rate), lab.states(task), stop=stop)
+        fits.append((fit() if workdir is None else record.stage(workdir, _stage(rate), fit)[0], rate))
+    trained, rate = max(fits, key=lambda one: one[0].accuracy.max(0).mean())
+    total, size = int(trained.steps[-1]), settings.full.batch_size
+    per_epoch, _, init, advance = full_training(task, task.learner, task.embed, settings.full)
+    args = np.float32(rate), jax.random.split(task.key, lab.inits), init(lab.states(task))
+    _, looking = lab.run("advance", advance, *args, np.int32(0))
+    _, epoch = lab.run("advance", advance, *args, np.int32(per_epoch))
+    step = lab.count("minibatch", lambda: costs.minibatch_step(task, size))
+    return Judged(
+        trained.params, np.max(trained.accuracy, axis=0), {"steps": total, "rate": rate, "batch": size},
+        max(epoch - looking, 0.0) / per_epoch * total / lab.inits, total * step, total * size,
+        {"epochs": (trained.steps / per_epoch).tolist(), "validation": trained.accuracy.mean(1).tolist()},
+    )  # fmt: skip
+
+
+def _stage(rate: float) -> str:
+    return f"full_{rate:g}"
+
+
+def full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
+    """All of the data."""
+    count = len(task.raw["train"])
+    size = sum(len(text.encode()) + 1 for text in task.dataset.train.texts)
+    return Built(
+        _judge_full(lab, task, workdir, stop), lambda lab, task: _judge_full(lab, task, None, stop),
+        np.arange(count), count, count, count * int(np.prod(task.shape)), size,
+    )  # fmt: skip
+
+
+def _trained_on_all(
+    lab: Lab, task: Task, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
+) -> tuple[Params, float, float, int]:
+    """Parameters of a learner on all data, and the seconds, operations and examples that one takes.
+
+    From the point that has it; else it is trained here, with the same outcome.
+    """
+    if "full" in siblings:
+        known = read_json(siblings["full"] / "results.json")
+        path = (
+            siblings["full"] / "checkpoints" / f"{_stage(known['methods'][ALL]['hyperparameters']['rate'])}.safetensors"
+        )
+        if path.exists():
+            cost = known["costs"][ALL]
+            first = jax.tree.map(lambda x: x[0], record.read_stage(path)[0].params)
+            return first, cost["train_s"], cost["train_flops"], cost["train_seen"]
+    judged = _judge_full(lab, task, workdir, stop)
+    return jax.tree.map(lambda x: x[0], judged.params), judged.seconds, judged.flops, judged.seen
+
+
+def shares(count: int, available: np.ndarray) -> np.ndarray:
+    """How many of each class a set of so many examples has: as even as can be where some classes are rare.
+
+    Args:
+      count: examples, as many as are available at most.
+      available: ``int[classes]``, of each class.
+    """
+    found, left = np.zeros_like(available), count
+    while left:
+        room = np.flatnonzero(found < available)
+        each = max(left // len(room), 1)
+        for c in room[:left]:
+            more = min(each, available[c] - found[c])
+            found[c], left = found[c] + more, left - more
+    return found
+
+
+def coresets(
+    lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
+) -> dict[str, Built]:
+    """What instance selection keeps, by the features of a network that was trained on all data."""
+    count, labels = len(task.raw["train"]), task.labels("train")
+    params, seconds, work, seen = None, 0.0, 0.0, 0
+    if lab.settings.coreset.features == "network":
+        params, seconds, work, seen = _trained_on_all(lab, task, workdir, siblings, stop)
+        work += count * lab.count("answer", lambda: costs.answering(task))
+    features, spent = lab.run("features", partial(features_of, task), params, task.train.buckets)
+    features, seconds = np.asarray(features), seconds + spent
+    found = {}
+    for name in point.budgets:
+        start = time.perf_counter()
+        per_class = shares(lab.budgets[name], np.bincount(labels, minlength=task.classes))
+        try:
+            rows = select(point.method, stream(task.key, "coreset"), features, labels, per_class)
+        except ValueError as error:
+            raise ConfigError(f"{point.method} at {name}: {error}; lower config.compare.budgets") from error
+        spent = seconds + time.perf_counter() - start
+        # What the selection itself computes is small beside the features, and not counted.
+        found[name] = _rows(lab, task, rows, labels=count, seconds=spent, flops=work, seen=seen + count)
+        stop.check("the same command begins this point anew")
+    return found
+
+
+def bought(lab: Lab, task: Task, point: Point, workdir: Workdir, stop: Stop) -> tuple[dict[str, Built], dict[str, Any]]:
+    """What a query buys for every budget, what that was, and how the network that asks learned by it."""
+    most = max(lab.budgets[name] for name in point.budgets)
+    options = {"start": point.start, "data": _data(point), "stop": stop}
+    with MetricsWriter(workdir.metrics, workdir.events) as metrics:
+        if workdir.resumed:
+            metrics.resume(0)
+        acquired = acquire(lab, task, point.method, point.seed, most, **options, metrics=metrics)
+    write_selected(workdir.selected, task, point.method, point.seed, acquired)
+    built = {}
+    for name in point.budgets:
+        at, cost = acquired.counts.tolist().index(lab.budgets[name]), {}
+        if point.method != "random":  # which needs no network to go on: it was trained for the curve
+            cost = {key: getattr(acquired, key)[at].item() for key in ("seconds", "flops", "seen")}
+        built[name] = _rows(lab, task, acquired.rows[: lab.budgets[name]], _data(point), **cost)
+    rounds = {"labels": acquired.counts[:-1].tolist(), "validation": acquired.validation.tolist()}
+    return built, {"picked": _picked(task, acquired, point), "rounds": rounds}
+
+
+def _picked(task: Task, acquired: Acquired, point: Point) -> dict[str, Any]:
+    """What was bought: classes, lengths, the first texts, and how many outliers at each budget."""
+    bought = acquired.rows[acquired.rounds > 0]
+    texts = task.dataset.train.texts
+    found = {
+        "classes": (np.bincount(task.labels("train")[bought], minlength=task.classes) / max(len(bought), 1)).tolist(),
+        "words": float(np.mean([len(texts[row].split()) for row in bought])) if len(bought) else 0.0,
+        "examples": [texts[row][:200] for row in bought[:3]],
+    }
+    if point.outliers:
+        marked = np.isin(bought, outlier_rows(len(texts), point.outliers, point.seed))
+        found["outliers"] = float(marked.mean()) if len(bought) else 0.0
+    return found

@@ -1,0 +1,1 @@
+"""Dataset distillation: the start, the outer loop, and the run around them."""

@@ -1,0 +1,105 @@
+"""A whole distillation: labels from teachers, the outer loop, and a schedule where the objective teaches none."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.distill.synthetic import as_batch
+from dd_al.experiments import record
+from dd_al.experiments.baselines import fit_full, fit_set
+from dd_al.experiments.distill.optimise import Distillation, optimise
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.task import Task, columns, own_rates
+from dd_al.experiments.teach.teachers import make_teachers, soft_labels, taught
+from dd_al.io.signals import Stop
+from dd_al.io.workdir import Workdir
+from dd_al.models.base import Params
+
+_LOG = logging.getLogger(__name__)
+TEACHERS = 3  # learners on all data, for `config.distill.teacher`
+
+
+def distil(
+    task: Task,
+    settings: Settings,
+    *,
+    items: int,
+    sets: int = 1,
+    teachers: Params | None = None,
+    workdir: Workdir | None = None,
+    starts: np.ndarray | None = None,
+    stop: Stop | None = None,
+) -> Distillation:
+    """Distils by any method of `config.distill.method`.
+
+    Args:
+      task: data and learner.
+      settings: of the run.
+      items: synthetic examples in a set.
+      sets: how many; with known initialisations each set has its own.
+      teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None,
+        or where `config.teach.network` names others.
+      workdir: see `optimise`.
+      starts: see `optimise`.
+      stop: see `optimise`.
+
+    Raises:
+      UserError: see `optimise`.
+      Interrupted: from ``stop``.
+    """
+    stop = stop or Stop()
+    outer_task, teachers_s = task, 0.0
+    if weight := settings.distill.teacher:
+        teaching, fit = task, None
+        if settings.teach.network:
+            teaching, fit = make_teachers(settings, task.dataset, stop=stop)
+        elif teachers is None:
+            fit = partial(fit_full, task, settings.full, task.inits("teachers", TEACHERS), stop=stop)
+        if fit is not None and workdir is None:
+            teachers = fit().params
+        elif fit is not None:
+            trained, teachers_s = record.stage(workdir, "teachers", fit)
+            teachers = trained.params
+        outer_task = taught(task, soft_labels(teaching, teachers), weight)
+    found = optimise(
+        outer_task,
+        settings.distill,
+        items=items,
+        sets=sets,
+        select_inits=settings.evaluate.select_inits,
+        workdir=workdir,
+        pictures=None if workdir is None or task.table is not None else workdir.checkpoints / "snapshots",
+        starts=starts,
+        stop=stop,
+    )
+    found = replace(found, teachers_s=teachers_s)
+    return found if settings.distill.method == "unrolled" else with_schedule(task, settings, found, stop)
+
+
+def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Stop) -> Distillation:
+    """The set with the number of steps, and a rate for each network, out of those of `config.random`, by validation.
+
+    Objectives without an unroll say nothing of how to train on the set. The task's own learner chooses the steps.
+    """
+    grid, log_rates = settings.random, []
+    own = own_rates(task, found.synthetic)
+    batch = as_batch(jax.tree.map(lambda x: x[0], own), settings.distill.labels)
+    for name, part in columns(task).items():
+        one = replace(task, learner=task.others[name]) if name else task
+        title = f"schedule of the distilled set{name and ', '}{name}"
+        states = one.inits("schedule", settings.evaluate.select_inits)
+        trained = fit_set(one, grid, batch, states, stop=stop, title=title)
+        rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
+        reached = trained.accuracy[list(trained.steps).index(steps)].mean()
+        _LOG.info("%s: %d steps of %g, validation accuracy %.3f", title, steps, rate, reached)
+        log_rates.append(np.full((1, steps, part.stop - part.start), np.log(rate), np.float32))
+        if not name:
+            accuracy, grid = reached, replace(grid, steps=(steps,))
+    synthetic = found.synthetic._replace(log_rates=jnp.asarray(np.concatenate(log_rates, axis=-1)))
+    return replace(found, synthetic=synthetic, best_accuracy=np.asarray([accuracy]))

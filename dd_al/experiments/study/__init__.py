@@ -1,0 +1,1 @@
+"""Sets for several networks, tried on all of them."""

@@ -1,0 +1,1 @@
+"""Knowledge distillation: learners that are told what others say of the examples."""

@@ -1,0 +1,1 @@
+"""A distilled set away from home: other networks, optimizers and schedules."""

@@ -1,0 +1,224 @@
+"""What is a distilled set worth away from home: with other initialisations, networks, optimizers and schedules?"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.core.errors import ConfigError, DataError
+from dd_al.core.files import sha256_of
+from dd_al.core.keys import stream
+from dd_al.data.dataset import Dataset
+from dd_al.data.text import Vocabulary
+from dd_al.data.vectors import WordVectors
+from dd_al.distill.synthetic import Synthetic, as_batch
+from dd_al.experiments import record
+from dd_al.experiments.baselines import Trained, fit_set, fit_tuned
+from dd_al.experiments.distill.outer_loop import train_on
+from dd_al.experiments.learner_settings import RandomSettings
+from dd_al.experiments.retrain import nearest_words, settings_of, synthetic_of
+from dd_al.experiments.settings import Settings
+from dd_al.experiments.task import Task, make_optimizer, make_task
+from dd_al.experiments.transfer.networks import Network, networks
+from dd_al.io import artefact as artefacts
+from dd_al.io.artefact import Artefact
+from dd_al.io.metrics import MetricsWriter
+from dd_al.io.progress import progress_of
+from dd_al.io.signals import Stop, catch_stop
+from dd_al.io.workdir import Workdir
+from dd_al.learner import optimizers
+from dd_al.learner.learner import Learner, LearnerState, make_learner
+
+_LOG = logging.getLogger(__name__)
+_ALL, HOME, SHUFFLED = "all data", "own schedule", "rates shuffled"
+WAYS = (HOME, SHUFFLED, "Adam, one rate", "SGD, one rate", f"nearest words, {HOME}", "nearest words, Adam")
+
+
+def run(settings: Settings, workdir: Workdir) -> None:
+    """Trains every network on all data and, in every way, on the distilled set; judges and reports."""
+    began = time.perf_counter()
+    artefact, source = _artefact(settings)
+    dataset = record.load_dataset(settings, workdir, artefact=f"{source.name}, content {sha256_of(source)[:12]}")
+    dataset = _same_task(dataset, artefact, str(source))
+    home = replace(
+        settings,
+        model=settings_of(artefact, "model"),
+        data=replace(settings.data, length=artefact.spec["length"]),
+    )
+    task = make_task(home, dataset, time.perf_counter() - began, vectors=_vectors(artefact))
+    synthetic = jax.tree.map(lambda x: jnp.asarray(x[0]), synthetic_of(artefact))
+    sets = {"": synthetic, "nearest words": synthetic._replace(inputs=_as_words(artefact, synthetic.inputs))}
+    tried = networks(artefact, home.model, settings.model, settings.transfer, settings.evaluate.inits or 10)
+    if workdir.resumed:
+        with MetricsWriter(workdir.metrics, workdir.events) as metrics:
+            metrics.resume(0)
+
+    methods, budget, table, seconds = {}, {}, [], {"baselines_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}
+    with catch_stop() as stop:
+        for number, network in enumerate(tried):
+            trained = {}
+            for way, compute in _ways(task, settings, network, sets, artefact, stop).items():
+                name = f"network{number}-{way.replace(' ', '_').replace(',', '')}"
+                trained[way], spent = record.stage(workdir, name, compute)
+                seconds["baselines_s" if way == _ALL else "optimise_s"] += spent
+            start = time.perf_counter()
+            entries = _judge(task, settings.evaluate.split, network, trained)
+            for way, entry in entries.items():
+                title = _title(number, network, way)
+                methods[title], budget[title] = entry, _budget(task, synthetic, network, way)
+            table.append([entries.get(way, {}).get("retention") for way in WAYS])
+            seconds["evaluate_s"] += time.perf_counter() - start
+            stop.check("the same command goes on with the next network")
+    record.finish(
+        workdir,
+        settings,
+        task,
+        evaluate={"inits": tried[0].count, "init": artefact.spec["init"]},
+        budget=budget,
+        methods=methods,
+        transfer={"networks": [network.name for network in tried], "ways": list(WAYS), "retention": table},
+        time=seconds,
+    )
+
+
+def _artefact(settings: Settings) -> tuple[Artefact, Path]:
+    """The artefact of a config and its file, if they can be tried at all."""
+    given = settings.transfer.artefact
+    if given is None:
+        raise ConfigError("config.transfer.artefact is not set: the work directory or .safetensors file to try")
+    artefact = artefacts.load(given)
+    artefacts.require_texts(artefact, "only sets of word vectors are tried on other networks")
+    if artefact.spec.get("encoder") or settings.inputs != "words":
+        raise ConfigError(
+            f"config.transfer.artefact = {given!r}: only sets of word vectors can be tried, with inputs = 'words'"
+        )
+    if settings.data.length not in (None, artefact.spec["length"]):
+        raise ConfigError(
+            f"config.data.length = {settings.data.length}: {given} was distilled for texts of "
+            f"{artefact.spec['length']} words; leave it out"
+        )
+    return artefact, artefacts.locate(given)
+
+
+def _same_task(dataset: Dataset, artefact: Artefact, source: str) -> Dataset:
+    """The data, with a note where they are not those that the set was distilled from."""
+    if dataset.label_map != artefact.spec["label_map"]:
+        raise DataError(
+            f"{source} was distilled for the labels {artefact.spec['label_map']}; {dataset.name} has "
+            f"{dataset.label_map}"
+        )
+    if dataset.sha256 == artefact.spec.get("data"):
+        return dataset
+    note = f"{source} was distilled from other data or splits: these test texts may be among those it was made from"
+    _LOG.warning("%s", note)
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
+def _title(number: int, network: Network, way: str) -> str:
+    """The name of a method: those of the home network go by the names that every report has."""
+    home = {_ALL: "full", HOME: "distilled"}
+    if number == 0:
+        return home.get(way, way)
+    return f"full: {network.name}" if way == _ALL else f"{network.name}: {way}"
+
+
+def _budget(task: Task, synthetic: Synthetic, network: Network, way: str) -> dict:
+    """What a network was given: labels of attention and rates that it passes over are not among that."""
+    count, items = len(task.dataset.train), synthetic.inputs.shape[0]
+    if way == _ALL:
+        return {"examples": count, "fraction": 1.0, "labels_used": count, "stored_floats": count * task.numbers}
+    stored = items * synthetic.inputs.shape[1] if "nearest words" in way else synthetic.inputs.size
+    stored += synthetic.label_logits.size
+    if synthetic.attention_logits is not None and network.model.attention:
+        stored += synthetic.attention_logits.size
+    if way == SHUFFLED or HOME in way:
+        stored += synthetic.log_rates[:, network.columns].size
+    return {"examples": items, "fraction": items / count, "labels_used": count, "stored_floats": stored}
+
+
+def _vectors(artefact: Artefact) -> WordVectors:
+    """Real texts are embedded as the set was: with the vectors that it brings."""
+    words, dim = artefact.vectors.shape
+    report = {"source": "the artefact", "words": words, "dim": dim}
+    return WordVectors(Vocabulary(artefact.words), artefact.vectors, words, report)
+
+
+def _as_words(artefact: Artefact, inputs: jax.Array) -> jax.Array:
+    """Every position replaced by its nearest word, at that word's own length."""
+    row = {word: i for i, word in enumerate(artefact.words)}
+    near = [nearest_words(artefact.words, artefact.vectors, np.asarray(item)) for item in inputs]
+    rows = [[row[best[0][0]] for best in item] for item in near]
+    return jnp.asarray(artefact.vectors[np.asarray(rows)])
+
+
+def _ways(
+    task: Task, settings: Settings, network: Network, sets: dict[str, Synthetic], artefact: Artefact, stop: Stop
+) -> dict[str, Callable[[], Trained]]:
+    """Every way to train one network: the name, and what does it."""
+    keys = jax.random.split(stream(task.key, "evaluation"), network.count)
+    labels, transfer = artefact.spec.get("targets", "soft"), settings.transfer
+    # All transformers among the networks have the set's own blocks and heads, if it has attention labels.
+    weight = artefact.spec.get("attention", 0.0)
+    own = make_learner(network.model, make_optimizer(settings_of(artefact, "learner")), attention_weight=weight)
+
+    def begun(learner: Learner) -> LearnerState:
+        return jax.vmap(learner.init)(keys)
+
+    def everything() -> Trained:
+        """On all data with Adam, at the best of a few rates."""
+        learner = make_learner(network.model, optimizers.get("adam"))
+        with progress_of(network.name):
+            own_task = replace(task, learner=learner)
+            return fit_tuned(own_task, settings.full, transfer.full_rates, begun(learner), stop=stop)[0]
+
+    def scheduled(synthetic: Synthetic, shuffled: bool = False) -> Trained:
+        mine = synthetic._replace(log_rates=synthetic.log_rates[:, network.columns])
+
+        def train(state: LearnerState, key: jax.Array) -> LearnerState:
+            rates = jax.random.permutation(key, mine.log_rates) if shuffled else mine.log_rates
+            one = jax.tree.map(lambda x: x[None], state)
+            return train_on(own, mine._replace(log_rates=rates), one, labels, parts=artefact.spec.get("batches", 1))
+
+        order = jax.random.split(stream(task.key, "shuffled_rates"), network.count)
+        trained = jax.jit(jax.vmap(train))(begun(own), order)
+        params = jax.tree.map(lambda x: x[:, 0], trained.params)
+        return Trained(params, np.zeros(0, np.int32), np.zeros((0, network.count), np.float32), np.zeros(0, np.float32))
+
+    def tuned(optimizer: str, rates: tuple[float, ...], synthetic: Synthetic) -> Trained:
+        learner = make_learner(network.model, optimizers.get(optimizer), attention_weight=weight)
+        grid, title = RandomSettings(steps=transfer.steps, rates=rates), f"{network.name}, {optimizer} at one rate"
+        batch = as_batch(synthetic, labels)
+        return fit_set(replace(task, learner=learner), grid, batch, begun(learner), stop=stop, title=title)
+
+    words = sets["nearest words"]
+    ways = {_ALL: everything}
+    if network.columns is not None:
+        ways |= {HOME: partial(scheduled, sets[""]), SHUFFLED: partial(scheduled, sets[""], shuffled=True)}
+        ways[f"nearest words, {HOME}"] = partial(scheduled, words)
+    return ways | {
+        "Adam, one rate": partial(tuned, "adam", transfer.rates, sets[""]),
+        "SGD, one rate": partial(tuned, "sgd", transfer.sgd_rates, sets[""]),
+        "nearest words, Adam": partial(tuned, "adam", transfer.rates, words),
+    }
+
+
+def _judge(task: Task, split: str, network: Network, trained: dict[str, Trained]) -> dict[str, dict]:
+    """The entries of one network, whose learners answer together; retention is of its own training on all data."""
+    params = {way: one.params for way, one in trained.items()}
+    validation, final = record.answers(task, network.model, params, split)
+    entries = {}
+    for way, one in trained.items():
+        extra = {"curve": record.curve(one.steps, one.accuracy)} if len(one.steps) else {}
+        if "one rate" in way or way == "nearest words, Adam":
+            extra["hyperparameters"] = {"rate": float(one.chosen[0]), "steps": int(one.chosen[1])}
+        full = None if way == _ALL else final[_ALL]
+        entries[way] = record.method_entry(task, split, final[way], validation[way], full, **extra)
+    return entries

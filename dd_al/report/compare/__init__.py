@@ -1,0 +1,1 @@
+"""The report of a comparison: its results from its points, then tables, pictures, words and files."""
