@@ -1,4 +1,4 @@
-"""One module per question; each has ``run(settings, workdir)``."""
+"""One module or folder per question; each has ``run(settings, workdir)``."""
 
 EXPERIMENTS = {
     "distill": "dd_al.experiments.distill.run",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dd_al.report.active import QUERY_TITLES
 from dd_al.report.learning import ENOUGH_SEEDS
 from dd_al.report.schema import METHOD_TITLES
-from dd_al.report.verdict import interval, percent
+from dd_al.report.verdict import interval, known, percent
 
 TITLES = {
     "random": "Random sampling",
@@ -120,17 +120,18 @@ def advice(results: Mapping, dataset: str, *, keep: float = 0.9) -> list[tuple[s
     entries = [one for one in in_order(plain_entries(results, dataset)) if one["method"] != "full"]
     entries = [one for one in entries if (one.get("retention") or {}).get("mean", 0) >= keep]
     wants = {
-        "labels": ("Labels", "labels", lambda v: f"{v:,.0f} labels"),
-        "bytes": ("Storage", "bytes", lambda v: f"{_size(v)}"),
-        "train_s": ("Time to train, again and again", "train_s", lambda v: f"{v:.2g} s for each training"),
-        "build_s": ("Time to make the set", "build_s", lambda v: f"{v:,.0f} s to make it"),
+        "labels": ("Labels", lambda v: f"{v:,.0f} labels"),
+        "bytes": ("Storage", lambda v: f"{_size(v)}"),
+        "floats": ("Memory to train in", lambda v: f"{v:,.0f} numbers"),
+        "train_flops": ("Time to train, again and again", lambda v: f"{v / 1e9:.2g} GFLOP for each training"),
+        "build_s": ("Time to make the set", lambda v: f"{v:,.0f} s to make it"),
     }
     found = []
-    for title, key, shown in wants.values():
-        known = [one for one in entries if one["costs"].get(key) is not None]
-        if known and not (key.endswith("_s") and len(devices(entries)) > 1):
-            least, fewest = min((one["costs"][key], one["costs"]["examples"]) for one in known)
-            ties = [one for one in known if (one["costs"][key], one["costs"]["examples"]) == (least, fewest)]
+    for key, (title, shown) in wants.items():
+        there = [one for one in entries if known(one["costs"].get(key))]
+        if there and not (key.endswith("_s") and len(devices(entries)) > 1):
+            least, fewest = min((one["costs"][key], one["costs"]["examples"]) for one in there)
+            ties = [one for one in there if (one["costs"][key], one["costs"]["examples"]) == (least, fewest)]
             kept = [percent(one["retention"]["mean"]) for one in sorted(ties, key=lambda one: one["retention"]["mean"])]
             share = " to ".join(dict.fromkeys((kept[0], kept[-1])))
             names = ", ".join(TITLES[one["method"]] for one in ties)

@@ -43,6 +43,7 @@ def test_advice_is_the_least_that_keeps_most(fake_comparison, tmp_path):
     found = dict(advice(results, "toy"))
     assert found["Labels"].startswith("BALD at 5%: 346 labels")
     assert found["Storage"].startswith("Distilled at 0.1%: 0.8 kB")
+    assert found["Time to train, again and again"].startswith("Distilled at 0.1%: 0.1 GFLOP for each training")
     assert found["Time to make the set"].startswith("Distilled at 0.1%")  # nothing else but all data keeps so much
     entries = {one["method"]: one for one in plain_entries(results, "toy")}
     assert break_even(entries["distilled"], entries["full"]) == pytest.approx(30 / 1.9)
