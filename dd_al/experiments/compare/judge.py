@@ -109,9 +109,10 @@ def _whole(lab: Lab, task: Task, batch: Batch, states: LearnerState) -> Judged:
 
 
 def _curve(lab: Lab, advance: Callable, states: LearnerState, steps: int, parts: int) -> dict[str, list[float]]:
-    """Validation along training on a whole set, at 1, 2, 5, 10, … steps: see `Judged.curve`."""
+    """Validation along training on a whole set, at every step up to ten, then 20, 50, 100, …: see `Judged.curve`."""
     first, reached = 0, []
-    looks = [d * 10**e for e in range(6) for d in (1, 2, 5) if d * 10**e < steps] + [steps]
+    later = (d * 10**e for e in range(1, 6) for d in (2, 5, 10))
+    looks = [step for step in (*range(1, 11), *later) if step < steps] + [steps]
     for until in looks:
         (states, _), first = advance(states, first, until), until
         reached.append(float(lab.validation(states.params).mean()))

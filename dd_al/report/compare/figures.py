@@ -22,39 +22,40 @@ def draw(results: Mapping) -> dict[str, tuple[Any, str, str]]:
         entries, where = plain_entries(results, name), "" if len(found["datasets"]) == 1 else f", {name}"
         if len({entry["method"] for entry in entries}) < 2:
             continue
+        styles = _styles(entries)
         drawn[f"budgets_{number}"] = (
-            budgets(entries),
+            budgets(entries, styles),
             f"Accuracy against budget{where}",
             "Mean over seeds; the band is Student's 95 % interval from three seeds on. Log axis; all of the data is "
             "the dotted line.",
         )
         drawn[f"labels_{number}"] = (
-            trade_off(entries, "labels", "labels that a person gives"),
+            trade_off(entries, styles, "labels", "labels that a person gives"),
             f"Accuracy against labels{where}",
             "A mark for each method and budget: instance selection looks at every label, and so does distillation, but "
             "for what is distilled from bought labels.",
         )
         drawn[f"seconds_{number}"] = (
-            trade_off(entries, "train_s", "seconds to train one learner"),
+            trade_off(entries, styles, "train_s", "seconds to train one learner"),
             f"Accuracy against seconds of training{where}",
             "What each training on the finished set takes, on the machine that computed the points.",
         )
         drawn[f"storage_{number}"] = (
-            trade_off(entries, "bytes", "bytes of the set"),
+            trade_off(entries, styles, "bytes", "bytes of the set"),
             f"Accuracy against storage{where}",
             "Texts as UTF-8 with a byte for the label; distilled sets as float32 numbers. Word vectors come on top of "
             "both.",
         )
         if beside := _paper_sets(entries):
             drawn[f"training_{number}"] = (
-                along(beside, "training", "epochs", "passes over the set", log=True),
+                along(beside, styles, "training", "epochs", "passes over the set", log=True),
                 f"Accuracy along training{where}",
                 "Validation accuracy while fresh learners train, a mean over seeds; each by the recipe that was chosen "
                 "for it. This is figure 3 of the paper, in which distilled data rises at once and random data slowly.",
             )
         if rounds := [one for one in _last(entries) if one.get("rounds")]:
             drawn[f"rounds_{number}"] = (
-                along(rounds, "rounds", "labels", "labels", ceiling=entries),
+                along(rounds, styles, "rounds", "labels", "labels", ceiling=entries),
                 f"Accuracy along the rounds of active learning{where}",
                 "Validation accuracy of the network that asks, before each query, a mean over seeds; one recipe for "
                 "all rounds, which is not chosen anew as for the table. This is figure 4 of the paper, in which "
@@ -86,12 +87,20 @@ def _paper_sets(entries: Sequence[Mapping]) -> list[Mapping]:
 
 
 def along(
-    entries: Sequence[Mapping], curve: str, key: str, label: str, *, log: bool = False, ceiling: Sequence[Mapping] = ()
+    entries: Sequence[Mapping],
+    styles: Mapping[str, tuple],
+    curve: str,
+    key: str,
+    label: str,
+    *,
+    log: bool = False,
+    ceiling: Sequence[Mapping] = (),
 ) -> "Figure":
     """Draws curves of validation accuracy, a line for each entry.
 
     Args:
         entries: with that curve.
+        styles: colour, mark and line of each method.
         curve: "training" or "rounds".
         key: of what it goes along.
         label: of the axis.
@@ -99,7 +108,6 @@ def along(
         ceiling: entries with all data, whose validation accuracy is the dotted line.
     """
     figure, axes = new_figure(size=(5.6, 3.9))
-    styles = _styles(entries, full=True)
     for one in in_order(entries):
         colour, _, line = styles[one["method"]]
         values = 100 * np.asarray(one[curve]["validation"])
@@ -142,14 +150,17 @@ def transfer(entries: Sequence[Mapping], home: str) -> "Figure":
     return figure
 
 
-def budgets(entries: Sequence[Mapping]) -> "Figure":
+def budgets(entries: Sequence[Mapping], styles: Mapping[str, tuple]) -> "Figure":
     """Draws accuracy against the number of examples, a line for each method.
 
     Args:
         entries: of one data set; see `results["compare"]["entries"]`.
+        styles: see `along`.
     """
     figure, axes = new_figure(size=(6.2, 4.4))
-    for method, (colour, mark, line) in _styles(entries).items():
+    for method, (colour, mark, line) in styles.items():
+        if method == "full":
+            continue
         ours = sorted((one for one in entries if one["method"] == method), key=lambda one: one["costs"]["examples"])
         x = [one["costs"]["examples"] for one in ours]
         mean = 100 * np.asarray([one["accuracy"]["mean"] for one in ours])
@@ -166,16 +177,17 @@ def budgets(entries: Sequence[Mapping]) -> "Figure":
     return figure
 
 
-def trade_off(entries: Sequence[Mapping], cost: str, label: str) -> "Figure":
+def trade_off(entries: Sequence[Mapping], styles: Mapping[str, tuple], cost: str, label: str) -> "Figure":
     """Draws accuracy against a cost on a log axis, a mark for each method and budget.
 
     Args:
         entries: see `budgets`.
+        styles: see `along`.
         cost: a key of their `costs`.
         label: of the axis.
     """
     figure, axes = new_figure(size=(5.6, 3.9))
-    for method, (colour, mark, line) in _styles(entries, full=True).items():
+    for method, (colour, mark, line) in styles.items():
         ours = [one for one in entries if one["method"] == method and (one["costs"].get(cost) or 0) > 0]
         ours.sort(key=lambda one: one["costs"]["examples"])
         x, y = [one["costs"][cost] for one in ours], [100 * one["accuracy"]["mean"] for one in ours]
@@ -186,8 +198,8 @@ def trade_off(entries: Sequence[Mapping], cost: str, label: str) -> "Figure":
     return figure
 
 
-def _styles(entries: Sequence[Mapping], *, full: bool = False) -> dict[str, tuple[str, str, Any]]:
-    """Returns colour, mark and line of every method: random sampling is black and dashed, distillation solid."""
+def _styles(entries: Sequence[Mapping]) -> dict[str, tuple[str, str, Any]]:
+    """Returns colour, mark and line of every method, the same in all pictures: random sampling is black and dashed."""
     present = {entry["method"] for entry in entries}
     methods = [name for name in TITLES if name in present and name not in ("random", "full")]
     styles = {"random": ("black", "x", "--")} if "random" in present else {}
@@ -195,7 +207,7 @@ def _styles(entries: Sequence[Mapping], *, full: bool = False) -> dict[str, tupl
     for index, name in enumerate(methods):
         line = "-" if name.startswith("distilled") else (0, (4, 1)) if index % 2 else (0, (1, 1))
         styles[name] = colours[index % len(colours)], _MARKS[index % len(_MARKS)], line
-    if full and "full" in present:
+    if "full" in present:
         styles["full"] = GREY, "s", "-"
     return styles
 
