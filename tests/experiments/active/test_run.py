@@ -20,7 +20,7 @@ from dd_al.report import schema
 from dd_al.report.active import QUERY_TITLES
 
 pytestmark = pytest.mark.usefixtures("own_caches")
-CONFIGS = Path(__file__).parent.parent.parent / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 SMALL = {
     "data.source": "local", "vectors.corpus": "train", "vectors.dim": 6, "model.kind": "averaging", "model.width": 4,
     "full.epochs": 1, "full.min_steps": 0, "active.queries": "random,bald,core_set", "active.seeds": "3,5",
