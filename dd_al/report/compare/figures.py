@@ -26,8 +26,8 @@ def draw(results: Mapping) -> dict[str, tuple[Any, str, str]]:
         drawn[f"budgets_{number}"] = (
             budgets(entries, styles),
             f"Accuracy against budget{where}",
-            "Mean over seeds; the band is Student's 95 % interval from three seeds on. Log axis; all of the data is "
-            "the dotted line.",
+            "Mean over seeds; the band, or bar, is Student's 95 % interval from three seeds on. Log axis; all of the "
+            "data is the dotted line.",
         )
         drawn[f"labels_{number}"] = (
             trade_off(entries, styles, "labels", "labels that a person gives"),
@@ -170,6 +170,8 @@ def budgets(entries: Sequence[Mapping], styles: Mapping[str, tuple]) -> "Figure"
         if all("over_seeds" in one for one in ours):
             low, high = 100 * np.asarray([one["over_seeds"] for one in ours]).T
             axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
+            if len(x) == 1:  # a band of no width
+                axes.vlines(x, low, high, color=colour, linewidth=1.6)
     _ceiling(axes, entries)
     _log_axis(axes)
     axes.set(xlabel="examples to train on", ylabel="accuracy (%)")
