@@ -35,4 +35,9 @@ def get_config(arg=None):
     if variant.get("stability"):
         config.compare.seeds, config.compare.noise, config.compare.outliers = (0, 1, 2), (0.1, 0.2), 0.05
         config.compare.starts, config.compare.networks = ("another", "random", "k_means"), ("averaging", "lstm")
+        config.compare.methods = (
+            "full", "random", "variation_ratio", "predictive_entropy", "bald", "power_bald", "badge", "distilled",
+        )  # fmt: skip
+        config.compare.budgets, config.compare.distil_up_to = ("0.1%", "1%", "5%"), "0.1%"
+        config.compare.varied_at = config.compare.bought = "5%"
     return config
