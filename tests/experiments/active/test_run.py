@@ -178,7 +178,7 @@ def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkey
 ON_FOUR_DEVICES = """
 import sys, jax, pytest
 from pathlib import Path
-from tests.experiments import test_active as t
+from tests.experiments.active import test_run as t
 
 assert jax.device_count() == 4
 data, workdir = map(Path, sys.argv[1:])
