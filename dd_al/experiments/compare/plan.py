@@ -150,7 +150,8 @@ def points(settings: Settings) -> list[Point]:
                 for budgets in _filled(method, compare.budgets, distilled):
                     found.append(Point(name, method, seed, budgets))
             for share in compare.noise or ():
-                for method in (method for method in methods if share and method in ("random", "distilled", *ACTIVE)):
+                repeated = ("full", "random", "distilled", *ACTIVE)
+                for method in (method for method in methods if share and method in repeated):
                     # Of distilled sets the largest alone: each of them is a distillation.
                     for budgets in _filled(method, varied, [b for b in distilled if b in varied][-1:]):
                         found.append(Point(name, method, seed, budgets, noise=share))

@@ -51,7 +51,10 @@ class CompareSettings:
     )  # fmt: skip
     bought: str = option("15%", "how many labels distilled_bought has")
     noise: tuple[float, ...] | None = option(
-        None, "shares of wrong labels to repeat random, distilled and active points with", min=0.0, max=1.0
+        None,
+        "shares of wrong labels to repeat points of all data, random, distilled and active ones with",
+        min=0.0,
+        max=1.0,
     )
     outliers: float = option(
         0.0, "share of the pool that is made of shuffled words, in repeated active points", min=0.0, max=0.9

@@ -122,8 +122,9 @@ def _entries(done: Iterable[Mapping]) -> list[dict]:
             groups.setdefault(key, []).append((one, budget))
     full = {}  # data set -> seed -> whether each answer was right, a mean over learners
     for key, members in groups.items():
-        if key[1] == "full":
-            full[key[0]] = {one["point"]["seed"]: one["answers"][budget].mean(0) for one, budget in members}
+        entry = dict(zip(_SAME, key))
+        if entry["method"] == "full" and not varied(entry):
+            full[entry["dataset"]] = {one["point"]["seed"]: one["answers"][budget].mean(0) for one, budget in members}
     return [_entry(dict(zip(_SAME, key)), members, full.get(key[0], {})) for key, members in groups.items()]
 
 

@@ -97,11 +97,15 @@ def _changes(results: Mapping) -> Iterator[dict]:
 
 
 def _picked(found: Mapping) -> Iterator[dict]:
-    for one in found["entries"]:
-        if "picked" in one:
-            classes = {f"class_{index}": share for index, share in enumerate(one["picked"]["classes"])}
-            outliers = _spread("outliers", one["picked"]["outliers"]) if "outliers" in one["picked"] else {}
-            yield {**_which(one), "words": one["picked"]["words"], **classes, **outliers}
+    """Yields what was bought up to the largest budget: one for each method and variation, as they buy in one run."""
+    bought = [one for one in found["entries"] if "picked" in one]
+    last = {}
+    for one in sorted(bought, key=lambda one: one["costs"]["examples"]):
+        last[tuple(value for key, value in _which(one).items() if key != "budget")] = one
+    for one in last.values():
+        classes = {f"class_{index}": share for index, share in enumerate(one["picked"]["classes"])}
+        outliers = _spread("outliers", one["picked"]["outliers"]) if "outliers" in one["picked"] else {}
+        yield {**_which(one), "words": one["picked"]["words"], **classes, **outliers}
 
 
 def _curves(found: Mapping) -> Iterator[dict]:

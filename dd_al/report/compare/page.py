@@ -111,5 +111,9 @@ def markdown(results: Mapping) -> str:
         lines += ["| " + " | ".join(row) + " |" for row in rows[:1]] + ["|---" * len(rows[0]) + "|"]
         lines += ["| " + " | ".join(row) + " |" for row in rows[1:]]
         lines += [""] + [f"- {title}: {what}." for title, what in advice(results, name)] + [""]
+    lines += [
+        "Intervals, costs, tests, what is given away and where every number is from: report.html, and as CSV files in "
+        "tables/.\n"
+    ]
     lines += ["Made by:\n", f"    {results.get('command', '')}\n"]
     return "\n".join(lines)

@@ -64,6 +64,7 @@ def test_wrong_labels_and_outliers_repeat_the_methods_that_they_are_for():
     found = points(settings(methods=methods, noise=(0.0, 0.2), outliers=0.1, varied_at="1%", seeds=(0,)))
     varied = [(p.method, p.budgets, p.noise, p.outliers) for p in found if p.noise or p.outliers]
     assert varied == [
+        ("full", ("all",), 0.2, 0.0),
         ("random", ("1/class", "1%"), 0.2, 0.0), ("bald", ("1%",), 0.2, 0.0), ("distilled", ("1%",), 0.2, 0.0),
         ("random", ("1/class", "1%"), 0.0, 0.1), ("bald", ("1%",), 0.0, 0.1),
     ]  # fmt: skip

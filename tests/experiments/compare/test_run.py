@@ -269,6 +269,12 @@ def test_wrong_labels_and_outliers_are_measured(tmp_path, data):
     truth = np.asarray([row % 2 for row in range(60)])
     wrong = np.mean([line["label"] != truth[line["row"]] for line in lines])
     assert 0.1 < wrong < 0.9
+    misled = found["full", "all", 0.5, 0.0]  # what is left of all data counts by all data as it is
+    plain = found["full", "all", 0.0, 0.0]
+    assert plain["retention"]["mean"] == 1
+    assert np.isclose(misled["retention"]["mean"], misled["accuracy"]["mean"] / plain["accuracy"]["mean"])
+    bought = (tmp_path / "tables" / "picked.csv").read_text().splitlines()[1:]
+    assert len(bought) == len(set(line.split(",")[1] + line.split(",")[3] + line.split(",")[4] for line in bought)) == 6
 
 
 def test_sets_are_tried_on_other_networks(tmp_path, data):
