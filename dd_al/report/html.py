@@ -35,10 +35,13 @@ def tag(name: str, /, *content: Content, **attributes: str) -> Markup:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Content]], **attributes: str) -> Markup:
-    """Returns a table whose first column names the row; on a phone each row becomes a card of labelled values."""
+    """Returns a table whose first column names the row; on a phone each row becomes a card of the values it has."""
     body = []
     for first, *rest in rows:
-        cells = [tag("td", cell, data_label=label) for label, cell in zip(head[1:], rest, strict=True)]
+        cells = [
+            tag("td", cell, data_label=label, **({"class_": "none"} if cell == "–" else {}))
+            for label, cell in zip(head[1:], rest, strict=True)
+        ]
         body.append(tag("tr", tag("th", first, scope="row"), cells))
     top = tag("thead", tag("tr", [tag("th", label, scope="col") for label in head]))
     return tag("table", top, tag("tbody", body), **attributes)
@@ -122,6 +125,7 @@ figcaption { margin-top: .35rem; }
   .numbers tr, .pairs tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
   .numbers th, .numbers td, .pairs th, .pairs td { border: 0; padding: .1rem 0; }
   .numbers td { display: flex; justify-content: space-between; gap: 1rem; text-align: right; }
+  .numbers td.none { display: none; }
   .numbers td::before { content: attr(data-label); color: var(--soft); text-align: left; }
 }
 @media print {
