@@ -7,9 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.settings import from_config, override, to_config
+from dd_al.data import hub
+from dd_al.data.sources import own_name
 from dd_al.experiments.compare.settings import ACTIVE, DISTILLED, CompareSettings
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.variations import pairs, row_folder
@@ -105,7 +108,7 @@ def in_examples(budgets: Sequence[str], train: int, classes: int, name: str) -> 
 
 
 def datasets(settings: Settings) -> dict[str, Settings]:
-    """The config of the points of each data set, by its name in the comparison.
+    """The config of the points of each data set, by its name in the comparison: a file's own where only that is given.
 
     Raises:
       ConfigError: keys that there are not, or names that would share a folder.
@@ -115,7 +118,8 @@ def datasets(settings: Settings) -> dict[str, Settings]:
     kept = {key: getattr(settings.compare, key) for key in keys}
     common = replace(settings, compare=CompareSettings(**kept))
     if not settings.compare.datasets:
-        return {settings.data.name: common}
+        data = settings.data
+        return {own_name(Path(data.dir), data, hub.IDS) if data.dir else data.name: common}
     found, folders = {}, {}
     for name, text in settings.compare.datasets.items():
         where, config, folder = f"config.compare.datasets, {name!r}", to_config(common), row_folder(name)

@@ -81,6 +81,13 @@ def test_folders_are_the_points_own_and_fit_for_file_systems():
     assert Point("SST-2", "distilled", 3, ("0.1%",)).name == "sst_2-distilled-0.1pc-seed3"
 
 
+def test_a_file_of_ones_own_is_called_as_the_file(tmp_path):
+    given = settings()
+    assert list(datasets(given)) == ["sst2"]
+    assert list(datasets(replace(given, data=replace(given.data, dir=str(tmp_path / "mails.csv"))))) == ["mails"]
+    assert list(datasets(replace(given, data=replace(given.data, dir="mails.csv", name="letters")))) == ["letters"]
+
+
 def test_slices_have_every_point_once():
     every = points(settings())
     parts = [sliced(every, f"{k}/4") for k in range(1, 5)]
