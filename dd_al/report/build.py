@@ -42,7 +42,8 @@ def build(workdir: str | Path) -> Path:
     """
     workdir = Path(workdir)
     if not (workdir / "results.json").is_file():
-        raise WorkdirError(f"{workdir} holds no results.json: only a finished run has a report")
+        what = "holds no results.json: only a finished run has a report" if workdir.is_dir() else "is no folder"
+        raise WorkdirError(f"{workdir} {what}")
     results = _read(workdir / "results.json", schema.validate)
     distilled = _read(workdir / "distilled.json", schema.validate_distilled)
     config = _read(workdir / "config.json")

@@ -205,6 +205,8 @@ def _check(settings: Settings) -> None:
     compare = settings.compare
     if settings.seed:
         raise ConfigError(f"config.seed = {settings.seed}: the seeds of a comparison are config.compare.seeds")
+    for budget in compare.budgets:
+        examples(budget, 10**9, 2)
     needed = {
         "distil_up_to": any(method in DISTILLED for method in compare.methods),
         "varied_at": bool(compare.noise or compare.outliers or compare.starts),
@@ -217,8 +219,6 @@ def _check(settings: Settings) -> None:
             known = ", ".join(compare.budgets)
             hint = nearest(value, compare.budgets)
             raise ConfigError(f"config.compare.{key} = {value!r}: must be one of config.compare.budgets, {known}{hint}")
-    for budget in compare.budgets:
-        examples(budget, 10**9, 2)
     if len(compare.budgets) < 2 and any(method in ACTIVE for method in compare.methods):
         raise ConfigError(
             f"config.compare.budgets = {compare.budgets}: active learning begins with the first, and needs a second"
