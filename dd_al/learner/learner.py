@@ -111,4 +111,5 @@ def make_learner(
         }
         return LearnerState(params, opt_state, own)
 
-    return Learner(model, init, train_step)
+    # As one program: outside of another, the draws of an initialisation would each be compiled by themselves.
+    return Learner(model, jax.jit(init), train_step)

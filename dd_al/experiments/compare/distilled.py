@@ -68,7 +68,9 @@ def distilled(
         starts = rows[None]
     known = settings.distill.init == "known"
     sets = lab.inits if known else 1
-    found = distil(outer_task, settings, items=items, sets=sets, workdir=workdir, starts=starts, stop=stop)
+    found = distil(
+        outer_task, settings, items=items, sets=sets, workdir=workdir, starts=starts, programs=lab.programs, stop=stop
+    )
     stop.check()
     judged = judge_sets(lab, task, settings, found.synthetic, lab.states(task))
     artefact.save(workdir.distilled, make_artefact(task, settings, found))

@@ -47,6 +47,7 @@ class Lab:
         self._compiled: dict[Hashable, Callable] = {}
         self._variants: dict[Hashable, Task] = {}
         self._flops: dict[Hashable, float] = {}
+        self.programs: dict[Hashable, Callable] = {}  # of `distil`
         self._others: dict[str, Lab] = {}
 
     def other(self, name: str) -> Lab:
@@ -56,7 +57,7 @@ class Lab:
             lab.settings = replace(self.settings, model=network(self.settings.model, name, "compare.networks"))
             learner = make_learners(lab.settings, [lab.settings.model.kind], task.shape, task.classes)
             lab.task = replace(task, learner=learner[lab.settings.model.kind], others={})
-            lab._compiled, lab._variants, lab._flops, lab._others = {}, {}, {}, {}
+            lab._compiled, lab._variants, lab._flops, lab._others, lab.programs = {}, {}, {}, {}, {}
             self._others[name] = lab
         return self._others[name]
 

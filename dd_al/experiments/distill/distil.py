@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import partial
 
@@ -34,6 +35,7 @@ def distil(
     teachers: Params | None = None,
     workdir: Workdir | None = None,
     starts: np.ndarray | None = None,
+    programs: dict[Hashable, Callable] | None = None,
     stop: Stop | None = None,
 ) -> Distillation:
     """Distils by any method of `config.distill.method`.
@@ -46,7 +48,8 @@ def distil(
       teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None,
         or where `config.teach.network` names others.
       workdir: see `optimise`.
-      starts: see `optimise`.
+      starts: see `optimise`, likewise the next.
+      programs: what earlier calls compiled.
       stop: see `optimise`.
 
     Raises:
@@ -76,6 +79,7 @@ def distil(
         workdir=workdir,
         pictures=None if workdir is None or task.table is not None else workdir.checkpoints / "snapshots",
         starts=starts,
+        programs=programs,
         stop=stop,
     )
     found = replace(found, teachers_s=teachers_s)

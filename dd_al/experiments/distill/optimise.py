@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -62,6 +62,7 @@ def optimise(
     pictures: Path | None = None,
     quick: bool = False,
     starts: np.ndarray | None = None,
+    programs: dict[Hashable, Callable] | None = None,
     stop: Stop | None = None,
 ) -> Distillation:
     """Distils ``sets`` sets side by side, from the last checkpoint if the work directory has one.
@@ -76,6 +77,8 @@ def optimise(
       pictures: folder for what the first set looks like along the way; None keeps nothing of it.
       quick: compile in half the time what then runs a little more slowly, for loops of seconds.
       starts: ``int[sets, items]``, the training rows to start from; as the settings say if None.
+      programs: what earlier calls compiled, and where this one leaves what it compiles: for calls that differ in the
+        task's key and training data, of any shapes, and in nothing else of the task. None to compile anew.
       stop: asked after every stretch; the state is saved before it raises.
 
     Raises:
@@ -83,7 +86,7 @@ def optimise(
       Interrupted: from ``stop``.
     """
     clock = time.perf_counter()
-    synthetic, start_rows = starting_sets(task, settings, items, sets, starts)
+    synthetic, start_rows = starting_sets(task, settings, items, sets, starts, programs)
     init, advance = outer_loop(task, settings, sets, select_inits)
     state = init(synthetic)
     meta = {"optimise_s": 0.0, "compile_s": 0.0}
@@ -93,9 +96,8 @@ def optimise(
     metrics = MetricsWriter(workdir.metrics, workdir.events) if workdir is not None else None
     if metrics is not None and workdir.resumed:
         metrics.resume(step)
-    _LOG.info("compiling the outer loop")
     key, data = task.key, task.train.buckets
-    compiled, compile_s = _compile(advance, (key, data, state), _compiler_options(task, quick))
+    compiled, compile_s = _compiled(task, settings, advance, (key, data, state), select_inits, quick, programs)
     meta["compile_s"] += compile_s
     if workdir is not None and stop is not None and stop.requested:
         checkpoint.save(workdir.checkpoints / "outer", step, state, meta)
@@ -205,6 +207,28 @@ def _compiler_options(task: Task, quick: bool) -> dict[str, bool | str]:
         # Its library for sums would have small networks' products in memory first, which takes twice as long.
         options["xla_cpu_experimental_ynn_fusion_type"] = "LIBRARY_FUSION_TYPE_DOT"
     return options
+
+
+def _compiled(
+    task: Task,
+    settings: DistillSettings,
+    advance: Callable,
+    arguments: tuple,
+    select_inits: int,
+    quick: bool,
+    programs: dict[Hashable, Callable] | None,
+) -> tuple[Callable, float]:
+    """The outer loop for arguments of these shapes, and the seconds of its compilation; 0 if that was done before."""
+    programs = {} if programs is None else programs
+    leaves, structure = jax.tree.flatten(arguments)
+    shapes = tuple((x.shape, str(x.dtype)) for x in leaves)
+    known = jax.random.key_data(task.key).tobytes() if settings.init == "known" else None  # its learners are constants
+    name = ("outer loop", settings, select_inits, quick, known, structure, shapes)
+    if name in programs:
+        return programs[name], 0.0
+    _LOG.info("compiling the outer loop")
+    programs[name], seconds = _compile(advance, arguments, _compiler_options(task, quick))
+    return programs[name], seconds
 
 
 def _compile(advance: Callable, arguments: tuple, options: dict[str, bool | str]) -> tuple[Callable, float]:

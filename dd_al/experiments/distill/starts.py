@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 import jax
@@ -13,12 +13,11 @@ import numpy as np
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import generator, stream
-from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, start
 from dd_al.distill.unrolled import outer_loss
 from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.task import Task, all_rates, columns, known_inits, own_rates
-from dd_al.learner.examples import minibatch
+from dd_al.learner.examples import Bucket, minibatch
 from dd_al.learner.fit import cosine
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import LearnerState
@@ -60,7 +59,12 @@ def item_shape(task: Task, settings: DistillSettings) -> tuple[int, ...]:
 
 
 def starting_sets(
-    task: Task, settings: DistillSettings, items: int, sets: int, given: np.ndarray | None = None
+    task: Task,
+    settings: DistillSettings,
+    items: int,
+    sets: int,
+    given: np.ndarray | None = None,
+    programs: dict[Hashable, Callable] | None = None,
 ) -> tuple[Synthetic, np.ndarray | None]:
     """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise).
 
@@ -73,6 +77,7 @@ def starting_sets(
       items: of a set.
       sets: how many.
       given: ``int[sets, items]``, the rows to start from, whatever the settings say of it; items have their classes.
+      programs: see `optimise`.
     """
     key, shape = stream(task.key, "start"), item_shape(task, settings)
     classes = np.asarray(balanced_classes(items, task.classes))
@@ -95,7 +100,11 @@ def starting_sets(
     if number_of_candidates(settings):
         _LOG.info("choosing the start among %d random subsets", len(raw))
         states = known_inits(task, sets) if settings.init == "known" else None
-        losses = _candidate_losses(task, settings, complete, jnp.asarray(raw), states)
+        programs, name = {} if programs is None else programs, ("candidates", settings, items)
+        if name not in programs:
+            programs[name] = jax.jit(partial(_candidate_losses, task, settings, complete))
+        found = programs[name](stream(task.key, "candidates"), task.train.buckets, jnp.asarray(raw), states)
+        losses = np.where(np.isfinite(found), found, np.inf)
         best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
         rows, raw = rows[best], raw[best]
     return jax.vmap(lambda one: complete(_values(task, one)))(jnp.asarray(raw)), rows
@@ -134,28 +143,31 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
 
 
 def _candidate_losses(
-    task: Task, settings: DistillSettings, complete: Callable, raw: jax.Array, known: LearnerState | None
-) -> np.ndarray:
-    """The loss, on real training examples, of two learners trained on each candidate: ``float32[candidates]``."""
-    key = stream(task.key, "candidates")
-    batch = minibatch(task.train, task.embed, stream(key, "batch"), jnp.zeros((), jnp.int32), CANDIDATE_BATCH)
+    task: Task,
+    settings: DistillSettings,
+    complete: Callable,
+    key: jax.Array,
+    data: tuple[Bucket, ...],
+    raw: jax.Array,
+    known: LearnerState | None,
+) -> jax.Array:
+    """The loss, on real training examples, of two learners trained on each candidate: ``float32[candidates]``.
+
+    Key and data are arguments: of constants XLA would compute what it can, slowly, while it compiles, and another
+    seed's would be another program.
+    """
+    train = task.train._replace(buckets=data)
+    batch = minibatch(train, task.embed, stream(key, "batch"), jnp.zeros((), jnp.int32), CANDIDATE_BATCH)
     fresh = jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
 
-    def loss(batch: Batch, given: LearnerState, args: tuple[jax.Array, jax.Array]) -> jax.Array:
+    def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
         index, one = args
-        states = given if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], given)
+        states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
         synthetic = own_rates(task, all_rates(task, settings, complete(_values(task, one))))
         train = differentiable_training(task.learner, parts=settings.batches)
         return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels, train=train)[0]
 
-    # Batch and learners are arguments: of constants XLA would compute what it can, slowly, while it compiles, and
-    # another seed's would be another program.
-    @jax.jit
-    def every(raw: jax.Array, batch: Batch, given: LearnerState) -> jax.Array:
-        return jax.lax.map(partial(loss, batch, given), (jnp.arange(len(raw)), raw))
-
-    losses = np.asarray(every(raw, batch, fresh if known is None else known))
-    return np.where(np.isfinite(losses), losses, np.inf)
+    return jax.lax.map(loss, (jnp.arange(len(raw)), raw))
 
 
 def _start_rows(rng: np.random.Generator, task: Task, classes: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
 """The outer loop: compiled once, resumed exactly, for every kind of set."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -90,6 +92,23 @@ def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, mon
     assert programs and cached_programs() == programs  # the one that went on is not compiled anew
     assert [line.get("event", line["step"]) for line in lines] == [2, "resume", 4, 6, 7]
     assert equal((again.synthetic, again.best_step), (whole.synthetic, whole.best_step))
+
+
+@pytest.mark.parametrize(("init", "compiled"), [("random", 1), ("known", 2)])
+def test_another_seed_and_other_texts_take_the_program_of_the_first(task, tiny_settings, init, compiled):
+    settings, programs = tiny_settings(init=init, candidates=2), {}
+    one, other = (replace(task, key=jax.random.key(seed)) for seed in (1, 2))
+    half = len(task.labels("train")) // 2
+    buckets = tuple(b._replace(targets=jnp.roll(b.targets, half // 2, axis=0)) for b in task.train.buckets)
+    other = replace(other, train=other.train._replace(buckets=buckets))
+    shared = [distilled(each, settings, programs=programs) for each in (one, other)]
+    alone = [distilled(each, settings) for each in (one, other)]
+    for ours, theirs in zip(shared, alone):
+        assert equal(ours.synthetic, theirs.synthetic) and equal(ours.best_accuracy, theirs.best_accuracy)
+        assert equal(ours.start_rows, theirs.start_rows)
+    assert not equal(shared[0].synthetic, shared[1].synthetic)
+    assert sum(name[0] == "outer loop" for name in programs) == compiled  # of known learners, a program for each
+    assert (shared[1].compile_s == 0) == (compiled == 1)
 
 
 @pytest.mark.slow
