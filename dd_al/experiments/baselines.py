@@ -14,7 +14,7 @@ import optax
 from dd_al.core.keys import generator, stream
 from dd_al.core.types import Batch
 from dd_al.experiments.learner_settings import FullSettings, RandomSettings
-from dd_al.experiments.task import Task, one_hot
+from dd_al.experiments.task import Arrays, Task, one_hot
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.learner.examples import steps_per_epoch
@@ -52,7 +52,7 @@ def fit_full(task: Task, settings: FullSettings, states: LearnerState, *, stop: 
       states: stacked initial states.
       stop: asked between epochs.
     """
-    return _fit(task, task.learner, task.embed, settings, states, "full data", stop)
+    return _fit(task, settings, states, "full data", stop)
 
 
 def fit_tuned(
@@ -79,17 +79,24 @@ def fit_finetuned(
       The learner, whose inputs are token ids, and a function that trains it.
     """
     model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
-    learner = make_learner(model, optimizer)
+    learner, title = make_learner(model, optimizer), "fine-tuned vectors"
 
     def fit() -> Trained:
         states = jax.vmap(learner.init)(keys)
-        return _fit(task, learner, lambda ids: ids, settings, states, "fine-tuned vectors", stop)
+        return _fit(replace(task, learner=learner, embed=_AsTheyAre(), table=None), settings, states, title, stop)
 
     return learner, fit
 
 
-def _fit(task, learner, embed_fn, settings: FullSettings, states: LearnerState, title: str, stop: Stop) -> Trained:
-    per_epoch, epochs, init, advance = full_training(task, learner, embed_fn, settings)
+class _AsTheyAre(NamedTuple):
+    """Examples for a network that reads them as they are held."""
+
+    def __call__(self, raw: jax.Array) -> jax.Array:
+        return raw
+
+
+def _fit(task: Task, settings: FullSettings, states: LearnerState, title: str, stop: Stop) -> Trained:
+    per_epoch, epochs, init, advance = full_training(task, settings)
     total, advance, rate = per_epoch * epochs, jax.jit(advance), np.float32(settings.rate)
     state = init(states)
     keys = jax.random.split(stream(task.key, "full_training"), jax.tree.leaves(states)[0].shape[0])
@@ -99,33 +106,31 @@ def _fit(task, learner, embed_fn, settings: FullSettings, states: LearnerState, 
     curve = []
     with Progress(total, title) as progress:
         for before, until in zip([0, *points], points):
-            state, now = advance(rate, keys, state, np.int32(until))
+            state, now = advance(task.arrays, rate, keys, state, np.int32(until))
             curve.append(np.asarray(now))
             progress.update(until - before, validation_accuracy=float(curve[-1].mean()))
             stop.check(f"the same command trains again: {title}")
     return Trained(state.best, np.asarray(points), np.stack(curve), np.asarray(state.best_step))
 
 
-def full_training(
-    task: Task, learner: Learner, embed_fn: Callable, settings: FullSettings
-) -> tuple[int, int, Callable, Callable]:
-    """Steps in an epoch, epochs, and `fit.fitting` on all of the data, whose ``advance`` takes the rate first.
+def full_training(task: Task, settings: FullSettings) -> tuple[int, int, Callable, Callable]:
+    """Steps in an epoch, epochs, and `fit.fitting` on all of the data, whose ``advance`` takes two arguments first.
 
-    The rate is an argument, so that one program serves all rates.
+    They are `Task.arrays` and the rate, so that one program serves all rates, and all seeds.
     """
     per_epoch = steps_per_epoch(task.train, settings.batch_size)
     epochs = max(settings.epochs, -(-settings.min_steps // per_epoch))
 
-    def make(rate: float | jax.Array) -> tuple[Callable, Callable]:
+    def make(task: Task, rate: float | jax.Array) -> tuple[Callable, Callable]:
         return fitting(
-            learner, task.train, task.validation, embed_fn, batch_size=settings.batch_size,
+            task.learner, task.train, task.validation, task.embed, batch_size=settings.batch_size,
             schedule=cosine(rate, per_epoch * epochs),
         )  # fmt: skip
 
-    def advance(rate: jax.Array, keys: jax.Array, state: FitState, until: jax.Array) -> tuple[FitState, jax.Array]:
-        return make(rate)[1](keys, state, until)
+    def advance(data: Arrays, rate: jax.Array, keys: jax.Array, state: FitState, until: jax.Array):
+        return make(task.given(data), rate)[1](keys, state, until)
 
-    return per_epoch, epochs, make(0.0)[0], advance
+    return per_epoch, epochs, make(task, 0.0)[0], advance
 
 
 def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:

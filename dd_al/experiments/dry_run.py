@@ -123,9 +123,9 @@ def _timed(function: Callable, *args: Any) -> float:
 
 
 def _full(task: Task, settings: Settings, inits: int) -> Stage:
-    per_epoch, epochs, init, advance = full_training(task, task.learner, task.embed, settings.full)
+    per_epoch, epochs, init, advance = full_training(task, settings.full)
     total, states, keys = per_epoch * epochs, init(task.inits("evaluation", inits)), jax.random.split(task.key, inits)
-    args = np.float32(settings.full.rate), keys, states
+    args = task.arrays, np.float32(settings.full.rate), keys, states
     looking = _timed(advance, *args, np.int32(0))
     step = max(_timed(advance, *args, np.int32(_STEPS)) - looking, 0.0) / _STEPS
     return Stage("all data", f"{inits} networks, {total:,} steps", total * step + epochs * looking)

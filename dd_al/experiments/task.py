@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from dd_al.experiments.pieces import word_pieces
 from dd_al.experiments.sentences import sentence_vectors
 from dd_al.experiments.settings import Settings
 from dd_al.learner import optimizers
-from dd_al.learner.examples import Examples, make_examples, whole
+from dd_al.learner.examples import Bucket, Examples, make_examples, whole
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
 from dd_al.models.averaging import averaging
 from dd_al.models.base import Model
@@ -38,6 +38,21 @@ from dd_al.models.transformer import transformer
 
 _LOG = logging.getLogger(__name__)
 _PER_BUCKET = 512  # training examples below which a length bucket saves less than its compilation costs
+
+
+class Arrays(NamedTuple):
+    """What programs read of a task, to be handed to them.
+
+    Arrays that a program closes over are written into it: with a table of word vectors it takes seconds more to
+    compile, and megabytes in the cache.
+
+    Attributes:
+      train: its buckets; those of validation are small, and read before there are programs.
+      embed: `Task.embed`, whose arrays are leaves.
+    """
+
+    train: tuple[Bucket, ...]
+    embed: Callable[[jax.Array], Any]
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,20 @@ class Task:
     def numbers(self) -> int:
         """What is stored of one real example: ids of words, pixels, or the numbers of a row."""
         return math.prod(self.raw["train"].shape[1:])
+
+    @property
+    def arrays(self) -> Arrays:
+        """Arguments of programs that begin with `given`."""
+        return Arrays(self.train.buckets, self.embed)
+
+    def given(self, arrays: Arrays) -> Task:
+        """The task with a program's arguments in the place of its own arrays."""
+        return replace(
+            self,
+            train=self.train._replace(buckets=arrays.train),
+            embed=arrays.embed,
+            table=None if self.table is None else arrays.embed.table,
+        )
 
     def examples(self, split: str) -> Examples:
         """A split on the device, in one bucket: it is read once, and each bucket is a program to compile."""

@@ -86,8 +86,8 @@ def _judge_full(lab: Lab, task: Task, workdir: Workdir | None, stop: Stop) -> Ju
         fits.append((fit() if workdir is None else record.stage(workdir, _stage(rate), fit)[0], rate))
     trained, rate = max(fits, key=lambda one: one[0].accuracy.max(0).mean())
     total, size = int(trained.steps[-1]), settings.full.batch_size
-    per_epoch, _, init, advance = full_training(task, task.learner, task.embed, settings.full)
-    args = np.float32(rate), jax.random.split(task.key, lab.inits), init(lab.states(task))
+    per_epoch, _, init, advance = full_training(task, settings.full)
+    args = task.arrays, np.float32(rate), jax.random.split(task.key, lab.inits), init(lab.states(task))
     _, looking = lab.run("advance", advance, *args, np.int32(0))
     _, epoch = lab.run("advance", advance, *args, np.int32(per_epoch))
     step = lab.count("minibatch", lambda: costs.minibatch_step(task, size))

@@ -77,8 +77,8 @@ def optimise(
       pictures: folder for what the first set looks like along the way; None keeps nothing of it.
       quick: compile in half the time what then runs a little more slowly, for loops of seconds.
       starts: ``int[sets, items]``, the training rows to start from; as the settings say if None.
-      programs: what earlier calls compiled, and where this one leaves what it compiles: for calls that differ in the
-        task's key and training data, of any shapes, and in nothing else of the task. None to compile anew.
+      programs: what earlier calls compiled, and where this one leaves what it compiles: for calls whose tasks differ in
+        nothing but the key and the training data. None to compile anew.
       stop: asked after every stretch; the state is saved before it raises.
 
     Raises:
@@ -96,7 +96,7 @@ def optimise(
     metrics = MetricsWriter(workdir.metrics, workdir.events) if workdir is not None else None
     if metrics is not None and workdir.resumed:
         metrics.resume(step)
-    key, data = task.key, task.train.buckets
+    key, data = task.key, task.arrays
     compiled, compile_s = _compiled(task, settings, advance, (key, data, state), select_inits, quick, programs)
     meta["compile_s"] += compile_s
     if workdir is not None and stop is not None and stop.requested:
@@ -178,7 +178,7 @@ def timed_step(
     """
     synthetic, _ = starting_sets(task, replace(settings, candidates=1), items, sets)
     init, advance = outer_loop(task, settings, sets, select_inits)
-    key, data, state = task.key, task.train.buckets, init(synthetic)
+    key, data, state = task.key, task.arrays, init(synthetic)
     compiled, compile_s = _compile(advance, (key, data, state), _compiler_options(task, False))
 
     def seconds(until: int, look: bool) -> float:

@@ -19,8 +19,8 @@ from dd_al.distill.pool import Pool, make_pool
 from dd_al.distill.synthetic import Synthetic, as_batch, rates
 from dd_al.distill.unrolled import unrolled
 from dd_al.experiments.distill.settings import DistillSettings
-from dd_al.experiments.task import Task, known_inits, learned_columns
-from dd_al.learner.examples import Bucket, minibatch
+from dd_al.experiments.task import Arrays, Task, known_inits, learned_columns
+from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import Learner, LearnerState
@@ -81,8 +81,8 @@ def make_outer_optimizer(settings: DistillSettings) -> optax.GradientTransformat
 def outer_loop(task: Task, settings: DistillSettings, sets: int, select_inits: int) -> tuple[Callable, Callable]:
     """``init(synthetic) -> LoopState`` and ``advance(key, data, state, until, look) -> (state, Means, validation)``.
 
-    The key of the run and the buckets of the training data are arguments: other ones of the same shapes need not be
-    compiled anew. Validation is ``float32[sets, judges]``, zero where it is not to be looked at.
+    The key of the run and `Task.arrays` are arguments: other ones of the same shapes need not be compiled anew.
+    Validation is ``float32[sets, judges]``, zero where it is not to be looked at.
 
     Args:
       task: data and learner.
@@ -138,16 +138,16 @@ def outer_loop(task: Task, settings: DistillSettings, sets: int, select_inits: i
             **common,
         )
 
-    def one_step(key: jax.Array, data: tuple[Bucket, ...], index: jax.Array, outer: OuterState):
-        key, train = jax.random.fold_in(key, index), task.train._replace(buckets=data)
-        batch = minibatch(train, task.embed, stream(key, "real_batch"), outer.step, settings.batch_size)
+    def one_step(task: Task, key: jax.Array, index: jax.Array, outer: OuterState):
+        key = jax.random.fold_in(key, index)
+        batch = minibatch(task.train, task.embed, stream(key, "real_batch"), outer.step, settings.batch_size)
         if settings.word_dropout:
             keys = jax.random.split(stream(key, "word_dropout", outer.step), len(batch.inputs))
             dropped = tuple(drop_words(k, x, settings.word_dropout) for k, x in zip(keys, batch.inputs))
             batch = batch._replace(inputs=dropped)
         return method(index)[1](stream(key, "outer", outer.step), outer, batch)
 
-    def validate(key: jax.Array, index: jax.Array, outer: OuterState) -> jax.Array:
+    def validate(task: Task, key: jax.Array, index: jax.Array, outer: OuterState) -> jax.Array:
         """The accuracy of every judge: `select_inits` fresh ones of every learner, or the known one."""
         scores = []
         for student in students(index):
@@ -168,12 +168,12 @@ def outer_loop(task: Task, settings: DistillSettings, sets: int, select_inits: i
         outer = jax.vmap(lambda i, s, key: method(i)[0](s, key))(indices, synthetic, keys)
         return LoopState(outer, synthetic, jnp.full(sets, -1.0, jnp.float32), jnp.zeros(sets, jnp.int32))
 
-    def advance(key: jax.Array, data: tuple[Bucket, ...], state: LoopState, until: jax.Array, look: jax.Array):
-        first = state.outer.step[0]
+    def advance(key: jax.Array, data: Arrays, state: LoopState, until: jax.Array, look: jax.Array):
+        first, given = state.outer.step[0], task.given(data)
 
         def body(_, carry):
             outer, means = carry
-            outer, info = jax.vmap(one_step, (None, None, 0, 0))(key, data, indices, outer)
+            outer, info = jax.vmap(partial(one_step, given, key))(indices, outer)
             seen = Means(info.loss, info.accuracy, info.grad_norm, 1.0 - info.finite)
             # A step that was skipped has no numbers worth averaging.
             kept = jax.tree.map(lambda x: jnp.where(info.finite, x, 0.0), seen)._replace(skipped=seen.skipped)
@@ -186,7 +186,7 @@ def outer_loop(task: Task, settings: DistillSettings, sets: int, select_inits: i
 
         def looked() -> jax.Array:
             # One set after the other: their learners together would hold sets times the memory.
-            return jax.lax.map(lambda args: validate(key, *args), (indices, outer))
+            return jax.lax.map(lambda args: validate(given, key, *args), (indices, outer))
 
         shape = jax.eval_shape(looked)
         validation = jax.lax.cond(look, looked, lambda: jnp.zeros(shape.shape, shape.dtype))

@@ -13,11 +13,12 @@ import numpy as np
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import generator, stream
+from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, start
 from dd_al.distill.unrolled import outer_loss
 from dd_al.experiments.distill.settings import DistillSettings
-from dd_al.experiments.task import Task, all_rates, columns, known_inits, own_rates
-from dd_al.learner.examples import Bucket, minibatch
+from dd_al.experiments.task import Arrays, Task, all_rates, columns, known_inits, own_rates
+from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import LearnerState
@@ -102,8 +103,10 @@ def starting_sets(
         states = known_inits(task, sets) if settings.init == "known" else None
         programs, name = {} if programs is None else programs, ("candidates", settings, items)
         if name not in programs:
-            programs[name] = jax.jit(partial(_candidate_losses, task, settings, complete))
-        found = programs[name](stream(task.key, "candidates"), task.train.buckets, jnp.asarray(raw), states)
+            programs[name] = jax.jit(partial(_judges, task)), jax.jit(partial(_losses, task, settings, classes))
+        judges, losses_of = programs[name]
+        batch, fresh = judges(task.arrays, stream(task.key, "candidates"))
+        found = losses_of(task.arrays, jnp.asarray(raw), batch, fresh if states is None else states)
         losses = np.where(np.isfinite(found), found, np.inf)
         best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
         rows, raw = rows[best], raw[best]
@@ -142,28 +145,35 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
     return synthetic._replace(attention_logits=jnp.zeros(attention.shape))
 
 
-def _candidate_losses(
+def _judges(task: Task, data: Arrays, key: jax.Array) -> tuple[Batch, LearnerState]:
+    """Real training examples, and two fresh learners, that candidates are judged by."""
+    task, first = task.given(data), jnp.zeros((), jnp.int32)
+    batch = minibatch(task.train, task.embed, stream(key, "batch"), first, CANDIDATE_BATCH)
+    return batch, jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
+
+
+def _losses(
     task: Task,
     settings: DistillSettings,
-    complete: Callable,
-    key: jax.Array,
-    data: tuple[Bucket, ...],
+    classes: np.ndarray,
+    data: Arrays,
     raw: jax.Array,
-    known: LearnerState | None,
+    batch: Batch,
+    given: LearnerState,
 ) -> jax.Array:
-    """The loss, on real training examples, of two learners trained on each candidate: ``float32[candidates]``.
+    """The loss, on real training examples, of learners trained on each candidate: ``float32[candidates]``.
 
-    Key and data are arguments: of constants XLA would compute what it can, slowly, while it compiles, and another
-    seed's would be another program.
+    Batch and learners are arguments: of constants XLA would compute what it can, slowly, while it compiles, and
+    another seed's would be another program.
     """
-    train = task.train._replace(buckets=data)
-    batch = minibatch(train, task.embed, stream(key, "batch"), jnp.zeros((), jnp.int32), CANDIDATE_BATCH)
-    fresh = jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
+    task = task.given(data)
 
     def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
         index, one = args
-        states = fresh if known is None else jax.tree.map(lambda x: x[index // settings.candidates][None], known)
-        synthetic = own_rates(task, all_rates(task, settings, complete(_values(task, one))))
+        known = settings.init == "known"  # each set has its own learner, else all have the same
+        states = jax.tree.map(lambda x: x[index // settings.candidates][None], given) if known else given
+        begun = _start_one(task, settings, jnp.asarray(classes), _values(task, one))
+        synthetic = own_rates(task, all_rates(task, settings, begun))
         train = differentiable_training(task.learner, parts=settings.batches)
         return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels, train=train)[0]
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from dd_al.core.errors import ConfigError, Interrupted, UserError
+from dd_al.experiments.baselines import full_training
 from dd_al.experiments.distill import optimise as module
 from dd_al.experiments.distill.optimise import optimise
-from dd_al.experiments.distill.outer_loop import train_on
+from dd_al.experiments.distill.outer_loop import outer_loop, train_on
 from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.distill.starts import number_of_items, starting_sets
 from dd_al.experiments.task import known_inits
@@ -179,3 +180,18 @@ def test_single_bad_steps_are_survived_and_a_stretch_of_them_is_not(task, tiny_s
 def test_divergence_is_said(task, tiny_settings):
     with pytest.raises(UserError, match=r"distillation diverged.*lower config.distill.rate"):
         distilled(task, tiny_settings(inner_rate=1e38))
+
+
+def constants(function, *arguments):
+    return {x.shape for x in jax.make_jaxpr(function)(*arguments).consts}
+
+
+def test_tables_are_handed_to_programs_rather_than_written_into_them(task, tiny_settings):
+    settings = tiny_settings()
+    assert task.table.shape in constants(lambda ids: task.embed(ids), task.raw["train"])  # the check can fail
+    synthetic, _ = starting_sets(task, settings.distill, 2, 1)
+    init, advance = outer_loop(task, settings.distill, 1, 2)
+    assert task.table.shape not in constants(advance, task.key, task.arrays, init(synthetic), 1, True)
+    _, _, init, advance = full_training(task, settings.full)
+    state, keys = init(task.inits("any", 2)), jax.random.split(task.key, 2)
+    assert task.table.shape not in constants(advance, task.arrays, np.float32(1), keys, state, np.int32(1))
