@@ -3,10 +3,10 @@
 python -m dd_al.main --config=configs/sst_compare.py --workdir=runs/compare
 
 Expect, on SST-2's test split: all data 83.6 %; 8 distilled sentences 82 %, made with 1,038 bought labels 80 %; 70
-bought ones 69 to 71 %, 1,038 of them 80 to 82 %. Half an hour to an hour on two cores, 4 GB of memory; slices may
-run elsewhere.
+bought ones 69 to 71 %, 1,038 of them 80 to 82 %. Half an hour on two cores, 4 GB of memory; slices may run
+elsewhere.
 
-:classes=5 is SST-5; :quick=true a small one (two to four minutes); :stability=true asks for wrong labels, outliers,
+:classes=5 is SST-5; :quick=true a small one (two minutes); :stability=true asks for wrong labels, outliers,
 other seed sets and other networks; :verdict=true has the ten seeds that a verdict takes, fewer methods, and distils
 for as long as sst_distill.py (40 minutes as two slices, a core each).
 """
