@@ -22,6 +22,11 @@ socket.getaddrinfo = socket.socket.connect = socket.socket.connect_ex = closed
 """
 
 
+def pytest_addoption(parser):
+    """For tests/test_golden.py, which says when."""
+    parser.addoption("--write_golden", action="store_true", help="write tests/golden.json again instead of testing it")
+
+
 def pytest_configure(config):
     """What tests compile runs once or twice: XLA's older code for CPUs compiles in half the time and runs no faster.
 
