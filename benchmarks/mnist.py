@@ -23,8 +23,8 @@ import numpy as np
 
 from dd_al.core.settings import from_config
 from dd_al.data import images
+from dd_al.distill.synthetic import train_on
 from dd_al.experiments.distill.optimise import optimise
-from dd_al.experiments.distill.outer_loop import train_on
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import known_inits, make_task
 from dd_al.io.workdir import open_workdir

@@ -86,7 +86,8 @@ CASES = {
     "train": ("sst_full.py", WORDS),
     "active": (
         "sst_active.py",
-        WORDS | {"active.queries": "random,variation_ratio,bald,badge,batch_bald,contrastive,rect", "active.seeds": "3,5"},
+        WORDS
+        | {"active.queries": "random,variation_ratio,bald,badge,batch_bald,contrastive,rect", "active.seeds": "3,5"},
     ),
     "transfer": ("sst_transfer.py", WORDS | TRIED),
     "table": (
@@ -113,7 +114,8 @@ CASES = {
         "moons.py:study=all",
         MOONS
         | {
-            "study.networks": "mlp:depth=0,mlp:depth=1", "study.published": "none", "study.restarts": 2, "study.curve_restarts": 1,
+            "study.networks": "mlp:depth=0,mlp:depth=1", "study.published": "none", "study.restarts": 2,
+            "study.curve_restarts": 1,
             "study.curves": "inner steps:distill.steps=1|2; distill.items=4|8; distill.batches=1|2",
         },
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -10,6 +11,8 @@ import jax.numpy as jnp
 
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch, as_inputs
+from dd_al.learner.learner import Learner, LearnerState
+from dd_al.learner.train_on_set import train_on_set
 
 LABELS = ("soft", "hard", "unrestricted")
 
@@ -62,6 +65,37 @@ def as_batch(synthetic: Synthetic, labels: str = "soft") -> Batch:
 def rates(synthetic: Synthetic) -> jax.Array:
     """The learning rates, ``float32[steps, layers]``."""
     return jnp.exp(synthetic.log_rates)
+
+
+def train_on(
+    learner: Learner,
+    synthetic: Synthetic,
+    states: LearnerState,
+    labels: str = "soft",
+    first: int | jax.Array = 0,
+    until: int | jax.Array | None = None,
+    *,
+    parts: int = 1,
+) -> LearnerState:
+    """Trains stacked learners on a distilled set by its own schedule; of several sets, learner ``i`` on the ``i``-th.
+
+    Args:
+      learner: network and optimizer, whose layers the set's rates are for.
+      synthetic: a set, or stacked ones, which learners are dealt to in turn.
+      states: where training starts, stacked.
+      labels: see `targets`.
+      first: steps that were taken before.
+      until: the step to stop at; that of the last rate if None.
+      parts: see `dd_al.learner.unroll.part_of`.
+    """
+    own = synthetic.log_rates.ndim == 3
+    if own and len(synthetic.log_rates) == 1:
+        own, synthetic = False, jax.tree.map(lambda x: x[0], synthetic)
+    elif own:
+        count = jax.tree.leaves(states)[0].shape[0]
+        synthetic = jax.tree.map(lambda x: jnp.asarray(x)[jnp.arange(count) % len(x)], synthetic)
+    batch = jax.vmap(partial(as_batch, labels=labels))(synthetic) if own else as_batch(synthetic, labels)
+    return train_on_set(learner, batch, rates(synthetic), states, first, until, parts=parts, own=own)
 
 
 def balanced_classes(items: int, classes: int) -> jax.Array:

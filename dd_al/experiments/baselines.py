@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -18,9 +20,10 @@ from dd_al.experiments.task import Arrays, Task, one_hot
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.learner.examples import steps_per_epoch
-from dd_al.learner.fit import FitState, along, cosine, fitting
-from dd_al.learner.learner import Learner, LearnerState, make_learner
-from dd_al.learner.predict import accuracy, for_each_learner
+from dd_al.learner.fit import FitState, cosine, fitting
+from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
+from dd_al.learner.predict import accuracy
+from dd_al.learner.train_on_set import along, train_on_set
 from dd_al.models.base import Params
 from dd_al.models.embedding import tuned_embedding
 
@@ -163,22 +166,22 @@ def balanced_draw(rng: np.random.Generator, by_class: list[np.ndarray], items: i
     return np.asarray(picks)
 
 
-def fit_constant(
+def choose_schedule(
     task: Task,
     settings: RandomSettings,
-    batches: Batch,
+    batch: Batch,
     states: LearnerState,
     *,
     stop: Stop,
     title: str = "random subsets",
     train: Callable | None = None,
 ) -> Trained:
-    """Trains on small sets with the best constant rate, length and dropout that validation finds for them.
+    """Trains on small sets with the constant rate, number of steps and dropout that validation finds best for them.
 
     Args:
       task: the data and the learner.
-      settings: the rates and steps to choose among.
-      batches: one set per state, as `random_batches` makes them.
+      settings: the grid to choose from.
+      batch: a set for every state, as `random_batches` makes them, or one for all of them.
       states: stacked initial states.
       stop: asked between schedules.
       title: of the progress bar.
@@ -190,59 +193,44 @@ def fit_constant(
     """
     steps = np.asarray(sorted(settings.steps))
     train = train or constant_training(task, settings)
+    batch = for_each(states, batch) if batch.targets.ndim == 2 else batch
     best: tuple[float, Trained] | None = None
     with Progress(len(settings.dropout) * len(settings.rates), title) as progress:
-        for dropout in settings.dropout:
-            for rate in settings.rates:
-                params, curve = train(task.key, batches, states, rate, dropout)  # [points, draws]
-                means = np.asarray(curve).mean(1)
-                at = int(means.argmax())
-                if best is None or means[at] > best[0]:
-                    chosen = jax.tree.map(lambda x, at=at: x[at], params)
-                    best = (
-                        means[at],
-                        Trained(chosen, steps, np.asarray(curve), np.asarray([rate, steps[at], dropout], np.float64)),
-                    )
-                progress.update(1, best=float(best[0]))
-                stop.check(f"the same command trains again: {title}")
+        for dropout, rate in itertools.product(settings.dropout, settings.rates):
+            params, curve = train(task.key, batch, states, rate, dropout)  # [points, draws]
+            means = np.asarray(curve).mean(1)
+            at = int(means.argmax())
+            if best is None or means[at] > best[0]:
+                chosen = np.asarray([rate, steps[at], dropout], np.float64)
+                found = jax.tree.map(lambda x, at=at: x[at], params)
+                best = means[at], Trained(found, steps, np.asarray(curve), chosen)
+            progress.update(1, best=float(best[0]))
+            stop.check(f"the same command trains again: {title}")
     return best[1]
 
 
-def fit_set(
-    task: Task, settings: RandomSettings, batch: Batch, states: LearnerState, *, stop: Stop, title: str
-) -> Trained:
-    """`fit_constant` of every learner on the same small set, without dropout.
-
-    Args:
-      task: the data and the learner.
-      settings: the rates and steps to choose among.
-      batch: the set.
-      states: stacked initial states.
-      stop: asked between schedules.
-      title: of the progress bar.
-    """
-    batches = for_each(states, batch)
-    return fit_constant(task, replace(settings, dropout=(False,)), batches, states, stop=stop, title=title)
-
-
 def for_each(states: LearnerState, batch: Batch) -> Batch:
-    """The same set for each of stacked states, as `fit_constant` takes them."""
+    """The same set for each of stacked states."""
     count = jax.tree.leaves(states)[0].shape[0]
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), batch)
 
 
-def constant_steps(task: Task, key: jax.Array, batches: Batch, rate: jax.Array, dropout: bool) -> Callable:
-    """``step(index, states) -> states`` of stacked learners, each on a batch of its own, at one rate."""
-    draws = jnp.arange(batches.targets.shape[0])
+def at_constant_rate(
+    task: Task, key: jax.Array, batches: Batch, rate: jax.Array, dropout: bool, steps: int
+) -> Callable[..., LearnerState]:
+    """``train(states, first=0, until=steps) -> states`` of stacked learners, each on a set of its own, at one rate.
 
-    def body(step: jax.Array, states: LearnerState) -> LearnerState:
-        def one_step(state: LearnerState, batch: Batch, draw: jax.Array) -> LearnerState:
-            masks = stream(jax.random.fold_in(key, draw), "random_dropout", step) if dropout else None
-            return task.learner.train_step(masks, state, batch, jnp.full(len(state.params), rate))
-
-        return for_each_learner(task.learner.model, one_step)(states, batches, draws)
-
-    return body
+    Args:
+      task: whose learner trains.
+      key: of the run; it drives dropout.
+      batches: a set for every learner, with a leading axis.
+      rate: ``float[]``, of every layer and step.
+      dropout: whether it is on.
+      steps: that there are at most.
+    """
+    draws, groups = len(batches.targets), len(layers(task.learner.model))
+    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(draws)) if dropout else None
+    return partial(train_on_set, task.learner, batches, jnp.full((draws, steps, groups), rate), keys=keys, own=True)
 
 
 def constant_training(task: Task, settings: RandomSettings) -> Callable:
@@ -250,14 +238,13 @@ def constant_training(task: Task, settings: RandomSettings) -> Callable:
 
     The key is that of the run, ``Task.key``: an argument, so that runs with other seeds need not be compiled anew.
     """
-    steps = jnp.asarray(sorted(settings.steps))
+    steps = sorted(settings.steps)
+
+    def look(state: LearnerState) -> tuple[Params, jax.Array]:
+        return state.params, accuracy(task.learner.model, state.params, task.validation, task.embed)
 
     def train(key: jax.Array, batches: Batch, states: LearnerState, rate: jax.Array, dropout: bool):
-        body = constant_steps(task, key, batches, rate, dropout)
-
-        def look(state: LearnerState) -> tuple[Params, jax.Array]:
-            return state.params, accuracy(task.learner.model, state.params, task.validation, task.embed)
-
-        return along(body, states, steps, look)[1]
+        advance = at_constant_rate(task, key, batches, rate, dropout, steps[-1])
+        return along(advance, states, jnp.asarray(steps), look)[1]
 
     return jax.jit(train, static_argnums=4)

@@ -15,7 +15,7 @@ from dd_al.core.keys import stream
 from dd_al.core.types import Batch, TextInputs
 from dd_al.coreset.methods import prototypes, select
 from dd_al.distill.synthetic import balanced_classes
-from dd_al.experiments.baselines import Trained, batches_of, fit_constant, for_each
+from dd_al.experiments.baselines import Trained, batches_of, choose_schedule
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, one_hot
 from dd_al.io.signals import Stop
@@ -100,9 +100,9 @@ def fit_chosen(
       full: trained learners.
       states: stacked initial states.
       stop: asked between schedules.
-      train: see `fit_constant`.
+      train: see `choose_schedule`.
     """
     batch = choose(task, settings, name, items, full)
     _LOG.info("%s: %d of %d examples", name, len(batch.targets), len(task.raw["train"]))
     title = name.replace("_", " ")
-    return fit_constant(task, settings.random, for_each(states, batch), states, stop=stop, title=title, train=train)
+    return choose_schedule(task, settings.random, batch, states, stop=stop, title=title, train=train)

@@ -20,7 +20,7 @@ from dd_al.core.keys import stream
 from dd_al.data import images, sources, tables
 from dd_al.experiments.active.loop import configured_loop
 from dd_al.experiments.active.start import Plan, plan_of
-from dd_al.experiments.baselines import batches_of, constant_steps, for_each, full_training
+from dd_al.experiments.baselines import at_constant_rate, batches_of, for_each, full_training
 from dd_al.experiments.compare.acquire import counts_of
 from dd_al.experiments.compare.distilled import distillation
 from dd_al.experiments.compare.judge import training_steps
@@ -136,7 +136,7 @@ def _subsets(task: Task, settings: Settings, items: int, inits: int) -> Stage:
     batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, np.arange(items)[None])))
 
     def train(key: jax.Array, states: Any) -> Any:
-        return jax.lax.fori_loop(0, _STEPS, constant_steps(task, key, batches, jnp.float32(1e-3), False), states)
+        return at_constant_rate(task, key, batches, jnp.float32(1e-3), False, _STEPS)(states)
 
     step = _timed(train, task.key, states) / _STEPS
     schedules, sets = len(random.rates) * len(random.dropout), 1 + len(settings.coreset.methods or ())
@@ -203,7 +203,7 @@ def _real_sets(task: Task, settings: Settings, sizes: Sequence[int], inits: int)
     batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, np.arange(size)[None])))
 
     def train(key: jax.Array, states: Any) -> Any:
-        return jax.lax.fori_loop(0, _STEPS, constant_steps(task, key, batches, jnp.float32(1e-3), True), states)
+        return at_constant_rate(task, key, batches, jnp.float32(1e-3), True, _STEPS)(states)
 
     step = _timed(train, task.key, states) / _STEPS / size  # for one example
     whole = sum(count for count in sizes if count <= max(size, compare.full_batch))

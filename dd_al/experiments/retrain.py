@@ -16,8 +16,7 @@ from dd_al.core.keys import stream
 from dd_al.core.settings import from_config
 from dd_al.data.minilm_files import EncoderFiles, EncoderSettings
 from dd_al.data.text import Vocabulary
-from dd_al.distill.synthetic import Synthetic
-from dd_al.experiments.distill.outer_loop import train_on
+from dd_al.distill.synthetic import Synthetic, train_on
 from dd_al.experiments.learner_settings import LearnerSettings, ModelSettings
 from dd_al.experiments.sentences import encoder_of, sentence_features
 from dd_al.experiments.task import make_model, make_optimizer
@@ -153,7 +152,7 @@ def retrain(
     # The rates of further networks that the set was distilled for come behind those of its own.
     synthetic = synthetic._replace(log_rates=synthetic.log_rates[..., : len(artefact.spec["layers"])])
     spec = artefact.spec
-    train = partial(train_sets, learner, labels=spec.get("targets", "soft"), parts=spec.get("batches", 1))
+    train = partial(train_on, learner, labels=spec.get("targets", "soft"), parts=spec.get("batches", 1))
     trained = jax.jit(train)(synthetic, states)
     params = jax.tree.map(np.asarray, trained.params)
     return TextLearners(
@@ -166,19 +165,6 @@ def retrain(
         spec.get("encoder"),
         encoder_dir,
     )
-
-
-def train_sets(
-    learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft", *, parts: int = 1
-) -> LearnerState:
-    """Trains stacked learners on stacked sets: all on the only one, or learner ``i`` on set ``i`` (modulo sets)."""
-    train = partial(train_on, learner, labels=labels, parts=parts)
-    sets, count = synthetic.inputs.shape[0], jax.tree.leaves(states)[0].shape[0]
-    if sets == 1:
-        return train(jax.tree.map(lambda x: x[0], synthetic), states)
-    own = jax.tree.map(lambda x: jnp.asarray(x)[np.arange(count) % sets], synthetic)
-    alone = jax.tree.map(lambda x: x[:, None], states)
-    return jax.tree.map(lambda x: x[:, 0], jax.vmap(train)(own, alone))
 
 
 def synthetic_of(artefact: Artefact) -> Synthetic:

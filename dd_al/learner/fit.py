@@ -38,28 +38,6 @@ def cosine(rate: float, steps: int) -> Callable[[jax.Array], jax.Array]:
     return lambda step: rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(step / steps, 1.0)))
 
 
-def along(step: Callable, state: Any, points: jax.Array, look: Callable) -> tuple[Any, Any]:
-    """Trains up to each of some numbers of steps, and looks there.
-
-    Args:
-      step: ``step(index, state) -> state``, the ``index``-th step from 0.
-      state: where training starts.
-      points: ``int[points]``, rising.
-      look: ``look(state)``, what is wanted of each point.
-
-    Returns:
-      The last state, and the looks, stacked.
-    """
-
-    def stretch(carry: tuple[jax.Array, Any], until: jax.Array):
-        first, state = carry
-        state = jax.lax.fori_loop(first, until, step, state)
-        return (until, state), look(state)
-
-    (_, state), looks = jax.lax.scan(stretch, (jnp.zeros((), points.dtype), state), points)
-    return state, looks
-
-
 def fitting(
     learner: Learner,
     train: Examples,

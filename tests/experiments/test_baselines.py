@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from dd_al.experiments.baselines import fit_constant, fit_full, random_batches
+from dd_al.experiments.baselines import choose_schedule, fit_full, random_batches
 from dd_al.experiments.learner_settings import FullSettings, RandomSettings
 from dd_al.io.signals import Stop
 
@@ -52,7 +52,8 @@ def test_random_subsets_of_any_size(task, items):
 
 def test_random_subsets_train_with_the_best_of_the_schedules(task):
     settings = RandomSettings(steps=(8, 2), rates=(1e-6, 3e-2))
-    found = fit_constant(task, settings, random_batches(task, task.key, 6, 2), task.inits("evaluation", 2), stop=Stop())
+    subsets, states = random_batches(task, task.key, 6, 2), task.inits("evaluation", 2)
+    found = choose_schedule(task, settings, subsets, states, stop=Stop())
     rate, steps, _ = found.chosen.tolist()
     assert rate == pytest.approx(3e-2) and int(steps) in (2, 8)
     assert found.steps.tolist() == [2, 8] and found.accuracy.shape == (2, 2)

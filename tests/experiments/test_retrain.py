@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dd_al.core.errors import DataError, UserError
+from dd_al.distill.synthetic import train_on
 from dd_al.experiments.distill.optimise import optimise
-from dd_al.experiments.distill.outer_loop import train_on
 from dd_al.experiments.distill.run import make_artefact
 from dd_al.experiments.record import predicting
 from dd_al.experiments.retrain import nearest_words, retrain

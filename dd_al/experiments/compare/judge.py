@@ -13,15 +13,13 @@ import numpy as np
 from dd_al.active.loop import LoopState
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
-from dd_al.distill.synthetic import Synthetic, as_batch, rates
-from dd_al.experiments.baselines import batches_of, constant_steps, for_each
+from dd_al.distill.synthetic import Synthetic, as_batch, train_on
+from dd_al.experiments.baselines import at_constant_rate, batches_of, for_each
 from dd_al.experiments.compare import costs
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, own_rates
 from dd_al.learner.learner import LearnerState
-from dd_al.learner.predict import for_each_learner
-from dd_al.learner.unroll import part_of
 from dd_al.models.base import Params
 
 
@@ -85,7 +83,7 @@ def _whole(lab: Lab, task: Task, batch: Batch, states: LearnerState) -> Judged:
     batches = for_each(states, batch)
 
     def program(key, batches, states, rate, first, until, dropout):
-        return jax.lax.fori_loop(first, until, constant_steps(lab.task, key, batches, rate, dropout), states)
+        return at_constant_rate(lab.task, key, batches, rate, dropout, max(settings.steps))(states, first, until)
 
     def advance(dropout, rate, states, first, until):
         args = (task.key, batches, states, jnp.float32(rate), jnp.int32(first), jnp.int32(until))
@@ -158,16 +156,8 @@ def judge_sets(lab: Lab, task: Task, settings: Settings, synthetic: Synthetic, s
     own = jax.tree.map(lambda x: jnp.broadcast_to(x, (lab.inits, *x.shape[1:])), own)
 
     def train(states: LearnerState, synthetic: Synthetic, first: jax.Array, until: jax.Array) -> LearnerState:
-        def one(state: LearnerState, one: Synthetic) -> LearnerState:
-            batch, learned = as_batch(one, distill.labels), rates(one)
-
-            def step(index: jax.Array, state: LearnerState) -> LearnerState:
-                part = part_of(batch, index, distill.batches)
-                return lab.task.learner.train_step(None, state, part, learned[index])
-
-            return jax.lax.fori_loop(first, until, step, state)
-
-        return for_each_learner(lab.task.learner.model, one)(states, synthetic)
+        learner = lab.task.learner
+        return train_on(learner, synthetic, states, distill.labels, first, until, parts=distill.batches)
 
     def advance(states: LearnerState, first: int, until: int) -> tuple[LearnerState, float]:
         name = ("distilled", distill.labels, distill.batches)

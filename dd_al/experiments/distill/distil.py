@@ -13,7 +13,7 @@ import numpy as np
 
 from dd_al.distill.synthetic import as_batch
 from dd_al.experiments import record
-from dd_al.experiments.baselines import fit_full, fit_set
+from dd_al.experiments.baselines import choose_schedule, fit_full
 from dd_al.experiments.distill.optimise import Distillation, optimise
 from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, columns, own_rates
@@ -91,14 +91,14 @@ def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Sto
 
     Objectives without an unroll say nothing of how to train on the set. The task's own learner chooses the steps.
     """
-    grid, log_rates = settings.random, []
+    grid, log_rates = replace(settings.random, dropout=(False,)), []
     own = own_rates(task, found.synthetic)
     batch = as_batch(jax.tree.map(lambda x: x[0], own), settings.distill.labels)
     for name, part in columns(task).items():
         one = replace(task, learner=task.others[name]) if name else task
         title = f"schedule of the distilled set{name and ', '}{name}"
         states = one.inits("schedule", settings.evaluate.select_inits)
-        trained = fit_set(one, grid, batch, states, stop=stop, title=title)
+        trained = choose_schedule(one, grid, batch, states, stop=stop, title=title)
         rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
         reached = trained.accuracy[list(trained.steps).index(steps)].mean()
         _LOG.info("%s: %d steps of %g, validation accuracy %.3f", title, steps, rate, reached)

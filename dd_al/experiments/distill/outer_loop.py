@@ -16,7 +16,7 @@ from dd_al.distill.kernel import kernel_regression
 from dd_al.distill.matching import matching
 from dd_al.distill.outer import OuterState, Student, for_student, of_softplus
 from dd_al.distill.pool import Pool, make_pool
-from dd_al.distill.synthetic import Synthetic, as_batch, rates
+from dd_al.distill.synthetic import Synthetic, train_on
 from dd_al.distill.unrolled import unrolled
 from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.task import Arrays, Task, known_inits, learned_columns
@@ -24,8 +24,7 @@ from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import Learner, LearnerState
-from dd_al.learner.predict import accuracy, for_each_learner
-from dd_al.learner.unroll import unroll
+from dd_al.learner.predict import accuracy
 from dd_al.models.embedding import drop_words
 
 _LOG = logging.getLogger(__name__)
@@ -54,17 +53,6 @@ class Means(NamedTuple):
     accuracy: jax.Array
     grad_norm: jax.Array
     skipped: jax.Array
-
-
-def train_on(
-    learner: Learner, synthetic: Synthetic, states: LearnerState, labels: str = "soft", *, parts: int = 1
-) -> LearnerState:
-    """Trains stacked learners on one distilled set, by its own schedule; see `targets` and `part_of`."""
-
-    def train(state: LearnerState) -> LearnerState:
-        return unroll(learner, state, as_batch(synthetic, labels), rates(synthetic), parts=parts)
-
-    return for_each_learner(learner.model, train)(states)
 
 
 def make_outer_optimizer(settings: DistillSettings) -> optax.GradientTransformation:

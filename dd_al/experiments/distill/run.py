@@ -10,14 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict
 
 from dd_al.core.files import write_json
-from dd_al.distill.synthetic import Synthetic, as_batch, rates, targets
+from dd_al.distill.synthetic import Synthetic, targets, train_on
 from dd_al.experiments import record
-from dd_al.experiments.baselines import constant_training, fit_constant, fit_full, random_batches
+from dd_al.experiments.baselines import choose_schedule, constant_training, fit_full, random_batches
 from dd_al.experiments.coresets import fit_chosen
 from dd_al.experiments.distill import snapshots
 from dd_al.experiments.distill.distil import distil
@@ -30,10 +29,9 @@ from dd_al.experiments.task import Task, known_inits, make_task, own_rates
 from dd_al.io import artefact
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
-from dd_al.learner.fit import along
 from dd_al.learner.learner import LearnerState, layers
-from dd_al.learner.predict import accuracy, for_each_learner
-from dd_al.learner.unroll import part_of
+from dd_al.learner.predict import accuracy
+from dd_al.learner.train_on_set import along
 
 _LOG = logging.getLogger(__name__)
 _NEIGHBOURS = 5
@@ -55,7 +53,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         subsets = random_batches(task, task.key, items, inits)
         train = constant_training(task, settings.random)
         random, random_s = record.stage(
-            workdir, "random", partial(fit_constant, task, settings.random, subsets, states, stop=stop, train=train)
+            workdir, "random", partial(choose_schedule, task, settings.random, subsets, states, stop=stop, train=train)
         )
         chosen = {}
         for name in settings.coreset.methods or ():
@@ -76,7 +74,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
 
     _LOG.info("training %d networks on the distilled set, and testing", inits)
     start = time.perf_counter()
-    trained, curve = _train_judges(task, settings.distill, distilled, states, known)
+    trained, curve = _train_judges(task, settings.distill, distilled, states)
     params = {"full": full.params, "random": random.params}
     params |= {name: one.params for name, one in chosen.items()} | {"distilled": trained.params}
     extra = {
@@ -118,20 +116,13 @@ def run(settings: Settings, workdir: Workdir) -> None:
 
 
 def _train_judges(
-    task: Task, settings: DistillSettings, distilled: Distillation, states: LearnerState, known: bool
+    task: Task, settings: DistillSettings, distilled: Distillation, states: LearnerState
 ) -> tuple[LearnerState, dict]:
     """Learners trained on the distilled sets from the judging initialisations, and their accuracy along the way."""
     model, synthetic = task.learner.model, own_rates(task, distilled.synthetic)
-    if not known:  # one set for every initialisation; known ones have a set each
-        count = jax.tree.leaves(states)[0].shape[0]
-        synthetic = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape[1:])), synthetic)
 
-    def one_step(step: jax.Array, states: LearnerState) -> LearnerState:
-        def train(state: LearnerState, one: Synthetic) -> LearnerState:
-            batch = part_of(as_batch(one, settings.labels), step, settings.batches)
-            return task.learner.train_step(None, state, batch, rates(one)[step])
-
-        return for_each_learner(model, train)(states, synthetic)
+    def train(states: LearnerState, first: jax.Array, until: jax.Array) -> LearnerState:
+        return train_on(task.learner, synthetic, states, settings.labels, first, until, parts=settings.batches)
 
     def look(states: LearnerState) -> jax.Array:
         return accuracy(model, states.params, task.validation, task.embed)
@@ -139,7 +130,7 @@ def _train_judges(
     last = synthetic.log_rates.shape[1]
     points = np.unique(np.geomspace(1, last, 20).round()) if last > 20 else np.arange(1, last + 1)
     points = points.astype(np.int32)
-    trained, curve = jax.jit(lambda states: along(one_step, states, points, look))(states)
+    trained, curve = jax.jit(lambda states: along(train, states, points, look))(states)
     return trained, record.curve(points, curve)
 
 

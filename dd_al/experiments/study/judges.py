@@ -25,7 +25,7 @@ from dd_al.experiments.variations import published_matrix, row_folder
 from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.predict import accuracy
-from dd_al.learner.unroll import part_of
+from dd_al.learner.train_on_set import train_on_set
 from dd_al.models.base import Model
 from dd_al.report.statistics import summary
 
@@ -184,15 +184,13 @@ def _training(task: Task, labels: str, batches: int, learner: Learner) -> Callab
     """``(sets, rates, states, ends) -> (params, index)``: one axis for sets and inits, where validation would end."""
 
     def train(synthetic: Synthetic, rates: jax.Array, states: LearnerState, ends: jax.Array):
-        def one(index: jax.Array, one_set: Synthetic, its_rates: jax.Array, state: LearnerState) -> LearnerState:
-            batch = part_of(as_batch(one_set, labels), index, batches)
-            return learner.train_step(None, state, batch, its_rates[index])
-
-        every = jax.vmap(jax.vmap(one, (None, None, None, 0)), (None, 0, 0, 0))
-
         def stretch(carry: tuple, until: jax.Array) -> tuple[tuple, None]:
+            def one(one_set: Synthetic, its_rates: jax.Array, states: LearnerState) -> LearnerState:
+                batch = as_batch(one_set, labels)
+                return train_on_set(learner, batch, its_rates, states, first, until, parts=batches)
+
             first, number, states, best = carry
-            states = jax.lax.fori_loop(first, until, lambda i, states: every(i, synthetic, rates, states), states)
+            states = jax.vmap(one)(synthetic, rates, states)
             params = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states.params)
             score = accuracy(learner.model, params, task.validation, task.embed).mean()
             # Those of all ends at once could be thousands of networks.

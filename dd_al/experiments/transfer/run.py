@@ -19,10 +19,9 @@ from dd_al.core.keys import stream
 from dd_al.data.dataset import Dataset
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
-from dd_al.distill.synthetic import Synthetic, as_batch
+from dd_al.distill.synthetic import Synthetic, as_batch, train_on
 from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained, fit_set, fit_tuned
-from dd_al.experiments.distill.outer_loop import train_on
+from dd_al.experiments.baselines import Trained, choose_schedule, fit_tuned
 from dd_al.experiments.learner_settings import RandomSettings
 from dd_al.experiments.retrain import nearest_words, settings_of, synthetic_of
 from dd_al.experiments.settings import Settings
@@ -181,22 +180,21 @@ def _ways(
 
     def scheduled(synthetic: Synthetic, shuffled: bool = False) -> Trained:
         mine = synthetic._replace(log_rates=synthetic.log_rates[:, network.columns])
-
-        def train(state: LearnerState, key: jax.Array) -> LearnerState:
-            rates = jax.random.permutation(key, mine.log_rates) if shuffled else mine.log_rates
-            one = jax.tree.map(lambda x: x[None], state)
-            return train_on(own, mine._replace(log_rates=rates), one, labels, parts=artefact.spec.get("batches", 1))
-
-        order = jax.random.split(stream(task.key, "shuffled_rates"), network.count)
-        trained = jax.jit(jax.vmap(train))(begun(own), order)
-        params = jax.tree.map(lambda x: x[:, 0], trained.params)
+        if shuffled:
+            order = jax.random.split(stream(task.key, "shuffled_rates"), network.count)
+            rates = jax.vmap(partial(jax.random.permutation, x=mine.log_rates))(order)
+            copies = jax.tree.map(lambda x: jnp.broadcast_to(x, (network.count, *x.shape)), mine)
+            mine = copies._replace(log_rates=rates)
+        train = partial(train_on, own, labels=labels, parts=artefact.spec.get("batches", 1))
+        params = jax.jit(train)(mine, begun(own)).params
         return Trained(params, np.zeros(0, np.int32), np.zeros((0, network.count), np.float32), np.zeros(0, np.float32))
 
     def tuned(optimizer: str, rates: tuple[float, ...], synthetic: Synthetic) -> Trained:
         learner = make_learner(network.model, optimizers.get(optimizer), attention_weight=weight)
-        grid, title = RandomSettings(steps=transfer.steps, rates=rates), f"{network.name}, {optimizer} at one rate"
+        grid = RandomSettings(steps=transfer.steps, rates=rates, dropout=(False,))
+        title = f"{network.name}, {optimizer} at one rate"
         batch = as_batch(synthetic, labels)
-        return fit_set(replace(task, learner=learner), grid, batch, begun(learner), stop=stop, title=title)
+        return choose_schedule(replace(task, learner=learner), grid, batch, begun(learner), stop=stop, title=title)
 
     words = sets["nearest words"]
     ways = {_ALL: everything}
