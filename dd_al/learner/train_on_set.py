@@ -1,0 +1,80 @@
+"""Training on a small set of examples by a schedule: distilled sets, chosen real ones and random ones alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dd_al.core.keys import stream
+from dd_al.core.types import Batch
+from dd_al.learner.learner import Learner, LearnerState
+from dd_al.learner.predict import for_each_learner
+from dd_al.learner.unroll import part_of
+
+
+def train_on_set(
+    learner: Learner,
+    batch: Batch,
+    rates: jax.Array,
+    states: LearnerState,
+    first: int | jax.Array = 0,
+    until: int | jax.Array | None = None,
+    *,
+    parts: int = 1,
+    keys: jax.Array | None = None,
+    own: bool = False,
+) -> LearnerState:
+    """Trains stacked learners on one set, or each on a set of its own, by a schedule of learning rates.
+
+    θ_{s+1} = θ_s − η_s d(∇ℓ(p̃, θ_s)), as `dd_al.learner.unroll.unroll` takes the steps, without a derivative.
+
+    Args:
+      learner: network and optimizer.
+      batch: the set; with ``own`` its arrays have a leading axis of learners.
+      rates: ``float[steps, layers]``; with ``own`` ``float[learners, steps, layers]``.
+      states: where training starts, stacked.
+      first: steps that were taken before.
+      until: the step to stop at; that of the last rate if None.
+      parts: the set is dealt to so many minibatches, which steps see in turn; see `part_of`.
+      keys: ``key<>[learners]``, which drive dropout; None for training without.
+      own: whether every learner has a set and rates of its own.
+
+    Returns:
+      The states after step ``until``, stacked.
+    """
+
+    def train(state: LearnerState, key: jax.Array | None, batch: Batch, rates: jax.Array) -> LearnerState:
+        def step(index: jax.Array, state: LearnerState) -> LearnerState:
+            masks = None if key is None else stream(key, "random_dropout", index)
+            return learner.train_step(masks, state, part_of(batch, index, parts), rates[index])
+
+        return jax.lax.fori_loop(first, len(rates) if until is None else until, step, state)
+
+    if own:
+        return for_each_learner(learner.model, train)(states, keys, batch, rates)
+    return for_each_learner(learner.model, lambda state, key: train(state, key, batch, rates))(states, keys)
+
+
+def along(train: Callable, states: Any, points: jax.Array, look: Callable) -> tuple[Any, Any]:
+    """Trains up to each of some numbers of steps, and looks there.
+
+    Args:
+      train: ``train(states, first, until) -> states``, such as `train_on_set` with all else given.
+      states: where training starts.
+      points: ``int[points]``, rising.
+      look: ``look(states)``, what is wanted of each point.
+
+    Returns:
+      The last states, and the looks, stacked.
+    """
+
+    def stretch(carry: tuple[jax.Array, Any], until: jax.Array):
+        first, states = carry
+        states = train(states, first, until)
+        return (until, states), look(states)
+
+    (_, states), looks = jax.lax.scan(stretch, (jnp.zeros((), points.dtype), states), points)
+    return states, looks
