@@ -28,9 +28,9 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from dd_al.config.data import DataSettings, EncoderSettings
 from dd_al.core.errors import UserError
-from dd_al.data.minilm_files import EncoderFiles, EncoderSettings, load
-from dd_al.data.sources import DataSettings
+from dd_al.data.minilm_files import EncoderFiles, load
 from dd_al.data.sources import load as load_data
 from dd_al.experiments.encoder import compute
 from dd_al.io import progress

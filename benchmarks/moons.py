@@ -22,15 +22,15 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from dd_al.config.data import DataSettings
+from dd_al.config.distill import DistillSettings
+from dd_al.config.learner import LearnerSettings, ModelSettings
+from dd_al.config.settings import Settings
 from dd_al.core.types import Batch
 from dd_al.data import tables
-from dd_al.data.sources import DataSettings
 from dd_al.distill.synthetic import start
 from dd_al.distill.unrolled import outer_loss
 from dd_al.experiments.distill.optimise import optimise
-from dd_al.experiments.distill.settings import DistillSettings
-from dd_al.experiments.learner_settings import LearnerSettings, ModelSettings
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
 from dd_al.learner.hypergradient import differentiable_training
 

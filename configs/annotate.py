@@ -9,8 +9,7 @@ The file holds texts (a column `text`, or lines of a .txt), of which some may ha
 one also counts word vectors, for minutes the first time.
 """
 
-from dd_al.core.settings import to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, to_config
 
 
 def get_config():

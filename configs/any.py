@@ -6,8 +6,7 @@ Memory and time grow with the number of classes and the length of the texts: fro
 classes to an hour on one core. What the defaults keep on data that they were not tuned on: python -m benchmarks.unseen.
 """
 
-from dd_al.core.settings import to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, to_config
 
 
 def get_config():

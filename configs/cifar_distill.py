@@ -6,9 +6,8 @@ Data: $DD_AL_DATA/cifar10 (the binary version's files: data_batch_1.bin and so o
 and not measured so far: its settings are those that suit MNIST.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.learner_settings import CORESETS
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
+from dd_al.config.learner import CORESETS
 
 
 def get_config(arg=None):

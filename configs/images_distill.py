@@ -8,9 +8,8 @@ test, or MNIST's idx files, or CIFAR's binary batches. One image for each class 
 otherwise. Ten of 28 × 28 pixels take half an hour on one core; `network=lenet` is several times as fast.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.learner_settings import CORESETS
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
+from dd_al.config.learner import CORESETS
 
 
 def get_config(arg=None):

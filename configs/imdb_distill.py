@@ -6,8 +6,7 @@ Expect 82 % (test; 80 to 83 % over three distillations) from 2 items where all d
 minutes, three of them counting word vectors the first time, and 3.7 GB of memory.
 """
 
-from dd_al.core.settings import to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, to_config
 
 
 def get_config():

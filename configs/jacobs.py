@@ -13,8 +13,7 @@ Not as theirs: word-piece vectors stay as they were published, the optimizer is 
 falls along a half cosine.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
 
 
 def get_config(arg=None):

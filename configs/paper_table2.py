@@ -7,8 +7,7 @@ to keep more than the paper's 89.2 % of the accuracy on all data, and random dat
 less on SST-5. The same command goes on with a table that was stopped.
 """
 
-from dd_al.core.settings import to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, to_config
 from dd_al.report.sections import PAPER
 
 

@@ -11,9 +11,8 @@ that was stopped.
 TREC-6 is read from the user's own copy (`my_data/trec6`, or `--config.data.dir`), else from the hub.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.distill.settings import KNOWN
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
+from dd_al.config.distill import KNOWN
 
 _SOURCE = (
     "Published: Sucholutsky & Schonlau 2019, arXiv 1910.02551, and the logs beside their code, with GloVe vectors of "

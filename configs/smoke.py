@@ -3,8 +3,7 @@
 python -m dd_al.main --config=configs/smoke.py --workdir=runs/smoke
 """
 
-from dd_al.core.settings import to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, to_config
 
 
 def get_config():

@@ -8,8 +8,7 @@ python -m dd_al.main --config=configs/sst_active.py:quick=true --workdir=runs/ac
 `--config.active.queries=` names others, `--config.active.seeds=0,1,2,3,4,5,6,7,8,9` is enough for a verdict.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
 
 
 def get_config(arg=None):

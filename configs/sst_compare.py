@@ -11,8 +11,7 @@ other seed sets and other networks; :verdict=true has the ten seeds that a verdi
 for as long as sst_distill.py (40 minutes as two slices, a core each).
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
 
 
 def get_config(arg=None):

@@ -9,9 +9,8 @@ initialisation), and on SST-5 93 to 96 %, for known initialisations 98 to 99 %. 
 ten) and 2.8 GB of memory.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.distill.settings import KNOWN
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
+from dd_al.config.distill import KNOWN
 
 
 def get_config(arg=None):

@@ -7,8 +7,7 @@ Expect 83.5 % test accuracy with frozen vectors and 83.8 % with tuned ones (SST-
 and 2.9 GB of memory.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
 
 
 def get_config(arg=None):

@@ -9,9 +9,8 @@ Expect less than from the unroll (82.5 % on test): 80, 63 and 72 % in single run
 of memory.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.distill.settings import OBJECTIVES
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
+from dd_al.config.distill import OBJECTIVES
 
 
 def get_config(arg=None):

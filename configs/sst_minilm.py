@@ -8,8 +8,7 @@ Expect 81 % test accuracy from 2 items, as from all data (SST-5: 42.5 % from 5, 
 minutes and 1.1 GB of memory once the sentences are embedded.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
 
 
 def get_config(arg=None):

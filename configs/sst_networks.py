@@ -7,8 +7,7 @@ Expect each network to keep 93 to 95 % of its own test accuracy on all data. One
 4.3 GB of memory.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
 
 
 def get_config(arg=None):

@@ -10,8 +10,7 @@ The first trains students on all data. Its teacher is trained whole, which takes
 of the real sentences are what a distilled set is judged by in the outer loop.
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
 
 
 def get_config(arg=None):

@@ -3,8 +3,7 @@
 python -m dd_al.main --config=configs/sst_transfer.py --config.transfer.artefact=runs/sst2 --workdir=runs/transfer2
 """
 
-from dd_al.core.settings import parse_variant, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, parse_variant, to_config
 
 
 def get_config(arg=None):

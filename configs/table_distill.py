@@ -6,9 +6,8 @@ The column "label" holds the classes (`--config.data.label_column`); all others 
 `--config.data.columns`. A column that holds words becomes a number for each of them. Half a minute to some minutes.
 """
 
-from dd_al.core.settings import to_config
-from dd_al.experiments.learner_settings import CORESETS
-from dd_al.experiments.settings import Settings
+from dd_al.config import Settings, to_config
+from dd_al.config.learner import CORESETS
 
 
 def get_config():

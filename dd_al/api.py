@@ -16,18 +16,18 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from dd_al.config.distill import KNOWN
+from dd_al.config.schema import from_config
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError
-from dd_al.core.settings import from_config
 from dd_al.data import sources
 from dd_al.data.dataset import Dataset
 from dd_al.data.lists import Label, strings
 from dd_al.distill.synthetic import targets
 from dd_al.experiments.distill.distil import distil
 from dd_al.experiments.distill.run import make_artefact
-from dd_al.experiments.distill.settings import KNOWN
 from dd_al.experiments.distill.starts import number_of_items
 from dd_al.experiments.retrain import TextLearners, nearest_words, retrain
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import make_task
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
@@ -78,7 +78,7 @@ def distill(
         if None.
       test: (texts, labels) for `Distilled.scores`, which choose nothing; likewise.
       config: any other key by section, as ``{"model": {"filters": 100}, "distill": {"steps": 40}}``: those of
-        `dd_al.experiments.settings.Settings` that `python -m dd_al.main --config=… --help` lists.
+        `dd_al.config.settings.Settings` that `python -m dd_al.main --config=… --help` lists.
       progress: whether to show a bar (on a terminal) or lines (elsewhere: by the logger "dd_al", or on stderr where
         nothing listens to it).
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from dd_al.command import Parser, exit_code, start_jax, start_logging
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import ConfigError
-from dd_al.data.sources import DataSettings, read_examples
+from dd_al.data.sources import read_examples
 from dd_al.io import artefact as artefacts
 from dd_al.report.statistics import accuracy, macro_f1, summary
 

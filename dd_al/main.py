@@ -14,12 +14,13 @@ from typing import Any
 
 from dd_al import config_files
 from dd_al.command import Parser, exit_code, start_jax, start_logging
+from dd_al.config import grid
+from dd_al.config.schema import from_config, keys_help, override
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.files import read_json
-from dd_al.core.settings import from_config, keys_help, override
-from dd_al.experiments import EXPERIMENTS, variations
+from dd_al.experiments import EXPERIMENTS
 from dd_al.experiments.compare import plan as compare_plan
-from dd_al.experiments.settings import Settings
 from dd_al.io.workdir import Workdir, is_written, open_workdir
 from dd_al.report import build, table
 from dd_al.report.compare import page as compare_page
@@ -138,7 +139,7 @@ def _settings(config_flag: str | None, overrides: Sequence[tuple[str, str]]) -> 
     if settings.experiment not in EXPERIMENTS:
         hint, known = nearest(settings.experiment, EXPERIMENTS), ", ".join(EXPERIMENTS)
         raise ConfigError(f"config.experiment = {settings.experiment!r}: must be one of {known}{hint}")
-    variations.check(settings)
+    grid.check(settings)
     return settings
 
 

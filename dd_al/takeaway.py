@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dd_al.config.distill import DistillSettings
+from dd_al.config.learner import LearnerSettings, ModelSettings
+from dd_al.config.schema import from_config
 from dd_al.core.errors import ConfigError, DataError
-from dd_al.core.settings import from_config
 from dd_al.data.lists import Label, strings
 from dd_al.data.text import Vocabulary
-from dd_al.experiments.distill.settings import DistillSettings
-from dd_al.experiments.learner_settings import LearnerSettings, ModelSettings
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
 

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 import dd_al
+from dd_al.config import grid
+from dd_al.config.data import DataSettings
+from dd_al.config.schema import from_config, override
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError
-from dd_al.core.settings import from_config, override
 from dd_al.data import tables
-from dd_al.data.sources import DataSettings
-from dd_al.experiments import variations
-from dd_al.experiments.settings import Settings
 from dd_al.io import artefact as artefacts
 
 REPOSITORY = Path(__file__).parent.parent
@@ -244,7 +244,7 @@ def test_the_config_of_a_table(commands, tmp_path):
 def test_every_variant_is_a_config(config, variants, inputs):
     for variant in variants:
         settings = from_config(Settings, configs_of(config).get_config(variant))
-        variations.check(settings)
+        grid.check(settings)
         assert settings.inputs == inputs
 
 
@@ -332,7 +332,7 @@ def test_mistakes_in_a_curve(text):
     settings = from_config(Settings, {"experiment": "study", "inputs": "rows", "model": {"kind": "mlp"},
                                       "study": {"curves": {"c": text}}})  # fmt: skip
     with pytest.raises(ConfigError, match=r"config\.study\.curves, 'c': .*" + MISTAKES[text]):
-        variations.check(settings)
+        grid.check(settings)
 
 
 STUDIES = {
@@ -358,7 +358,7 @@ STUDIES = {
 def test_studies_that_cannot_be(message):
     with pytest.raises(ConfigError, match=message):
         config = {"experiment": "study", "inputs": "rows", "model": {"kind": "mlp"}, **STUDIES[message]}
-        variations.check(from_config(Settings, config))
+        grid.check(from_config(Settings, config))
 
 
 def test_all_layers_share_a_rate_where_they_are_to(moons):

@@ -7,9 +7,9 @@ import pytest
 
 import dd_al
 from dd_al import main
+from dd_al.config.grid import table_rows
 from dd_al.core.errors import UserError
 from dd_al.core.files import read_json
-from dd_al.experiments.variations import table_rows
 from dd_al.report import schema
 
 pytestmark = pytest.mark.usefixtures("own_caches")

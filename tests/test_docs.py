@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dd_al import config_files
-from dd_al.core.settings import keys_help, override, to_config
-from dd_al.experiments.settings import Settings
+from dd_al.config.schema import keys_help, override, to_config
+from dd_al.config.settings import Settings
 from dd_al.io import artefact
 
 ROOT = Path(__file__).parent.parent

@@ -55,7 +55,7 @@ def run(settings, workdir):
 """
 
 CONFIG = """
-from dd_al.core.settings import parse_variant, to_config
+from dd_al.config import parse_variant, to_config
 from fake_experiment import Settings
 
 def get_config(arg=None):

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dd_al.config.data import DataSettings
 from dd_al.data import labels, splits
 from dd_al.data.dataset import ArraySplit, Dataset, Scaling, Split, content_hash
 from dd_al.data.rows import Rows, checked
-from dd_al.data.sources import DataSettings
 
 
 def finish(

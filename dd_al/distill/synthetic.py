@@ -9,12 +9,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from dd_al.config.distill import LABELS
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch, as_inputs
 from dd_al.learner.learner import Learner, LearnerState
 from dd_al.learner.train_on_set import train_on_set
-
-LABELS = ("soft", "hard", "unrestricted")
 
 
 class Synthetic(NamedTuple):

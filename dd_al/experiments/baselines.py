@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from dd_al.config.learner import FullSettings, RandomSettings
 from dd_al.core.keys import generator, stream
 from dd_al.core.types import Batch
-from dd_al.experiments.learner_settings import FullSettings, RandomSettings
 from dd_al.experiments.task import Arrays, Task, one_hot
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop

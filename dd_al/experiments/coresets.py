@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch, TextInputs
 from dd_al.coreset.methods import prototypes, select
 from dd_al.distill.synthetic import balanced_classes
 from dd_al.experiments.baselines import Trained, batches_of, choose_schedule
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, one_hot
 from dd_al.io.signals import Stop
 from dd_al.learner.learner import LearnerState

@@ -16,6 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active.queries import QUERIES
+from dd_al.config.grid import table_rows
+from dd_al.config.settings import Settings
+from dd_al.config.sweeps import ACTIVE, DISTILLED
 from dd_al.core.keys import stream
 from dd_al.data import images, sources, tables
 from dd_al.experiments.active.loop import configured_loop
@@ -25,12 +28,9 @@ from dd_al.experiments.compare.acquire import counts_of
 from dd_al.experiments.compare.distilled import distillation
 from dd_al.experiments.compare.judge import training_steps
 from dd_al.experiments.compare.plan import datasets, in_examples, points
-from dd_al.experiments.compare.settings import ACTIVE, DISTILLED
 from dd_al.experiments.distill.optimise import timed_step
 from dd_al.experiments.distill.starts import item_shape, number_of_items
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
-from dd_al.experiments.variations import table_rows
 
 _STEPS = 10  # that are timed
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dd_al.config.data import EncoderSettings
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.data import minilm_files
 from dd_al.data.dataset import Dataset
-from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.text import PAD, Vocabulary, choose_length, padded
 from dd_al.data.vectors import WordVectors
 from dd_al.experiments.encoder import pretrained

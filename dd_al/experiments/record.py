@@ -20,13 +20,13 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from dd_al.config.settings import Settings
 from dd_al.core.files import write_json
 from dd_al.core.version import VERSION
 from dd_al.data import images, minilm_files, sources, tables
 from dd_al.data.dataset import Dataset
 from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments.baselines import Trained
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.io.workdir import Workdir

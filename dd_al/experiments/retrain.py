@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
+from dd_al.config.data import EncoderSettings
+from dd_al.config.learner import LearnerSettings, ModelSettings
+from dd_al.config.schema import from_config
 from dd_al.core.errors import ConfigError, DataError, UserError
 from dd_al.core.keys import stream
-from dd_al.core.settings import from_config
-from dd_al.data.minilm_files import EncoderFiles, EncoderSettings
+from dd_al.data.minilm_files import EncoderFiles
 from dd_al.data.text import Vocabulary
 from dd_al.distill.synthetic import Synthetic, train_on
-from dd_al.experiments.learner_settings import LearnerSettings, ModelSettings
 from dd_al.experiments.sentences import encoder_of, sentence_features
 from dd_al.experiments.task import make_model, make_optimizer
 from dd_al.io.artefact import Artefact

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dd_al.config.data import EncoderSettings
 from dd_al.core.errors import DataError
 from dd_al.data import minilm_files
 from dd_al.data.dataset import Dataset
-from dd_al.data.minilm_files import EncoderFiles, EncoderSettings
+from dd_al.data.minilm_files import EncoderFiles
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
 from dd_al.experiments.encoder import compute, embed

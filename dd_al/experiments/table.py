@@ -9,13 +9,13 @@ from dataclasses import asdict, replace
 
 import jax
 
+from dd_al.config.grid import published, row_folder, table_rows
+from dd_al.config.settings import Settings
 from dd_al.core.errors import DataError
 from dd_al.core.files import read_json, write_json
 from dd_al.data import sources
 from dd_al.experiments import record
 from dd_al.experiments.distill import run as distill
-from dd_al.experiments.settings import Settings
-from dd_al.experiments.variations import published, row_folder, table_rows
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import progress_of
 from dd_al.io.workdir import Workdir

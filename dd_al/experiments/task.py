@@ -13,17 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.config.distill import DistillSettings
+from dd_al.config.learner import IMAGE_KINDS, LearnerSettings, ModelSettings, network
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
 from dd_al.data.dataset import Dataset, Split
 from dd_al.data.text import choose_length
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.distill.synthetic import Synthetic
-from dd_al.experiments.distill.settings import DistillSettings
-from dd_al.experiments.learner_settings import IMAGE_KINDS, LearnerSettings, ModelSettings, network
 from dd_al.experiments.pieces import word_pieces
 from dd_al.experiments.sentences import sentence_vectors
-from dd_al.experiments.settings import Settings
 from dd_al.learner import optimizers
 from dd_al.learner.examples import Bucket, Examples, make_examples, whole
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner

@@ -6,10 +6,10 @@ import time
 
 import jax
 
+from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
 from dd_al.experiments import record
 from dd_al.experiments.baselines import fit_finetuned, fit_full
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import make_optimizer, make_task
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import catch_stop

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from dd_al.config.distill import LABELS
 from dd_al.core.errors import DataError
 from dd_al.io.tensors import read_safetensors, write_safetensors
 
 FORMAT = 1
-LABELS = ("soft", "hard", "unrestricted")
 _ARRAYS = ("inputs", "label_logits", "log_rates")
 _TEXT, _SCALING = ("vectors", "words"), ("mean", "std")  # what sets of texts have beside them, and others
 _OPTIONAL = ("attention_logits", "vectors", *_SCALING)

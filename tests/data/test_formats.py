@@ -6,9 +6,10 @@ import numpy as np
 import pandas
 import pytest
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
 from dd_al.data import formats
-from dd_al.data.sources import DataSettings, load
+from dd_al.data.sources import load
 
 TEXTS = ('a "fine" film , really', "dull\u2028and flat", "crème brûlée of a film", "not good")
 LABELS = ("1", "0", "1", "0")

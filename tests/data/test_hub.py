@@ -15,9 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
 from dd_al.data import hub
-from dd_al.data.sources import DataSettings, load
+from dd_al.data.sources import load
 
 REPOSITORY_ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -97,7 +98,8 @@ def _load_elsewhere(home, endpoint, source="auto", name="sst2", **environment):
     code = f"""
 import json
 from dd_al.core.errors import DataError
-from dd_al.data.sources import DataSettings, load
+from dd_al.config.data import DataSettings
+from dd_al.data.sources import load
 try:
     print(json.dumps(load(DataSettings(source={source!r}, name={name!r})).provenance()))
 except DataError as error:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
 from dd_al.data import hub, images
-from dd_al.data.sources import DataSettings
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (40, 6, 5), dtype=np.uint8)

@@ -7,10 +7,11 @@ import time
 import numpy as np
 import pytest
 
+from dd_al.config.data import EncoderSettings
 from dd_al.core.errors import DataError
 from dd_al.core.files import sha256_of
 from dd_al.data import minilm_files
-from dd_al.data.minilm_files import EncoderSettings, load
+from dd_al.data.minilm_files import load
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, UserError, nearest
 from dd_al.data import packaged
-from dd_al.data.sources import DataSettings, from_lists, load, read_examples
+from dd_al.data.sources import from_lists, load, read_examples
 
 
 def _write(path, count, start=0, label=lambda i: i % 2):

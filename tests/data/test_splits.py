@@ -5,10 +5,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
 from dd_al.data import splits
 from dd_al.data.dataset import Split
-from dd_al.data.sources import DataSettings, from_lists, load
+from dd_al.data.sources import from_lists, load
 
 
 def _split(labels, prefix="text"):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
 from dd_al.data import tables
-from dd_al.data.sources import DataSettings
 
 HEADER = "age,colour,size,label\n"
 ROWS = [(20 + i, "red" if i % 3 else "blue", i / 7, "yes" if i % 2 else "no") for i in range(60)]

@@ -2,9 +2,10 @@
 
 import pytest
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
 from dd_al.data import treebank
-from dd_al.data.sources import DataSettings, load
+from dd_al.data.sources import load
 
 # (sentence as datasetSentences.txt has it, as dictionary.txt has it, sentiment, split)
 SENTENCES = [

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from dd_al.config import sweeps as settings
 from dd_al.distill.schedules import SCHEDULES, lengthened
-from dd_al.experiments import settings
 
 RATES = np.asarray([[1.0], [2.0], [3.0], [4.0]], np.float32)  # two epochs of two batches
 

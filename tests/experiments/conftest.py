@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dd_al.core.settings import from_config
+from dd_al.config.schema import from_config
+from dd_al.config.settings import Settings
 from dd_al.data.sources import from_lists
-from dd_al.experiments.settings import Settings
 
 TINY = {
     "vectors": {"corpus": "train", "dim": 8},

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
+from dd_al.config.learner import FullSettings, RandomSettings
 from dd_al.experiments.baselines import choose_schedule, fit_full, random_batches
-from dd_al.experiments.learner_settings import FullSettings, RandomSettings
 from dd_al.io.signals import Stop
 
 pytestmark = pytest.mark.usefixtures("own_caches")

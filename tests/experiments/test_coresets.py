@@ -6,12 +6,12 @@ import jax
 import numpy as np
 import pytest
 
+from dd_al.config.learner import CORESETS, CoresetSettings
+from dd_al.config.schema import from_config
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
-from dd_al.core.settings import from_config
 from dd_al.coreset.methods import NAMES
 from dd_al.experiments.coresets import choose, features_of
-from dd_al.experiments.learner_settings import CORESETS, CoresetSettings
-from dd_al.experiments.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from dd_al import main
-from dd_al.core.settings import from_config
+from dd_al.config.schema import from_config
+from dd_al.config.settings import Settings
 from dd_al.experiments import dry_run
-from dd_al.experiments.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 SMALL = {
@@ -57,7 +57,7 @@ def test_from_the_command_line_without_a_work_directory(data, tmp_path, capsys, 
     config = tmp_path / "c.py"
     given = {**SMALL, "experiment": "transfer", "data": {"source": "local", "name": "toy", "dir": str(data)}}
     config.write_text(
-        "from dd_al.core.settings import from_config, to_config\nfrom dd_al.experiments.settings import Settings\n"
+        "from dd_al.config.schema import from_config, to_config\nfrom dd_al.config.settings import Settings\n"
         f"def get_config():\n    return to_config(from_config(Settings, {given!r}))\n"
     )
     assert main.main(["dd_al", f"--config={config}", "--dry_run"]) == 0

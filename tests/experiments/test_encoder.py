@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
+from dd_al.config.data import EncoderSettings
 from dd_al.core.errors import DataError
-from dd_al.data.minilm_files import EncoderSettings, load
+from dd_al.data.minilm_files import load
 from dd_al.experiments import encoder
 from dd_al.models.minilm import sentence_encoder, sizes_of
 from dd_al.models.minilm_weights import params_from

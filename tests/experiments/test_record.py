@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
+from dd_al.config.learner import ModelSettings
+from dd_al.config.settings import Settings
 from dd_al.data.dataset import ArraySplit, Dataset
-from dd_al.experiments.learner_settings import ModelSettings
 from dd_al.experiments.record import load_dataset, outer_course, peak_rss_mb
-from dd_al.experiments.settings import Settings
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.workdir import open_workdir
 

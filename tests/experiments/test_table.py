@@ -5,13 +5,13 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from dd_al.config.grid import check, row_folder, table_rows
+from dd_al.config.schema import from_config
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, Interrupted, WorkdirError
 from dd_al.core.files import read_json, write_json
-from dd_al.core.settings import from_config
 from dd_al.experiments import record, table
 from dd_al.experiments.distill import run as distill
-from dd_al.experiments.settings import Settings
-from dd_al.experiments.variations import check, row_folder, table_rows
 from dd_al.io.workdir import open_workdir
 from dd_al.report import method_results, new_results, schema
 

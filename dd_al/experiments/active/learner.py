@@ -18,16 +18,16 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.active.loop import Loop, LoopState
 from dd_al.active.queries import QUERIES, Query
+from dd_al.config.learner import ModelSettings
+from dd_al.config.schema import from_config
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, nearest
-from dd_al.core.settings import from_config
 from dd_al.core.types import TextInputs
 from dd_al.data.lists import Label, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
 from dd_al.experiments.active.loop import configured_loop
-from dd_al.experiments.learner_settings import ModelSettings
 from dd_al.experiments.retrain import TextLearners
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import length_buckets, make_model, make_optimizer
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples

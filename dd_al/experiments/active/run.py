@@ -18,6 +18,7 @@ from jax.sharding import PartitionSpec as P
 from dd_al.active import stopping
 from dd_al.active.loop import Loop, LoopState
 from dd_al.active.queries import QUERIES, Seen
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, UserError
 from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
@@ -26,7 +27,6 @@ from dd_al.experiments.active.loop import History, configured_loop, ended
 from dd_al.experiments.active.results import finish
 from dd_al.experiments.active.start import Plan, first_labels, given_labels, plan_of
 from dd_al.experiments.baselines import fit_full
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
 from dd_al.io import checkpoint
 from dd_al.io.metrics import MetricsWriter

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.config.distill import DistillSettings
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic
 from dd_al.distill.unrolled import outer_loss
-from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.distill.starts import CANDIDATE_BATCH, number_of_candidates
 from dd_al.experiments.task import Task, own_rates
 from dd_al.learner.examples import minibatch

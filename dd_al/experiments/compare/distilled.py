@@ -10,6 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from dd_al.config.grid import of_teachers
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json, write_json
 from dd_al.data.dataset import Split
@@ -22,9 +24,7 @@ from dd_al.experiments.compare.privacy import nearness
 from dd_al.experiments.compare.sets import Built
 from dd_al.experiments.distill.distil import TEACHERS, distil
 from dd_al.experiments.distill.run import describe, make_artefact
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, with_training
-from dd_al.experiments.variations import of_teachers
 from dd_al.io import artefact
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir

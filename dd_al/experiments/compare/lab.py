@@ -14,13 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active.loop import Loop
+from dd_al.config.learner import network
+from dd_al.config.settings import Settings
 from dd_al.data.dataset import Dataset
 from dd_al.experiments import record
 from dd_al.experiments.active.loop import configured_loop
 from dd_al.experiments.compare.plan import Point, in_examples
 from dd_al.experiments.compare.spoilt import spoilt
-from dd_al.experiments.learner_settings import network
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, known_inits, make_learners, make_task
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from dd_al.config.grid import pairs, row_folder
+from dd_al.config.schema import from_config, override, to_config
+from dd_al.config.settings import Settings
+from dd_al.config.sweeps import ACTIVE, DISTILLED, CompareSettings
 from dd_al.core.errors import ConfigError, nearest
-from dd_al.core.settings import from_config, override, to_config
 from dd_al.data import hub
 from dd_al.data.sources import own_name
-from dd_al.experiments.compare.settings import ACTIVE, DISTILLED, CompareSettings
-from dd_al.experiments.settings import Settings
-from dd_al.experiments.variations import pairs, row_folder
 
 ALL = "all"  # the budget of training on all of the data
 _PER_CLASS = re.compile(r"(\d+)\s*/\s*class")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dd_al.config.sweeps import ACTIVE, DISTILLED
 from dd_al.core.files import write_json
 from dd_al.experiments import record
 from dd_al.experiments.compare import sets
@@ -16,7 +17,6 @@ from dd_al.experiments.compare.distilled import distilled
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import ALL, Point
 from dd_al.experiments.compare.privacy import membership
-from dd_al.experiments.compare.settings import ACTIVE, DISTILLED
 from dd_al.experiments.task import Task
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import write_safetensors

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 
+from dd_al.config.settings import Settings
 from dd_al.core.errors import BusyError, DataError, Interrupted, UserError
 from dd_al.core.files import read_json, write_json
 from dd_al.data.dataset import Dataset
@@ -20,7 +21,6 @@ from dd_al.experiments import record
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import Point, datasets, in_examples, points, sliced
 from dd_al.experiments.compare.points import compute
-from dd_al.experiments.settings import Settings
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.config.settings import Settings
 from dd_al.distill.synthetic import as_batch
 from dd_al.experiments import record
 from dd_al.experiments.baselines import choose_schedule, fit_full
 from dd_al.experiments.distill.optimise import Distillation, optimise
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, columns, own_rates
 from dd_al.experiments.teach.teachers import make_teachers, soft_labels, taught
 from dd_al.io.signals import Stop

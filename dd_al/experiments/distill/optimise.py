@@ -12,11 +12,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from dd_al.config.distill import DistillSettings
 from dd_al.core.errors import UserError
 from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments.distill import snapshots
 from dd_al.experiments.distill.outer_loop import outer_loop
-from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.distill.starts import starting_sets
 from dd_al.experiments.task import Task, all_rates
 from dd_al.io import checkpoint

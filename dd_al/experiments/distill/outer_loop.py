@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from dd_al.config.distill import DistillSettings
 from dd_al.core.keys import stream
 from dd_al.distill.kernel import kernel_regression
 from dd_al.distill.matching import matching
@@ -18,7 +19,6 @@ from dd_al.distill.outer import OuterState, Student, for_student, of_softplus
 from dd_al.distill.pool import Pool, make_pool
 from dd_al.distill.synthetic import Synthetic, train_on
 from dd_al.distill.unrolled import unrolled
-from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.task import Arrays, Task, known_inits, learned_columns
 from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine

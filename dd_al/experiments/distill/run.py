@@ -13,6 +13,8 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict
 
+from dd_al.config.distill import DistillSettings
+from dd_al.config.settings import Settings
 from dd_al.core.files import write_json
 from dd_al.distill.synthetic import Synthetic, targets, train_on
 from dd_al.experiments import record
@@ -21,10 +23,8 @@ from dd_al.experiments.coresets import fit_chosen
 from dd_al.experiments.distill import snapshots
 from dd_al.experiments.distill.distil import distil
 from dd_al.experiments.distill.optimise import Distillation
-from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.distill.starts import number_of_items
 from dd_al.experiments.retrain import nearest_words
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, known_inits, make_task, own_rates
 from dd_al.io import artefact
 from dd_al.io.signals import catch_stop

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dd_al.config.distill import DistillSettings
 from dd_al.distill.synthetic import Synthetic
-from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.io.tensors import read_safetensors, write_safetensors
 
 

@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.config.distill import DistillSettings
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import generator, stream
 from dd_al.core.types import Batch
 from dd_al.distill.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, start
 from dd_al.distill.unrolled import outer_loss
-from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.task import Arrays, Task, all_rates, columns, known_inits, own_rates
 from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine

@@ -11,17 +11,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.config.distill import DistillSettings
+from dd_al.config.grid import published_matrix, row_folder
+from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
 from dd_al.distill.schedules import lengthened
 from dd_al.distill.synthetic import Synthetic, as_batch
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained
 from dd_al.experiments.distill.run import course_of, items_of
-from dd_al.experiments.distill.settings import DistillSettings
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.study.sets import Row, judges, task_of
 from dd_al.experiments.task import Task, columns, known_inits
-from dd_al.experiments.variations import published_matrix, row_folder
 from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.predict import accuracy

@@ -12,15 +12,15 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from dd_al.config.grid import TOGETHER, row_folder
+from dd_al.config.settings import Settings
 from dd_al.core.side_by_side import side_by_side
 from dd_al.distill.synthetic import Synthetic
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained, fit_tuned
 from dd_al.experiments.distill.optimise import Distillation, optimise
 from dd_al.experiments.distill.starts import number_of_items
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, known_inits
-from dd_al.experiments.variations import TOGETHER, row_folder
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.tensors import read_safetensors, write_safetensors

@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from dd_al.config.settings import Settings
 from dd_al.core.losses import teaching
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained, fit_full
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_optimizer, make_task
 from dd_al.experiments.teach.teachers import labels_of, make_teachers, relabelled, soft_labels
 from dd_al.io.metrics import MetricsWriter

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.config.grid import of_teachers
+from dd_al.config.settings import Settings
 from dd_al.data.dataset import Dataset
 from dd_al.experiments.baselines import Trained, fit_full
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_task
-from dd_al.experiments.variations import of_teachers
 from dd_al.io.signals import Stop
 from dd_al.learner.predict import predict
 from dd_al.models.base import Params

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import jax
 
+from dd_al.config.learner import ModelSettings
+from dd_al.config.sweeps import TransferSettings
 from dd_al.core.errors import ConfigError
-from dd_al.experiments.learner_settings import ModelSettings
 from dd_al.experiments.retrain import known_states, learner_of
-from dd_al.experiments.settings import TransferSettings
 from dd_al.experiments.task import make_model, rate_columns
 from dd_al.io.artefact import Artefact
 from dd_al.models.base import Model, Params

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.config.learner import RandomSettings
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
@@ -22,9 +24,7 @@ from dd_al.data.vectors import WordVectors
 from dd_al.distill.synthetic import Synthetic, as_batch, train_on
 from dd_al.experiments import record
 from dd_al.experiments.baselines import Trained, choose_schedule, fit_tuned
-from dd_al.experiments.learner_settings import RandomSettings
 from dd_al.experiments.retrain import nearest_words, settings_of, synthetic_of
-from dd_al.experiments.settings import Settings
 from dd_al.experiments.task import Task, make_optimizer, make_task
 from dd_al.experiments.transfer.networks import Network, networks
 from dd_al.io import artefact as artefacts

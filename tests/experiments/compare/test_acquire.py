@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dd_al.experiments.active.settings import ActiveSettings
+from dd_al.config.active import ActiveSettings
+from dd_al.config.sweeps import STARTS
 from dd_al.experiments.compare.acquire import seed_set
-from dd_al.experiments.compare.settings import STARTS
 
 
 def drawn(task, start="", seed=0, size=6):

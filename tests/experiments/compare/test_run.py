@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from dd_al import main
+from dd_al.config.schema import from_config
+from dd_al.config.settings import Settings
 from dd_al.core.errors import UserError, WorkdirError
 from dd_al.core.files import read_json
-from dd_al.core.settings import from_config
 from dd_al.experiments.compare import run as compare
 from dd_al.experiments.compare import sets as compare_sets
 from dd_al.experiments.compare.plan import points
-from dd_al.experiments.settings import Settings
 from dd_al.io.tensors import read_safetensors
 from dd_al.io.workdir import open_workdir
 from dd_al.report.compare import comparison
@@ -297,8 +297,8 @@ def test_sets_are_tried_on_other_networks(tmp_path, data):
 def test_the_command_line_takes_slices_of_comparisons_only(tmp_path, data, capsys):
     config = tmp_path / "config.py"
     config.write_text(
-        "from dd_al.core.settings import from_config, to_config\n"
-        "from dd_al.experiments.settings import Settings\n"
+        "from dd_al.config.schema import from_config, to_config\n"
+        "from dd_al.config.settings import Settings\n"
         f"def get_config():\n    return to_config(from_config(Settings, {asdict(settings(data, seeds=(0,)))!r}))\n"
     )
     command = ["dd_al", f"--config={config}", f"--workdir={tmp_path / 'w'}"]

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dd_al.config.learner import FullSettings, RandomSettings
 from dd_al.experiments.baselines import fit_full
 from dd_al.experiments.distill.distil import distil
-from dd_al.experiments.learner_settings import FullSettings, RandomSettings
 from dd_al.experiments.task import columns
 from dd_al.experiments.teach.teachers import soft_labels, taught
 from dd_al.io.signals import Stop

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dd_al.config.distill import DistillSettings
 from dd_al.core.errors import ConfigError, Interrupted, UserError
 from dd_al.distill.synthetic import train_on
 from dd_al.experiments.baselines import full_training
 from dd_al.experiments.distill import optimise as module
 from dd_al.experiments.distill.optimise import optimise
 from dd_al.experiments.distill.outer_loop import outer_loop
-from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.distill.starts import number_of_items, starting_sets
 from dd_al.experiments.task import known_inits
 from dd_al.io import metrics

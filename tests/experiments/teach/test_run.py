@@ -7,13 +7,13 @@ import jax
 import numpy as np
 import pytest
 
+from dd_al.config.data import EncoderSettings
+from dd_al.config.grid import check
+from dd_al.config.schema import from_config
+from dd_al.config.settings import Settings, TeachSettings
 from dd_al.core.errors import ConfigError
-from dd_al.core.settings import from_config
-from dd_al.data.minilm_files import EncoderSettings
-from dd_al.experiments.settings import Settings, TeachSettings
 from dd_al.experiments.teach.run import fit_taught
 from dd_al.experiments.teach.teachers import labels_of, make_teachers, relabelled, soft_labels
-from dd_al.experiments.variations import check
 from dd_al.io.signals import Stop
 
 pytestmark = pytest.mark.usefixtures("own_caches")

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dd_al.config.sweeps import TransferSettings
 from dd_al.experiments.retrain import settings_of
-from dd_al.experiments.settings import TransferSettings
 from dd_al.experiments.transfer.networks import networks
 from dd_al.learner.learner import layers
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dd_al.core.settings import option
-from dd_al.io.artefact import LABELS
+from dd_al.config.schema import option
 
+LABELS = ("soft", "hard", "unrestricted")
 OBJECTIVES = ("unrolled", "kernel_regression", "gradient_matching", "distribution_matching")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dd_al.core.settings import option
+from dd_al.config.schema import option
 
 SCORES = (
     "variation_ratio", "predictive_entropy", "bald", "expected_entropy", "least_confidence", "margin"

@@ -42,7 +42,7 @@ def option(default: Any, help: str, **limits: Any) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Field:
+class Field:
     """What a value may be: its type, whether None is allowed, and the field's metadata."""
 
     kind: Any
@@ -50,7 +50,10 @@ class _Field:
     metadata: Mapping[str, Any]
 
     @classmethod
-    def of(cls, hint: Any, metadata: Mapping[str, Any] | None = None) -> _Field:
+    def of(cls, hint: Any, metadata: Mapping[str, Any] | None = None) -> Field:
+        """Returns the field of an annotation such as ``int | None``, or of a tuple of choices."""
+        if isinstance(hint, tuple):
+            return cls(type(hint[0]), False, {"choices": hint})
         optional = False
         if typing.get_origin(hint) in (types.UnionType, typing.Union):
             (hint,) = (option for option in typing.get_args(hint) if option is not type(None))
@@ -59,13 +62,14 @@ class _Field:
 
     @property
     def origin(self) -> type:
+        """The type without its parameters: ``tuple`` of ``tuple[int, ...]``."""
         return typing.get_origin(self.kind) or self.kind
 
     @property
-    def item(self) -> _Field:
+    def item(self) -> Field:
         """The items of a tuple, or the values of a dict."""
         args = typing.get_args(self.kind)
-        return _Field.of(args[0] if self.origin is tuple else args[1], self.metadata)
+        return Field.of(args[0] if self.origin is tuple else args[1], self.metadata)
 
     def describe(self) -> str:
         """Returns what is allowed in words, such as "an integer of at least 1, or None"."""
@@ -90,7 +94,7 @@ class _Field:
         return text + (", or None" if self.optional else "")
 
     def check(self, value: Any) -> Any:
-        """Returns `value` in this field's type, or raises a ValueError: the caller words the message."""
+        """Returns `value` in this field's type, or raises a ValueError, which `checked` words."""
         if value is None and self.optional:
             return None
         if self.origin is tuple and isinstance(value, (tuple, list)):
@@ -113,6 +117,21 @@ class _Field:
         if choices is not None and value not in choices:
             raise ValueError
         return value
+
+    def checked(self, value: Any, key: str) -> Any:
+        """Returns `value` in this field's type.
+
+        Raises:
+            ConfigError: it is not allowed; names the key, the value, what is allowed and the nearest of the choices.
+        """
+        try:
+            return self.check(value)
+        except ValueError:
+            items = value if isinstance(value, (tuple, list)) else (value,)
+            choices = [str(choice) for choice in self.metadata.get("choices", ())]
+            hints = (nearest(item, choices) for item in items if isinstance(item, str) and item not in choices)
+            hint = next(filter(None, hints), "")
+            raise ConfigError(f"{key} = {value!r}: must be {self.describe()}{hint}") from None
 
     def read(self, text: str) -> Any:
         """Returns the value that `text` spells; where it spells none, `text` itself, which `check` then refuses."""
@@ -179,37 +198,9 @@ def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
         if not nested and not last:
             raise ConfigError(f"config.{key} = {text!r}: {here} has no keys; it is {field.describe()}")
         if last:
-            section[name] = _checked(field, field.read(text), here)
+            section[name] = field.checked(field.read(text), here)
         else:
             section, owner = section[name], field.kind
-
-
-def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[str, Any]:
-    """Returns the values of a config's variant, the part after the colon in `configs/NAME.py:key=value,key=value`.
-
-    Args:
-        arg: `"key=value,key=value"`; None or "" for none.
-        allowed: for each known key a tuple of choices or a type (bool, int, float or str).
-
-    Returns:
-        The keys that were given, in their types; the caller fills in the rest.
-
-    Raises:
-        ConfigError: an unknown key, one given twice, a value that is not allowed, or no `=`.
-    """
-    values: dict[str, Any] = {}
-    for part in (arg or "").split(",") if arg else []:
-        key, equals, text = (piece.strip() for piece in part.partition("="))
-        known = ", ".join(f"{name}={_variant_field(kind).describe()}" for name, kind in allowed.items()) or "none"
-        if not equals:
-            raise ConfigError(f"variant {part!r}: write key=value{nearest(key, allowed)}; known keys: {known}")
-        if key not in allowed:
-            raise ConfigError(f"variant {part!r}: no such key{nearest(key, allowed)}; known keys: {known}")
-        if key in values:
-            raise ConfigError(f"variant {arg!r}: {key} is given twice")
-        field = _variant_field(allowed[key])
-        values[key] = _checked(field, field.read(text), f"variant {key}")
-    return values
 
 
 def keys_help(settings: Any, prefix: str = "--config.") -> list[str]:
@@ -242,22 +233,11 @@ def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root
     for name, value in values.items():
         key, kind = f"{path}.{name}", fields[name].kind
         nested = dataclasses.is_dataclass(kind)
-        checked[name] = _build(kind, value, key, root) if nested else _checked(fields[name], value, key)
+        checked[name] = _build(kind, value, key, root) if nested else fields[name].checked(value, key)
     try:
         return cls(**checked)
     except ValueError as error:  # a check of the class's own, between fields
         raise ConfigError(f"{path}: {error}") from error
-
-
-def _checked(field: _Field, value: Any, key: str) -> Any:
-    try:
-        return field.check(value)
-    except ValueError:
-        items = value if isinstance(value, (tuple, list)) else (value,)
-        choices = [str(choice) for choice in field.metadata.get("choices", ())]
-        hints = (nearest(item, choices) for item in items if isinstance(item, str) and item not in choices)
-        hint = next(filter(None, hints), "")
-        raise ConfigError(f"{key} = {value!r}: must be {field.describe()}{hint}") from None
 
 
 def _unknown(key: str, value: Any, name: str, cls: type, root: type, path: str) -> str:
@@ -270,9 +250,9 @@ def _unknown(key: str, value: Any, name: str, cls: type, root: type, path: str) 
     return f"{key} = {value!r}: no such key{hint}; the keys of {path} are {', '.join(_fields(cls))}"
 
 
-def _fields(cls: type) -> dict[str, _Field]:
+def _fields(cls: type) -> dict[str, Field]:
     hints = typing.get_type_hints(cls)
-    return {field.name: _Field.of(hints[field.name], field.metadata) for field in dataclasses.fields(cls)}
+    return {field.name: Field.of(hints[field.name], field.metadata) for field in dataclasses.fields(cls)}
 
 
 def _all_keys(cls: type, prefix: str = "") -> Iterator[str]:
@@ -281,9 +261,3 @@ def _all_keys(cls: type, prefix: str = "") -> Iterator[str]:
             yield from _all_keys(field.kind, f"{prefix}{name}.")
         else:
             yield prefix + name
-
-
-def _variant_field(kind: tuple | type) -> _Field:
-    if isinstance(kind, tuple):
-        return _Field.of(type(kind[0]), {"choices": kind})
-    return _Field.of(kind)

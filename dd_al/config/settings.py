@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dd_al.core.settings import option
-from dd_al.data.minilm_files import EncoderSettings
-from dd_al.data.sources import DataSettings
-from dd_al.data.vectors import VectorSettings
-from dd_al.experiments.active.settings import ActiveSettings, AnnotateSettings
-from dd_al.experiments.compare.settings import CompareSettings
-from dd_al.experiments.distill.settings import DistillSettings
-from dd_al.experiments.learner_settings import (
-    KINDS,
+from dd_al.config.active import ActiveSettings, AnnotateSettings
+from dd_al.config.data import DataSettings, EncoderSettings, VectorSettings
+from dd_al.config.distill import DistillSettings
+from dd_al.config.learner import (
     NETWORKS,
     CoresetSettings,
     FullSettings,
@@ -21,82 +16,8 @@ from dd_al.experiments.learner_settings import (
     RandomSettings,
     network,
 )
-
-METHODS = ("full", "distilled", "random")
-SCHEDULES = ("learned", "repeated", "continued", "rising")
-
-
-@dataclass(frozen=True)
-class TransferSettings:
-    """A distilled set on other networks and in other ways; `config.transfer`."""
-
-    artefact: str | None = option(None, "the distilled set: a work directory or a .safetensors file")
-    networks: tuple[str, ...] | None = option(
-        ("text_cnn", "lstm", "transformer", "averaging"),
-        "networks to try, beside the set's own",
-        choices=KINDS,
-    )
-    widths: tuple[float, ...] | None = option((0.5, 2.0), "factors of the set's own network's width", min=1e-3)
-    init_scales: tuple[float, ...] | None = option((0.5, 2.0), "factors of the set's own initial weights", min=1e-3)
-    full_rates: tuple[float, ...] = option(
-        (1e-3, 4e-3, 1.6e-2), "first rates on all data to choose among, for each network", min=1e-8
-    )
-    steps: tuple[int, ...] = option((5, 10, 20, 40, 80, 160, 320), "steps at one rate to choose among", min=1)
-    rates: tuple[float, ...] = option(
-        (1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1), "rates of Adam to choose among", min=1e-8
-    )
-    sgd_rates: tuple[float, ...] = option((0.03, 0.1, 0.3, 1.0, 3.0), "rates of SGD to choose among", min=1e-8)
-
-
-@dataclass(frozen=True)
-class TableSettings:
-    """Several distillations side by side; `config.table`."""
-
-    rows: dict[str, str] | None = option(
-        None,
-        "a name for each row, and the keys that its runs change, such as {'SST-5': 'data.name=sst5; distill.items=10'}",
-        example="SST-2:data.name=sst2;distill.items=8,SST-5:data.name=sst5",
-    )
-    seeds: tuple[int, ...] = option((0, 1, 2), "a run of every row for each", min=0, max=2**32 - 1)
-    published: dict[str, str] | None = option(
-        None,
-        "accuracies to show beside a row, in per cent, such as {'SST-5': 'full=45.5; distilled=38.0 ± 1.2'}",
-        example="SST-2:full=98.59;distilled=87.99;random=62.90",
-    )
-    source: str | None = option(None, "where the published numbers are from, and how to read them")
-
-
-@dataclass(frozen=True)
-class StudySettings:
-    """Sets for one network or several, on all of them, and along values of keys; `config.study`."""
-
-    networks: tuple[str, ...] | None = option(
-        None, "networks to compare, by names as of config.distill.also; that of config.model if unset"
-    )
-    matrix: bool = option(True, "try the sets of each network, and those for all at once, on all networks")
-    together: bool = option(True, "also distil for all of the networks at once")
-    restarts: int = option(10, "distillations of each row of the matrix, side by side", min=1)
-    schedules: tuple[str, ...] = option(
-        SCHEDULES, "rates to train networks with on a distilled set, of which the longer ones end by validation",
-        choices=SCHEDULES,
-    )  # fmt: skip
-    longest: int = option(5, "times as many inner steps as were learned, in the longest schedule", min=1)
-    curves: dict[str, str] | None = option(
-        None,
-        "a name for each curve, and the keys whose values it goes along, such as {'steps': 'distill.steps=1|10|40'}",
-        example="steps:distill.steps=1|10|40",
-    )
-    curve_restarts: int = option(2, "distillations of each point of a curve, side by side", min=1)
-    workers: int | None = option(
-        None, "rows and points at a time; on a CPU its cores, at most 4, and one elsewhere if unset", min=1
-    )
-    published: dict[str, str] | None = option(
-        None,
-        "accuracies to show beside the matrix, in per cent, in the order of the networks: of a row by its learned "
-        "rates, of 'ROW longer' by a longer schedule, of 'all data'",
-        example="all at once:85.9 88.1 86.7",
-    )
-    source: str | None = option(None, "where the published numbers are from, and how to read them")
+from dd_al.config.schema import option
+from dd_al.config.sweeps import CompareSettings, StudySettings, TableSettings, TransferSettings
 
 
 @dataclass(frozen=True)

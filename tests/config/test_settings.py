@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
+from dd_al.config.distill import DistillSettings
+from dd_al.config.learner import LearnerSettings
+from dd_al.config.schema import from_config
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
-from dd_al.core.settings import from_config
 from dd_al.distill import matching, synthetic
-from dd_al.experiments.distill.settings import DistillSettings
-from dd_al.experiments.learner_settings import LearnerSettings
-from dd_al.experiments.settings import Settings
 from dd_al.learner import hypergradient, optimizers
 
 

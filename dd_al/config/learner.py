@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dd_al.config.schema import from_config, option, override, to_config
 from dd_al.core.errors import ConfigError
-from dd_al.core.settings import from_config, option, override, to_config
 
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
 from typing import Any
 
+from dd_al.config.learner import network
+from dd_al.config.schema import Field, from_config, override, to_config
+from dd_al.config.settings import Settings
+from dd_al.config.sweeps import TABLE_METHODS, StudySettings, TableSettings
 from dd_al.core.errors import ConfigError, nearest
-from dd_al.core.settings import from_config, override, to_config
-from dd_al.experiments.learner_settings import network
-from dd_al.experiments.settings import METHODS, Settings, StudySettings, TableSettings
 
 TOGETHER = "all at once"  # a study's row of sets for all of its networks
 
@@ -124,8 +126,8 @@ def published(table: TableSettings) -> dict[str, dict[str, str]]:
             raise ConfigError(f"config.table.published, {name!r}: no such row{nearest(name, table.rows or {})}")
         found[name] = dict(pairs(text))
         for method in found[name]:
-            if method not in METHODS:
-                hint, known = nearest(method, METHODS), ", ".join(METHODS)
+            if method not in TABLE_METHODS:
+                hint, known = nearest(method, TABLE_METHODS), ", ".join(TABLE_METHODS)
                 raise ConfigError(f"config.table.published, {name!r}: {method!r} must be one of {known}{hint}")
     return found
 
@@ -228,3 +230,31 @@ def _check_study(settings: Settings) -> None:
         raise ConfigError(f"config.study.schedules = {study.schedules}: 'learned' must be among them")
     if not study.matrix and not study.curves:
         raise ConfigError("config.study: neither a matrix nor curves are asked for")
+
+
+def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[str, Any]:
+    """Returns the values of a config's variant, the part after the colon in `configs/NAME.py:key=value,key=value`.
+
+    Args:
+        arg: `"key=value,key=value"`; None or "" for none.
+        allowed: for each known key a tuple of choices or a type (bool, int, float or str).
+
+    Returns:
+        The keys that were given, in their types; the caller fills in the rest.
+
+    Raises:
+        ConfigError: an unknown key, one given twice, a value that is not allowed, or no `=`.
+    """
+    values: dict[str, Any] = {}
+    for part in (arg or "").split(",") if arg else []:
+        key, equals, text = (piece.strip() for piece in part.partition("="))
+        known = ", ".join(f"{name}={Field.of(kind).describe()}" for name, kind in allowed.items()) or "none"
+        if not equals:
+            raise ConfigError(f"variant {part!r}: write key=value{nearest(key, allowed)}; known keys: {known}")
+        if key not in allowed:
+            raise ConfigError(f"variant {part!r}: no such key{nearest(key, allowed)}; known keys: {known}")
+        if key in values:
+            raise ConfigError(f"variant {arg!r}: {key} is given twice")
+        field = Field.of(allowed[key])
+        values[key] = field.checked(field.read(text), f"variant {key}")
+    return values

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dd_al.config.grid import parse_variant
+from dd_al.config.schema import from_config, keys_help, override, to_config
 from dd_al.core.errors import ConfigError
-from dd_al.core.settings import from_config, keys_help, override, parse_variant, to_config
 
 
 @dataclasses.dataclass(frozen=True)
