@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.core.types import Batch, TextInputs
-from dd_al.distill.synthetic import Synthetic
-from dd_al.distill.unrolled import outer_loss
+from dd_al.distillation.synthetic import Synthetic
+from dd_al.distillation.unrolled import outer_loss
 from dd_al.learner import optimizers
 from dd_al.learner.learner import LearnerState, make_learner
 from dd_al.models.text_cnn import text_cnn

@@ -32,8 +32,8 @@ from dd_al.config.data import DataSettings, EncoderSettings
 from dd_al.core.errors import UserError
 from dd_al.data.minilm_files import EncoderFiles, load
 from dd_al.data.sources import load as load_data
-from dd_al.experiments.encoder import compute
 from dd_al.io import progress
+from dd_al.task.encoder import compute
 
 TOLERANCE = 1e-4
 PEER_BATCHES = (32, 128)

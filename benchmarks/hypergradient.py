@@ -7,8 +7,8 @@ One outer step of distillation: train several nets on the synthetic texts, take 
 differentiate it with respect to the texts, their label logits and the logarithms of the rates. All sides compute the
 same function of the same numbers, and the run fails unless their hypergradients agree.
 
-- `dd_al`: `dd_al.distill.unrolled.outer_loss` under one jit. The real batch comes in four length buckets, which is how
-  `dd_al` draws its batches.
+- `dd_al`: `dd_al.distillation.unrolled.outer_loss` under one jit. The real batch comes in four length buckets, which
+  is how `dd_al` draws its batches.
 - `torch_autograd`: the unrolled training under `create_graph=True`.
 - `torch_reverse`: the reverse loop of Wang et al. 2018 (arXiv 1811.10959, algorithm 1 and their code): every step is
   cut from the one before and keeps its own graph; the reverse pass takes one vector-Jacobian product per step.
@@ -41,7 +41,7 @@ import numpy as np
 import torch
 
 from benchmarks.case import B1, B2, EPS_ROOT, Case, Problem, hypergradient, make_problem
-from dd_al.distill.synthetic import Synthetic
+from dd_al.distillation.synthetic import Synthetic
 
 TOLERANCE = 1e-3
 

@@ -24,11 +24,11 @@ import numpy as np
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.data import images
-from dd_al.distill.synthetic import train_on
-from dd_al.experiments.distill.optimise import optimise
-from dd_al.experiments.task import known_inits, make_task
+from dd_al.distillation.optimise import optimise
+from dd_al.distillation.synthetic import train_on
 from dd_al.io.workdir import open_workdir
 from dd_al.learner.predict import accuracy
+from dd_al.task.task import known_inits, make_task
 
 _CONFIG = Path(__file__).parent.parent / "configs" / "mnist_distill.py"
 

@@ -28,11 +28,11 @@ from dd_al.config.learner import LearnerSettings, ModelSettings
 from dd_al.config.settings import Settings
 from dd_al.core.types import Batch
 from dd_al.data import tables
-from dd_al.distill.synthetic import start
-from dd_al.distill.unrolled import outer_loss
-from dd_al.experiments.distill.optimise import optimise
-from dd_al.experiments.task import Task, make_task
+from dd_al.distillation.optimise import optimise
+from dd_al.distillation.synthetic import start
+from dd_al.distillation.unrolled import outer_loss
 from dd_al.learner.hypergradient import differentiable_training
+from dd_al.task.task import Task, make_task
 
 EPOCHS = 50
 PER_CLASS, BATCHES, INNER_EPOCHS, NETS, REAL = 4, 40, 5, 3, 64

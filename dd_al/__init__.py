@@ -20,6 +20,7 @@ _HOMES = {
     "Classifier": "dd_al.api",
     "Distilled": "dd_al.api",
     "Synthetic": "dd_al.api",
+    "distill": "dd_al.api",
     "load": "dd_al.api",
     "export_huggingface": "dd_al.export",
     "load_distilled": "dd_al.takeaway",  # without JAX
@@ -38,8 +39,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Imports what the package exports, on first use."""
-    if name == "distill":  # the room, which can be called
-        return importlib.import_module("dd_al.distill")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,18 +23,18 @@ from dd_al.core.errors import ConfigError, DataError
 from dd_al.data import sources
 from dd_al.data.dataset import Dataset
 from dd_al.data.lists import Label, strings
-from dd_al.distill.synthetic import targets
+from dd_al.distillation.starts import number_of_items
+from dd_al.distillation.synthetic import targets
+from dd_al.evaluation.from_artefact import TextLearners, nearest_words, retrain
 from dd_al.experiments.distill.distil import distil
 from dd_al.experiments.distill.run import make_artefact
-from dd_al.experiments.distill.starts import number_of_items
-from dd_al.experiments.retrain import TextLearners, nearest_words, retrain
-from dd_al.experiments.task import make_task
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
 from dd_al.io.progress import hidden
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.report.statistics import accuracy, summary
 from dd_al.takeaway import class_labels
+from dd_al.task.task import make_task
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1  # of a classifier's file

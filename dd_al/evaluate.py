@@ -61,7 +61,7 @@ def _run(args: Sequence[str]) -> None:
 
     # Everything that can be wrong with the command is looked at before JAX is imported, which takes seconds.
     start_jax()
-    from dd_al.experiments.retrain import retrain
+    from dd_al.evaluation.from_artefact import retrain
 
     learners = retrain(artefact, seed=flags.seed or 0, count=flags.inits, encoder_dir=flags.encoder_dir)
     predicted = learners.logits(examples.texts).argmax(-1)

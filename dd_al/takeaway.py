@@ -287,7 +287,7 @@ def class_labels(spec: Mapping[str, Any]) -> list[Label]:
 
 
 def _targets(logits: np.ndarray, labels: str) -> np.ndarray:
-    """`dd_al.distill.synthetic.targets`, which is for tracing, in NumPy."""
+    """`dd_al.distillation.synthetic.targets`, which is for tracing, in NumPy."""
     if labels == "hard":
         return np.eye(logits.shape[-1], dtype=np.float32)[logits.argmax(-1)]
     if labels == "unrestricted":

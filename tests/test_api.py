@@ -191,9 +191,9 @@ import dd_al.distill
 from dd_al import distill
 assert "jax" not in sys.modules
 assert dd_al.distill is distill is sys.modules["dd_al.distill"] and callable(distill)
-import dd_al.distill.unrolled as u
-from dd_al.distill import unrolled
-from dd_al.distill.unrolled import outer_loss
+import dd_al.distillation.unrolled as u
+from dd_al.distillation import unrolled
+from dd_al.distillation.unrolled import outer_loss
 assert u is unrolled and u.outer_loss is outer_loss
 from dd_al.api import distill as function
 try:

@@ -29,7 +29,6 @@ VARIANTS = {
     "sst_transfer.py": {},  # needs a distilled set: run at the end
     "paper_table2.py": {},  # tables of several runs: run at the end
     "peers.py": {},
-    "sst_teach.py": {},  # needs an encoder: tests/experiments/teach/test_run.py
     "mnist_distill.py": {},  # images and rows: tests/test_arrays_end_to_end.py
     "cifar_distill.py": {},
     "moons.py": {},

@@ -214,7 +214,7 @@ def test_no_experiment_is_missing():
     from dd_al.experiments import EXPERIMENTS
 
     changed = {changes.get("experiment") for _, changes in CASES.values()}
-    assert EXPERIMENTS.keys() <= changed | {"distill", "active", "annotate", "transfer", "study", "compare", "teach"}
+    assert EXPERIMENTS.keys() <= changed | {"distill", "active", "annotate", "transfer", "study", "compare"}
 
 
 @pytest.mark.parametrize("name", CASES)

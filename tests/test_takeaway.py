@@ -83,7 +83,7 @@ def train(kit):
 def test_the_documented_schedule_is_the_packages_own(tmp_path, own_caches, optimizer, targets, toy_artefact):
     from flax.traverse_util import flatten_dict
 
-    from dd_al.experiments.retrain import retrain
+    from dd_al.evaluation.from_artefact import retrain
 
     labels = {} if targets is None else {"targets": targets}
     folder = saved(tmp_path, toy_artefact(learner={**LEARNER, "optimizer": optimizer}, **labels))

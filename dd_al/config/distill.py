@@ -60,7 +60,7 @@ class DistillSettings:
     inner_dropout: bool = option(False, "whether the learners' dropout is active in the inner steps")
     teacher: float = option(
         0.0,
-        "weight of soft predictions of learners trained on all data (those of config.teach, if set) in real labels",
+        "weight of soft predictions of learners trained on all data in real labels",
         min=0.0,
         max=1.0,
     )

@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
-from dd_al.config.learner import network
 from dd_al.config.schema import Field, from_config, override, to_config
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import TABLE_METHODS, StudySettings, TableSettings
@@ -22,10 +21,8 @@ def check(settings: Settings) -> None:
     """Looks at what texts of a config ask for, before anything runs.
 
     Raises:
-        ConfigError: see `table_rows`, `published`, `curves`, `published_matrix` and `of_teachers`.
+        ConfigError: see `table_rows`, `published`, `curves` and `published_matrix`.
     """
-    if settings.experiment == "teach" or (settings.experiment == "distill" and settings.teach.network):
-        of_teachers(settings)
     if settings.experiment == "table":
         table_rows(settings)
         published(settings.table)
@@ -41,30 +38,6 @@ def _changed(settings: Settings, **changes: Any) -> Settings:
         return replace(settings, **changes)
     except ValueError as error:
         raise ConfigError(f"config: {error}") from error
-
-
-def of_teachers(settings: Settings) -> Settings:
-    """Returns the config by which the teachers of `config.teach` are trained.
-
-    Raises:
-        ConfigError: there can be no such network over such inputs.
-    """
-    teach, learner, full = settings.teach, settings.learner, settings.full
-    if teach.inputs == "pieces":
-        # What is pretrained needs few steps, and its gradients are too small for what hypergradients need under a root.
-        learner, full = replace(learner, eps_root=1e-12), replace(full, min_steps=0)
-    try:
-        return _changed(
-            settings,
-            inputs=teach.inputs or settings.inputs,
-            experiment="train",
-            model=network(settings.model, teach.network or settings.model.kind, "teach.network"),
-            learner=learner,
-            full=replace(full, epochs=teach.epochs, rate=teach.rate, finetuned=False),
-            distill=replace(settings.distill, also=None, attention=0.0, word_dropout=0.0),
-        )
-    except ConfigError as error:
-        raise ConfigError(f"teachers (config.teach): {error}") from error
 
 
 def table_rows(settings: Settings) -> dict[str, Settings]:

@@ -21,21 +21,6 @@ from dd_al.config.sweeps import CompareSettings, StudySettings, TableSettings, T
 
 
 @dataclass(frozen=True)
-class TeachSettings:
-    """Teachers, and what students learn from them; `config.teach`."""
-
-    network: str | None = option(None, "the teachers', by a name as of config.distill.also; the student's own if unset")
-    inputs: str | None = option(
-        None, "what teachers read; as the student if unset", choices=("words", "sentences", "pieces", "images", "rows")
-    )
-    teachers: int = option(3, "in the ensemble", min=1)
-    epochs: int = option(20, "passes of theirs over the training data", min=1)
-    rate: float = option(2e-3, "first learning rate of theirs", min=1e-8)
-    temperatures: tuple[float, ...] = option((1.0, 2.0, 4.0), "of soft targets, to choose among", min=1e-3)
-    weights: tuple[float, ...] = option((0.5, 0.9), "of soft targets, to choose among", min=0.0, max=1.0)
-
-
-@dataclass(frozen=True)
 class EvaluateSettings:
     """How methods are judged; `config.evaluate`."""
 
@@ -49,7 +34,7 @@ class Settings:
     """A whole config."""
 
     experiment: str = option(
-        "distill", "the question: distill, train, teach, active, annotate, transfer, study, table or compare"
+        "distill", "the question: distill, train, active, annotate, transfer, study, table or compare"
     )
     seed: int = option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     tensorboard: bool = option(False, "write metrics.jsonl for TensorBoard, too, into events/; needs tensorboardX")
@@ -73,7 +58,6 @@ class Settings:
     transfer: TransferSettings = field(default_factory=TransferSettings)
     table: TableSettings = field(default_factory=TableSettings)
     study: StudySettings = field(default_factory=StudySettings)
-    teach: TeachSettings = field(default_factory=TeachSettings)
     compare: CompareSettings = field(default_factory=CompareSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
 
@@ -90,18 +74,6 @@ class Settings:
                 raise ValueError(f"distill.also = {self.distill.also}: {name!r} is config.model already")
             self._check_network(other, "distill.also")
             self._check_sentences(other)
-        read = self.teach.inputs or self.inputs
-        if read != self.inputs and not {read, self.inputs} <= {"words", "sentences", "pieces"}:
-            raise ValueError(f"teach.inputs = {read!r} is not for inputs = {self.inputs!r}")
-        if self.teach.inputs and not self.teach.network:
-            raise ValueError(f"teach.inputs = {self.teach.inputs!r} needs teach.network, which is not set")
-        if self.teach.network:
-            teacher = network(self.model, self.teach.network, "teach.network")
-            if teacher.kind not in NETWORKS[read]:
-                known = ", ".join(NETWORKS[read])
-                raise ValueError(
-                    f"teach.network = {self.teach.network!r} does not read inputs = {read!r}; networks that do: {known}"
-                )
         for key in ("study", "compare"):
             for name in getattr(self, key).networks or ():
                 self._check_network(network(self.model, name, f"{key}.networks"), f"{key}.networks")
@@ -112,7 +84,7 @@ class Settings:
                 f"full.finetuned = True tunes word vectors, and inputs = {self.inputs!r} has none: set it to false"
             )
         if self.inputs in ("images", "rows"):
-            if self.experiment not in ("distill", "train", "teach", "table", "study"):
+            if self.experiment not in ("distill", "train", "table", "study"):
                 raise ValueError(f"inputs = {self.inputs!r} is not for experiment = {self.experiment!r}")
             if self.distill.word_dropout:
                 raise ValueError(f"distill.word_dropout leaves words out, and inputs = {self.inputs!r} has none")

@@ -5,7 +5,6 @@ EXPERIMENTS = {
     "train": "dd_al.experiments.train",
     "active": "dd_al.experiments.active.run",
     "annotate": "dd_al.experiments.annotate",
-    "teach": "dd_al.experiments.teach.run",
     "study": "dd_al.experiments.study.run",
     "table": "dd_al.experiments.table",
     "transfer": "dd_al.experiments.transfer.run",

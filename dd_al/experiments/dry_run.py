@@ -20,17 +20,17 @@ from dd_al.config.grid import table_rows
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED
 from dd_al.core.keys import stream
-from dd_al.data import images, sources, tables
+from dd_al.data.load import load
+from dd_al.distillation.optimise import timed_step
+from dd_al.distillation.starts import item_shape, number_of_items
+from dd_al.evaluation.baselines import at_constant_rate, batches_of, for_each, full_training
 from dd_al.experiments.active.loop import configured_loop
 from dd_al.experiments.active.start import Plan, plan_of
-from dd_al.experiments.baselines import at_constant_rate, batches_of, for_each, full_training
 from dd_al.experiments.compare.acquire import counts_of
 from dd_al.experiments.compare.distilled import distillation
 from dd_al.experiments.compare.judge import training_steps
 from dd_al.experiments.compare.plan import datasets, in_examples, points
-from dd_al.experiments.distill.optimise import timed_step
-from dd_al.experiments.distill.starts import item_shape, number_of_items
-from dd_al.experiments.task import Task, make_task
+from dd_al.task.task import Task, make_task
 
 _STEPS = 10  # that are timed
 
@@ -55,7 +55,7 @@ def run(settings: Settings) -> None:
     """Prints what there is to know before a run starts; nothing is written."""
     print(json.dumps(dataclasses.asdict(settings), indent=2, ensure_ascii=False))
     for name, one in _parts(settings).items():
-        dataset = {"images": images.load, "rows": tables.load}.get(one.inputs, sources.load)(one.data)
+        dataset = load(one)
         began = time.perf_counter()
         task = make_task(one, dataset)
         print(f"\n{name}")

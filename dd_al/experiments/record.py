@@ -1,4 +1,4 @@
-"""What every experiment puts down: stages, environment, results and the report."""
+"""What every experiment writes: results.json with its environment, and the report."""
 
 from __future__ import annotations
 
@@ -10,33 +10,25 @@ import resource
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.config.settings import Settings
 from dd_al.core.files import write_json
 from dd_al.core.version import VERSION
-from dd_al.data import images, minilm_files, sources, tables
+from dd_al.data import load
 from dd_al.data.dataset import Dataset
-from dd_al.distill.synthetic import Synthetic
-from dd_al.experiments.baselines import Trained
-from dd_al.experiments.task import Task
-from dd_al.io.tensors import read_safetensors, write_safetensors
+from dd_al.distillation.synthetic import Synthetic
+from dd_al.evaluation.protocol import Score
 from dd_al.io.workdir import Workdir
-from dd_al.learner.predict import predict
-from dd_al.models.base import Model, Params
 from dd_al.report import build, schema
 from dd_al.report.build import read_metrics
+from dd_al.task.task import Task
 
 _LOG = logging.getLogger(__name__)
-_RARE, _RARE_SHARE = 10, 20  # a class of fewer examples than one, and than the median class's over the other
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tokenizers", "datasets")
 
 
@@ -48,22 +40,12 @@ def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
       workdir: taken for these data; see `Workdir.begin`.
       **found: what else the run depends on.
     """
-    dataset, read = read_dataset(settings)
-    workdir.begin(**read, **found)
+    dataset = load.load(settings)
+    workdir.begin(**load.identity(settings, dataset), **found)
     if workdir.resumed:
         _LOG.info("resuming the run in %s", workdir.path)
     announce(dataset)
     return dataset
-
-
-def read_dataset(settings: Settings) -> tuple[Dataset, dict[str, str]]:
-    """The data of a config, with notes on what a run must say about it, and what `Workdir.begin` has to compare."""
-    dataset = {"images": images.load, "rows": tables.load}.get(settings.inputs, sources.load)(settings.data)
-    dataset = replace(dataset, notes=(*dataset.notes, *_rare(dataset)))
-    found = {"data": identity(dataset)}
-    if settings.inputs in ("sentences", "pieces"):
-        found["encoder"] = minilm_files.load(settings.encoder).sha256[:12]
-    return dataset, found
 
 
 def announce(dataset: Dataset) -> None:
@@ -79,103 +61,24 @@ def announce(dataset: Dataset) -> None:
         _LOG.info("a row is %d numbers: %s", len(dataset.columns), shown)
 
 
-def _rare(dataset: Dataset) -> list[str]:
-    """A warning of classes that are hardly there beside the others, which may be misspelt ones."""
-    parts = (dataset.train, dataset.validation, dataset.test)
-    counts = sum(np.bincount(np.asarray(part.labels), minlength=dataset.num_classes) for part in parts)
-    spellings: dict[int, list[str]] = {}
-    for name, c in dataset.label_map.items():
-        if counts[c] < _RARE and _RARE_SHARE * counts[c] < np.median(counts):
-            spellings.setdefault(c, []).append(repr(name))
-    names = [f"{'/'.join(found)} ({counts[c]})" for c, found in spellings.items()]
-    if not names:
-        return []
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return [f"hardly any {dataset.unit}s have the label {shown}: is it misspelt?"]
-
-
-def identity(dataset: Dataset) -> str:
-    """What a work directory records of its data, and compares."""
-    return f"{dataset.name} ({dataset.source}), content {dataset.sha256[:12]}"
-
-
-def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> tuple[Trained, float]:
-    """A baseline's learners and the seconds they took, from the work directory if an earlier start got so far."""
-    path = workdir.checkpoints / f"{name}.safetensors"
-    if path.exists():
-        _LOG.info("%s: from an earlier start of this run", name)
-        return read_stage(path)
-    start = time.perf_counter()
-    trained = jax.tree.map(np.asarray, compute())
-    seconds = time.perf_counter() - start
-    params = {f"params/{key}": value for key, value in flatten_dict(trained.params, sep="/").items()}
-    rest = {name: value for name, value in trained._asdict().items() if name != "params"}
-    path.parent.mkdir(exist_ok=True)
-    write_safetensors(path, {**params, **rest, "seconds": np.float32(seconds)})
-    return trained, seconds
-
-
-def read_stage(path: Path) -> tuple[Trained, float]:
-    """What `stage` has written, and the seconds that it took."""
-    arrays = read_safetensors(path)
-    params = {key[7:]: value for key, value in arrays.items() if key.startswith("params/")}
-    trained = Trained(unflatten_dict(params, sep="/"), arrays["steps"], arrays["accuracy"], arrays["chosen"])
-    return trained, float(arrays["seconds"])
-
-
-def predicting(task: Task, model: Model, *, embed: Callable | None = None) -> Callable[[Any, str], np.ndarray]:
-    """``predict(params, split)``: classes that stacked learners predict, ``int32[learners, n]``.
-
-    It is compiled once for a number of learners and a split.
-    """
-    embed = embed or task.embed
-
-    @jax.jit
-    def answer(params, examples):
-        # The examples are an argument: constants would be folded into the program.
-        return predict(model, params, examples, embed)
-
-    def predicted(params: Any, split: str) -> np.ndarray:
-        return np.argmax(np.asarray(answer(params, task.examples(split))), -1).astype(np.int32)
-
-    return predicted
-
-
-def answers(
-    task: Task, model: Model, params: Mapping[str, Params], split: str
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """What the learners of several methods predict on validation and on the judged split: the place that reads test.
-
-    All of them answer in one program.
+def entry(split: str, score: Score, classes: int, full: Score | None, **extra: Any) -> dict:
+    """The entry of one method in ``results["methods"]``.
 
     Args:
-      task: the data.
-      model: the network that they share.
-      params: each method's learners, stacked, by its name.
-      split: "test", or "validation" for both.
+      split: that was judged.
+      score: of the method.
+      classes: how many there are.
+      full: the score of learners that were trained on all data, which retention is measured against; None where the
+        method is that.
+      **extra: see `dd_al.report.schema.method_results`.
     """
-    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *params.values())
-    ends = np.cumsum([jax.tree.leaves(one)[0].shape[0] for one in params.values()])[:-1]
-    predicted = predicting(task, model)
-
-    def on(split: str) -> dict[str, np.ndarray]:
-        return dict(zip(params, np.split(predicted(together, split), ends)))
-
-    validation = on("validation")
-    return validation, on(split) if split != "validation" else validation
-
-
-def method_entry(
-    task: Task, split: str, predicted: np.ndarray, on_validation: np.ndarray, full: np.ndarray | None, **extra: Any
-) -> dict:
-    """The entry of one method in ``results["methods"]``."""
     return schema.method_results(
-        predicted,
-        task.labels(split),
-        task.classes,
+        score.predicted,
+        score.truth,
+        classes,
         split=split,
-        full=full,
-        validation_accuracy=(on_validation == task.labels("validation")).mean(1),
+        full=None if full is None else full.predicted,
+        validation_accuracy=score.validation,
         **extra,
     )
 

@@ -13,7 +13,7 @@ from dd_al.config.grid import published, row_folder, table_rows
 from dd_al.config.settings import Settings
 from dd_al.core.errors import DataError
 from dd_al.core.files import read_json, write_json
-from dd_al.data import sources
+from dd_al.data.load import identity, load
 from dd_al.experiments import record
 from dd_al.experiments.distill import run as distill
 from dd_al.io.metrics import MetricsWriter
@@ -74,15 +74,16 @@ def run(settings: Settings, workdir: Workdir) -> None:
 
 def _identities(rows: Mapping[str, Settings]) -> dict[str, str]:
     """What the data of every row are: a mistake in the last one is not to be found after hours."""
-    known: list[tuple[sources.DataSettings, str]] = []
+    known: list[tuple[tuple, str]] = []
     found = {}
     for name, row in rows.items():
-        if all(row.data != data for data, _ in known):
+        read = (row.inputs, row.data)
+        if all(read != one for one, _ in known):
             try:
-                known.append((row.data, record.identity(sources.load(row.data))))
+                known.append((read, identity(row, load(row))["data"]))
             except DataError as error:
                 raise DataError(f"the data of {name!r}: {error}") from error
-        found[name] = next(identity for data, identity in known if data == row.data)
+        found[name] = next(identity for one, identity in known if one == read)
     return found
 
 

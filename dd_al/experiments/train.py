@@ -8,12 +8,13 @@ import jax
 
 from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
+from dd_al.evaluation.baselines import fit_finetuned, fit_full, stage
+from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments import record
-from dd_al.experiments.baselines import fit_finetuned, fit_full
-from dd_al.experiments.task import make_optimizer, make_task
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
+from dd_al.task.task import make_optimizer, make_task
 
 
 def run(settings: Settings, workdir: Workdir) -> None:
@@ -27,30 +28,23 @@ def run(settings: Settings, workdir: Workdir) -> None:
             metrics.resume(0)
     with catch_stop() as stop:
         states = task.inits("evaluation", inits)
-        fitted = {"full": (task.learner, task.embed, lambda: fit_full(task, settings.full, states, stop=stop))}
+        fits = {"full": (task.learner, None, lambda: fit_full(task, settings.full, states, stop=stop))}
         if settings.full.finetuned:
             optimizer = make_optimizer(settings.learner)
             keys = jax.random.split(stream(task.key, "evaluation"), inits)
-            learner, fit = fit_finetuned(task, settings.full, optimizer, keys, stop=stop)
-            fitted["full_finetuned"] = (learner, lambda ids: ids, fit)
-        trained, fit_s = {}, 0.0
-        for name, (learner, embed, fit) in fitted.items():
-            result, seconds = record.stage(workdir, name, fit)
-            trained[name] = learner, embed, result
-            fit_s += seconds
+            fits["full_finetuned"] = (*fit_finetuned(task, settings.full, optimizer, keys, stop=stop),)
+        trained = {name: stage(workdir, name, fit) for name, (_, _, fit) in fits.items()}
         stop.check()
 
     start = time.perf_counter()
     methods, full = {}, None
-    for name, (learner, embed, result) in trained.items():
-        predict = record.predicting(task, learner.model, embed=embed)
-        on_validation = predict(result.params, "validation")
-        predicted = on_validation if split == "validation" else predict(result.params, split)
-        methods[name] = record.method_entry(
-            task, split, predicted, on_validation, full, curve=record.curve(result.steps, result.accuracy),
-            hyperparameters={"best_steps": result.chosen.tolist()},
-        )  # fmt: skip
-        full = predicted if full is None else full
+    for name, (learner, embed, _) in fits.items():
+        one = trained[name][0]
+        score = evaluate(task, learner.model, {name: one.params}, split, embed=embed)[name]
+        curve = record.curve(one.steps, one.accuracy)
+        chosen = {"best_steps": one.chosen.tolist()}
+        methods[name] = record.entry(split, score, task.classes, full, curve=curve, hyperparameters=chosen)
+        full = full or score
     count = len(task.dataset.train)
     everything = {"examples": count, "fraction": 1.0, "labels_used": count, "stored_floats": count * task.numbers}
     record.finish(
@@ -61,7 +55,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         budget=dict.fromkeys(methods, everything),
         methods=methods,
         time={
-            "baselines_s": fit_s,
+            "baselines_s": sum(seconds for _, seconds in trained.values()),
             "evaluate_s": time.perf_counter() - start,
         },
     )

@@ -54,6 +54,14 @@ class Scaled(NamedTuple):
         return (raw.astype(jnp.float32) - self.mean) / self.std
 
 
+class AsTheyAre(NamedTuple):
+    """Examples for a network that reads them as they are held."""
+
+    def __call__(self, raw: jax.Array) -> jax.Array:
+        """Returns ``raw``."""
+        return raw
+
+
 def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
     """Makes some words unknown: their vectors become zero, their positions stay.
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import embed as benchmark
 from dd_al.data.minilm_files import load
-from dd_al.experiments.encoder import compute
+from dd_al.task.encoder import compute
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
 

@@ -9,7 +9,7 @@ from dd_al.config.learner import LearnerSettings
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
-from dd_al.distill import matching, synthetic
+from dd_al.distillation import matching, synthetic
 from dd_al.learner import hypergradient, optimizers
 
 

@@ -9,13 +9,13 @@ import pytest
 
 import dd_al
 from dd_al.core.errors import DataError
-from dd_al.distill.synthetic import as_batch
-from dd_al.experiments.distill.optimise import Distillation
+from dd_al.distillation.optimise import Distillation
+from dd_al.distillation.starts import starting_sets
+from dd_al.distillation.synthetic import as_batch
+from dd_al.evaluation.from_artefact import retrain
 from dd_al.experiments.distill.run import _budget, describe, make_artefact
-from dd_al.experiments.distill.starts import starting_sets
-from dd_al.experiments.retrain import retrain
-from dd_al.experiments.task import known_inits
 from dd_al.io import artefact as artefacts
+from dd_al.task.task import known_inits
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 WEIGHT, BLOCKS, HEADS, LENGTH = 3.0, 1, 2, 4

@@ -11,13 +11,14 @@ import numpy as np
 from dd_al.config.active import ActiveSettings
 from dd_al.config.settings import Settings
 from dd_al.core.files import atomic_write
+from dd_al.evaluation.baselines import Trained
+from dd_al.evaluation.protocol import Score, evaluate
 from dd_al.experiments import record
 from dd_al.experiments.active.loop import History, stops
 from dd_al.experiments.active.start import Plan
-from dd_al.experiments.baselines import Trained
-from dd_al.experiments.task import Task
 from dd_al.io.workdir import Workdir
-from dd_al.report import learning, schema, statistics
+from dd_al.report import learning, statistics
+from dd_al.task.task import Task
 
 _SHOWN = 200  # characters of a text in the report
 
@@ -33,20 +34,16 @@ def finish(
 ) -> None:
     """Reads the labels of the judged split, for the first time, and writes what the run has found."""
     split, active, start = settings.evaluate.split, settings.active, time.perf_counter()
-    validation, final = record.answers(task, task.learner.model, {"full": full.params}, split)
-    methods = {
-        "full": record.method_entry(
-            task, split, final["full"], validation["full"], None, curve=record.curve(full.steps, full.accuracy)
-        )
-    }
+    everything = evaluate(task, task.learner.model, {"full": full.params}, split)["full"]
+    curve = record.curve(full.steps, full.accuracy)
+    methods = {"full": record.entry(split, everything, task.classes, None, curve=curve)}
     truth, count = task.labels(split), len(task.dataset.train)
     budget = {"full": _given(task, count)}
     histories = {name: _done(history, plan) for name, history in histories.items()}
     for name, history in histories.items():
-        methods[name] = schema.method_results(
-            history.predicted[-1], truth, task.classes, split=split, full=final["full"],
-            validation_accuracy=history.validation[-1], **_course(task, active, history, truth, plan),
-        )  # fmt: skip
+        last = Score(history.predicted[-1], truth, history.validation[-1])
+        course = _course(task, active, history, truth, plan)
+        methods[name] = record.entry(split, last, task.classes, everything, **course)
         budget[name] = _given(task, history.scores.shape[1])
     learning.compare(methods)
     atomic_write(workdir.selected, "".join(_selected(task, active, histories, plan)))

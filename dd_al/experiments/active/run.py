@@ -22,18 +22,18 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, UserError
 from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
+from dd_al.evaluation.baselines import fit_full, stage
 from dd_al.experiments import record
 from dd_al.experiments.active.loop import History, configured_loop, ended
 from dd_al.experiments.active.results import finish
 from dd_al.experiments.active.start import Plan, first_labels, given_labels, plan_of
-from dd_al.experiments.baselines import fit_full
-from dd_al.experiments.task import Task, make_task
 from dd_al.io import checkpoint
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.predict import predict
+from dd_al.task.task import Task, make_task
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     task = make_task(settings, dataset, time.perf_counter() - began)
     with catch_stop() as stop, MetricsWriter(workdir.metrics, workdir.events) as metrics:
         states = task.inits("evaluation", len(active.seeds))
-        full, full_s = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
+        full, full_s = stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
         first = first_labels(task, active, plan.first) if given is None else given
         programs = _programs(task, settings, plan)
         begin = partial(_begin, task, settings, programs, first, plan)

@@ -15,10 +15,10 @@ from dd_al.config.active import ActiveSettings
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.keys import stream
 from dd_al.data.formats import lines_of, read_text
-from dd_al.experiments.baselines import balanced_draw
-from dd_al.experiments.task import Task
+from dd_al.evaluation.baselines import balanced_draw
 from dd_al.learner.predict import on_every
 from dd_al.models.linen import masked_mean
+from dd_al.task.task import Task
 
 
 class Plan(NamedTuple):

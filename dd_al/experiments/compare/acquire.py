@@ -19,15 +19,15 @@ from dd_al.core.errors import UserError
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import generator, stream
 from dd_al.data.formats import lines_of, read_text
+from dd_al.evaluation.baselines import balanced_draw
 from dd_al.experiments.active.start import first_labels
-from dd_al.experiments.baselines import balanced_draw
 from dd_al.experiments.compare import costs
 from dd_al.experiments.compare.judge import training_steps
 from dd_al.experiments.compare.lab import Lab
-from dd_al.experiments.task import Task
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
+from dd_al.task.task import Task
 
 _TRAINING = ("ret", "rect", "sud")  # queries that train further networks, whose arithmetic nobody has counted
 

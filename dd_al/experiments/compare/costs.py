@@ -12,12 +12,12 @@ import numpy as np
 from dd_al.config.distill import DistillSettings
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
-from dd_al.distill.synthetic import Synthetic
-from dd_al.distill.unrolled import outer_loss
-from dd_al.experiments.distill.starts import CANDIDATE_BATCH, number_of_candidates
-from dd_al.experiments.task import Task, own_rates
+from dd_al.distillation.starts import CANDIDATE_BATCH, number_of_candidates
+from dd_al.distillation.synthetic import Synthetic, own_rates
+from dd_al.distillation.unrolled import outer_loss
 from dd_al.learner.examples import minibatch
 from dd_al.learner.hypergradient import differentiable_training
+from dd_al.task.task import Task
 
 
 def flops(function: Callable, *args: Any) -> float:

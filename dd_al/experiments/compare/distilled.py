@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from dd_al.config.grid import of_teachers
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json, write_json
@@ -24,11 +23,11 @@ from dd_al.experiments.compare.privacy import nearness
 from dd_al.experiments.compare.sets import Built
 from dd_al.experiments.distill.distil import TEACHERS, distil
 from dd_al.experiments.distill.run import describe, make_artefact
-from dd_al.experiments.task import Task, with_training
 from dd_al.io import artefact
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import steps_per_epoch
+from dd_al.task.task import Task, with_training
 
 _FLOAT = 4  # bytes
 _SHOWN = 2  # items of a set in the report
@@ -102,20 +101,14 @@ def distilled(
 
 
 def _teaching(lab: Lab, task: Task) -> tuple[float, int]:
-    """Operations of the teachers' training and answers, and the examples that go through them.
-
-    Of networks other than the learner (`config.teach.network`) operations are NaN: nobody has counted them.
-    """
+    """Operations of the teachers' training and answers, and the examples that go through them."""
     settings, count = lab.settings, len(task.raw["train"])
-    teachers, full = TEACHERS, settings.full
+    full = settings.full
     per_epoch = steps_per_epoch(task.train, full.batch_size)
-    if settings.teach.network:
-        teachers, full = settings.teach.teachers, of_teachers(settings).full
     steps = max(full.epochs * per_epoch, full.min_steps)
     each = steps * lab.count("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
     each += count * lab.count("answer", lambda: costs.answering(task))
-    work = float("nan") if settings.teach.network else teachers * each
-    return work, teachers * (steps * full.batch_size + count)
+    return TEACHERS * each, TEACHERS * (steps * full.batch_size + count)
 
 
 def distillation(settings: Settings, method: str, items: int) -> Settings:

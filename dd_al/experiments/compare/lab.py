@@ -17,14 +17,14 @@ from dd_al.active.loop import Loop
 from dd_al.config.learner import network
 from dd_al.config.settings import Settings
 from dd_al.data.dataset import Dataset
-from dd_al.experiments import record
+from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments.active.loop import configured_loop
 from dd_al.experiments.compare.plan import Point, in_examples
 from dd_al.experiments.compare.spoilt import spoilt
-from dd_al.experiments.task import Task, known_inits, make_learners, make_task
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy
 from dd_al.models.base import Params
+from dd_al.task.task import Task, known_inits, make_learners, make_task
 
 _FEW = 3  # learners that judge each set, if nothing else is said: the seeds are what counts
 
@@ -109,10 +109,9 @@ class Lab:
         return np.asarray(self.run("validation", look, params)[0])
 
     def predicted(self, params: Params) -> np.ndarray:
-        """Classes that stacked learners predict for the judged split: the place that reads test."""
-        if "predict" not in self._compiled:
-            self._compiled["predict"] = record.predicting(self.task, self.task.learner.model)
-        return self._compiled["predict"](params, self.settings.evaluate.split)
+        """Classes that stacked learners predict for the judged split, ``int32[learners, n]``."""
+        split = self.settings.evaluate.split
+        return evaluate(self.task, self.task.learner.model, {"": params}, split, validation=False)[""].predicted
 
     def loop(self, task: Task, rate: float | jax.Array | None = None) -> Loop:
         """Active learning on the task; its training is how sets larger than a minibatch are trained on, too."""

@@ -17,11 +17,11 @@ from dd_al.experiments.compare.distilled import distilled
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import ALL, Point
 from dd_al.experiments.compare.privacy import membership
-from dd_al.experiments.task import Task
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import write_safetensors
 from dd_al.io.workdir import Workdir
 from dd_al.report import schema, statistics
+from dd_al.task.task import Task
 
 
 def compute(lab: Lab, point: Point, workdir: Workdir, *, siblings: Mapping[str, Path], stop: Stop) -> None:

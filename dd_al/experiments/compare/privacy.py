@@ -8,14 +8,14 @@ import numpy as np
 
 from dd_al.core.keys import generator
 from dd_al.core.types import TextInputs
-from dd_al.distill.synthetic import Synthetic, as_batch
+from dd_al.distillation.synthetic import Synthetic, as_batch
 from dd_al.experiments.compare.lab import Lab
-from dd_al.experiments.task import Task
 from dd_al.learner.examples import whole
 from dd_al.learner.predict import predict
 from dd_al.models.base import Params
 from dd_al.models.linen import masked_mean
 from dd_al.report.statistics import ranked_apart
+from dd_al.task.task import Task
 
 _MOST = 1000  # members, and others, that are compared
 

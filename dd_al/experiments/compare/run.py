@@ -16,6 +16,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import BusyError, DataError, Interrupted, UserError
 from dd_al.core.files import read_json, write_json
 from dd_al.data.dataset import Dataset
+from dd_al.data.load import identity, load
 from dd_al.data.overlap import sketch
 from dd_al.experiments import record
 from dd_al.experiments.compare.lab import Lab
@@ -92,10 +93,11 @@ def _read(settings: Settings) -> dict[str, _Data]:
     for name, config in datasets(settings).items():
         start = time.perf_counter()
         try:
-            dataset, identity = record.read_dataset(config)
+            dataset = load(config)
+            found_as = identity(config, dataset)
         except DataError as error:
             raise DataError(f"the data of {name!r}: {error}") from error
-        found[name] = _Data(config, dataset, identity, time.perf_counter() - start)
+        found[name] = _Data(config, dataset, found_as, time.perf_counter() - start)
         in_examples(settings.compare.budgets, len(dataset.train), dataset.num_classes, name)
     return found
 

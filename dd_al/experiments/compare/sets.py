@@ -16,20 +16,19 @@ from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json
 from dd_al.core.keys import stream
 from dd_al.coreset.methods import select
-from dd_al.experiments import record
-from dd_al.experiments.baselines import fit_full, full_training
+from dd_al.evaluation.baselines import fit_full, full_training, read_stage, stage
+from dd_al.evaluation.coresets import features_of
 from dd_al.experiments.compare import costs
 from dd_al.experiments.compare.acquire import Acquired, acquire, write_selected
 from dd_al.experiments.compare.judge import Judged, judge_rows
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import ALL, Point
 from dd_al.experiments.compare.spoilt import outlier_rows
-from dd_al.experiments.coresets import features_of
-from dd_al.experiments.task import Task
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.models.base import Params
+from dd_al.task.task import Task
 
 
 class Built(NamedTuple):
@@ -83,7 +82,7 @@ def _judge_full(lab: Lab, task: Task, workdir: Workdir | None, stop: Stop) -> Ju
     settings, fits = lab.settings, []
     for rate in settings.transfer.full_rates:
         fit = partial(fit_full, task, replace(settings.full, rate=rate), lab.states(task), stop=stop)
-        fits.append((fit() if workdir is None else record.stage(workdir, _stage(rate), fit)[0], rate))
+        fits.append((fit() if workdir is None else stage(workdir, _stage(rate), fit)[0], rate))
     trained, rate = max(fits, key=lambda one: one[0].accuracy.max(0).mean())
     total, size = int(trained.steps[-1]), settings.full.batch_size
     per_epoch, _, init, advance = full_training(task, settings.full)
@@ -126,7 +125,7 @@ def _trained_on_all(
         )
         if path.exists():
             cost = known["costs"][ALL]
-            first = jax.tree.map(lambda x: x[0], record.read_stage(path)[0].params)
+            first = jax.tree.map(lambda x: x[0], read_stage(path)[0].params)
             return first, cost["train_s"], cost["train_flops"], cost["train_seen"]
     judged = _judge_full(lab, task, workdir, stop)
     return jax.tree.map(lambda x: x[0], judged.params), judged.seconds, judged.flops, judged.seen

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from dd_al.core.keys import generator
-from dd_al.experiments.task import Task, with_training
+from dd_al.task.task import Task, with_training
 
 
 def spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:

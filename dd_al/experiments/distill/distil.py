@@ -12,15 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.config.settings import Settings
-from dd_al.distill.synthetic import as_batch
-from dd_al.experiments import record
-from dd_al.experiments.baselines import choose_schedule, fit_full
-from dd_al.experiments.distill.optimise import Distillation, optimise
-from dd_al.experiments.task import Task, columns, own_rates
-from dd_al.experiments.teach.teachers import make_teachers, soft_labels, taught
+from dd_al.distillation.optimise import Distillation, optimise
+from dd_al.distillation.synthetic import as_batch, columns, own_rates
+from dd_al.distillation.teachers import soft_labels, taught
+from dd_al.evaluation.baselines import choose_schedule, fit_full, stage
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.models.base import Params
+from dd_al.task.task import Task
 
 _LOG = logging.getLogger(__name__)
 TEACHERS = 3  # learners on all data, for `config.distill.teacher`
@@ -45,8 +44,7 @@ def distil(
       settings: of the run.
       items: synthetic examples in a set.
       sets: how many; with known initialisations each set has its own.
-      teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None,
-        or where `config.teach.network` names others.
+      teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None.
       workdir: see `optimise`.
       starts: see `optimise`, likewise the next.
       programs: what earlier calls compiled.
@@ -59,17 +57,11 @@ def distil(
     stop = stop or Stop()
     outer_task, teachers_s = task, 0.0
     if weight := settings.distill.teacher:
-        teaching, fit = task, None
-        if settings.teach.network:
-            teaching, fit = make_teachers(settings, task.dataset, stop=stop)
-        elif teachers is None:
+        if teachers is None:
             fit = partial(fit_full, task, settings.full, task.inits("teachers", TEACHERS), stop=stop)
-        if fit is not None and workdir is None:
-            teachers = fit().params
-        elif fit is not None:
-            trained, teachers_s = record.stage(workdir, "teachers", fit)
+            trained, teachers_s = (fit(), 0.0) if workdir is None else stage(workdir, "teachers", fit)
             teachers = trained.params
-        outer_task = taught(task, soft_labels(teaching, teachers), weight)
+        outer_task = taught(task, soft_labels(task, teachers), weight)
     found = optimise(
         outer_task,
         settings.distill,

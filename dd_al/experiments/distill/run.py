@@ -16,22 +16,23 @@ from flax.traverse_util import flatten_dict
 from dd_al.config.distill import DistillSettings
 from dd_al.config.settings import Settings
 from dd_al.core.files import write_json
-from dd_al.distill.synthetic import Synthetic, targets, train_on
+from dd_al.distillation import snapshots
+from dd_al.distillation.optimise import Distillation
+from dd_al.distillation.starts import number_of_items
+from dd_al.distillation.synthetic import Synthetic, own_rates, targets, train_on
+from dd_al.evaluation.baselines import choose_schedule, constant_training, fit_full, random_batches, stage
+from dd_al.evaluation.coresets import fit_chosen
+from dd_al.evaluation.from_artefact import nearest_words
+from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments import record
-from dd_al.experiments.baselines import choose_schedule, constant_training, fit_full, random_batches
-from dd_al.experiments.coresets import fit_chosen
-from dd_al.experiments.distill import snapshots
 from dd_al.experiments.distill.distil import distil
-from dd_al.experiments.distill.optimise import Distillation
-from dd_al.experiments.distill.starts import number_of_items
-from dd_al.experiments.retrain import nearest_words
-from dd_al.experiments.task import Task, known_inits, make_task, own_rates
 from dd_al.io import artefact
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import LearnerState, layers
 from dd_al.learner.predict import accuracy
 from dd_al.learner.train_on_set import along
+from dd_al.task.task import Task, known_inits, make_task
 
 _LOG = logging.getLogger(__name__)
 _NEIGHBOURS = 5
@@ -49,16 +50,16 @@ def run(settings: Settings, workdir: Workdir) -> None:
     states = known_inits(task, inits) if known else task.inits("evaluation", inits)
 
     with catch_stop() as stop:
-        full, full_s = record.stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
+        full, full_s = stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
         subsets = random_batches(task, task.key, items, inits)
         train = constant_training(task, settings.random)
-        random, random_s = record.stage(
+        random, random_s = stage(
             workdir, "random", partial(choose_schedule, task, settings.random, subsets, states, stop=stop, train=train)
         )
         chosen = {}
         for name in settings.coreset.methods or ():
             compute = partial(fit_chosen, task, settings, name, items, full.params, states, stop=stop, train=train)
-            chosen[name], seconds = record.stage(workdir, name, compute)
+            chosen[name], seconds = stage(workdir, name, compute)
             random_s += seconds
         distilled = distil(
             task,
@@ -92,7 +93,14 @@ def run(settings: Settings, workdir: Workdir) -> None:
             "outer": record.outer_course(workdir.metrics),
         },
     }
-    methods = _judge(task, settings.evaluate.split, params, extra, known)
+    split = settings.evaluate.split
+    scores = evaluate(task, task.learner.model, params, split)
+    methods = {
+        name: record.entry(
+            split, score, task.classes, None if name == "full" else scores["full"], paired=known, **extra[name]
+        )
+        for name, score in scores.items()
+    }
     artefact.save(workdir.distilled, make_artefact(task, settings, distilled))
     write_json(
         workdir.distilled_meta,
@@ -137,18 +145,6 @@ def _train_judges(
 def _schedule(chosen: np.ndarray) -> dict:
     rate, steps, dropout = chosen.tolist()
     return {"rate": rate, "steps": int(steps), "dropout": bool(dropout)}
-
-
-def _judge(task: Task, split: str, params: dict, extra: dict, known: bool) -> dict:
-    """The methods' entries."""
-    validation, final = record.answers(task, task.learner.model, params, split)
-    return {
-        name: record.method_entry(
-            task, split, final[name], validation[name], None if name == "full" else final["full"],
-            paired=known, **extra[name],
-        )
-        for name in params
-    }  # fmt: skip
 
 
 def _budget(task: Task, drawn: int, synthetic: Synthetic, chosen: Iterable[str]) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,34 +15,22 @@ from dd_al.config.distill import DistillSettings
 from dd_al.config.grid import published_matrix, row_folder
 from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
-from dd_al.distill.schedules import lengthened
-from dd_al.distill.synthetic import Synthetic, as_batch
+from dd_al.distillation.schedules import lengthened
+from dd_al.distillation.synthetic import Synthetic, as_batch, columns
+from dd_al.evaluation.baselines import Trained
+from dd_al.evaluation.protocol import Score, evaluate
 from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained
 from dd_al.experiments.distill.run import course_of, items_of
 from dd_al.experiments.study.sets import Row, judges, task_of
-from dd_al.experiments.task import Task, columns, known_inits
 from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.predict import accuracy
 from dd_al.learner.train_on_set import train_on_set
-from dd_al.models.base import Model
 from dd_al.report.statistics import summary
+from dd_al.task.task import Task, known_inits
 
 _GRID = 48  # points along each side of a decision surface
 _SHOWN = 400  # real rows behind synthetic ones
-
-
-class _Programs(NamedTuple):
-    """What is compiled once for all sets of one shape.
-
-    Attributes:
-      training: `_training` of labels, batches and a network.
-      predicting: `record.predicting` of a network.
-    """
-
-    training: Callable[[str, int, Learner], Callable]
-    predicting: Callable[[Model], Callable]
 
 
 def tables(
@@ -56,21 +44,21 @@ def tables(
 ) -> tuple[dict, dict, dict]:
     """What every network makes of all data and of every set: methods, their budgets, and the study's tables."""
     names, split, count = list(learners), settings.evaluate.split, len(task.raw["train"])
-    programs = _programs(task)
+    train = cache(partial(_training, task))
     methods, budget, study = {}, {}, {"networks": names, "schedules": list(settings.study.schedules)}
     for name, learner in learners.items():
-        right = _right(task, programs, learner, full[name].params, split)
+        score = evaluate(task, learner.model, {name: full[name].params}, split)[name]
         rate, rates = float(full[name].chosen[0]), settings.transfer.full_rates
         # Where every validation example is right, others of the rates are as good.
         edge = len(rates) > 2 and rate in (min(rates), max(rates)) and full[name].accuracy.max(0).mean() < 1
-        methods[f"full: {name}"] = _entry(right[split], right["validation"], split, hyperparameters={"rate": rate})
+        methods[f"full: {name}"] = _entry(score, split, hyperparameters={"rate": rate})
         if edge:
             methods[f"full: {name}"]["note"] = "No lower or no higher rate was tried: there may be a better one."
         budget[f"full: {name}"] = record.given(count, count, count, count * task.numbers)
     study["full"] = [methods[f"full: {name}"][f"{split}_accuracy"]["mean"] for name in names]
-    for row, (network, schedule), right, chosen in _matrix(task, learners, settings, rows, programs):
+    for row, (network, schedule), score, chosen in _matrix(task, learners, settings, rows, train):
         title = f"{row.name} → {network}: {schedule}"
-        methods[title] = _entry(right[split], right["validation"], split, hyperparameters={"steps": chosen})
+        methods[title] = _entry(score, split, judges(settings), hyperparameters={"steps": chosen})
         budget[title] = record.given_of(row.synthetic, count)
     study["rows"] = [
         {
@@ -82,7 +70,7 @@ def tables(
         }
         for name in rows
     ]
-    study["curves"] = _curves(task, learners, settings, lines, points, programs)
+    study["curves"] = _curves(task, learners, settings, lines, points, train)
     methods |= {
         f"{curve['name']} = {value}: {network}": {f"{split}_accuracy": summary(cell)}
         for curve in study["curves"]
@@ -103,16 +91,18 @@ def _curves(
     settings: Settings,
     lines: Mapping,
     points: Mapping,
-    programs: _Programs,
+    train: Callable,
 ) -> list[dict]:
     """Accuracies by curve, value, network and restart."""
     found = []
     for curve, values in lines.items():
         cells = [
             [
-                _try(task, learners, point, points[curve, value, name], name, ("learned",), programs)[0][1][
-                    settings.evaluate.split
-                ].mean((1, 2)).tolist()
+                _entry(
+                    _try(task, learners, point, points[curve, value, name], name, ("learned",), train)[0][1],
+                    settings.evaluate.split,
+                    judges(point),
+                )[f"{settings.evaluate.split}_accuracy"]["values"]
                 for name in learners
             ]
             for value, point in values.items()
@@ -122,15 +112,13 @@ def _curves(
 
 
 def _matrix(
-    task: Task, learners: Mapping[str, Learner], settings: Settings, rows: Mapping[str, Row], programs: _Programs
+    task: Task, learners: Mapping[str, Learner], settings: Settings, rows: Mapping[str, Row], train: Callable
 ) -> Iterator:
     """Every row's sets on every network, by every schedule."""
     for row in rows.values():
         for name in learners:
-            for schedule, right, chosen in _try(
-                task, learners, settings, row, name, settings.study.schedules, programs
-            ):
-                yield row, (name, schedule), right, chosen
+            for schedule, score, chosen in _try(task, learners, settings, row, name, settings.study.schedules, train):
+                yield row, (name, schedule), score, chosen
 
 
 def _try(
@@ -140,20 +128,19 @@ def _try(
     row: Row,
     name: str,
     schedules: tuple[str, ...],
-    programs: _Programs,
-) -> list[tuple[str, dict[str, np.ndarray], int]]:
-    """Which answers are right, ``bool[sets, inits, n]`` of each split, and the steps that validation chose."""
+    train: Callable,
+) -> list[tuple[str, Score, int]]:
+    """The score of each schedule's networks, those of one set after the other, and the steps that validation chose."""
     learner, found = learners[name], []
     sets, count = row.synthetic.inputs.shape[0], judges(settings)
     states = _states(task, settings.distill, learner, sets, count)
     learned = _rates_for(task, learners, row, name)
-    train = programs.training(settings.distill.labels, settings.distill.batches, learner)
+    training = train(settings.distill.labels, settings.distill.batches, learner)
     for schedule in schedules:
         rates, ends = lengthened(schedule, learned, settings.distill.batches, settings.study.longest)
-        params, best = train(row.synthetic, rates, states, ends)
-        right = _right(task, programs, learner, params, settings.evaluate.split)
-        shaped = {split: answers.reshape(sets, count, -1) for split, answers in right.items()}
-        found.append((schedule, shaped, int(ends[best])))
+        params, best = training(row.synthetic, rates, states, ends)
+        score = evaluate(task, learner.model, {name: params}, settings.evaluate.split)[name]
+        found.append((schedule, score, int(ends[best])))
     return found
 
 
@@ -174,10 +161,6 @@ def _rates_for(task: Task, learners: Mapping[str, Learner], row: Row, name: str)
         return rates[..., own]
     mean = np.exp(np.log(rates).mean(-1, keepdims=True))
     return np.repeat(mean, len(layers(learners[name].model)), axis=-1)
-
-
-def _programs(task: Task) -> _Programs:
-    return _Programs(cache(partial(_training, task)), cache(partial(record.predicting, task)))
 
 
 def _training(task: Task, labels: str, batches: int, learner: Learner) -> Callable:
@@ -206,18 +189,12 @@ def _training(task: Task, labels: str, batches: int, learner: Learner) -> Callab
     return jax.jit(train)
 
 
-def _right(task: Task, programs: _Programs, learner: Learner, params, split: str) -> dict[str, np.ndarray]:
-    """Which answers of each learner are right, ``bool[learners, n]``, on validation and on the judged split."""
-    predict = programs.predicting(learner.model)
-    return {name: predict(params, name) == task.labels(name) for name in ("validation", split)}
-
-
-def _entry(right: np.ndarray, on_validation: np.ndarray, split: str, **extra) -> dict:
-    """Of ``bool[sets, inits, n]`` a mean for each set; of ``bool[learners, n]`` one for each learner."""
-    over = tuple(range(1, right.ndim))
-    entry = {f"{split}_accuracy": summary(right.mean(over).tolist()), **extra}
+def _entry(score: Score, split: str, inits: int = 1, **extra: Any) -> dict:
+    """A mean for each set, of so many learners in turn."""
+    correct = score.correct.reshape(-1, inits, len(score.truth))
+    entry = {f"{split}_accuracy": summary(correct.mean((1, 2)).tolist()), **extra}
     if split == "test":
-        entry["validation_accuracy"] = summary(on_validation.mean(over).tolist())
+        entry["validation_accuracy"] = summary(score.validation.reshape(-1, inits).mean(1).tolist())
     return entry
 
 

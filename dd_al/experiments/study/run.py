@@ -8,12 +8,12 @@ import time
 from dd_al.config.grid import curves
 from dd_al.config.settings import Settings
 from dd_al.core.files import read_json, write_json
+from dd_al.distillation.starts import number_of_items
 from dd_al.experiments import record
-from dd_al.experiments.distill.starts import number_of_items
 from dd_al.experiments.study.judges import pictures, tables
 from dd_al.experiments.study.sets import in_plane, judges, train_all
-from dd_al.experiments.task import make_learners, make_task
 from dd_al.io.workdir import Workdir
+from dd_al.task.task import make_learners, make_task
 
 _LOG = logging.getLogger(__name__)
 

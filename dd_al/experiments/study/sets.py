@@ -15,12 +15,10 @@ import numpy as np
 from dd_al.config.grid import TOGETHER, row_folder
 from dd_al.config.settings import Settings
 from dd_al.core.side_by_side import side_by_side
-from dd_al.distill.synthetic import Synthetic
-from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained, fit_tuned
-from dd_al.experiments.distill.optimise import Distillation, optimise
-from dd_al.experiments.distill.starts import number_of_items
-from dd_al.experiments.task import Task, known_inits
+from dd_al.distillation.optimise import Distillation, optimise
+from dd_al.distillation.starts import number_of_items
+from dd_al.distillation.synthetic import Synthetic
+from dd_al.evaluation.baselines import Trained, fit_tuned, stage
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.tensors import read_safetensors, write_safetensors
@@ -28,6 +26,7 @@ from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
 from dd_al.learner.learner import Learner, make_learner
 from dd_al.report.item_figures import MOST_CLASSES
+from dd_al.task.task import Task, known_inits
 
 _LOG = logging.getLogger(__name__)
 _MOST_WORKERS = 4
@@ -57,7 +56,7 @@ def train_all(
     """Networks on all data; the sets of rows, and of points along curves; and the seconds of each stage."""
     with catch_stop() as stop:
         fits = {name: partial(_fit_full, task, settings, learner, name, stop) for name, learner in learners.items()}
-        fits = {name: partial(record.stage, workdir, f"full-{row_folder(name)}", fit) for name, fit in fits.items()}
+        fits = {name: partial(stage, workdir, f"full-{row_folder(name)}", fit) for name, fit in fits.items()}
         rows = {}
         if settings.study.matrix:
             groups = {name: (name,) for name in learners}

@@ -10,10 +10,11 @@ import jax
 from dd_al.config.learner import ModelSettings
 from dd_al.config.sweeps import TransferSettings
 from dd_al.core.errors import ConfigError
-from dd_al.experiments.retrain import known_states, learner_of
-from dd_al.experiments.task import make_model, rate_columns
+from dd_al.distillation.synthetic import rate_columns
+from dd_al.evaluation.from_artefact import known_states, learner_of
 from dd_al.io.artefact import Artefact
 from dd_al.models.base import Model, Params
+from dd_al.task.task import make_model
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from dd_al.core.keys import stream
 from dd_al.data.dataset import Dataset
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
-from dd_al.distill.synthetic import Synthetic, as_batch, train_on
+from dd_al.distillation.synthetic import Synthetic, as_batch, train_on
+from dd_al.evaluation.baselines import Trained, choose_schedule, fit_tuned, stage
+from dd_al.evaluation.from_artefact import nearest_words, settings_of, synthetic_of
+from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments import record
-from dd_al.experiments.baselines import Trained, choose_schedule, fit_tuned
-from dd_al.experiments.retrain import nearest_words, settings_of, synthetic_of
-from dd_al.experiments.task import Task, make_optimizer, make_task
 from dd_al.experiments.transfer.networks import Network, networks
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
@@ -35,6 +35,7 @@ from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
 from dd_al.learner.learner import Learner, LearnerState, make_learner
+from dd_al.task.task import Task, make_optimizer, make_task
 
 _LOG = logging.getLogger(__name__)
 _ALL, HOME, SHUFFLED = "all data", "own schedule", "rates shuffled"
@@ -66,7 +67,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
             trained = {}
             for way, compute in _ways(task, settings, network, sets, artefact, stop).items():
                 name = f"network{number}-{way.replace(' ', '_').replace(',', '')}"
-                trained[way], spent = record.stage(workdir, name, compute)
+                trained[way], spent = stage(workdir, name, compute)
                 seconds["baselines_s" if way == _ALL else "optimise_s"] += spent
             start = time.perf_counter()
             entries = _judge(task, settings.evaluate.split, network, trained)
@@ -210,13 +211,11 @@ def _ways(
 
 def _judge(task: Task, split: str, network: Network, trained: dict[str, Trained]) -> dict[str, dict]:
     """The entries of one network, whose learners answer together; retention is of its own training on all data."""
-    params = {way: one.params for way, one in trained.items()}
-    validation, final = record.answers(task, network.model, params, split)
+    scores = evaluate(task, network.model, {way: one.params for way, one in trained.items()}, split)
     entries = {}
     for way, one in trained.items():
         extra = {"curve": record.curve(one.steps, one.accuracy)} if len(one.steps) else {}
         if "one rate" in way or way == "nearest words, Adam":
             extra["hyperparameters"] = {"rate": float(one.chosen[0]), "steps": int(one.chosen[1])}
-        full = None if way == _ALL else final[_ALL]
-        entries[way] = record.method_entry(task, split, final[way], validation[way], full, **extra)
+        entries[way] = record.entry(split, scores[way], task.classes, None if way == _ALL else scores[_ALL], **extra)
     return entries

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dd_al.distillation.starts import starting_sets
 from dd_al.experiments.compare import costs
-from dd_al.experiments.distill.starts import starting_sets
 
 
 def test_a_product_has_two_operations_for_each_of_its_terms():
@@ -47,7 +47,7 @@ def test_a_distillation_has_as_many_steps_as_it_says(make_tiny_task, tiny_settin
 def test_a_loop_that_is_written_out_costs_what_is_extrapolated(make_tiny_task, tiny_settings):
     """XLA counts the body of a scan once: the rule for the rest is checked against inner steps without a scan."""
     from dd_al.core.losses import cross_entropy
-    from dd_al.distill.synthetic import as_batch, rates
+    from dd_al.distillation.synthetic import as_batch, rates
     from dd_al.learner.examples import minibatch
     from dd_al.learner.learner import logits
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dd_al.distill.synthetic import Synthetic
+from dd_al.distillation.synthetic import Synthetic
 from dd_al.experiments.compare.privacy import nearness
 
 

@@ -1,0 +1,101 @@
+"""Distillation without an unroll, by kernel ridge regression on learned features (FRePo, Zhou et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dd_al.core.losses import hit_rate
+from dd_al.core.types import Batch
+from dd_al.distillation.outer_step import Student, outer_method
+from dd_al.distillation.synthetic import Synthetic, as_batch
+from dd_al.learner.learner import LearnerState, features
+from dd_al.models.base import Model, Params
+
+
+def regression(model: Model, params: Params, synthetic: Batch, real: Batch, *, ridge: float = 1e-6) -> jax.Array:
+    """What ridge regression on the synthetic set answers for the real batch.
+
+    K_ts (K_ss + λI)⁻¹ y_s with K the inner products of the features (Zhou et al. 2022, arXiv 2206.00719, eq. 4).
+    Targets are taken less 1 / classes, so that the answer is undecided where it knows nothing.
+
+    Args:
+      model: whose features are used; its head is not.
+      params: its parameters.
+      synthetic: regressed on.
+      real: to answer.
+      ridge: λ as a share of the mean of K_ss's diagonal.
+
+    Returns:
+      ``float32[batch, classes]``, targets less 1 / classes.
+    """
+    h_s, h_t = (features(model, params, batch) for batch in (synthetic, real))
+    items, width = h_s.shape
+    little = ridge * (jnp.mean(jnp.sum(h_s**2, 1)) + 1e-12)
+    targets = _centred(synthetic.targets)
+    if items <= width:
+        system = h_s @ h_s.T + little * jnp.eye(items)
+        return h_t @ (h_s.T @ jax.scipy.linalg.solve(system, targets, assume_a="pos"))
+    # The same by (HᵀH + λI)⁻¹ Hᵀ: the kernel of more items than features is singular but for λ, and float32 loses it.
+    system = h_s.T @ h_s + little * jnp.eye(width)
+    return h_t @ jax.scipy.linalg.solve(system, h_s.T @ targets, assume_a="pos")
+
+
+def kernel_loss(
+    student: Student,
+    synthetic: Synthetic,
+    states: LearnerState,
+    real: Batch,
+    *,
+    labels: str = "soft",
+    ridge: float = 1e-6,
+) -> tuple[jax.Array, jax.Array]:
+    """Half the squared error of `regression`, per example (Zhou et al. 2022, eq. 4), over the given learners.
+
+    Args:
+      student: whose features are used.
+      synthetic: the set.
+      states: stacked learners.
+      real: a real batch, shared by them.
+      labels: see `dd_al.distillation.synthetic.targets`.
+      ridge: see `regression`.
+
+    Returns:
+      The loss, ``float32[]``, and the regression's accuracy, ``float32[]``.
+    """
+    batch = as_batch(synthetic, labels)
+    answers = jax.vmap(lambda p: regression(student.learner.model, p, batch, real, ridge=ridge))(states.params)
+    loss = 0.5 * jnp.mean(jnp.sum((answers - _centred(real.targets)) ** 2, -1))
+    return loss, hit_rate(answers, real.targets)
+
+
+def kernel_regression(
+    students: Sequence[Student],
+    optimizer: optax.GradientTransformation,
+    *,
+    average_decay: float = 0.0,
+    labels: str = "soft",
+    ridge: float = 1e-6,
+) -> tuple[Callable, Callable]:
+    """The method as ``(init, step)``; see `dd_al.distillation.outer_step.outer_method`.
+
+    Args:
+      students: with pools, as in the paper, or fresh.
+      optimizer: the outer optimizer, schedule and clipping included.
+      average_decay: decay of the moving average of the set; 0 keeps the set itself.
+      labels: see `dd_al.distillation.synthetic.targets`.
+      ridge: see `regression`.
+    """
+
+    def objective(student: Student, synthetic: Synthetic, states: LearnerState, real: Batch, key: jax.Array):
+        del key  # nothing here is random
+        return kernel_loss(student, synthetic, states, real, labels=labels, ridge=ridge)
+
+    return outer_method(students, objective, optimizer, average_decay=average_decay, labels=labels)
+
+
+def _centred(targets: jax.Array) -> jax.Array:
+    return targets - 1 / targets.shape[-1]

@@ -1,0 +1,118 @@
+"""Distillation without an unroll, by matching what real and synthetic examples do to a network, class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dd_al.core.losses import hit_rate
+from dd_al.core.types import Batch
+from dd_al.distillation.outer_step import Student, outer_method
+from dd_al.distillation.synthetic import Synthetic, as_batch
+from dd_al.learner.learner import LearnerState, features, logits
+from dd_al.models.base import Model, Params
+
+OBJECTIVES = ("gradient_matching", "distribution_matching")
+
+
+def matching(
+    students: Sequence[Student],
+    optimizer: optax.GradientTransformation,
+    name: str,
+    *,
+    average_decay: float = 0.0,
+    labels: str = "soft",
+) -> tuple[Callable, Callable]:
+    """The method as ``(init, step)``; see `dd_al.distillation.outer_step.outer_method`.
+
+    Args:
+      students: gradients are matched along training, so with pools; features are matched in fresh networks.
+      optimizer: the outer optimizer, schedule and clipping included.
+      name: one of `OBJECTIVES`.
+      average_decay: decay of the moving average of the set; 0 keeps the set itself.
+      labels: see `dd_al.distillation.synthetic.targets`.
+
+    Raises:
+      ValueError: for an unknown name.
+    """
+    if name not in OBJECTIVES:
+        raise ValueError(f"unknown objective {name!r}; allowed: {', '.join(OBJECTIVES)}")
+    distance = gradient_distance if name == "gradient_matching" else feature_distance
+
+    def objective(student: Student, synthetic: Synthetic, states: LearnerState, real: Batch, key: jax.Array):
+        del key  # nothing here is random
+        batch = as_batch(synthetic, labels)
+        losses, hits = jax.vmap(lambda p: distance(student.learner.model, p, batch, real))(states.params)
+        return jnp.mean(losses), jnp.mean(hits)
+
+    return outer_method(students, objective, optimizer, average_decay=average_decay, labels=labels)
+
+
+def gradient_distance(model: Model, params: Params, synthetic: Batch, real: Batch) -> tuple[jax.Array, jax.Array]:
+    """How far apart the gradients of the two batches' losses are, summed over classes.
+
+    Of every array of parameters, one less the cosine of the two gradients (Zhao et al. 2021, arXiv 2006.05929, eqs. 9
+    and 10, who take cosines output by output, which not every layer has). A class's loss weighs examples by its share
+    of their label, so soft labels and learned ones will do; classes that either batch lacks count nothing.
+
+    Returns:
+      The distance, ``float32[]``, and the network's accuracy on the real batch, ``float32[]``.
+    """
+
+    def class_gradients(batch: Batch) -> tuple[Params, jax.Array]:
+        def loss(params: Params, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+            z = logits(model, params, batch)
+            errors = -jnp.sum(batch.targets * jax.nn.log_softmax(z), -1)
+            return jnp.sum(weights * errors), z
+
+        gradients, z = jax.vmap(jax.grad(loss, has_aux=True), (None, 0))(params, _class_weights(batch.targets))
+        return gradients, z[0]
+
+    theirs, z = class_gradients(real)
+    ours, _ = class_gradients(synthetic)
+    both = _present(real.targets) & _present(synthetic.targets)
+    distances = jax.tree.map(jax.vmap(_cosine_distance), ours, jax.lax.stop_gradient(theirs))
+    distance = jnp.sum(jnp.where(both, sum(jax.tree.leaves(distances)), 0.0))
+    return distance, hit_rate(z, real.targets)
+
+
+def feature_distance(model: Model, params: Params, synthetic: Batch, real: Batch) -> tuple[jax.Array, jax.Array]:
+    """How far apart the mean features of the two batches are, summed over classes (Zhao & Bilen 2023, eq. 5).
+
+    arXiv 2110.04181. Labels only say which class an example counts for: they are not learned.
+
+    Returns:
+      The sum of squared distances, ``float32[]``, and the accuracy of answering with the class whose synthetic mean is
+      nearest, ``float32[]``.
+    """
+    theirs, h = _class_means(model, params, real)
+    ours, _ = _class_means(model, params, synthetic)
+    both = _present(real.targets) & _present(synthetic.targets)
+    distance = jnp.sum(jnp.where(both[:, None], (ours - jax.lax.stop_gradient(theirs)) ** 2, 0.0))
+    far = jnp.sum((h[:, None] - ours) ** 2, -1) + jnp.where(_present(synthetic.targets), 0.0, jnp.inf)
+    return distance, hit_rate(-far, real.targets)
+
+
+def _class_means(model: Model, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
+    """Mean features of every class, ``float32[classes, width]``, and those of every example."""
+    h = features(model, params, batch)
+    hard = jax.nn.one_hot(jnp.argmax(batch.targets, -1), batch.targets.shape[-1])
+    return _class_weights(hard) @ h, h
+
+
+def _class_weights(targets: jax.Array) -> jax.Array:
+    """Shares of examples in every class, ``float32[classes, batch]``; rows sum to 1, or to 0 in absent classes."""
+    return (targets / jnp.maximum(jnp.sum(targets, 0), 1e-6)).T
+
+
+def _present(targets: jax.Array) -> jax.Array:
+    """Which classes some example has for its likeliest, ``bool[classes]``."""
+    return jnp.any(jax.nn.one_hot(jnp.argmax(targets, -1), targets.shape[-1]) > 0, 0)
+
+
+def _cosine_distance(a: jax.Array, b: jax.Array) -> jax.Array:
+    # The small number under the root keeps the derivative finite where a gradient vanishes, as below a zero head.
+    return 1 - jnp.vdot(a, b) * jax.lax.rsqrt(jnp.vdot(a, a) * jnp.vdot(b, b) + 1e-20)

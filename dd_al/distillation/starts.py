@@ -1,0 +1,209 @@
+"""What distillation starts from: how many items, and the sets themselves."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Hashable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.config.distill import DistillSettings
+from dd_al.core.errors import ConfigError
+from dd_al.core.keys import generator, stream
+from dd_al.core.types import Batch
+from dd_al.distillation.synthetic import (
+    Synthetic,
+    all_rates,
+    as_batch,
+    balanced_classes,
+    columns,
+    noise_inputs,
+    own_rates,
+    start,
+)
+from dd_al.distillation.unrolled import outer_loss
+from dd_al.learner.examples import minibatch
+from dd_al.learner.fit import cosine
+from dd_al.learner.hypergradient import differentiable_training
+from dd_al.learner.learner import LearnerState
+from dd_al.task.task import Arrays, Task, known_inits
+
+_LOG = logging.getLogger(__name__)
+CANDIDATE_BATCH = 512  # real examples that candidates are judged on
+
+
+def number_of_items(settings: DistillSettings, train: int, classes: int) -> int:
+    """Items of a set: as asked for, else 0.1 % of the training data, rounded up to a multiple of the classes.
+
+    For a known initialisation one per class is the default.
+
+    Raises:
+      ConfigError: labels that are no mixture of classes need an item of each.
+    """
+    per_class = 1 if settings.init == "known" else math.ceil(math.ceil(train / 1000) / classes)
+    items = settings.items or per_class * classes
+    per_class_only = ("gradient_matching", "distribution_matching")  # what they compare is of one class each
+    if items < classes and (settings.labels == "hard" or settings.method in per_class_only):
+        given = "labels = 'hard'" if settings.labels == "hard" else f"method = {settings.method!r}"
+        raise ConfigError(
+            f"config.distill.items = {items}: {given} needs an item of each of the {classes} classes; fewer will do "
+            "for labels = 'soft' with method = 'unrolled'"
+        )
+    return items
+
+
+def number_of_candidates(settings: DistillSettings) -> int:
+    """Random real subsets that are tried as the start of a set; 0 where nothing is."""
+    return settings.candidates if settings.start == "real" and settings.candidates > 1 else 0
+
+
+def item_shape(task: Task, settings: DistillSettings) -> tuple[int, ...]:
+    """That of a real example, but for the words of a text, of which a synthetic one has `config.distill.length`."""
+    if task.inputs != "words" or not settings.length:
+        return task.shape
+    return (settings.length, *task.shape[1:])
+
+
+def starting_sets(
+    task: Task,
+    settings: DistillSettings,
+    items: int,
+    sets: int,
+    given: np.ndarray | None = None,
+    programs: dict[Hashable, Callable] | None = None,
+) -> tuple[Synthetic, np.ndarray | None]:
+    """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise).
+
+    A set of real examples is the best of ``settings.candidates`` random ones by the training loss of learners that
+    train on them: from a poor start the outer loop can spend most of its steps on getting out of chaotic regions.
+
+    Args:
+      task: data and learner.
+      settings: of the method.
+      items: of a set.
+      sets: how many.
+      given: ``int[sets, items]``, the rows to start from, whatever the settings say of it; items have their classes.
+      programs: see `optimise`.
+    """
+    key, shape = stream(task.key, "start"), item_shape(task, settings)
+    classes = np.asarray(balanced_classes(items, task.classes))
+    if given is not None:
+        raw = _filled(task, task.raw["train"][given], shape)
+        begun = [
+            _start_one(task, settings, jnp.asarray(task.labels("train")[rows]), _values(task, jnp.asarray(one)))
+            for rows, one in zip(given, raw)
+        ]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *begun), given
+    complete = partial(_start_one, task, settings, jnp.asarray(classes))
+    if settings.start == "noise":
+        scale = 1.0 if task.table is None else float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
+        keys = [jax.random.fold_in(key, i) for i in range(sets)]
+        noise = [noise_inputs(k, items, shape, scale) for k in keys]
+        return jax.vmap(complete)(jnp.stack(noise)), None
+    rng = generator(task.key, "start")
+    rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
+    raw = _filled(task, task.raw["train"][rows], shape)
+    if number_of_candidates(settings):
+        _LOG.info("choosing the start among %d random subsets", len(raw))
+        states = known_inits(task, sets) if settings.init == "known" else None
+        programs, name = {} if programs is None else programs, ("candidates", settings, items)
+        if name not in programs:
+            programs[name] = jax.jit(partial(_judges, task)), jax.jit(partial(_losses, task, settings, classes))
+        judges, losses_of = programs[name]
+        batch, fresh = judges(task.arrays, stream(task.key, "candidates"))
+        found = losses_of(task.arrays, jnp.asarray(raw), batch, fresh if states is None else states)
+        losses = np.where(np.isfinite(found), found, np.inf)
+        best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
+        rows, raw = rows[best], raw[best]
+    return jax.vmap(lambda one: complete(_values(task, one)))(jnp.asarray(raw)), rows
+
+
+def _filled(task: Task, raw: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Texts said again until they fill the length of an item; anything else as it is."""
+    if task.table is None:
+        return raw
+    return np.stack([[_repeated(ids, shape[0]) for ids in one] for one in raw])
+
+
+def _values(task: Task, raw: jax.Array) -> jax.Array:
+    """Raw examples in the form of `Synthetic.inputs`."""
+    return task.embed(raw) if task.table is None else task.table[raw]
+
+
+def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs: jax.Array) -> Synthetic:
+    """Inputs with first labels and rates."""
+    falling = cosine(settings.inner_rate, settings.steps)(jnp.arange(settings.steps))
+    synthetic = start(
+        classes=task.classes,
+        inputs=inputs,
+        item_classes=classes,
+        steps=settings.steps,
+        layers=1 if settings.shared_rates else max(part.stop for part in columns(task).values()),
+        rate=settings.inner_rate if settings.inner_schedule == "constant" else falling,
+        # Of softmaxed labels the first probability of the own class does not depend on the number of classes.
+        label_scale=1.0 if settings.labels == "unrestricted" else settings.label_scale + math.log(task.classes - 1),
+    )
+    if not settings.attention:
+        return synthetic
+    model, (text,) = task.learner.model, as_batch(synthetic).inputs
+    _, attention = jax.eval_shape(model.attention, jax.eval_shape(model.init, task.key), text)
+    return synthetic._replace(attention_logits=jnp.zeros(attention.shape))
+
+
+def _judges(task: Task, data: Arrays, key: jax.Array) -> tuple[Batch, LearnerState]:
+    """Real training examples, and two fresh learners, that candidates are judged by."""
+    task, first = task.given(data), jnp.zeros((), jnp.int32)
+    batch = minibatch(task.train, task.embed, stream(key, "batch"), first, CANDIDATE_BATCH)
+    return batch, jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
+
+
+def _losses(
+    task: Task,
+    settings: DistillSettings,
+    classes: np.ndarray,
+    data: Arrays,
+    raw: jax.Array,
+    batch: Batch,
+    given: LearnerState,
+) -> jax.Array:
+    """The loss, on real training examples, of learners trained on each candidate: ``float32[candidates]``.
+
+    Batch and learners are arguments: of constants XLA would compute what it can, slowly, while it compiles, and
+    another seed's would be another program.
+    """
+    task = task.given(data)
+
+    def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
+        index, one = args
+        known = settings.init == "known"  # each set has its own learner, else all have the same
+        states = jax.tree.map(lambda x: x[index // settings.candidates][None], given) if known else given
+        begun = _start_one(task, settings, jnp.asarray(classes), _values(task, one))
+        synthetic = own_rates(task, all_rates(task, begun, shared=settings.shared_rates))
+        train = differentiable_training(task.learner, parts=settings.batches)
+        return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels, train=train)[0]
+
+    return jax.lax.map(loss, (jnp.arange(len(raw)), raw))
+
+
+def _start_rows(rng: np.random.Generator, task: Task, classes: np.ndarray) -> np.ndarray:
+    """An example of each item's class, none twice where there are enough; of texts the shorter half is passed over."""
+    labels, lengths = task.labels("train"), np.zeros(len(task.raw["train"]), int)
+    if task.table is not None:
+        lengths = (task.raw["train"] > 0).sum(1)
+    rows = np.zeros(len(classes), np.int32)
+    for c in np.unique(classes):
+        candidates = np.flatnonzero(labels == c)
+        candidates = candidates[lengths[candidates] >= np.median(lengths[candidates])]
+        wanted = classes == c
+        rows[wanted] = rng.choice(candidates, wanted.sum(), replace=wanted.sum() > len(candidates))
+    return rows
+
+
+def _repeated(ids: np.ndarray, length: int) -> np.ndarray:
+    """A sentence said again until it fills ``length`` words: every position of an item is a word."""
+    words = ids[ids > 0]
+    return np.resize(words if len(words) else np.ones(1, np.int32), length)

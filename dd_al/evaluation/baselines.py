@@ -1,0 +1,275 @@
+"""What a distilled set is judged against: all of the data, and random subsets of its own size."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from dd_al.config.learner import FullSettings, RandomSettings
+from dd_al.core.keys import generator, stream
+from dd_al.core.types import Batch
+from dd_al.io.progress import Progress
+from dd_al.io.signals import Stop
+from dd_al.io.tensors import read_safetensors, write_safetensors
+from dd_al.io.workdir import Workdir
+from dd_al.learner.examples import steps_per_epoch
+from dd_al.learner.fit import FitState, cosine, fitting
+from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
+from dd_al.learner.predict import accuracy
+from dd_al.learner.train_on_set import along, train_on_set
+from dd_al.models.base import Params
+from dd_al.models.embedding import AsTheyAre, tuned_embedding
+from dd_al.task.task import Arrays, Task, one_hot
+
+_LOG = logging.getLogger(__name__)
+
+
+class Trained(NamedTuple):
+    """Learners that a baseline has trained, with what validation says of them.
+
+    Attributes:
+      params: stacked over learners.
+      steps: ``int32[points]``, training steps at which accuracy was taken.
+      accuracy: ``float32[points, learners]``, on validation.
+      chosen: ``float64[...]``, what validation chose: see the functions.
+    """
+
+    params: Params
+    steps: np.ndarray
+    accuracy: np.ndarray
+    chosen: np.ndarray
+
+
+def fit_full(task: Task, settings: FullSettings, states: LearnerState, *, stop: Stop) -> Trained:
+    """Trains on all of the data from given initial states.
+
+    Every learner keeps its parameters at its best validation accuracy; `Trained.chosen` holds those steps.
+
+    Args:
+      task: the data and the learner.
+      settings: epochs, batch size and rate.
+      states: stacked initial states.
+      stop: asked between epochs.
+    """
+    return _fit(task, settings, states, "full data", stop)
+
+
+def fit_tuned(
+    task: Task, settings: FullSettings, rates: Sequence[float], states: LearnerState, *, stop: Stop
+) -> tuple[Trained, float]:
+    """`fit_full` at each of several rates: the one that validation finds best, and that rate."""
+    fits = [(fit_full(task, replace(settings, rate=rate), states, stop=stop), rate) for rate in rates]
+    return max(fits, key=lambda fit: fit[0].accuracy.max(0).mean())
+
+
+def fit_finetuned(
+    task: Task, settings: FullSettings, optimizer: optax.GradientTransformation, keys: jax.Array, *, stop: Stop
+) -> tuple[Learner, AsTheyAre, Callable[[], Trained]]:
+    """The same with word vectors that are trained along (Kim 2014, "CNN-non-static").
+
+    Args:
+      task: the data.
+      settings: epochs, batch size and rate.
+      optimizer: the inner optimizer.
+      keys: ``key<>[learners]``, of the initialisations.
+      stop: asked between epochs.
+
+    Returns:
+      The learner, whose inputs are token ids; what reads them; and a function that trains it.
+    """
+    model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
+    learner, title = make_learner(model, optimizer), "fine-tuned vectors"
+
+    def fit() -> Trained:
+        states = jax.vmap(learner.init)(keys)
+        return _fit(replace(task, learner=learner, embed=AsTheyAre(), table=None), settings, states, title, stop)
+
+    return learner, AsTheyAre(), fit
+
+
+def _fit(task: Task, settings: FullSettings, states: LearnerState, title: str, stop: Stop) -> Trained:
+    per_epoch, epochs, init, advance = full_training(task, settings)
+    total, advance, rate = per_epoch * epochs, jax.jit(advance), np.float32(settings.rate)
+    state = init(states)
+    keys = jax.random.split(stream(task.key, "full_training"), jax.tree.leaves(states)[0].shape[0])
+    # Powers of two within the first epoch show how training begins; then every epoch is looked at.
+    early = [2**i for i in range(per_epoch.bit_length()) if 2**i < per_epoch]
+    points = early + [per_epoch * (i + 1) for i in range(epochs)]
+    curve = []
+    with Progress(total, title) as progress:
+        for before, until in zip([0, *points], points):
+            state, now = advance(task.arrays, rate, keys, state, np.int32(until))
+            curve.append(np.asarray(now))
+            progress.update(until - before, validation_accuracy=float(curve[-1].mean()))
+            stop.check(f"the same command trains again: {title}")
+    return Trained(state.best, np.asarray(points), np.stack(curve), np.asarray(state.best_step))
+
+
+def full_training(task: Task, settings: FullSettings) -> tuple[int, int, Callable, Callable]:
+    """Steps in an epoch, epochs, and `fit.fitting` on all of the data, whose ``advance`` takes two arguments first.
+
+    They are `Task.arrays` and the rate, so that one program serves all rates, and all seeds.
+    """
+    per_epoch = steps_per_epoch(task.train, settings.batch_size)
+    epochs = max(settings.epochs, -(-settings.min_steps // per_epoch))
+
+    def make(task: Task, rate: float | jax.Array) -> tuple[Callable, Callable]:
+        return fitting(
+            task.learner, task.train, task.validation, task.embed, batch_size=settings.batch_size,
+            schedule=cosine(rate, per_epoch * epochs),
+        )  # fmt: skip
+
+    def advance(data: Arrays, rate: jax.Array, keys: jax.Array, state: FitState, until: jax.Array):
+        return make(task.given(data), rate)[1](keys, state, until)
+
+    return per_epoch, epochs, make(task, 0.0)[0], advance
+
+
+def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:
+    """Random real subsets with as many sentences of each class as can be, one per draw.
+
+    Returns:
+      A `Batch` whose arrays have a leading axis of draws.
+    """
+    rng = generator(key, "random_subsets")
+    labels = task.labels("train")
+    by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
+    rows = np.stack([balanced_draw(rng, by_class, items) for _ in range(draws)])
+    return batches_of(task, rows)
+
+
+def batches_of(task: Task, rows: np.ndarray) -> Batch:
+    """Training examples as they are: of ``int[draws, items]`` rows, arrays with a leading axis of draws."""
+    inputs = jax.vmap(task.embed)(jnp.asarray(task.raw["train"][rows]))
+    return Batch((inputs,), jnp.asarray(one_hot(task.labels("train")[rows], task.classes)))
+
+
+def balanced_draw(rng: np.random.Generator, by_class: list[np.ndarray], items: int) -> np.ndarray:
+    """Goes round the classes, in random order where the items do not suffice for another round."""
+    shuffled = [rng.permutation(rows) for rows in by_class]
+    picks: list[int] = []
+    for depth in range(max(map(len, shuffled))):
+        for c in rng.permutation(len(shuffled)):
+            if len(picks) < items and depth < len(shuffled[c]):
+                picks.append(shuffled[c][depth])
+    return np.asarray(picks)
+
+
+def choose_schedule(
+    task: Task,
+    settings: RandomSettings,
+    batch: Batch,
+    states: LearnerState,
+    *,
+    stop: Stop,
+    title: str = "random subsets",
+    train: Callable | None = None,
+) -> Trained:
+    """Trains on small sets with the constant rate, number of steps and dropout that validation finds best for them.
+
+    Args:
+      task: the data and the learner.
+      settings: the grid to choose from.
+      batch: a set for every state, as `random_batches` makes them, or one for all of them.
+      states: stacked initial states.
+      stop: asked between schedules.
+      title: of the progress bar.
+      train: from `constant_training`, to compile it once for several sets; made here if None.
+
+    Returns:
+      The learners at the best (rate, steps, dropout) by mean validation accuracy, the curve at that rate and
+      dropout, and `chosen` = [rate, steps, dropout on].
+    """
+    steps = np.asarray(sorted(settings.steps))
+    train = train or constant_training(task, settings)
+    batch = for_each(states, batch) if batch.targets.ndim == 2 else batch
+    best: tuple[float, Trained] | None = None
+    with Progress(len(settings.dropout) * len(settings.rates), title) as progress:
+        for dropout, rate in itertools.product(settings.dropout, settings.rates):
+            params, curve = train(task.key, batch, states, rate, dropout)  # [points, draws]
+            means = np.asarray(curve).mean(1)
+            at = int(means.argmax())
+            if best is None or means[at] > best[0]:
+                chosen = np.asarray([rate, steps[at], dropout], np.float64)
+                found = jax.tree.map(lambda x, at=at: x[at], params)
+                best = means[at], Trained(found, steps, np.asarray(curve), chosen)
+            progress.update(1, best=float(best[0]))
+            stop.check(f"the same command trains again: {title}")
+    return best[1]
+
+
+def for_each(states: LearnerState, batch: Batch) -> Batch:
+    """The same set for each of stacked states."""
+    count = jax.tree.leaves(states)[0].shape[0]
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), batch)
+
+
+def at_constant_rate(
+    task: Task, key: jax.Array, batches: Batch, rate: jax.Array, dropout: bool, steps: int
+) -> Callable[..., LearnerState]:
+    """``train(states, first=0, until=steps) -> states`` of stacked learners, each on a set of its own, at one rate.
+
+    Args:
+      task: whose learner trains.
+      key: of the run; it drives dropout.
+      batches: a set for every learner, with a leading axis.
+      rate: ``float[]``, of every layer and step.
+      dropout: whether it is on.
+      steps: that there are at most.
+    """
+    draws, groups = len(batches.targets), len(layers(task.learner.model))
+    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(draws)) if dropout else None
+    return partial(train_on_set, task.learner, batches, jnp.full((draws, steps, groups), rate), keys=keys, own=True)
+
+
+def constant_training(task: Task, settings: RandomSettings) -> Callable:
+    """``(key, batches, states, rate, dropout) -> (params, accuracy)`` at every number of steps of the settings, jitted.
+
+    The key is that of the run, ``Task.key``: an argument, so that runs with other seeds need not be compiled anew.
+    """
+    steps = sorted(settings.steps)
+
+    def look(state: LearnerState) -> tuple[Params, jax.Array]:
+        return state.params, accuracy(task.learner.model, state.params, task.validation, task.embed)
+
+    def train(key: jax.Array, batches: Batch, states: LearnerState, rate: jax.Array, dropout: bool):
+        advance = at_constant_rate(task, key, batches, rate, dropout, steps[-1])
+        return along(advance, states, jnp.asarray(steps), look)[1]
+
+    return jax.jit(train, static_argnums=4)
+
+
+def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> tuple[Trained, float]:
+    """A baseline's learners and the seconds they took, from the work directory if an earlier start got so far."""
+    path = workdir.checkpoints / f"{name}.safetensors"
+    if path.exists():
+        _LOG.info("%s: from an earlier start of this run", name)
+        return read_stage(path)
+    start = time.perf_counter()
+    trained = jax.tree.map(np.asarray, compute())
+    seconds = time.perf_counter() - start
+    params = {f"params/{key}": value for key, value in flatten_dict(trained.params, sep="/").items()}
+    rest = {name: value for name, value in trained._asdict().items() if name != "params"}
+    path.parent.mkdir(exist_ok=True)
+    write_safetensors(path, {**params, **rest, "seconds": np.float32(seconds)})
+    return trained, seconds
+
+
+def read_stage(path: Path) -> tuple[Trained, float]:
+    """What `stage` has written, and the seconds that it took."""
+    arrays = read_safetensors(path)
+    params = {key[7:]: value for key, value in arrays.items() if key.startswith("params/")}
+    trained = Trained(unflatten_dict(params, sep="/"), arrays["steps"], arrays["accuracy"], arrays["chosen"])
+    return trained, float(arrays["seconds"])

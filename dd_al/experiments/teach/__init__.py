@@ -1,1 +1,0 @@
-"""Knowledge distillation: learners that are told what others say of the examples."""

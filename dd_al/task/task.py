@@ -1,0 +1,277 @@
+"""A task on the device: what every experiment starts from."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dd_al.config.learner import IMAGE_KINDS, LearnerSettings, ModelSettings, network
+from dd_al.config.settings import Settings
+from dd_al.core.errors import ConfigError
+from dd_al.core.keys import stream
+from dd_al.data.dataset import Dataset, Split
+from dd_al.data.text import choose_length
+from dd_al.data.vectors import WordVectors, word_vectors
+from dd_al.learner import optimizers
+from dd_al.learner.examples import Bucket, Examples, make_examples, whole
+from dd_al.learner.learner import Learner, LearnerState, make_learner
+from dd_al.models.averaging import averaging
+from dd_al.models.base import Model
+from dd_al.models.embedding import Lookup, Scaled
+from dd_al.models.images import image_network
+from dd_al.models.mlp import mlp
+from dd_al.models.recurrent import recurrent
+from dd_al.models.text_cnn import text_cnn
+from dd_al.models.transformer import transformer
+from dd_al.task.pieces import word_pieces
+from dd_al.task.sentences import sentence_vectors
+
+_LOG = logging.getLogger(__name__)
+_PER_BUCKET = 512  # training examples below which a length bucket saves less than its compilation costs
+
+
+class Arrays(NamedTuple):
+    """What programs read of a task, to be handed to them.
+
+    Arrays that a program closes over are written into it: with a table of word vectors it takes seconds more to
+    compile, and megabytes in the cache.
+
+    Attributes:
+      train: its buckets; those of validation are small, and read before there are programs.
+      embed: `Task.embed`, whose arrays are leaves.
+    """
+
+    train: tuple[Bucket, ...]
+    embed: Callable[[jax.Array], Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, its word vectors where it has words, and the learner.
+
+    Attributes:
+      dataset: examples and classes.
+      vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words. None
+        for images and rows.
+      inputs: "words", "pieces" or "sentences": what the rows of ``table`` stand for; "images" or "rows".
+      shape: of one example as networks read it: (length, dim), (height, width, channels) or (columns,). A text is cut
+        and padded to ``length`` words, 1 where it is one sentence vector.
+      raw: each split as it is held: token ids ``int32[n, length]``, which are rows of ``table``; images
+        ``uint8[n, height, width, channels]``; or rows ``float32[n, columns]``.
+      embed: raw examples to what networks read.
+      train: the training split on the device, validation likewise; test stays off it until the end.
+      validation: see above.
+      table: ``float32[rows, dim]`` on the device; None for images and rows.
+      learner: model and inner optimizer, the same for every method.
+      others: further learners that a distilled set must train (`config.distill.also`), by the names of their networks.
+      key: of the run.
+      seconds: what loading and word vectors took.
+    """
+
+    dataset: Dataset
+    vectors: WordVectors | None
+    inputs: str
+    shape: tuple[int, ...]
+    raw: dict[str, np.ndarray]
+    embed: Callable[[jax.Array], Any]
+    train: Examples
+    validation: Examples
+    table: jax.Array | None
+    learner: Learner
+    others: dict[str, Learner]
+    key: jax.Array
+    seconds: dict[str, float]
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return self.dataset.num_classes
+
+    @property
+    def embed_train(self) -> Callable[[jax.Array], Any]:
+        """`embed` for training examples alone; the words of texts come first in the table."""
+        return Lookup(self.table[: self.vectors.trained]) if self.inputs == "words" else self.embed
+
+    @property
+    def numbers(self) -> int:
+        """What is stored of one real example: ids of words, pixels, or the numbers of a row."""
+        return math.prod(self.raw["train"].shape[1:])
+
+    @property
+    def arrays(self) -> Arrays:
+        """Arguments of programs that begin with `given`."""
+        return Arrays(self.train.buckets, self.embed)
+
+    def given(self, arrays: Arrays) -> Task:
+        """The task with a program's arguments in the place of its own arrays."""
+        return replace(
+            self,
+            train=self.train._replace(buckets=arrays.train),
+            embed=arrays.embed,
+            table=None if self.table is None else arrays.embed.table,
+        )
+
+    def examples(self, split: str) -> Examples:
+        """A split on the device, in one bucket: it is read once, and each bucket is a program to compile."""
+        return _examples(self.raw[split], one_hot(self.labels(split), self.classes), buckets=1)
+
+    def labels(self, split: str) -> np.ndarray:
+        """The classes of a split, ``int32[n]``."""
+        return getattr(self.dataset, split).labels
+
+    def inits(self, purpose: str, count: int):
+        """Stacked fresh learner states; every purpose has initialisations of its own."""
+        return jax.vmap(self.learner.init)(jax.random.split(stream(self.key, purpose), count))
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Classes as distributions, ``float32[n, classes]``."""
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def length_buckets(texts: int) -> int:
+    """How many buckets are worth their compilation for so many texts."""
+    return min(4, max(1, texts // _PER_BUCKET))
+
+
+def make_learners(settings: Settings, names: Iterable[str], shape: Sequence[int], classes: int) -> dict[str, Learner]:
+    """Learners with several networks, by their names (see `settings.network`)."""
+    optimizer = make_optimizer(settings.learner)
+    further = {"attention_weight": settings.distill.attention, "shift": settings.learner.shift}
+    networks = {name: make_model(network(settings.model, name, "distill.also"), shape, classes) for name in names}
+    return {name: make_learner(model, optimizer, **further) for name, model in networks.items()}
+
+
+def make_model(settings: ModelSettings, shape: Sequence[int], classes: int) -> Model:
+    """The network of a config, over examples of some shape; of texts only its last number, that of a vector, counts.
+
+    Raises:
+      ConfigError: the network does not fit the examples.
+    """
+    width, dropout, dim = settings.width, settings.dropout, shape[-1]
+    if settings.kind == "mlp":
+        if settings.one_logit and classes != 2:
+            raise ConfigError(f"config.model.one_logit tells two classes apart; there are {classes}")
+        drawn = {"weights": settings.weights, "one_logit": settings.one_logit}
+        return mlp(shape, classes, width=width, depth=settings.depth, dropout=dropout, **drawn)
+    if settings.kind in IMAGE_KINDS:
+        sizes = {"width": width, "depth": settings.depth, "weights": settings.weights}
+        return image_network(settings.kind, shape, classes, dropout=dropout, **sizes)
+    if settings.kind == "text_cnn":
+        return text_cnn(dim, classes, windows=settings.windows, filters=settings.filters, dropout=dropout)
+    if settings.kind == "transformer":
+        return transformer(dim, classes, width=width, blocks=settings.blocks, heads=settings.heads, dropout=dropout)
+    if settings.kind == "averaging":
+        return averaging(dim, classes, width=width, dropout=dropout)
+    return recurrent(dim, classes, kind=settings.kind, width=width, dropout=dropout)
+
+
+def make_optimizer(settings: LearnerSettings):
+    """The inner optimizer of a config."""
+    return optimizers.get(settings.optimizer, momentum=settings.momentum, b2=settings.b2, eps_root=settings.eps_root)
+
+
+def make_task(
+    settings: Settings, dataset: Dataset, load_seconds: float = 0.0, *, vectors: WordVectors | None = None
+) -> Task:
+    """Makes word or sentence vectors where they are needed, puts the splits into numbers, and builds the learner.
+
+    Args:
+      settings: the config.
+      dataset: its data, loaded.
+      load_seconds: what loading took, for the record.
+      vectors: to use instead of those that the settings describe.
+
+    Raises:
+      DataError: no usable word vectors, or no sentence encoder.
+      ConfigError: windows longer than the texts, or a network that does not fit the examples.
+    """
+    start = time.perf_counter()
+    pretrained, table, embed = None, None, None
+    if settings.inputs in ("images", "rows"):
+        ids = {split: getattr(dataset, split).inputs for split in ("train", "validation", "test")}
+        embed = Scaled(jnp.asarray(dataset.scaling.mean), jnp.asarray(dataset.scaling.std))
+        if (shift := settings.learner.shift) and 4 * shift > min(ids["train"].shape[1:3]):
+            least, most = min(ids["train"].shape[1:3]), min(ids["train"].shape[1:3]) // 4
+            raise ConfigError(
+                f"config.learner.shift = {shift} moves much of an image of {least} pixels out of sight; {most} at most"
+            )
+    elif settings.inputs == "pieces":
+        vectors, ids, pretrained = word_pieces(settings.encoder, dataset, settings.data.length, settings.model.dropout)
+        table = vectors.table
+    elif settings.inputs == "sentences":
+        vectors, table, ids = sentence_vectors(settings.encoder, dataset)
+    else:
+        held_out = dataset.validation.texts + dataset.test.texts
+        vectors = vectors or word_vectors(settings.vectors, dataset.train.texts, held_out)
+        words = vectors.vocabulary
+        length = settings.data.length or choose_length([len(i) for i in words.ids(dataset.train.texts)])
+        ids = {s: words.encode(getattr(dataset, s).texts, length) for s in ("train", "validation", "test")}
+        table = vectors.table
+    seconds = {"data_s": load_seconds, "vectors_s": time.perf_counter() - start}
+    shape = ids["train"].shape[1:]
+    if table is not None:
+        _LOG.info("%s vectors: %d of %d dimensions (%.1f s)", settings.inputs[:-1], *table.shape, seconds["vectors_s"])
+        table = jnp.asarray(table)
+        shape, embed = (*shape, table.shape[1]), Lookup(table)
+    if settings.model.kind == "text_cnn" and max(settings.model.windows) > shape[0]:
+        raise ConfigError(f"config.model.windows: {max(settings.model.windows)} words in a text of {shape[0]}")
+    kind = settings.model.kind
+    if pretrained is None:
+        learners = make_learners(settings, (kind, *(settings.distill.also or ())), shape, dataset.num_classes)
+    else:
+        learners = {kind: make_learner(pretrained, make_optimizer(settings.learner))}
+    return Task(
+        dataset=dataset,
+        vectors=vectors,
+        inputs=settings.inputs,
+        shape=shape,
+        raw=ids,
+        embed=embed,
+        train=_examples(
+            ids["train"], one_hot(dataset.train.labels, dataset.num_classes), buckets=length_buckets(len(ids["train"]))
+        ),
+        validation=_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes), buckets=1),
+        table=table,
+        learner=learners.pop(kind),
+        others=learners,
+        key=jax.random.key(settings.seed),
+        seconds=seconds,
+    )
+
+
+def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int) -> Examples:
+    """Texts in buckets by length, anything else in one."""
+    is_ids = raw.ndim == 2 and raw.dtype == np.int32
+    return make_examples(raw, targets, buckets=buckets) if is_ids else whole(raw, targets)
+
+
+def with_training(task: Task, raw: np.ndarray, split: Split, *, buckets: int | None = None) -> Task:
+    """The task with other training data, and all else as it was, word vectors included.
+
+    Args:
+      task: any.
+      raw: the examples as they are held; see `Task.raw`.
+      split: the same with their classes.
+      buckets: of lengths; as many as suit so many texts if None.
+    """
+    targets = one_hot(split.labels, task.classes)
+    return replace(
+        task,
+        dataset=replace(task.dataset, train=split),
+        raw={**task.raw, "train": raw},
+        train=_examples(raw, targets, buckets=buckets or length_buckets(len(raw))),
+    )
+
+
+def known_inits(task: Task, sets: int) -> LearnerState:
+    """The known initialisations, one per set: stacked learner states."""
+    return task.inits("known_init", sets)
