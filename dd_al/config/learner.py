@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dd_al.config.schema import from_config, option, override, to_config
+from dd_al.config.pairs import changed, split
+from dd_al.config.schema import option
 from dd_al.core.errors import ConfigError
 
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
@@ -118,12 +119,9 @@ def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
     Raises:
         ConfigError: there is no such kind or key, or it cannot have that value.
     """
-    kind, *changes = name.split(":")
-    config = to_config(model)
+    kind, colon, rest = name.partition(":")
+    changes = [(key, value) for key, _, value in split(rest, ":")] if colon else []
     try:
-        override(ModelSettings, config, "kind", kind)
-        for change in changes:
-            override(ModelSettings, config, *(part.strip() for part in change.partition("=")[::2]))
-        return from_config(ModelSettings, config)
+        return changed(model, [("kind", kind), *changes])
     except ConfigError as error:
         raise ConfigError(f"config.{key}, {name!r}: {error}") from error
