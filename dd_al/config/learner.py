@@ -13,6 +13,8 @@ IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")
 NETWORKS = {
     "words": KINDS, "sentences": KINDS, "pieces": ("encoder",), "images": IMAGE_KINDS, "rows": ("mlp",)
 }  # fmt: skip
+INPUTS = tuple(NETWORKS)
+OPTIMIZERS = ("sgd", "momentum", "adam")
 CORESETS = ("prototypes", "herding", "k_center", "k_medoids", "support_vectors", "condensed")
 
 
@@ -65,7 +67,7 @@ class ModelSettings:
 class LearnerSettings:
     """The inner optimizer, shared by every method; `config.learner`."""
 
-    optimizer: str = option("adam", "inner optimizer", choices=("sgd", "momentum", "adam"))
+    optimizer: str = option("adam", "inner optimizer", choices=OPTIMIZERS)
     momentum: float = option(0.9, "decay of the first moment (momentum, adam)", min=0.0, max=0.9999)
     b2: float = option(0.999, "decay of the second moment (adam)", min=0.0, max=0.99999)
     eps_root: float = option(1e-6, "added under adam's square root; positive", min=1e-12)

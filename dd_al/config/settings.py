@@ -8,6 +8,7 @@ from dd_al.config.active import ActiveSettings, AnnotateSettings
 from dd_al.config.data import DataSettings, EncoderSettings, VectorSettings
 from dd_al.config.distill import DistillSettings
 from dd_al.config.learner import (
+    INPUTS,
     NETWORKS,
     CoresetSettings,
     FullSettings,
@@ -25,9 +26,7 @@ class TeachSettings:
     """Teachers, and what students learn from them; `config.teach`."""
 
     network: str | None = option(None, "the teachers', by a name as of config.distill.also; the student's own if unset")
-    inputs: str | None = option(
-        None, "what teachers read; as the student if unset", choices=("words", "sentences", "pieces", "images", "rows")
-    )
+    inputs: str | None = option(None, "what teachers read; as the student if unset", choices=INPUTS)
     teachers: int = option(3, "in the ensemble", min=1)
     epochs: int = option(20, "passes of theirs over the training data", min=1)
     rate: float = option(2e-3, "first learning rate of theirs", min=1e-8)
@@ -57,7 +56,7 @@ class Settings:
         "words",
         "what networks read: word vectors, one frozen MiniLM vector a text, the word pieces of a pretrained encoder, "
         "images, or rows of numbers",
-        choices=("words", "sentences", "pieces", "images", "rows"),
+        choices=INPUTS,
     )
     data: DataSettings = field(default_factory=DataSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
