@@ -202,7 +202,7 @@ def test_no_such_set(tmp_path, index, toy_artefact):
 DAMAGE = {
     "another optimizer": ({"learner": {**LEARNER, "optimizer": "lion"}}, "another version .*'lion'"),
     "another kind of model": ({"model": {"kind": "resnet"}}, "another version .*'resnet'"),
-    "other targets": ({"targets": "odd"}, "targets = 'odd': must be one of soft, hard, unrestricted"),
+    "other targets": ({"targets": "odd"}, "targets = 'odd': must be one of 'soft', 'hard', 'unrestricted'"),
     "other init": ({"init": "cold"}, "another version .*'cold'"),
     "no settings": ({"learner": 3}, "description is damaged|another version"),
     "labels past the classes": ({"label_map": {"a": 7}}, "label_map has classes that are not below 3"),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from dd_al.config.schema import option
 
 LABELS = ("soft", "hard", "unrestricted")
-OBJECTIVES = ("unrolled", "kernel_regression", "gradient_matching", "distribution_matching")
+MATCHING = ("gradient_matching", "distribution_matching")
+OBJECTIVES = ("unrolled", "kernel_regression", *MATCHING)
+HYPERGRADIENTS = ("full", "checkpoint", "reverse", "truncated", "random_truncated")
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class DistillSettings:
     hypergradient: str = option(
         "full",
         "how training is differentiated",
-        choices=("full", "checkpoint", "reverse", "truncated", "random_truncated"),
+        choices=HYPERGRADIENTS,
     )
     window: int | None = option(None, "inner steps that a truncated hypergradient goes through", min=1)
     segment: int | None = option(

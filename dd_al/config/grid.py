@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
-from dd_al.config.schema import Field, from_config, override, to_config
+from dd_al.config.pairs import along, changed, pairs, split
+from dd_al.config.schema import Field, to_config
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import TABLE_METHODS, StudySettings, TableSettings
 from dd_al.core.errors import ConfigError, nearest
@@ -51,16 +52,11 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
     if settings.seed:
         raise ConfigError(f"config.seed = {settings.seed}: the seeds of a table are config.table.seeds")
     common = _changed(settings, experiment="distill", table=TableSettings())
-    found, folders = {}, {}
+    found, folders, fixed = {}, {}, ("experiment", "seed", "table", "evaluate.split")
     for name, text in settings.table.rows.items():
         where = f"config.table.rows, {name!r}"
-        config = to_config(common)
         try:
-            for key, value in pairs(text):
-                if key.split(".")[0] in ("experiment", "seed", "table") or key == "evaluate.split":
-                    raise ConfigError(f"config.{key} = {value!r}: is the same for all rows")
-                override(Settings, config, key, value)
-            found[name] = from_config(Settings, config)
+            found[name] = changed(common, pairs(text), fixed=fixed, why="is the same for all rows")
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         folder = row_folder(name)
@@ -105,22 +101,6 @@ def published(table: TableSettings) -> dict[str, dict[str, str]]:
     return found
 
 
-def pairs(text: str) -> list[tuple[str, str]]:
-    """Returns `"key=value; key=value"` as pairs.
-
-    Raises:
-        ConfigError: it is no such text, or gives a key twice.
-    """
-    parts = [part.partition("=") for part in text.split(";") if part.strip()]
-    for key, equals, _ in parts:
-        if not equals:
-            raise ConfigError(f"{key.strip()!r}: write key=value; key=value")
-    found = [(key.strip(), value.strip()) for key, _, value in parts]
-    if len(dict(found)) < len(found):
-        raise ConfigError(f"{text!r} gives a key twice")
-    return found
-
-
 def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
     """Returns the config of each point of each curve of a study, by its value of the first key that the curve changes.
 
@@ -132,26 +112,15 @@ def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
         where = f"config.study.curves, {name!r}"
         if (other := files.setdefault(row_folder(name), name)) != name:
             raise ConfigError(f"{where}: its files would be those of {other!r}")
-        values = {key: text.split("|") for key, text in pairs(text)}
-        along = next((several for several in values.values() if len(several) > 1), None)
-        if along is None:
-            raise ConfigError(f"{where}: no key with several values, as in distill.steps=1|10|100")
-        if len(set(along)) < len(along):
-            raise ConfigError(f"{where}: a value is given twice")
         found[name] = {}
-        for index, value in enumerate(along):
-            config = to_config(common)
-            try:
-                for key, several in values.items():
-                    if not key.startswith("distill."):
-                        raise ConfigError(f"config.{key}: curves go along keys of config.distill")
-                    if len(several) not in (1, len(along)):
-                        raise ConfigError(f"config.{key} has {len(several)} values where another has {len(along)}")
-                    override(Settings, config, key, several[index % len(several)])
-                found[name][value] = from_config(Settings, config)
+        try:
+            for value, changes in along(text).items():
+                if other := next((key for key, _ in changes if not key.startswith("distill.")), None):
+                    raise ConfigError(f"config.{other}: curves go along keys of config.distill")
+                found[name][value] = changed(common, changes)
                 _check_distillation(found[name][value])
-            except ConfigError as error:
-                raise ConfigError(f"{where}: {error}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
     return found
 
 
@@ -219,8 +188,8 @@ def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[
         ConfigError: an unknown key, one given twice, a value that is not allowed, or no `=`.
     """
     values: dict[str, Any] = {}
-    for part in (arg or "").split(",") if arg else []:
-        key, equals, text = (piece.strip() for piece in part.partition("="))
+    for key, equals, text in split(arg, ",") if arg else []:
+        part = f"{key}{equals}{text}"
         known = ", ".join(f"{name}={Field.of(kind).describe()}" for name, kind in allowed.items()) or "none"
         if not equals:
             raise ConfigError(f"variant {part!r}: write key=value{nearest(key, allowed)}; known keys: {known}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dd_al.config.schema import from_config, option, override, to_config
+from dd_al.config.pairs import changed, split
+from dd_al.config.schema import option
 from dd_al.core.errors import ConfigError
 
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
@@ -12,6 +13,8 @@ IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")
 NETWORKS = {
     "words": KINDS, "sentences": KINDS, "pieces": ("encoder",), "images": IMAGE_KINDS, "rows": ("mlp",)
 }  # fmt: skip
+INPUTS = tuple(NETWORKS)
+OPTIMIZERS = ("sgd", "momentum", "adam")
 CORESETS = ("prototypes", "herding", "k_center", "k_medoids", "support_vectors", "condensed")
 
 
@@ -64,7 +67,7 @@ class ModelSettings:
 class LearnerSettings:
     """The inner optimizer, shared by every method; `config.learner`."""
 
-    optimizer: str = option("adam", "inner optimizer", choices=("sgd", "momentum", "adam"))
+    optimizer: str = option("adam", "inner optimizer", choices=OPTIMIZERS)
     momentum: float = option(0.9, "decay of the first moment (momentum, adam)", min=0.0, max=0.9999)
     b2: float = option(0.999, "decay of the second moment (adam)", min=0.0, max=0.99999)
     eps_root: float = option(1e-6, "added under adam's square root; positive", min=1e-12)
@@ -118,12 +121,9 @@ def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
     Raises:
         ConfigError: there is no such kind or key, or it cannot have that value.
     """
-    kind, *changes = name.split(":")
-    config = to_config(model)
+    kind, colon, rest = name.partition(":")
+    changes = [(key, value) for key, _, value in split(rest, ":")] if colon else []
     try:
-        override(ModelSettings, config, "kind", kind)
-        for change in changes:
-            override(ModelSettings, config, *(part.strip() for part in change.partition("=")[::2]))
-        return from_config(ModelSettings, config)
+        return changed(model, [("kind", kind), *changes])
     except ConfigError as error:
         raise ConfigError(f"config.{key}, {name!r}: {error}") from error

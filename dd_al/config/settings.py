@@ -8,6 +8,7 @@ from dd_al.config.active import ActiveSettings, AnnotateSettings
 from dd_al.config.data import DataSettings, EncoderSettings, VectorSettings
 from dd_al.config.distill import DistillSettings
 from dd_al.config.learner import (
+    INPUTS,
     NETWORKS,
     CoresetSettings,
     FullSettings,
@@ -42,7 +43,7 @@ class Settings:
         "words",
         "what networks read: word vectors, one frozen MiniLM vector a text, the word pieces of a pretrained encoder, "
         "images, or rows of numbers",
-        choices=("words", "sentences", "pieces", "images", "rows"),
+        choices=INPUTS,
     )
     data: DataSettings = field(default_factory=DataSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)

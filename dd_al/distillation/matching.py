@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from dd_al.config.distill import MATCHING as OBJECTIVES
 from dd_al.core.losses import hit_rate
 from dd_al.core.types import Batch
 from dd_al.distillation.outer_step import Student, outer_method
 from dd_al.distillation.synthetic import Synthetic, as_batch
 from dd_al.learner.learner import LearnerState, features, logits
 from dd_al.models.base import Model, Params
-
-OBJECTIVES = ("gradient_matching", "distribution_matching")
 
 
 def matching(

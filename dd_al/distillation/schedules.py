@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-SCHEDULES = ("learned", "repeated", "continued", "rising")
+from dd_al.config.sweeps import SCHEDULES
 
 
 def lengthened(name: str, rates: np.ndarray, batches: int, longest: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from dd_al.config.distill import LABELS
-from dd_al.core.errors import DataError
+from dd_al.config.documents import check_document
+from dd_al.config.schema import Field
+from dd_al.core.errors import ConfigError, DataError
 from dd_al.io.tensors import read_safetensors, write_safetensors
 
 FORMAT = 1
@@ -20,7 +22,11 @@ _ARRAYS = ("inputs", "label_logits", "log_rates")
 _TEXT, _SCALING = ("vectors", "words"), ("mean", "std")  # what sets of texts have beside them, and others
 _OPTIONAL = ("attention_logits", "vectors", *_SCALING)
 _RANKS = {"images": ("[sets, items, height, width, channels]", 5), "rows": ("[sets, items, columns]", 3)}
-_SPEC = ("task", "label_map", "classes", "length", "layers", "model", "learner", "init")
+_TEXTS, _COUNT = [(str,)], Field.of(int, {"min": 1})
+_SPEC = {  # what a description must hold, and what older files lack ("?"); the arrays decide about the rest
+    "task": (str,), "label_map": {str: (int,)}, "classes": _COUNT, "length": _COUNT, "layers": _TEXTS, "model": {},
+    "learner": {}, "init": (str,), "targets?": Field.of(LABELS), "also?": {str: _TEXTS},
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,14 +115,17 @@ def load(path: str | os.PathLike) -> Artefact:
     found = spec.get("format") if isinstance(spec, dict) else None
     if found != FORMAT:
         raise DataError(f"{path} has format {found!r}; this version reads format {FORMAT}")
-    if absent := set(_SPEC) - set(spec):
+    if absent := {name for name in _SPEC if not name.endswith("?")} - set(spec):
         raise DataError(f"{path}: its description lacks {', '.join(sorted(absent))}")
     if "vectors" in arrays and len(words) != len(arrays["vectors"]):
         raise DataError(f"{path}: {len(words)} words, but {len(arrays['vectors'])} word vectors")
     if bool(spec.get("attention")) != ("attention_logits" in arrays):
         raise DataError(f"{path}: attention = {spec.get('attention')!r} in its description does not fit its arrays")
     try:
-        _check(arrays, spec, path)
+        check_document(spec, _SPEC)
+        _check_arrays(arrays, spec, path)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from error
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise DataError(f"{path}: its description is damaged ({type(error).__name__}: {error})") from error
     return Artefact(
@@ -143,7 +152,7 @@ def require_texts(artefact: Artefact, what: str) -> None:
         raise DataError(f"{artefact.source} holds {kind}; {what} (dd_al.load_distilled reads it as plain arrays)")
 
 
-def _check(arrays: Mapping[str, np.ndarray], spec: Mapping[str, Any], path: Path) -> None:
+def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Mapping[str, Any], path: Path) -> None:
     """The arrays are numbers, and fit together and the description."""
     inputs = arrays["inputs"]
     kind = spec.get("inputs", "words")
@@ -172,9 +181,5 @@ def _check(arrays: Mapping[str, np.ndarray], spec: Mapping[str, Any], path: Path
     for name in ("inputs", *expected):
         if not np.isfinite(arrays[name]).all():
             raise DataError(f"{path}: {name} holds numbers that are not finite")
-    if not isinstance(spec["length"], int) or spec["length"] < 1:
-        raise DataError(f"{path}: length = {spec['length']!r}: must be an integer of at least 1")
-    if (labels := spec.get("targets", "soft")) not in LABELS:
-        raise DataError(f"{path}: targets = {labels!r}: must be one of {', '.join(LABELS)}")
     if not all(0 <= index < spec["classes"] for index in spec["label_map"].values()):
         raise DataError(f"{path}: its label_map has classes that are not below {spec['classes']}")

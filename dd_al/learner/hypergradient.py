@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.config.distill import HYPERGRADIENTS as NAMES
 from dd_al.core.types import Batch
 from dd_al.learner.learner import Learner, LearnerState
 from dd_al.learner.unroll import part_of, segments, unroll
 
 _MANY = 256  # steps above which a third level of checkpoints costs a tenth more time and saves half of the memory
-NAMES = ("full", "checkpoint", "reverse", "truncated", "random_truncated")
 
 
 def differentiable_training(

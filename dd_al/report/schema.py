@@ -1,11 +1,12 @@
 """What `results.json` holds: how it is put together, and what is refused before it is written or read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from dd_al.config.documents import check_document
 from dd_al.core.files import jsonable
 from dd_al.report import statistics
 
@@ -27,9 +28,7 @@ METHOD_TITLES = {
     "condensed": "Condensed nearest neighbour",
 }
 
-# A spec is a tuple of types, a frozenset of allowed values, a one-element list (a list of such), or a dict:
-# `{str: spec}` for any keys, else named keys, where "?" marks one that may be missing. Keys that no spec names are let
-# through. A measured number may be null: `jsonable` writes NaN so.
+# Specs of `dd_al.config.documents`. A measured number may be null: `jsonable` writes NaN so.
 _TEXT, _COUNT, _NUMBER = (str,), (int,), (int, float, type(None))
 _SUMMARY = {"mean": _NUMBER, "std": _NUMBER, "n": _COUNT, "values": [_NUMBER]}
 _METHOD = {
@@ -296,7 +295,7 @@ def validate(results: Any) -> None:
         ValueError: a key is missing or holds the wrong type; the scores are not those of the evaluated split (a
             development run never has test scores); a curve is ragged. Names the key.
     """
-    _check(results, _RESULTS, "results")
+    check_document(results, _RESULTS, "results")
     split = results["evaluate"]["split"]
     for name, method in results["methods"].items():
         where = f"results.methods.{name}"
@@ -331,38 +330,4 @@ def validate_distilled(distilled: Any) -> None:
     Raises:
         ValueError: a key is missing or holds the wrong type. Names the key.
     """
-    _check(distilled, _DISTILLED, "distilled")
-
-
-def _check(value: Any, spec: Any, where: str) -> None:
-    if isinstance(spec, dict):
-        _check_mapping(value, spec, where)
-    elif isinstance(spec, list):
-        if not isinstance(value, (list, tuple)):
-            raise ValueError(f"{where} must be a list, got {_shown(value)}")
-        for index, item in enumerate(value):
-            _check(item, spec[0], f"{where}[{index}]")
-    elif isinstance(spec, frozenset):
-        if isinstance(value, (list, dict)) or value not in spec:
-            raise ValueError(f"{where} must be {' or '.join(sorted(map(repr, spec)))}, got {_shown(value)}")
-    elif not isinstance(value, spec) or isinstance(value, bool):  # a bool is an int to Python
-        names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in spec)
-        raise ValueError(f"{where} must be {names}, got {_shown(value)}")
-
-
-def _check_mapping(value: Any, spec: dict, where: str) -> None:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where} must be a table of keys, got {_shown(value)}")
-    if str in spec:
-        spec = dict.fromkeys(value, spec[str])
-    for key, inner in spec.items():
-        name = key.removesuffix("?")
-        if name in value:
-            _check(value[name], inner, f"{where}.{name}")
-        elif name == key:
-            raise ValueError(f"{where}.{name} is missing")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+    check_document(distilled, _DISTILLED, "distilled")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from dd_al.config.grid import pairs, row_folder
-from dd_al.config.schema import from_config, override, to_config
+from dd_al.config.grid import row_folder
+from dd_al.config.pairs import changed, pairs
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED, CompareSettings
 from dd_al.core.errors import ConfigError, nearest
@@ -120,15 +120,11 @@ def datasets(settings: Settings) -> dict[str, Settings]:
     if not settings.compare.datasets:
         data = settings.data
         return {own_name(Path(data.dir), data, hub.IDS) if data.dir else data.name: common}
-    found, folders = {}, {}
+    found, folders, fixed = {}, {}, ("experiment", "seed", "compare", "evaluate")
     for name, text in settings.compare.datasets.items():
-        where, config, folder = f"config.compare.datasets, {name!r}", to_config(common), row_folder(name)
+        where, folder = f"config.compare.datasets, {name!r}", row_folder(name)
         try:
-            for key, value in pairs(text):
-                if key.split(".")[0] in ("experiment", "seed", "compare", "evaluate"):
-                    raise ConfigError(f"config.{key} = {value!r}: is the same for all data sets")
-                override(Settings, config, key, value)
-            found[name] = from_config(Settings, config)
+            found[name] = changed(common, pairs(text), fixed=fixed, why="is the same for all data sets")
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         if not folder or folder in folders:

@@ -1,0 +1,77 @@
+"""The one grammar of texts that change keys: `"key=value; key=value"`, and `"key=a|b"` for several configs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from dd_al.config.schema import from_config, override, to_config
+from dd_al.core.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def split(text: str, separator: str) -> Iterator[tuple[str, str, str]]:
+    """Yields (key, "=", value) of each part of a text, without the spaces around them; a part may lack what follows."""
+    for part in text.split(separator):
+        key, equals, value = part.partition("=")
+        yield key.strip(), equals, value.strip()
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    """Returns `"key=value; key=value"` as pairs.
+
+    Raises:
+        ConfigError: it is no such text, or gives a key twice.
+    """
+    parts = [part for part in split(text, ";") if any(part)]
+    for key, equals, _ in parts:
+        if not equals:
+            raise ConfigError(f"{key!r}: write key=value; key=value")
+    found = [(key, value) for key, _, value in parts]
+    if len(dict(found)) < len(found):
+        raise ConfigError(f"{text!r} gives a key twice")
+    return found
+
+
+def along(text: str) -> dict[str, list[tuple[str, str]]]:
+    """Returns the pairs of each config that `"key=a|b; key=value"` stands for, by the first varying key's value.
+
+    Keys with several values go together: the second config has the second value of each.
+
+    Raises:
+        ConfigError: see `pairs`; no key has several values, one has more than another, or a value comes twice.
+    """
+    values = {key: several.split("|") for key, several in pairs(text)}
+    first = next((several for several in values.values() if len(several) > 1), None)
+    if first is None:
+        raise ConfigError("no key with several values, as in distill.steps=1|10|100")
+    if len(set(first)) < len(first):
+        raise ConfigError("a value is given twice")
+    for key, several in values.items():
+        if len(several) not in (1, len(first)):
+            raise ConfigError(f"config.{key} has {len(several)} values where another has {len(first)}")
+    return {
+        value: [(key, several[index % len(several)]) for key, several in values.items()]
+        for index, value in enumerate(first)
+    }
+
+
+def changed(settings: T, changes: Iterable[tuple[str, str]], *, fixed: tuple[str, ...] = (), why: str = "") -> T:
+    """Returns settings in which keys have the values that texts spell.
+
+    Args:
+        settings: a settings dataclass.
+        changes: (key, text), such as those of `pairs`.
+        fixed: sections and keys that must not be among them.
+        why: they must not, for the message.
+
+    Raises:
+        ConfigError: there is no such key, it cannot have that value, or it is fixed.
+    """
+    config = to_config(settings)
+    for key, value in changes:
+        if key in fixed or key.split(".")[0] in fixed:
+            raise ConfigError(f"config.{key} = {value!r}: {why}")
+        override(type(settings), config, key, value)
+    return from_config(type(settings), config)
