@@ -12,7 +12,7 @@ FLOORS = {
     "data": 1,
     "io": 1,
     "parallel": 1,
-    "select": 2,
+    "geometry": 1,
     "learner": 2,
     "distill": 3,
     "active": 3,

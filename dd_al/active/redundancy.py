@@ -10,8 +10,8 @@ import jax.numpy as jnp
 
 from dd_al.active.selectors import top_k
 from dd_al.core.keys import stream
-from dd_al.select.distances import by_block, units
-from dd_al.select.spread import first
+from dd_al.geometry.distances import by_block, units
+from dd_al.geometry.spread import first
 
 
 def by_training(

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.select.distances import squared, to_points
-from dd_al.select.spread import farthest_first, plus_plus
+from dd_al.geometry.distances import squared, to_points
+from dd_al.geometry.spread import farthest_first, plus_plus
 
 # choose(key, points, k) -> rows of the points of one class
 _Choose = Callable[[jax.Array, np.ndarray, int], np.ndarray]

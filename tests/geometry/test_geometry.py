@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dd_al.select import clusters, distances, spread
+from dd_al.geometry import clusters, distances, spread
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
 

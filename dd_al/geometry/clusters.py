@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from dd_al.select.distances import by_block, to_points
-from dd_al.select.spread import plus_plus
+from dd_al.geometry.distances import by_block, to_points
+from dd_al.geometry.spread import plus_plus
 
 _HELD = 1 << 20  # distances at once
 
