@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dd_al.config.active import ActiveSettings, AnnotateSettings
 from dd_al.core.settings import option
 from dd_al.data.minilm_files import EncoderSettings
 from dd_al.data.sources import DataSettings
 from dd_al.data.vectors import VectorSettings
-from dd_al.experiments.active.settings import ActiveSettings, AnnotateSettings
 from dd_al.experiments.compare.settings import CompareSettings
 from dd_al.experiments.distill.settings import DistillSettings
 from dd_al.experiments.learner_settings import (

@@ -12,7 +12,7 @@ import numpy as np
 
 from dd_al.active import stopping
 from dd_al.active.loop import Loop, LoopState, make_loop
-from dd_al.experiments.active.settings import ActiveSettings
+from dd_al.config.active import ActiveSettings
 from dd_al.learner.examples import Examples
 from dd_al.learner.fit import cosine
 from dd_al.learner.learner import Learner

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dd_al.config.active import ActiveSettings
 from dd_al.core.files import atomic_write
 from dd_al.experiments import record
 from dd_al.experiments.active.loop import History, stops
-from dd_al.experiments.active.settings import ActiveSettings
 from dd_al.experiments.active.start import Plan
 from dd_al.experiments.baselines import Trained
 from dd_al.experiments.settings import Settings

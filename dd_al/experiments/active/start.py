@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active.selectors import clustered
+from dd_al.config.active import ActiveSettings
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.keys import stream
 from dd_al.data.formats import lines_of, read_text
-from dd_al.experiments.active.settings import ActiveSettings
 from dd_al.experiments.baselines import balanced_draw
 from dd_al.experiments.task import Task
 from dd_al.learner.predict import on_every

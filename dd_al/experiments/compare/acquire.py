@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active.queries import QUERIES
+from dd_al.config.active import ActiveSettings
 from dd_al.core.errors import UserError
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import generator, stream
 from dd_al.data.formats import lines_of, read_text
-from dd_al.experiments.active.settings import ActiveSettings
 from dd_al.experiments.active.start import first_labels
 from dd_al.experiments.baselines import balanced_draw
 from dd_al.experiments.compare import costs

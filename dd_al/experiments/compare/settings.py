@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dd_al.config.active import QUERIES
 from dd_al.core.settings import option
-from dd_al.experiments.active.settings import QUERIES
 from dd_al.experiments.learner_settings import CORESETS
 
 ACTIVE = tuple(name for name in QUERIES if name != "random")

@@ -13,8 +13,8 @@ import pytest
 from dd_al import main
 from dd_al.active.queries import QUERIES
 from dd_al.active.scores import SCORES
+from dd_al.config import active as settings
 from dd_al.core.files import read_json
-from dd_al.experiments.active import settings
 from dd_al.io import checkpoint
 from dd_al.report import schema
 from dd_al.report.active import QUERY_TITLES

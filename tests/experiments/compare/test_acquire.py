@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dd_al.experiments.active.settings import ActiveSettings
+from dd_al.config.active import ActiveSettings
 from dd_al.experiments.compare.acquire import seed_set
 from dd_al.experiments.compare.settings import STARTS
 

@@ -1,0 +1,1 @@
+"""Every key of a config: its default, its bounds and what it means."""
