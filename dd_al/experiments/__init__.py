@@ -3,7 +3,7 @@
 EXPERIMENTS = {
     "distill": "dd_al.experiments.distill.run",
     "train": "dd_al.experiments.train",
-    "active": "dd_al.experiments.active.run",
+    "active": "dd_al.experiments.active",
     "annotate": "dd_al.experiments.annotate",
     "teach": "dd_al.experiments.teach.run",
     "study": "dd_al.experiments.study.run",
