@@ -19,7 +19,7 @@ VARIANTS = {
     "sst_distill.py": {"": 2, "classes=5": 5, "init=known": 2, "classes=5,init=known": 5},
     "sst_full.py": {"": 2, "classes=5": 5},
     "sst_active.py": {"": 2, "classes=5": 5, "quick=true": 2},
-    "jacobs.py": {},  # needs an encoder: tests/experiments/active/test_run.py
+    "jacobs.py": {},  # needs an encoder: tests/experiments/test_active.py
     "annotate.py": {},  # asks a person: tests/experiments/test_annotate.py
     "imdb_distill.py": {"": 2},
     "any.py": {"": 2},

@@ -1,19 +1,27 @@
-"""The loop of active learning: train on what is labelled, ask for labels, be told them."""
+"""The active-learning loop: train on what is labelled, ask for labels, be told them, round after round.
+
+`make_loop` gives the steps of a round as pure functions. `simulate` is the loop itself, with an oracle that knows every
+label; `dd_al.ActiveLearner` calls the same steps one by one, since a person answers in between.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.queries import Query, Seen, View
+from dd_al.active.acquisition import ACQUISITIONS, Acquisition, Seen, View
 from dd_al.active.selectors import top_k
+from dd_al.config.active import ActiveSettings
+from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
 from dd_al.learner.examples import Bucket, Examples
+from dd_al.learner.fit import cosine
 from dd_al.learner.learner import Learner, LearnerState
 
 
@@ -43,7 +51,7 @@ class Loop(NamedTuple):
       fit: ``fit(state, count, first) -> LoopState``, trained on the labels. ``first`` is the learner as `init` made it:
         an argument, because weights that a compiled program holds as constants (a pretrained encoder's) cost minutes.
       look: ``look(state, count, needs) -> Seen``, what a query with those needs looks at.
-      ask: ``ask(state, count, seen, query, k) -> (int32[k], float[k])``: positions to label next by a `queries.Query`,
+      ask: ``ask(state, count, seen, query, k) -> (int32[k], float[k])``: positions to label next by an `Acquisition`,
         and their scores (NaN where it has none).
       tell: ``tell(state, count, rows, answers) -> LoopState`` with ``len(rows)`` labels more.
     """
@@ -56,52 +64,34 @@ class Loop(NamedTuple):
 
 
 def make_loop(
-    learner: Learner,
-    raw: jax.Array,
-    pool: Examples,
-    embed: Callable[[jax.Array], Any],
-    classes: int,
-    *,
-    schedule: Callable[[jax.Array, jax.Array], jax.Array],
-    steps: Callable[[jax.Array], jax.Array],
-    batch_size: int,
-    passes: int,
-    warm: bool = False,
-    subset: int | None = None,
-    score: str = "predictive_entropy",
-    rate: float = 1e-3,
+    settings: ActiveSettings, learner: Learner, raw: np.ndarray, pool: Examples, embed: Callable, classes: int
 ) -> Loop:
-    """Closes over what does not change.
+    """Makes the steps of a round by the settings.
 
     Args:
-      learner: its dropout is active in training and in the passes.
+      settings: how to train and what acquisition functions look at; its ``rate`` may be a traced ``float[]``.
+      learner: the network and its training step. Its dropout is active in training and in the passes over the pool.
       raw: ``int32[n, length]``, the pool.
       pool: the same in buckets.
       embed: raw rows to model inputs.
       classes: how many.
-      schedule: ``(step, steps) -> rate``, for every layer alike.
-      steps: ``count -> int32[]``, training steps on so many labels.
-      batch_size: texts in a minibatch.
-      passes: with dropout, for the queries that look at them.
-      warm: training goes on from the last round's weights; else it starts from the run's own first ones again.
-      subset: queries look at so many random texts of those available; None for all.
-      score: see `View`.
-      rate: see `View`.
     """
+    raw, subset = jnp.asarray(raw), settings.subset
 
     def init(key: jax.Array, budget: int) -> LoopState:
         none = jnp.zeros(budget, jnp.int32)
         return LoopState(key, learner.init(stream(key, "init")), none, none, jnp.ones(len(raw), bool))
 
     def fit(state: LoopState, count: jax.Array, first: LearnerState) -> LoopState:
-        total = steps(count)
-        start = first._replace(params=state.learner.params) if warm else first
+        total = training_steps(settings, count)
+        rate = cosine(settings.rate, total)
+        start = first._replace(params=state.learner.params) if settings.warm else first
         key = jax.random.fold_in(state.key, count)  # every round has shuffles and masks of its own
 
         def step(i: jax.Array, learner_state: LearnerState) -> LearnerState:
-            places = minibatch_places(stream(key, "order"), i, count, len(state.labelled), batch_size)
+            places = minibatch_places(stream(key, "order"), i, count, len(state.labelled), settings.batch_size)
             batch = Batch((embed(raw[state.labelled[places]]),), jax.nn.one_hot(state.answers[places], classes))
-            rates = jnp.full(len(learner_state.params), schedule(i, total))
+            rates = jnp.full(len(learner_state.params), rate(i))
             return learner.train_step(stream(key, "dropout", i), learner_state, batch, rates)
 
         return state._replace(learner=jax.lax.fori_loop(0, total, step, start))
@@ -123,16 +113,15 @@ def make_loop(
             )
             available = state.available[rows] & (jnp.arange(len(rows)) < subset)
             labelled = subset + jnp.arange(len(state.labelled))
-        masks = stream(key, "passes")
         return View(
-            learner, state.learner, raw if whole else raw[rows], texts, everything, embed, masks, passes, available,
-            labelled, targets, score, rate,
+            learner, state.learner, raw if whole else raw[rows], texts, everything, embed, stream(key, "passes"),
+            settings.passes, available, labelled, targets, settings.score, settings.rate,
         ), rows  # fmt: skip
 
     def look(state: LoopState, count: jax.Array, needs: tuple[str, ...]) -> Seen:
         return view(state, count)[0].look(needs)
 
-    def ask(state: LoopState, count: jax.Array, seen: Seen, query: Query, k: int) -> tuple[jax.Array, jax.Array]:
+    def ask(state: LoopState, count: jax.Array, seen: Seen, query: Acquisition, k: int) -> tuple[jax.Array, jax.Array]:
         whole, rows = view(state, count)
         picks = query.select(stream(jax.random.fold_in(state.key, count), "query"), whole, seen, k)
         nothing = jnp.full(k, jnp.nan)
@@ -147,6 +136,81 @@ def make_loop(
         )
 
     return Loop(init, fit, look, ask, tell)
+
+
+def training_steps(settings: ActiveSettings, count: int | jax.Array) -> int | jax.Array:
+    """How many training steps a round with ``count`` labels takes: the rule for every loop, and for what it costs."""
+    steps = -(-settings.epochs * count // settings.batch_size)
+    return max(settings.steps, steps) if isinstance(count, int) else jnp.maximum(settings.steps, steps)
+
+
+class Round(NamedTuple):
+    """A round of `simulate`.
+
+    Attributes:
+      index: counted from 0.
+      state: of the loop, trained in this round, and told the answers to its question.
+      scores: ``float[..., k]`` of the texts that were asked for, NaN without scores; None where nothing was asked.
+      seconds: of training, of looking at the pool and of selecting.
+    """
+
+    index: int
+    state: LoopState
+    scores: jax.Array | None
+    seconds: tuple[float, float, float]
+
+
+def simulate(
+    name: str,
+    loop: Loop,
+    state: LoopState,
+    first: LearnerState,
+    counts: Sequence[int],
+    oracle: np.ndarray,
+    *,
+    run: Callable[..., tuple[Any, float]],
+    judge: Callable[[int, LoopState], bool],
+    done: int = 0,
+) -> Iterator[Round]:
+    """Runs active learning against an oracle: each round trains, is judged, asks, and is told the answers.
+
+    Runs with several seeds go side by side where ``run`` maps its functions over them: the state, ``first``, the
+    oracle and all scores then have a leading axis of seeds.
+
+    Args:
+      name: of the acquisition function, in `ACQUISITIONS`.
+      loop: the steps of a round.
+      state: with the labels of the rounds that are done; ``counts[done]`` of them.
+      first: the learners before their first label.
+      counts: labels at each round of training; the next count says how many are asked for.
+      oracle: ``int[..., n]``, its answer for each text of the pool.
+      run: ``run(program, function, state, count, *more) -> (result, seconds)`` compiles and calls a function;
+        ``program`` names what it compiles.
+      judge: ``judge(index, state)`` looks at the learners of a round; nothing is asked any more where it returns False.
+      done: rounds that an earlier start has finished.
+
+    Raises:
+      UserError: the networks diverge.
+    """
+    query = ACQUISITIONS[name]
+    for index in range(done, len(counts)):
+        count = jnp.int32(counts[index])
+        state, training = run("fit", loop.fit, state, count, first)
+        if not judge(index, state) or index + 1 == len(counts):
+            yield Round(index, state, None, (training, 0.0, 0.0))
+            return
+        k = counts[index + 1] - counts[index]
+        seen, looking = run(("look", query.needs), partial(loop.look, needs=query.needs), state, count)
+        ask = partial(loop.ask, query=query, k=k)
+        (rows, scores), selecting = run(("ask", name, k), ask, state, count, seen)
+        if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((seen, state.learner.params))):
+            raise UserError(
+                f"{name}: scores that are not finite after training on {counts[index]} labels: the networks have "
+                "diverged; lower config.active.rate"
+            )
+        answers = np.take_along_axis(oracle, np.asarray(rows), -1)
+        state, _ = run("tell", loop.tell, state, count, rows, jnp.asarray(answers))
+        yield Round(index, state, scores, (training, looking, selecting))
 
 
 def minibatch_places(key: jax.Array, step: jax.Array, count: jax.Array, budget: int, batch_size: int) -> jax.Array:

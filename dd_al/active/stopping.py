@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
+
+from dd_al.config.active import ActiveSettings
 
 
 def kappa(a: np.ndarray, b: np.ndarray, classes: int) -> float:
@@ -60,6 +63,25 @@ def reached(accuracies: Sequence[float], *, target: float) -> int | None:
       target: the accuracy.
     """
     return _first(np.asarray(accuracies, float) >= target)
+
+
+def stops(
+    settings: ActiveSettings, agreement: np.ndarray, uncertainty: np.ndarray, accuracy: np.ndarray
+) -> dict[str, list[int | None]]:
+    """For each rule that has what it needs, the round at which each seed could have stopped; None if not yet.
+
+    Args:
+      settings: the thresholds.
+      agreement: ``float[rounds, seeds]``; see `stable`.
+      uncertainty: ``float[rounds, seeds]``; see `certain`.
+      accuracy: ``float[rounds, seeds]`` on validation; see `reached`.
+    """
+    rules = {"stable": (agreement, partial(stable, threshold=settings.stop_agreement))}
+    if settings.stop_uncertainty is not None:
+        rules["certain"] = uncertainty, partial(certain, threshold=settings.stop_uncertainty)
+    if settings.stop_accuracy is not None:
+        rules["accurate"] = accuracy, partial(reached, target=settings.stop_accuracy)
+    return {name: [rule(one) for one in np.asarray(values).T] for name, (values, rule) in rules.items()}
 
 
 def _first(there: np.ndarray) -> int | None:

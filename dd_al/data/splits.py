@@ -131,6 +131,24 @@ def stratified(labels: np.ndarray, size: int, seed: int, purpose: str) -> np.nda
     return np.sort(np.concatenate(drawn))
 
 
+def balanced_draw(rng: np.random.Generator, labels: np.ndarray, classes: int, size: int) -> np.ndarray:
+    """Returns `size` rows that go round the classes, in random order where they do not suffice for another round.
+
+    Args:
+        rng: of the draw.
+        labels: int[n], the class of each row.
+        classes: how many there are.
+        size: how many to draw; fewer come back where there are fewer.
+    """
+    shuffled = [rng.permutation(np.flatnonzero(labels == c)) for c in range(classes)]
+    picks: list[int] = []
+    for depth in range(max(map(len, shuffled))):
+        for c in rng.permutation(len(shuffled)):
+            if len(picks) < size and depth < len(shuffled[c]):
+                picks.append(shuffled[c][depth])
+    return np.asarray(picks)
+
+
 def slice_rows(split: Split, size: int, seed: int, purpose: str) -> Split:
     """Returns a seeded stratified slice of about `size` rows, or the split where it has no more than that."""
     return split if len(split) <= size else split.take(stratified(split.labels, size, seed, purpose))

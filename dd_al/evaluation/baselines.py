@@ -20,6 +20,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from dd_al.config.learner import FullSettings, RandomSettings
 from dd_al.core.keys import generator, stream
 from dd_al.core.types import Batch
+from dd_al.data.splits import balanced_draw
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import read_safetensors, write_safetensors
@@ -145,8 +146,7 @@ def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:
     """
     rng = generator(key, "random_subsets")
     labels = task.labels("train")
-    by_class = [np.flatnonzero(labels == c) for c in range(task.classes)]
-    rows = np.stack([balanced_draw(rng, by_class, items) for _ in range(draws)])
+    rows = np.stack([balanced_draw(rng, labels, task.classes, items) for _ in range(draws)])
     return batches_of(task, rows)
 
 
@@ -154,17 +154,6 @@ def batches_of(task: Task, rows: np.ndarray) -> Batch:
     """Training examples as they are: of ``int[draws, items]`` rows, arrays with a leading axis of draws."""
     inputs = jax.vmap(task.embed)(jnp.asarray(task.raw["train"][rows]))
     return Batch((inputs,), jnp.asarray(one_hot(task.labels("train")[rows], task.classes)))
-
-
-def balanced_draw(rng: np.random.Generator, by_class: list[np.ndarray], items: int) -> np.ndarray:
-    """Goes round the classes, in random order where the items do not suffice for another round."""
-    shuffled = [rng.permutation(rows) for rows in by_class]
-    picks: list[int] = []
-    for depth in range(max(map(len, shuffled))):
-        for c in rng.permutation(len(shuffled)):
-            if len(picks) < items and depth < len(shuffled[c]):
-                picks.append(shuffled[c][depth])
-    return np.asarray(picks)
 
 
 def choose_schedule(

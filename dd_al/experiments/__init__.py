@@ -3,7 +3,7 @@
 EXPERIMENTS = {
     "distill": "dd_al.experiments.distill.run",
     "train": "dd_al.experiments.train",
-    "active": "dd_al.experiments.active.run",
+    "active": "dd_al.experiments.active",
     "annotate": "dd_al.experiments.annotate",
     "study": "dd_al.experiments.study.run",
     "table": "dd_al.experiments.table",

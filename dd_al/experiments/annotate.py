@@ -20,7 +20,7 @@ from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
 from dd_al.data.formats import read_pool
 from dd_al.data.lists import Label
 from dd_al.data.rows import Rows
-from dd_al.experiments.active.learner import OF_RUNS, ActiveLearner
+from dd_al.experiments.active_learner import OF_RUNS, ActiveLearner
 from dd_al.io.workdir import Workdir
 
 _ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "label_studio": ".json"}

@@ -15,7 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.queries import QUERIES
+from dd_al.active.acquisition import ACQUISITIONS
+from dd_al.active.loop import make_loop, training_steps
+from dd_al.active.seed_sets import Plan, label_counts, plan_of
 from dd_al.config.grid import table_rows
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED
@@ -24,11 +26,7 @@ from dd_al.data.load import load
 from dd_al.distillation.optimise import timed_step
 from dd_al.distillation.starts import item_shape, number_of_items
 from dd_al.evaluation.baselines import at_constant_rate, batches_of, for_each, full_training
-from dd_al.experiments.active.loop import configured_loop
-from dd_al.experiments.active.start import Plan, plan_of
-from dd_al.experiments.compare.acquire import counts_of
 from dd_al.experiments.compare.distilled import distillation
-from dd_al.experiments.compare.judge import training_steps
 from dd_al.experiments.compare.plan import datasets, in_examples, points
 from dd_al.task.task import Task, make_task
 
@@ -160,13 +158,13 @@ def _distilled(task: Task, settings: Settings, items: int, inits: int, *, count:
 
 def _active(task: Task, settings: Settings, plan: Plan, rounds: int) -> Stage:
     active = settings.active
-    loop = configured_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
+    loop = make_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
     state = loop.init(stream(task.key, "active"), plan.budget)
     rows = jnp.arange(plan.first)
     state = loop.tell(state, 0, rows, jnp.asarray(task.labels("train"))[rows])
     count = jnp.int32(plan.first)
     training = _timed(loop.fit, state, count, state.learner)
-    needs = QUERIES[active.queries[-1]].needs
+    needs = ACQUISITIONS[active.queries[-1]].needs
     looking = _timed(lambda state, count: loop.look(state, count, needs), state, count)
     what = f"{rounds:,} rounds at {training + looking:.2g} s or more"
     return Stage("active learning", what, rounds * (training + looking))
@@ -182,7 +180,7 @@ def _comparison(whole: Settings, name: str, settings: Settings, task: Task) -> I
     yield full._replace(what=f"{fits} × {full.what}", seconds=fits * full.seconds)
     size, rising = settings.active.query_size(len(task.dataset.train)), list(budgets.values())
     last = [budgets[point.budgets[-1]] for point in ours if point.method in ("random", *ACTIVE)]
-    if rounds := sum(len(counts_of(rising[: rising.index(count) + 1], size)) - 1 for count in last):
+    if rounds := sum(len(label_counts(rising[: rising.index(count) + 1], size)) - 1 for count in last):
         yield _active(task, settings, Plan(rising[0], size, 1, rising[-1]), rounds)
     if networks := whole.compare.networks:
         sets = sum(point.method == "full" or whole.compare.transfer_at in point.budgets for point in ours)
@@ -208,7 +206,7 @@ def _real_sets(task: Task, settings: Settings, sizes: Sequence[int], inits: int)
     step = _timed(train, task.key, states) / _STEPS / size  # for one example
     whole = sum(count for count in sizes if count <= max(size, compare.full_batch))
     whole *= len(random.rates) * len(random.dropout) * max(random.steps)
-    parts = sum(training_steps(settings, count) for count in sizes if count > size) * size * len(compare.rates)
+    parts = sum(training_steps(settings.active, count) for count in sizes if count > size) * size * len(compare.rates)
     return Stage("real examples", f"{len(sizes)} sets, {inits} networks each", (whole + parts) * step)
 
 

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dd_al.active.acquisition import ACQUISITIONS
 from dd_al.active.loop import make_loop, minibatch_places
-from dd_al.active.queries import QUERIES
+from dd_al.config.active import ActiveSettings
 from dd_al.learner import optimizers
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import make_learner
@@ -25,11 +26,9 @@ KEY = jax.random.key(0)
 
 
 def loop(**options):
-    given = {
-        "schedule": lambda step, steps: 0.05, "steps": lambda count: jnp.int32(20), "batch_size": 4, "passes": 3
-    } | options  # fmt: skip
+    settings = ActiveSettings(**{"rate": 0.1, "steps": 20, "epochs": 1, "batch_size": 4, "passes": 3} | options)
     examples = make_examples(IDS, np.eye(CLASSES)[LABELS], buckets=2)
-    return make_loop(LEARNER, jnp.asarray(IDS), examples, lambda raw: embed(VECTORS, raw), CLASSES, **given)
+    return make_loop(settings, LEARNER, IDS, examples, lambda raw: embed(VECTORS, raw), CLASSES)
 
 
 def first(one):
@@ -69,7 +68,7 @@ def test_training_sees_the_labels_that_there_are_and_no_others():
 
 @pytest.mark.parametrize("warm", [False, True])
 def test_training_starts_from_the_first_weights_or_from_the_last(warm):
-    one = loop(warm=warm, steps=lambda count: jnp.int32(0))
+    one = loop(warm=warm, steps=0, epochs=0)
     state = begun(one)
     moved = state._replace(learner=jax.tree.map(lambda x: x + 1, state.learner))
     params = one.fit(moved, 4, first(one)).learner.params
@@ -91,7 +90,7 @@ def test_rounds_never_ask_twice(name, subset):
     @jax.jit
     def step(state, count):
         state = one.fit(state, count, first(one))
-        rows, scores = one.ask(state, count, one.look(state, count, QUERIES[name].needs), QUERIES[name], 4)
+        rows, scores = one.ask(state, count, one.look(state, count, ACQUISITIONS[name].needs), ACQUISITIONS[name], 4)
         return one.tell(state, count, rows, jnp.asarray(LABELS)[rows]), rows, scores
 
     state, asked = begun(one), set(range(4))
@@ -110,7 +109,7 @@ def test_a_subset_is_drawn_anew_from_what_is_left():
     state = begun(one)
     left = jnp.zeros(TEXTS, bool).at[jnp.asarray([7, 11, 13, 17, 19])].set(True)
     state = state._replace(available=left)
-    rows, _ = one.ask(state, 4, one.look(state, 4, QUERIES["random"].needs), QUERIES["random"], 5)
+    rows, _ = one.ask(state, 4, one.look(state, 4, ACQUISITIONS["random"].needs), ACQUISITIONS["random"], 5)
     assert sorted(rows.tolist()) == [7, 11, 13, 17, 19]
 
 
@@ -118,9 +117,9 @@ def test_scores_of_what_is_asked_come_largest_first():
     one = loop()
     state = one.fit(begun(one), 4, first(one))
     seen = one.look(state, 4, ("statistics",))
-    rows, scores = one.ask(state, 4, seen, QUERIES["predictive_entropy"], 6)
+    rows, scores = one.ask(state, 4, seen, ACQUISITIONS["predictive_entropy"], 6)
     assert (np.diff(scores) <= 0).all()
-    everything = np.asarray(QUERIES["predictive_entropy"].score(seen.statistics))
+    everything = np.asarray(ACQUISITIONS["predictive_entropy"].score(seen.statistics))
     np.testing.assert_array_equal(everything[rows], scores)
     assert everything[np.asarray(state.available)].max() == scores[0]
 
@@ -131,6 +130,6 @@ def test_queries_of_a_subset_look_at_it_alone():
     state = one.fit(begun(one), 4, first(one))
     seen = one.look(state, 4, ("statistics", "networks", "features"))
     assert len(seen.statistics.entropy) == seen.networks.shape[1] == 9 and len(seen.features) == 9 + BUDGET
-    rows, _ = one.ask(state, 4, seen, QUERIES["sud"], 3)
-    drawn, _ = one.ask(state, 4, seen, QUERIES["random"], 9)
+    rows, _ = one.ask(state, 4, seen, ACQUISITIONS["sud"], 3)
+    drawn, _ = one.ask(state, 4, seen, ACQUISITIONS["random"], 9)
     assert set(rows.tolist()) <= set(drawn.tolist())

@@ -10,12 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from dd_al.active import selected
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json, write_json
 from dd_al.data.dataset import Split
 from dd_al.experiments.compare import costs
-from dd_al.experiments.compare.acquire import acquire, read_selected, write_selected
+from dd_al.experiments.compare.acquire import acquire
 from dd_al.experiments.compare.judge import Judged, judge_foreign, judge_sets
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import Point, examples
@@ -45,9 +46,9 @@ def _bought(
     budget = next(name for name, count in lab.budgets.items() if count == upto)
     if path is not None and budget in (known := read_json(path / "results.json")["costs"]):
         cost = known[budget]
-        return read_selected(path / "selected.jsonl")[:upto], cost["build_s"], cost["build_flops"], cost["build_seen"]
-    acquired = acquire(lab, task, query, point.seed, upto, stop=stop)
-    write_selected(workdir.selected, task, query, point.seed, acquired)
+        rows = selected.positions(path / "selected.jsonl")[:upto]
+        return rows, cost["build_s"], cost["build_flops"], cost["build_seen"]
+    acquired = acquire(lab, task, query, point.seed, upto, workdir=workdir, stop=stop)
     return acquired.rows, *(getattr(acquired, key)[-1].item() for key in ("seconds", "flops", "seen"))
 
 

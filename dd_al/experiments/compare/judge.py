@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.loop import LoopState
+from dd_al.active.loop import LoopState, training_steps
 from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
@@ -136,7 +136,7 @@ def _minibatches(lab: Lab, task: Task, rows: np.ndarray, states: LearnerState, d
         if best is None or validation.mean() > best[0].mean():
             best = validation, learners.params, rate, seconds
     validation, params, rate, seconds = best
-    steps, size = training_steps(lab.settings, count), active.batch_size
+    steps, size = training_steps(active, count), active.batch_size
     step = lab.count(("real", size), lambda: costs.real_step(task, size))
     recipe = {"steps": steps, "rate": rate, "dropout": True, "batch": size}
     return Judged(params, validation, recipe, seconds / lab.inits, steps * step, steps * size)
@@ -174,9 +174,3 @@ def judge_sets(lab: Lab, task: Task, settings: Settings, synthetic: Synthetic, s
         learners.params, lab.validation(learners.params), {"steps": steps, "rate": "learned"},
         seconds / lab.inits, steps * step, steps * count, curve,
     )  # fmt: skip
-
-
-def training_steps(settings: Settings, count: int) -> int:
-    """Steps that training on so many labels takes in minibatches; see `configured_loop`."""
-    active = settings.active
-    return max(active.steps, -(-active.epochs * count // active.batch_size))

@@ -13,12 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.loop import Loop
+from dd_al.active.loop import Loop, make_loop
 from dd_al.config.learner import network
 from dd_al.config.settings import Settings
 from dd_al.data.dataset import Dataset
 from dd_al.evaluation.protocol import evaluate
-from dd_al.experiments.active.loop import configured_loop
 from dd_al.experiments.compare.plan import Point, in_examples
 from dd_al.experiments.compare.spoilt import spoilt
 from dd_al.learner.learner import LearnerState
@@ -117,4 +116,4 @@ class Lab:
         """Active learning on the task; its training is how sets larger than a minibatch are trained on, too."""
         active = self.settings.active
         active = active if rate is None else replace(active, rate=rate)
-        return configured_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
+        return make_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)

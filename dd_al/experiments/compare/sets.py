@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from dd_al.active import selected
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json
 from dd_al.core.keys import stream
@@ -19,7 +20,7 @@ from dd_al.coreset.methods import select
 from dd_al.evaluation.baselines import fit_full, full_training, read_stage, stage
 from dd_al.evaluation.coresets import features_of
 from dd_al.experiments.compare import costs
-from dd_al.experiments.compare.acquire import Acquired, acquire, write_selected
+from dd_al.experiments.compare.acquire import Acquired, acquire
 from dd_al.experiments.compare.judge import Judged, judge_rows
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import ALL, Point
@@ -177,12 +178,11 @@ def coresets(
 def bought(lab: Lab, task: Task, point: Point, workdir: Workdir, stop: Stop) -> tuple[dict[str, Built], dict[str, Any]]:
     """What a query buys for every budget, what that was, and how the network that asks learned by it."""
     most = max(lab.budgets[name] for name in point.budgets)
-    options = {"start": point.start, "data": _data(point), "stop": stop}
+    options = {"workdir": workdir, "start": point.start, "data": _data(point), "stop": stop}
     with MetricsWriter(workdir.metrics, workdir.events) as metrics:
         if workdir.resumed:
             metrics.resume(0)
         acquired = acquire(lab, task, point.method, point.seed, most, **options, metrics=metrics)
-    write_selected(workdir.selected, task, point.method, point.seed, acquired)
     built = {}
     for name in point.budgets:
         at, cost = acquired.counts.tolist().index(lab.budgets[name]), {}
@@ -194,15 +194,10 @@ def bought(lab: Lab, task: Task, point: Point, workdir: Workdir, stop: Stop) -> 
 
 
 def _picked(task: Task, acquired: Acquired, point: Point) -> dict[str, Any]:
-    """What was bought: classes, lengths, the first texts, and how many outliers at each budget."""
-    bought = acquired.rows[acquired.rounds > 0]
-    texts = task.dataset.train.texts
-    found = {
-        "classes": (np.bincount(task.labels("train")[bought], minlength=task.classes) / max(len(bought), 1)).tolist(),
-        "words": float(np.mean([len(texts[row].split()) for row in bought])) if len(bought) else 0.0,
-        "examples": [texts[row][:200] for row in bought[:3]],
-    }
+    """What was bought after the seed set: classes, lengths, the first texts, and the share of outliers."""
+    bought, train = acquired.rows[acquired.counts[0] :], task.dataset.train
+    found = selected.picked(train, task.classes, bought)
     if point.outliers:
-        marked = np.isin(bought, outlier_rows(len(texts), point.outliers, point.seed))
+        marked = np.isin(bought, outlier_rows(len(train), point.outliers, point.seed))
         found["outliers"] = float(marked.mean()) if len(bought) else 0.0
     return found

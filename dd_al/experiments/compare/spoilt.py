@@ -7,6 +7,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 
+from dd_al.active.oracle import noisy_labels
 from dd_al.core.keys import generator
 from dd_al.task.task import Task, with_training
 
@@ -22,15 +23,11 @@ def spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:
     """
     split, raw = task.dataset.train, task.raw["train"].copy()
     rng = generator(jax.random.key(seed), "spoilt")
-    labels, texts = split.labels, split.texts
-    if noise:
-        wrong = (labels + rng.integers(1, max(task.classes, 2), len(labels))) % task.classes
-        labels = np.where(rng.random(len(labels)) < noise, wrong, labels).astype(np.int32)
+    labels, texts = noisy_labels(rng, split.labels, task.classes, noise), split.texts
     if outliers:
         rows, words = outlier_rows(len(raw), outliers, seed), task.vectors.vocabulary.words
         drawn = rng.choice(raw[raw > 0], raw[rows].shape)
         raw[rows] = np.where(raw[rows] > 0, drawn, 0)
-        labels = labels.copy()
         labels[rows] = rng.integers(0, task.classes, len(rows))
         shown = {row: " ".join(words[i] for i in raw[row] if i) for row in rows.tolist()}
         texts = tuple(shown.get(row, text) for row, text in enumerate(texts))

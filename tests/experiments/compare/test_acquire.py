@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from dd_al.config.active import ActiveSettings
 from dd_al.config.sweeps import STARTS
-from dd_al.experiments.compare.acquire import seed_set
+from dd_al.experiments.compare.acquire import first_labels
 
 
 def drawn(task, start="", seed=0, size=6):
-    return seed_set(task, ActiveSettings(), size, seed, start)
+    return first_labels(task, size, seed, start)
 
 
 @pytest.mark.parametrize("start", ["", *STARTS])

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from dd_al.active.loop import Loop, LoopState
-from dd_al.active.queries import QUERIES, Query
+from dd_al.active.acquisition import ACQUISITIONS, Acquisition
+from dd_al.active.loop import Loop, LoopState, make_loop
 from dd_al.config.learner import ModelSettings
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
@@ -27,7 +27,6 @@ from dd_al.data.lists import Label, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
 from dd_al.evaluation.from_artefact import TextLearners
-from dd_al.experiments.active.loop import configured_loop
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import LearnerState, make_learner
@@ -69,7 +68,7 @@ class ActiveLearner:
         texts: Iterable[str],
         labels: Sequence[Label],
         *,
-        query: str | Query = "badge",
+        query: str | Acquisition = "badge",
         seed: int = 0,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         model: Callable[[int, int], Model] | None = None,
@@ -79,8 +78,8 @@ class ActiveLearner:
         Args:
           texts: the pool.
           labels: all that can be given, two at least.
-          query: what `query` does unless told otherwise; a name in `dd_al.active.queries.QUERIES`, or a
-            `dd_al.active.queries.Query` of your own.
+          query: what `query` does unless told otherwise; a name in `dd_al.active.acquisition.ACQUISITIONS`, or a
+            `dd_al.active.acquisition.Acquisition` of your own.
           seed: of the initial weights, the minibatches, the dropout and the ties.
           config: keys of the sections vectors, model, learner and active of `python -m dd_al.main --help`, such as
             ``{"active": {"passes": 20}}``; of active those that say how to train and what queries look at.
@@ -121,7 +120,7 @@ class ActiveLearner:
         """Takes the first labels, and trains. For the arguments see `update`."""
         self.update(labels, indices)
 
-    def query(self, k: int = 1, *, query: str | Query | None = None) -> list[int]:
+    def query(self, k: int = 1, *, query: str | Acquisition | None = None) -> list[int]:
         """The positions of the ``k`` texts whose labels are wanted next.
 
         Args:
@@ -231,7 +230,7 @@ class ActiveLearner:
         path: str | os.PathLike,
         *,
         model: Callable[[int, int], Model] | None = None,
-        query: str | Query | None = None,
+        query: str | Acquisition | None = None,
     ) -> ActiveLearner:
         """Reads what `save` wrote; it goes on as the one that was saved would have.
 
@@ -306,7 +305,7 @@ class ActiveLearner:
         learner = make_learner(self._network, make_optimizer(self._settings.learner))
         pool = make_examples(ids, nothing, buckets=length_buckets(len(ids)))
         words = Lookup(jnp.asarray(self._table[: ids.max() + 1]))  # those of the pool come first
-        return configured_loop(active, learner, ids, pool, words, len(self.labels))
+        return make_loop(active, learner, ids, pool, words, len(self.labels))
 
     @cached_property
     def _first(self) -> LearnerState:
@@ -336,8 +335,8 @@ class ActiveLearner:
 
     @cached_property
     def _ask(self):
-        def ask(state: LoopState, count: jax.Array, query: str | Query, k: int) -> jax.Array:
-            query = QUERIES[query] if isinstance(query, str) else query
+        def ask(state: LoopState, count: jax.Array, query: str | Acquisition, k: int) -> jax.Array:
+            query = ACQUISITIONS[query] if isinstance(query, str) else query
             return self._loop.ask(state, count, self._loop.look(state, count, query.needs), query, k)[0]
 
         return jax.jit(ask, static_argnums=(2, 3))
@@ -348,13 +347,13 @@ def _stacked(params: Params) -> Params:
     return jax.tree.map(lambda x: np.asarray(x)[None], params)
 
 
-def _known_query(query: str | Query) -> str | Query:
-    if isinstance(query, Query):
+def _known_query(query: str | Acquisition) -> str | Acquisition:
+    if isinstance(query, Acquisition):
         return query
     if not isinstance(query, str):
-        raise ConfigError(f"query = {query!r}: must be a name, or a dd_al.active.queries.Query")
-    if query not in QUERIES:
-        raise ConfigError(f"query = {query!r}: must be one of {', '.join(QUERIES)}{nearest(query, QUERIES)}")
+        raise ConfigError(f"query = {query!r}: must be a name, or a dd_al.active.acquisition.Acquisition")
+    if query not in ACQUISITIONS:
+        raise ConfigError(f"query = {query!r}: must be one of {', '.join(ACQUISITIONS)}{nearest(query, ACQUISITIONS)}")
     return query
 
 

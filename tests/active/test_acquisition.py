@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dd_al.active.queries import QUERIES, View
+from dd_al.active.acquisition import ACQUISITIONS, View
 from dd_al.learner import optimizers
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import make_learner
@@ -21,7 +21,7 @@ IDS = (RNG.integers(1, 30, (TEXTS, 7)) * (np.arange(7) < RNG.integers(1, 8, TEXT
 LABELS = RNG.integers(0, CLASSES, TEXTS)
 LABELLED = np.asarray([4, 9, 17, 20, 28])
 LEARNER = make_learner(text_cnn(DIM, CLASSES, windows=(1, 2), filters=4), optimizers.get("adam"))
-EVERY = pytest.mark.parametrize("name", QUERIES)
+EVERY = pytest.mark.parametrize("name", ACQUISITIONS)
 KEY = jax.random.key(3)
 
 
@@ -46,7 +46,7 @@ def picked(name, k, **options):
     @jax.jit
     def run(key):
         seen_by = view(**options)
-        return QUERIES[name].select(key, seen_by, seen_by.look(QUERIES[name].needs), k)
+        return ACQUISITIONS[name].select(key, seen_by, seen_by.look(ACQUISITIONS[name].needs), k)
 
     return np.asarray(run(KEY))
 

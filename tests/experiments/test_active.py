@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dd_al import main
-from dd_al.active.queries import QUERIES
+from dd_al.active.acquisition import ACQUISITIONS
 from dd_al.active.scores import SCORES
 from dd_al.config import active as settings
 from dd_al.core.files import read_json
@@ -20,7 +20,7 @@ from dd_al.report import schema
 from dd_al.report.active import QUERY_TITLES
 
 pytestmark = pytest.mark.usefixtures("own_caches")
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {
     "data.source": "local", "vectors.corpus": "train", "vectors.dim": 6, "model.kind": "averaging", "model.width": 4,
     "full.epochs": 1, "full.min_steps": 0, "active.queries": "random,bald,core_set", "active.seeds": "3,5",
@@ -178,7 +178,7 @@ def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkey
 ON_FOUR_DEVICES = """
 import sys, jax, pytest
 from pathlib import Path
-from tests.experiments.active import test_run as t
+from tests.experiments import test_active as t
 
 assert jax.device_count() == 4
 data, workdir = map(Path, sys.argv[1:])
@@ -210,8 +210,10 @@ def test_seeds_on_devices_of_their_own_have_the_numbers_of_one(data, tmp_path):
 
 
 def test_settings_know_every_query_and_score():
-    assert settings.QUERIES == tuple(QUERIES) and settings.SCORES == tuple(name for name in SCORES if name != "random")
-    assert QUERY_TITLES.keys() == QUERIES.keys()
+    assert settings.QUERIES == tuple(ACQUISITIONS) and settings.SCORES == tuple(
+        name for name in SCORES if name != "random"
+    )
+    assert QUERY_TITLES.keys() == ACQUISITIONS.keys()
 
 
 def test_too_many_rounds_are_refused(data, tmp_path, capsys):

@@ -1,4 +1,7 @@
-"""Every way to query by its name, with one signature."""
+"""The registry of acquisition functions: every way to choose which texts to label next, by its name.
+
+To add one, write its scores or its selection in a file of this folder, and enter it in `ACQUISITIONS`.
+"""
 
 from __future__ import annotations
 
@@ -110,8 +113,8 @@ class View(NamedTuple):
         return function(self.learner.model, state.params, pool, self.embed, key, passes=self.passes, **options)
 
 
-class Query(NamedTuple):
-    """A way to query.
+class Acquisition(NamedTuple):
+    """An acquisition function: what it has to see of the pool, and how it chooses from it.
 
     Attributes:
       needs: fields of `Seen`.
@@ -124,11 +127,11 @@ class Query(NamedTuple):
     score: Callable[[Statistics], jax.Array] | None = None
 
 
-def _by_score(score: Callable) -> Query:
+def _by_score(score: Callable) -> Acquisition:
     def select(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
         return selectors.top_k(key, score(seen.statistics), view.open, k)
 
-    return Query(("statistics",), select, score)
+    return Acquisition(("statistics",), select, score)
 
 
 def _random(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
@@ -183,17 +186,17 @@ def _sud(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
     return redundancy.by_density(key, *_scored(view, seen), view.open, k)
 
 
-QUERIES: dict[str, Query] = {
-    "random": Query((), _random),
+ACQUISITIONS: dict[str, Acquisition] = {
+    "random": Acquisition((), _random),
     **{name: _by_score(score) for name, score in SCORES.items() if name != "random"},
-    "power_bald": Query(("statistics",), _power_bald),
-    "batch_bald": Query(("networks",), _batch_bald),
-    "core_set": Query(("features",), _core_set),
-    "badge": Query(("features",), _badge),
-    "k_means": Query(("features",), _k_means),
-    "contrastive": Query(("features",), _contrastive),
-    "feature_mixing": Query(("features",), _feature_mixing),
-    "ret": Query(("statistics",), _ret),
-    "rect": Query(("statistics", "features"), _rect),
-    "sud": Query(("statistics", "features"), _sud),
+    "power_bald": Acquisition(("statistics",), _power_bald),
+    "batch_bald": Acquisition(("networks",), _batch_bald),
+    "core_set": Acquisition(("features",), _core_set),
+    "badge": Acquisition(("features",), _badge),
+    "k_means": Acquisition(("features",), _k_means),
+    "contrastive": Acquisition(("features",), _contrastive),
+    "feature_mixing": Acquisition(("features",), _feature_mixing),
+    "ret": Acquisition(("statistics",), _ret),
+    "rect": Acquisition(("statistics", "features"), _rect),
+    "sud": Acquisition(("statistics", "features"), _sud),
 }

@@ -8,7 +8,7 @@ import pytest
 from flax import linen as nn
 
 import dd_al
-from dd_al.active.queries import Query
+from dd_al.active.acquisition import Acquisition
 from dd_al.active.selectors import top_k
 from dd_al.core.errors import ConfigError, DataError, UserError
 from dd_al.models.linen import Classifier, as_model, example_text, masked_mean
@@ -108,7 +108,7 @@ TINY = ["a b", "b c"], NAMES
 
 
 def test_a_query_of_the_users_own(pool, tmp_path):
-    lowest = Query((), lambda key, view, seen, k: top_k(key, -jnp.arange(40.0), view.available, k))
+    lowest = Acquisition((), lambda key, view, seen, k: top_k(key, -jnp.arange(40.0), view.available, k))
     learner = begun(pool, query=lowest)
     assert learner.query(3) == [4, 5, 6] and "one of your own" in repr(learner)
     learner.update([*pool[1][4:6], None])
@@ -182,7 +182,7 @@ def test_before_there_are_labels(pool, tmp_path):
         (lambda own: own.update(["good", "bad"], [5, 6.5]), "index 6.5: positions in the pool are whole numbers"),
         (lambda own: own.update(["good", "bad"], [True, False]), "index True"),
         (lambda own: own.ignore(np.zeros(40, bool)), "whole numbers"),
-        (lambda own: own.query(1, query=max), "must be a name, or a dd_al.active.queries.Query"),
+        (lambda own: own.query(1, query=max), "must be a name, or a dd_al.active.acquisition.Acquisition"),
         (lambda own: dd_al.ActiveLearner(["a"], NAMES, config={"active": {"noise": 0.5}}), "active.noise is for runs"),
         (lambda own: dd_al.ActiveLearner(*TINY, model="text_cnn"), "must be a function model"),
         (lambda own: dd_al.ActiveLearner(*TINY, model=lambda dim, classes: None), "gave None: must be a"),

@@ -1,0 +1,344 @@
+"""Which texts are worth their labels? Active learning with every acquisition function and seed, against an oracle."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from dd_al.active import selected, stopping
+from dd_al.active.loop import LoopState, make_loop, simulate
+from dd_al.active.oracle import noisy_labels
+from dd_al.active.seed_sets import Plan, plan_of, seed_set
+from dd_al.config.active import ActiveSettings
+from dd_al.config.settings import Settings
+from dd_al.core.errors import ConfigError
+from dd_al.core.files import atomic_write, sha256_of
+from dd_al.core.keys import stream
+from dd_al.evaluation.baselines import Trained, fit_full, stage
+from dd_al.evaluation.protocol import Score, evaluate
+from dd_al.experiments import record
+from dd_al.io import checkpoint
+from dd_al.io.metrics import MetricsWriter
+from dd_al.io.progress import Progress
+from dd_al.io.signals import Stop, catch_stop
+from dd_al.io.workdir import Workdir
+from dd_al.learner.predict import predict
+from dd_al.report import learning, statistics
+from dd_al.task.task import Task, make_task
+
+_LOG = logging.getLogger(__name__)
+
+
+def run(settings: Settings, workdir: Workdir) -> None:
+    """Trains on all of the data, then runs the loop with every acquisition function, and compares."""
+    began, active = time.perf_counter(), settings.active
+    pinned, path = {}, Path(active.given or "").expanduser()
+    if active.given:
+        try:
+            pinned["given"] = sha256_of(path)[:12]
+        except OSError as error:
+            raise ConfigError(f"config.active.given: cannot read {active.given}: {error.strerror or error}") from None
+    dataset = record.load_dataset(settings, workdir, **pinned)
+    given = selected.given_labels(path, active.seeds, dataset.train.rows) if active.given else None
+    plan = plan_of(active, len(dataset.train), None if given is None else given.shape[1])
+    task = make_task(settings, dataset, time.perf_counter() - began)
+    with catch_stop() as stop, MetricsWriter(workdir.metrics, workdir.events) as metrics:
+        states = task.inits("evaluation", len(active.seeds))
+        full, full_s = stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
+        first = _first_labels(task, active, plan.first) if given is None else given
+        runs = _Runs(task, settings, plan, first)
+        histories = {name: runs.simulate(name, workdir, metrics, stop) for name in active.queries}
+        stop.check()
+    _finish(settings, workdir, task, full, full_s, histories, plan)
+
+
+def _first_labels(task: Task, active: ActiveSettings, size: int) -> np.ndarray:
+    """Positions in the training split, the same for every acquisition function: ``int32[seeds, size]``."""
+    known = {"labels": task.labels("train"), "classes": task.classes, "pool": task.train, "embed": task.embed}
+    return np.stack(
+        [seed_set(active.start, size, seed, np.random.default_rng([seed, 1]), **known) for seed in active.seeds]
+    )
+
+
+class History(NamedTuple):
+    """The runs with one acquisition function so far, one for each seed; a checkpoint of the loop.
+
+    Attributes:
+      state: of the loops, stacked over seeds.
+      round: ``int32[]``, rounds of training that are done.
+      scores: ``float32[seeds, budget]``, of each label when it was asked for; NaN for the first ones.
+      predicted: ``int16[rounds + 1, seeds, n]``, classes predicted for the judged split after each round of training.
+      validation: ``float32[rounds + 1, seeds]``, accuracies.
+      agreement: ``float32[rounds + 1, seeds]``, kappa of the predictions for validation and those of the round before.
+      uncertainty: ``float32[rounds + 1, seeds]``, mean entropy of the predictions for validation, in nats.
+      last: ``int16[seeds, n]``, the last round's predictions for validation.
+      seconds: ``float32[rounds + 1, 3]``, training, scoring, selecting.
+      cold: ``bool[rounds + 1]``, rounds that were the first of their kind since a process started, whose seconds are of
+        compilation, too.
+    """
+
+    state: LoopState
+    round: jax.Array
+    scores: jax.Array
+    predicted: jax.Array
+    validation: jax.Array
+    agreement: jax.Array
+    uncertainty: jax.Array
+    last: jax.Array
+    seconds: jax.Array
+    cold: jax.Array
+
+
+def _stops(active: ActiveSettings, history: History) -> dict[str, list[int | None]]:
+    """`stopping.stops` in the rounds that are done."""
+    values = history.agreement, history.uncertainty, history.validation
+    return stopping.stops(active, *(np.asarray(one)[: int(history.round)] for one in values))
+
+
+def _ended(active: ActiveSettings, history: History) -> bool:
+    """Whether all rounds are done, or all seeds have met the rule that ends them."""
+    if int(history.round) == len(history.predicted):
+        return True
+    return active.stop is not None and None not in _stops(active, history)[active.stop]
+
+
+class _Runs:
+    """The loops of all seeds, side by side; acquisition functions share what is compiled.
+
+    Args:
+      task: the data and the learner.
+      settings: of the run.
+      plan: how many labels there are when.
+      first: ``int32[seeds, m]``, positions of the first labels.
+    """
+
+    def __init__(self, task: Task, settings: Settings, plan: Plan, first: np.ndarray):
+        active, labels = settings.active, task.labels("train")
+        self._task, self._settings, self._plan, self._first = task, settings, plan, first
+        self._loop = make_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
+        self._deal = partial(jax.device_put, device=_over_devices(len(active.seeds)))
+        keys = jnp.stack([stream(jax.random.key(seed), "active") for seed in active.seeds])
+        self._unlabelled = self._deal(jax.vmap(lambda key: self._loop.init(key, plan.budget))(keys))
+        rngs = [np.random.default_rng([seed, 0]) for seed in active.seeds]
+        self._oracle = np.stack([noisy_labels(rng, labels, task.classes, active.noise) for rng in rngs])
+        self._programs: dict[Any, Callable] = {}
+        judged = task.examples(settings.evaluate.split)
+
+        @jax.jit
+        def judge(states: LoopState) -> tuple[jax.Array, jax.Array, jax.Array]:
+            params = states.learner.params
+            validation = predict(task.learner.model, params, task.validation, task.embed)
+            predicted = predict(task.learner.model, params, judged, task.embed)
+            log_probs = jax.nn.log_softmax(validation)
+            entropy = -jnp.sum(jnp.exp(log_probs) * log_probs, -1)
+            classes = (x.argmax(-1).astype(jnp.int16) for x in (predicted, validation))
+            return *classes, entropy.mean(-1)
+
+        self._judge = judge
+
+    def simulate(self, name: str, workdir: Workdir, metrics: MetricsWriter, stop: Stop) -> History:
+        """Runs one acquisition function to its end, saving after every round; goes on where an earlier start stopped.
+
+        Returns:
+          The history in NumPy, without the learners.
+        """
+        active, counts, folder = self._settings.active, self._plan.counts, workdir.checkpoints / "active" / name
+        history = self._begin()
+        if (restored := checkpoint.restore_latest(folder, self._saved(history))) is not None:
+            history = self._restored(restored[1])
+        done, before = int(history.round), active.queries.index(name) * len(counts)  # lines of metrics.jsonl
+        if _ended(active, history):
+            counts = []
+        elif workdir.resumed:
+            metrics.resume(before + done)
+        accuracies, compiled = np.zeros(0), len(self._programs)
+
+        def judge(index: int, state: LoopState) -> bool:
+            nonlocal history, accuracies
+            history, accuracies = self._judged(history, index, state)
+            return not _ended(active, history)
+
+        given = self._loop, history.state, self._unlabelled.learner, counts, self._oracle
+        with Progress(len(self._plan.counts), name, done=done) as progress:
+            for one in simulate(name, *given, run=self._run, judge=judge, done=done):
+                index, count = one.index, counts[one.index]
+                if one.scores is not None:
+                    history = history._replace(scores=history.scores.at[:, count : counts[index + 1]].set(one.scores))
+                history = history._replace(
+                    state=one.state,
+                    seconds=history.seconds.at[index].set(jnp.asarray(one.seconds)),
+                    cold=history.cold.at[index].set(len(self._programs) > compiled),
+                )
+                compiled = len(self._programs)
+                checkpoint.save(folder, index + 1, self._saved(history), {})
+                found = {"labels": count, "validation_accuracy": float(accuracies.mean())}
+                metrics.write(before + index + 1, query=name, **found, seconds=sum(one.seconds))
+                progress.update(1, **found)
+                stop.check("the same command goes on with the next round")
+        return jax.tree.map(np.asarray, history._replace(state=history.state._replace(key=None, learner=None)))
+
+    def _run(self, program: Any, function: Callable, *args: Any) -> tuple[Any, float]:
+        """What a function of one loop's state, a count and more gives for all seeds, and the seconds that it took."""
+        if program not in self._programs:
+            self._programs[program] = jax.jit(jax.vmap(function, (0, None, *[0] * (len(args) - 2))))
+        start = time.perf_counter()
+        return jax.block_until_ready(self._programs[program](*args)), time.perf_counter() - start
+
+    def _begin(self) -> History:
+        """The runs with their first labels."""
+        points, seeds = self._plan.rounds + 1, len(self._settings.active.seeds)
+        answers = np.take_along_axis(self._oracle, self._first, 1)
+        told = self._unlabelled, jnp.int32(0), jnp.asarray(self._first), jnp.asarray(answers)
+        return History(
+            self._run("first labels", self._loop.tell, *told)[0],
+            jnp.zeros((), jnp.int32),
+            jnp.full((seeds, self._plan.budget), jnp.nan),
+            jnp.zeros((points, seeds, len(self._task.labels(self._settings.evaluate.split))), jnp.int16),
+            jnp.zeros((points, seeds)),
+            jnp.full((points, seeds), jnp.nan),
+            jnp.zeros((points, seeds)),
+            jnp.zeros((seeds, len(self._task.labels("validation"))), jnp.int16),
+            jnp.zeros((points, 3)),
+            jnp.zeros(points, bool),
+        )
+
+    def _judged(self, history: History, index: int, state: LoopState) -> tuple[History, np.ndarray]:
+        """The history with what a round's networks predict, and their accuracies on validation."""
+        predicted, validation, uncertainty = self._judge(state)
+        accuracies = np.mean(np.asarray(validation) == self._task.labels("validation"), -1)
+        pairs = zip(np.asarray(history.last), np.asarray(validation))
+        agreement = [stopping.kappa(*pair, self._task.classes) if index else float("nan") for pair in pairs]
+        return history._replace(
+            round=jnp.int32(index + 1),
+            predicted=history.predicted.at[index].set(predicted),
+            validation=history.validation.at[index].set(accuracies),
+            agreement=history.agreement.at[index].set(agreement),
+            uncertainty=history.uncertainty.at[index].set(uncertainty),
+            last=validation,
+        ), accuracies  # fmt: skip
+
+    def _saved(self, history: History) -> History:
+        """What of it is worth keeping: where every round starts anew, nothing reads the last learner."""
+        warm = self._settings.active.warm
+        return history if warm else history._replace(state=history.state._replace(learner=None))
+
+    def _restored(self, saved: History) -> History:
+        state = saved.state if self._settings.active.warm else saved.state._replace(learner=self._unlabelled.learner)
+        # What comes back lies on the first device; the rest of it has to be free to go where the seeds are.
+        free = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)), saved._replace(state=None))
+        return free._replace(state=self._deal(state))
+
+
+def _over_devices(seeds: int) -> NamedSharding:
+    """Seeds on as many devices as can have the same number of them; they never meet."""
+    devices = jax.devices()
+    count = max(n for n in range(1, len(devices) + 1) if seeds % n == 0)
+    if count > 1:
+        _LOG.info("%d seeds on %d devices", seeds, count)
+    return NamedSharding(Mesh(np.asarray(devices[:count]), ("seeds",)), P("seeds"))
+
+
+def _finish(
+    settings: Settings,
+    workdir: Workdir,
+    task: Task,
+    full: Trained,
+    full_s: float,
+    histories: dict[str, History],
+    plan: Plan,
+) -> None:
+    """Reads the labels of the judged split, for the first time, and writes what the run has found."""
+    split, active, start = settings.evaluate.split, settings.active, time.perf_counter()
+    everything = evaluate(task, task.learner.model, {"full": full.params}, split)["full"]
+    curve = record.curve(full.steps, full.accuracy)
+    methods = {"full": record.entry(split, everything, task.classes, None, curve=curve)}
+    train, truth, lines, charged = task.dataset.train, task.labels(split), [], 0
+    budget = {"full": record.given(len(train), len(train), len(train), len(train) * task.numbers)}
+    if active.charge_validation:
+        charged = len(task.labels("validation"))
+    for name, history in histories.items():
+        # A rule may have ended the rounds before the plan does.
+        rounds = int(history.round)
+        counts = plan.counts[:rounds]
+        labelled, answers, scores = (
+            x[:, : counts[-1]] for x in (history.state.labelled, history.state.answers, history.scores)
+        )
+        last = Score(history.predicted[rounds - 1], truth, history.validation[rounds - 1])
+        methods[name] = record.entry(
+            split, last, task.classes, everything,
+            **_course(active, history, truth, task.classes, [count + charged for count in counts]),
+            picked=selected.picked(train, task.classes, labelled[:, plan.first :]),
+        )  # fmt: skip
+        budget[name] = record.given(counts[-1], len(train), counts[-1], counts[-1] * task.numbers)
+        for seed, *run in zip(active.seeds, labelled, scores, answers, strict=True):
+            lines += selected.lines(name, seed, counts, *run, train.rows)
+    learning.compare(methods)
+    atomic_write(workdir.selected, "".join(lines))
+    record.finish(
+        workdir,
+        settings,
+        task,
+        evaluate={"inits": len(active.seeds), "init": "random"},
+        budget=budget,
+        methods=methods,
+        active={
+            "seeds": list(active.seeds),
+            "first": plan.first,
+            "size": plan.size,
+            "rounds": plan.rounds,
+            "labels": plan.budget,
+            "validation_labels": len(task.labels("validation")),
+            "charged": charged,
+            **({"stop": active.stop} if active.stop else {}),
+        },
+        time={
+            "baselines_s": full_s,
+            "optimise_s": float(sum(history.seconds.sum() for history in histories.values())),
+            "evaluate_s": time.perf_counter() - start,
+        },
+    )
+
+
+def _course(active: ActiveSettings, history: History, truth: np.ndarray, classes: int, labels: list[int]) -> dict:
+    """What happened in the rounds with one acquisition function, which had so many ``labels`` each.
+
+    A curve; for each stopping rule and seed the labels at which asking could have stopped, and the accuracy there (None
+    if never); and the seconds of a round.
+    """
+    predicted, stops = history.predicted[: len(labels)], {}
+    right = (predicted == truth).mean(-1)  # [rounds done, seeds]
+    f1 = statistics.macro_f1(predicted, truth, classes)
+    for name, rounds in _stops(active, history).items():
+        stops[name] = {
+            "labels": [None if at is None else labels[at] for at in rounds],
+            "accuracy": [None if at is None else float(right[at, seed]) for seed, at in enumerate(rounds)],
+        }
+    return {
+        "curve": {
+            "labels": labels,
+            "accuracy": right.mean(1).tolist(),
+            "values": right.tolist(),
+            "macro_f1": f1.mean(1).tolist(),
+            "macro_f1_values": f1.tolist(),
+        },
+        "stopping": stops,
+        "seconds_per_round": _seconds(history.seconds[: len(labels)], history.cold[: len(labels)]),
+    }
+
+
+def _seconds(seconds: np.ndarray, cold: np.ndarray) -> dict[str, float]:
+    """What a round takes, without compilation where there are rounds without; in the last one nothing is asked."""
+    asking = np.arange(len(seconds)) < max(len(seconds) - 1, 1)
+    warm = asking & ~cold
+    counted = seconds[warm if warm.any() else asking]
+    return dict(zip(("train", "score", "select"), counted.mean(0).tolist()))

@@ -1,1 +1,0 @@
-"""Active learning whose answers are known: every query with every seed, round by round."""
