@@ -14,8 +14,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import DataError
 from dd_al.core.files import read_json, write_json
 from dd_al.data.load import identity, load
-from dd_al.experiments import record
-from dd_al.experiments.distill import run as distill
+from dd_al.experiments import distill, record
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import progress_of
 from dd_al.io.workdir import Workdir

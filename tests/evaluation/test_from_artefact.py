@@ -8,10 +8,10 @@ import pytest
 
 from dd_al.core.errors import DataError, UserError
 from dd_al.distillation.optimise import optimise
+from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.synthetic import train_on
-from dd_al.evaluation.from_artefact import nearest_words, retrain
+from dd_al.evaluation.from_artefact import retrain
 from dd_al.evaluation.protocol import evaluate
-from dd_al.experiments.distill.run import make_artefact
 from dd_al.io import artefact as artefacts
 from dd_al.task.task import known_inits
 
