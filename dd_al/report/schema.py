@@ -11,22 +11,6 @@ from dd_al.report import statistics
 
 SCHEMA = 1
 
-# The words for a method in tables and legends; a method that is not named here goes by its own name.
-METHOD_TITLES = {
-    "full": "All data",
-    "full_finetuned": "All data, fine-tuned vectors",
-    "distilled": "Distilled",
-    "random": "Random subset",
-    "taught": "All data, taught",
-    "teachers": "Teachers",
-    "prototypes": "Class means",
-    "herding": "Herding",
-    "k_center": "k-center",
-    "k_medoids": "k-medoids",
-    "support_vectors": "Support vectors",
-    "condensed": "Condensed nearest neighbour",
-}
-
 # A spec is a tuple of types, a frozenset of allowed values, a one-element list (a list of such), or a dict:
 # `{str: spec}` for any keys, else named keys, where "?" marks one that may be missing. Keys that no spec names are let
 # through. A measured number may be null: `jsonable` writes NaN so.

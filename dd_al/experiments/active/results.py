@@ -17,7 +17,7 @@ from dd_al.experiments.active.start import Plan
 from dd_al.experiments.baselines import Trained
 from dd_al.experiments.task import Task
 from dd_al.io.workdir import Workdir
-from dd_al.report import learning, schema, statistics
+from dd_al.report import schema, statistics
 
 _SHOWN = 200  # characters of a text in the report
 
@@ -48,7 +48,7 @@ def finish(
             validation_accuracy=history.validation[-1], **_course(task, active, history, truth, plan),
         )  # fmt: skip
         budget[name] = _given(task, history.scores.shape[1])
-    learning.compare(methods)
+    statistics.compare_queries(methods)
     atomic_write(workdir.selected, "".join(_selected(task, active, histories, plan)))
     record.finish(
         workdir,
