@@ -33,7 +33,7 @@ from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.predict import predict
-from dd_al.report import learning, statistics
+from dd_al.report import statistics
 from dd_al.task.task import Task, make_task
 
 _LOG = logging.getLogger(__name__)
@@ -272,7 +272,7 @@ def _finish(
         budget[name] = record.given(counts[-1], len(train), counts[-1], counts[-1] * task.numbers)
         for seed, *run in zip(active.seeds, labelled, scores, answers, strict=True):
             lines += selected.lines(name, seed, counts, *run, train.rows)
-    learning.compare(methods)
+    statistics.compare_queries(methods)
     atomic_write(workdir.selected, "".join(lines))
     record.finish(
         workdir,
