@@ -57,7 +57,7 @@ TEACHERS = {
     # What is pretrained needs few steps, and has gradients that are small beside the default `eps_root`.
     "encoder": (1, {"inputs": "pieces", "model": {"kind": "encoder", "dropout": 0.1}, "learner": {"eps_root": 1e-12},
                     "full": {"epochs": 3, "rate": 1e-4, "min_steps": 0}}),
-    "lenet": (3, {"model": {"kind": "lenet"}}),
+    "lenet": (3, {"model": {"kind": "lenet"}, "full": {"epochs": 20, "rate": 2e-3}}),
 }  # fmt: skip
 TEMPERATURES, WEIGHTS = (1.0, 2.0, 4.0), (0.5, 0.9)
 
