@@ -57,7 +57,7 @@ def test_an_error_ends_it_without_beginning_others():
 def test_an_interrupt_waits_for_nothing():
     program = """
 import os, signal, sys, threading, time
-from dd_al.command import exit_code
+from dd_al.cli.command import exit_code
 from dd_al.core.side_by_side import side_by_side
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
@@ -67,7 +67,7 @@ def ask():
     os.kill(os.getpid(), signal.SIGINT)
 
 threading.Thread(target=ask, daemon=True).start()
-sys.exit(exit_code(lambda args: side_by_side({1: lambda: time.sleep(60), 2: lambda: time.sleep(60)}, 2), []))
+sys.exit(exit_code(lambda: side_by_side({1: lambda: time.sleep(60), 2: lambda: time.sleep(60)}, 2), []))
 """
     done = subprocess.run([sys.executable, "-c", program], timeout=30, capture_output=True, text=True)
     assert done.returncode == 130 and "goes on from what was saved" in done.stderr
