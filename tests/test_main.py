@@ -48,7 +48,7 @@ def run(settings, workdir):
         raise KeyboardInterrupt
     if settings.mode == "outside a loop":
         print("running", flush=True)
-        time.sleep(60)
+        time.sleep(600)
     if settings.mode == "loop":
         with signals.catch_stop() as stop:
             print("running", flush=True)
@@ -283,7 +283,7 @@ def test_mistakes_are_answered_before_jax_is_imported(lab):
 )
 def test_a_process_of_its_own(lab, args, code, shown):
     process = started(lab, *args)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == code and shown in out + err
     assert ("Traceback" in err) == (code == 1)
 
@@ -294,7 +294,7 @@ def test_a_process_of_its_own(lab, args, code, shown):
 def test_verbosity(lab, flags, levels):
     """Of the package all from that level on; of other packages only warnings, unless more than information is asked."""
     process = started(lab, *GOOD, "--config.mode=logging", *flags)
-    err = process.communicate(timeout=60)[1]
+    err = process.communicate(timeout=300)[1]
     assert process.returncode == (0 if levels else 2)
     shown = re.findall(r"^\d\d:\d\d:\d\d ([A-Z]) (ours|theirs)$", err, re.MULTILINE)
     assert "".join(level for level, who in shown if who == "ours") == (levels or "")
@@ -309,7 +309,7 @@ def test_a_signal_saves_and_exits_with_its_code(lab, mode, signum, code):
     process = started(lab, *GOOD, f"--config.mode={mode}")
     assert process.stdout.readline() == "running\n"
     process.send_signal(signum)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == code and "the same command goes on" in err and "Traceback" not in err
     assert Path("w/saved").exists() == (mode == "loop")
 
@@ -319,8 +319,8 @@ def test_a_second_process_is_refused(lab):
     try:
         assert first.stdout.readline() == "running\n"
         second = started(lab, *GOOD, "--config.mode=loop")
-        _, err = second.communicate(timeout=20)
+        _, err = second.communicate(timeout=300)
         assert second.returncode == 2 and f"another process (pid {first.pid}) is using" in err
     finally:
         first.terminate()
-        first.communicate(timeout=20)
+        first.communicate(timeout=300)

@@ -14,12 +14,11 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import DataError
 from dd_al.core.files import read_json, write_json
 from dd_al.data.load import identity, load
-from dd_al.experiments import record
-from dd_al.experiments.distill import run as distill
+from dd_al.experiments import distill, record
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import progress_of
 from dd_al.io.workdir import Workdir
-from dd_al.report import build, schema, table
+from dd_al.report import build, combine, schema
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
                 scores = {method: entry[accuracy]["mean"] for method, entry in one["methods"].items()}
                 metrics.write(done + 1, row=name, seed=seed, **scores)
     theirs = published(settings.table)
-    parts = table.summarise(
+    parts = combine.summarise(
         results,
         changes=settings.table.rows,
         runs={name: [f"runs/{folder}" for folder in folders[name]] for name in rows},

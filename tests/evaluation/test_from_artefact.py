@@ -2,16 +2,17 @@
 
 import dataclasses
 
+import chex
 import jax
 import numpy as np
 import pytest
 
 from dd_al.core.errors import DataError, UserError
 from dd_al.distillation.optimise import optimise
+from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.synthetic import train_on
-from dd_al.evaluation.from_artefact import nearest_words, retrain
+from dd_al.evaluation.from_artefact import retrain
 from dd_al.evaluation.protocol import evaluate
-from dd_al.experiments.distill.run import make_artefact
 from dd_al.io import artefact as artefacts
 from dd_al.task.task import known_inits
 
@@ -64,8 +65,8 @@ def test_known_initialisations_come_out_of_the_artefact(task, made):
     for i in range(2):
         own = jax.tree.map(lambda x, i=i: x[i], found.synthetic)
         alone = train_on(task.learner, own, jax.tree.map(lambda x, i=i: x[i : i + 1], states))
-        for a, b in zip(jax.tree.leaves(learners.params), jax.tree.leaves(alone.params), strict=True):
-            np.testing.assert_allclose(a[i], b[0], atol=1e-5)
+        one = jax.tree.map(lambda x, i=i: x[i : i + 1], learners.params)
+        chex.assert_trees_all_close(one, alone.params, rtol=1e-7, atol=1e-5)
     assert len(retrain(artefact, count=1)) == 1
     with pytest.raises(UserError, match="2 known initialisations, so 3"):
         retrain(artefact, count=3)

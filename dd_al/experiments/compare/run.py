@@ -25,7 +25,7 @@ from dd_al.experiments.compare.points import compute
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
-from dd_al.report.compare import comparison
+from dd_al.report import compare
 
 _LOG = logging.getLogger(__name__)
 
@@ -147,11 +147,11 @@ def _one(workdir: Workdir, point: Point, data: _Data, lab: Callable[[], Lab], pl
 
 
 def _finished(folder: Path) -> bool:
-    return comparison.read_point(folder)["state"] == "finished"
+    return compare.read_point(folder)["state"] == "finished"
 
 
 def _state(workdir: Workdir, point: Point) -> str:
-    return comparison.read_point(workdir.path / "runs" / point.name)["state"]
+    return compare.read_point(workdir.path / "runs" / point.name)["state"]
 
 
 def _report(workdir: Workdir, every: Sequence[Point]) -> None:
@@ -161,7 +161,7 @@ def _report(workdir: Workdir, every: Sequence[Point]) -> None:
         _LOG.info("%d of %d points are left to other slices; the last of them puts all together", len(left), len(every))
     plan = read_json(workdir.points)["points"]
     if any(_finished(workdir.path / "runs" / one["name"]) for one in plan):
-        comparison.write(workdir.path, comparison.gather([workdir.path], command=record.command()))
+        compare.write(workdir.path, compare.gather([workdir.path], command=record.command()))
 
 
 def _say_failures(failed: Sequence[Point], workdir: Workdir, count: int) -> None:
@@ -169,7 +169,7 @@ def _say_failures(failed: Sequence[Point], workdir: Workdir, count: int) -> None
         return
     by_error: dict[str, list[str]] = {}
     for point in failed:
-        error = comparison.read_point(workdir.path / "runs" / point.name)["error"]
+        error = compare.read_point(workdir.path / "runs" / point.name)["error"]
         by_error.setdefault(error, []).append(point.name)
     lines = "\n".join(
         f"  {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: {error}"

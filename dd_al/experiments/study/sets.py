@@ -25,7 +25,7 @@ from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
 from dd_al.learner.learner import Learner, make_learner
-from dd_al.report.item_figures import MOST_CLASSES
+from dd_al.report.figures import MOST_CLASSES
 from dd_al.task.task import Task, known_inits
 
 _LOG = logging.getLogger(__name__)
