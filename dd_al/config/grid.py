@@ -178,7 +178,7 @@ def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[
     """Returns the values of a config's variant, the part after the colon in `configs/NAME.py:key=value,key=value`.
 
     Args:
-        arg: `"key=value,key=value"`; None or "" for none.
+        arg: `"key=value,key=value"`; None or "" for none. `"quick"` means `"quick=true"`.
         allowed: for each known key a tuple of choices or a type (bool, int, float or str).
 
     Returns:
@@ -190,6 +190,8 @@ def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[
     values: dict[str, Any] = {}
     for key, equals, text in split(arg, ",") if arg else []:
         part = f"{key}{equals}{text}"
+        if not equals and allowed.get(key) is bool:
+            equals, text = "=", "true"
         known = ", ".join(f"{name}={Field.of(kind).describe()}" for name, kind in allowed.items()) or "none"
         if not equals:
             raise ConfigError(f"variant {part!r}: write key=value{nearest(key, allowed)}; known keys: {known}")

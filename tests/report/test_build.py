@@ -218,7 +218,7 @@ def test_rebuilding_gives_the_same_bytes(finished):
     workdir, _ = finished
     files = [workdir / "report.html", *(workdir / "figures").iterdir()]
     before = [path.read_bytes() for path in files]
-    assert main([str(workdir)]) == 0
+    assert main(["report", str(workdir)]) == 0
     assert [path.read_bytes() for path in files] == before
     assert not list(workdir.rglob("*.tmp"))
 
@@ -301,7 +301,7 @@ def test_metrics_are_read_leniently(tmp_path):
 def test_no_results_no_report(tmp_path, capsys):
     with pytest.raises(WorkdirError, match=r"no results\.json"):
         build(tmp_path)
-    assert main([str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path)]) == 2
     assert "error:" in capsys.readouterr().err
 
 
@@ -317,6 +317,6 @@ def test_wrong_files_are_named(tmp_path):
 
 def test_rebuilding_needs_no_jax(tmp_path):
     fake_workdir(tmp_path)
-    program = "import sys; from dd_al.report.__main__ import main; main(sys.argv[1:]); print('jax' in sys.modules)"
+    program = "import sys; from dd_al.report.__main__ import main; main(sys.argv); print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(tmp_path / "report.html"), "False"]
