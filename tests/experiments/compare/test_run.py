@@ -18,7 +18,7 @@ from dd_al.experiments.compare import sets as compare_sets
 from dd_al.experiments.compare.plan import points
 from dd_al.io.tensors import read_safetensors
 from dd_al.io.workdir import open_workdir
-from dd_al.report import compare
+from dd_al.report import compare as comparison
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_caches")]
 METHODS = ("full", "random", "herding", "bald", "distilled", "distilled_bought")
@@ -159,7 +159,7 @@ def test_a_finished_point_that_cannot_be_read_is_computed_again(whole, data, tmp
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     (tmp_path / "runs" / "toy-random-seed0" / "answers.safetensors").write_bytes(b"cut")
     (tmp_path / "runs" / "toy-random-seed1" / "results.json").write_text("{")
-    before = {point["name"]: point["state"] for point in compare.gather([tmp_path], command="")["compare"]["points"]}
+    before = {point["name"]: point["state"] for point in comparison.gather([tmp_path], command="")["compare"]["points"]}
     assert [before[f"toy-random-seed{seed}"] for seed in (0, 1)] == ["failed", "failed"]
     results = run(tmp_path, settings(data))
     assert results["finished"] and {one["state"] for one in results["compare"]["points"]} == {"finished"}
@@ -247,13 +247,13 @@ def test_a_slice_says_nothing_of_the_failures_of_others(tmp_path, data, monkeypa
 
 def test_folders_of_several_machines_are_one_comparison(tmp_path, data, whole):
     run(tmp_path, settings(data, methods=("full", "random"), seeds=(7,)))
-    joined = compare.gather([whole, tmp_path], command="join")
+    joined = comparison.gather([whole, tmp_path], command="join")
     assert entries(joined)["random", "10%"]["seeds"][-1] == 7
     assert {one["folder"].startswith(str(tmp_path)) for one in joined["compare"]["points"]} == {True, False}
     other = tmp_path / "other"
     run(other, settings(data, methods=("full", "random"), seeds=(0,), budgets=("1/class", "10%"), bought="10%"))
     with pytest.raises(WorkdirError, match=r"does not go with(.|\n)*config\.compare\.budgets"):
-        compare.gather([whole, other], command="join")
+        comparison.gather([whole, other], command="join")
 
 
 def test_wrong_labels_and_outliers_are_measured(tmp_path, data):
