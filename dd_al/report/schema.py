@@ -1,4 +1,4 @@
-"""What `results.json` holds: how it is put together, and what is refused before it is written or read."""
+"""The schema of `results.json`, how results are put together, and the checks before they are written or read."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
