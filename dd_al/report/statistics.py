@@ -152,6 +152,7 @@ def ranked_apart(ours: np.ndarray, theirs: np.ndarray) -> float:
         ours: float[n].
         theirs: float[m].
     """
+    ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)  # SciPy counts in the precision that it is given
     below = stats.mannwhitneyu(theirs, ours, method="asymptotic").statistic  # pairs in which theirs is larger
     return float(1 - below / len(theirs) / len(ours))
 
