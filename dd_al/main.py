@@ -20,7 +20,6 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.files import read_json
 from dd_al.experiments import EXPERIMENTS
-from dd_al.experiments.compare import plan as compare_plan
 from dd_al.io.workdir import Workdir, is_written, open_workdir
 from dd_al.report import build, table
 from dd_al.report.compare import page as compare_page
@@ -101,7 +100,7 @@ def _parser() -> Parser:
     parser.add_argument("--workdir", metavar="DIR", help="the folder that the run writes to, and resumes from")
     parser.add_argument("--overwrite", action="store_true", help="delete what an earlier run wrote there first")
     parser.add_argument(
-        "--points", metavar="K/N", help="of a comparison, the K-th of N slices; others may run beside it"
+        "--points", metavar="K/N", help="of a comparison or a table, the K-th of N slices; others may run beside it"
     )
     parser.add_argument("--dry_run", action="store_true", help="show config, sizes and an estimate of time and memory")
     parser.add_argument("--debug", action="store_true", help="show the traceback of the user's mistakes, too")
@@ -146,11 +145,12 @@ def _settings(config_flag: str | None, overrides: Sequence[tuple[str, str]]) -> 
 def _check_slice(settings: Settings, flags: argparse.Namespace) -> None:
     if flags.points is None:
         return
-    if settings.experiment != "compare":
-        raise ConfigError(f"--points={flags.points} is for experiment = 'compare', not {settings.experiment!r}")
+    if settings.experiment not in ("compare", "table"):
+        known = "experiment = 'compare' or 'table'"
+        raise ConfigError(f"--points={flags.points} is for {known}, not {settings.experiment!r}")
     if flags.overwrite:
         raise ConfigError("--overwrite with --points would delete what other slices have done: run it alone first")
-    compare_plan.sliced(compare_plan.points(settings), flags.points)
+    grid.sliced((), flags.points)
 
 
 def _check_inputs(values: Mapping[str, Any], workdir: Path, path: str = "config") -> None:

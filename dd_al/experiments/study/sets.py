@@ -100,8 +100,7 @@ def _fit_full(task: Task, settings: Settings, learner: Learner, name: str, stop:
     else:
         states = one.inits("evaluation", judges(settings))
     with progress_of(name):
-        best, rate = fit_tuned(one, settings.full, settings.transfer.full_rates, states, stop=stop)
-    return best._replace(chosen=np.asarray([rate]))
+        return fit_tuned(one, settings.full, settings.transfer.full_rates, states, stop=stop)
 
 
 def _distilled(
