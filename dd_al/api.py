@@ -23,11 +23,11 @@ from dd_al.core.errors import ConfigError, DataError
 from dd_al.data import sources
 from dd_al.data.dataset import Dataset
 from dd_al.data.lists import Label, strings
+from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.starts import number_of_items
 from dd_al.distillation.synthetic import targets
-from dd_al.evaluation.from_artefact import TextLearners, nearest_words, retrain
-from dd_al.experiments.distill.distil import distil
-from dd_al.experiments.distill.run import make_artefact
+from dd_al.evaluation.from_artefact import TextLearners, retrain
+from dd_al.experiments.distill import distil
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
 from dd_al.io.progress import hidden

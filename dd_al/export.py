@@ -135,7 +135,7 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
 def _contents(sets: Sequence[TrainingSet], artefact: Artefact, file: Path) -> dict[str, Any]:
     """Every file by its name in the folder, the card last: bytes, text or arrays."""
     # matplotlib and JAX come with these: not before the arguments are known to be right.
-    from dd_al.evaluation.from_artefact import nearest_words
+    from dd_al.distillation.saved import nearest_words
     from dd_al.report.card import Exported, card
 
     first, names = sets[0], _class_names(sets[0].labels)

@@ -161,7 +161,6 @@ def test_a_damaged_description(moons, tmp_path, change, message):
         ({"distill.init": "pool"}, "batches = 40 needs method = 'unrolled'"),
         ({"model.kind": "gru", "model.one_logit": "false"}, "'gru' does not read inputs = 'rows'"),
         ({"experiment": "active"}, "inputs = 'rows' is not for experiment = 'active'"),
-        ({"distill.word_dropout": "0.1"}, "word_dropout leaves words out"),
         ({"distill.also": "mlp"}, "'mlp' is config.model already"),
         ({"distill.also": "mlp:depht=3"}, r"config.distill.also, 'mlp:depht=3.: .*did you mean .depth."),
         ({"distill.also": "lenet:one_logit=false"}, "distill.also = 'lenet' does not read inputs = 'rows'"),

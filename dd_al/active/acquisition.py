@@ -188,7 +188,7 @@ def _sud(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
 
 ACQUISITIONS: dict[str, Acquisition] = {
     "random": Acquisition((), _random),
-    **{name: _by_score(score) for name, score in SCORES.items() if name != "random"},
+    **{name: _by_score(score) for name, score in SCORES.items()},
     "power_bald": Acquisition(("statistics",), _power_bald),
     "batch_bald": Acquisition(("networks",), _batch_bald),
     "core_set": Acquisition(("features",), _core_set),

@@ -115,17 +115,10 @@ def bald(probs: jax.Array | Statistics) -> jax.Array:
     return jnp.maximum(predictive_entropy(statistics) - expected_entropy(statistics), 0)  # rounding may fall below
 
 
-def random(probs: jax.Array | Statistics) -> jax.Array:
-    """The same for every text: selectors break ties at random."""
-    return jnp.zeros_like(_statistics(probs).entropy)
-
-
 SCORES: dict[str, Callable[..., jax.Array]] = {
     score.__name__: score
-    for score in (
-        random, variation_ratio, predictive_entropy, bald, expected_entropy, least_confidence, margin
-    )
-}  # fmt: skip
+    for score in (variation_ratio, predictive_entropy, bald, expected_entropy, least_confidence, margin)
+}
 
 
 def _statistics(probs: jax.Array | Statistics) -> Statistics:

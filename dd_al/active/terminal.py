@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from dd_al.active.answers import NOT_SURE, AnswerLog
+from dd_al.active.annotation import NOT_SURE, AnswerLog
 from dd_al.core.errors import ConfigError
 
 # Without q, s and u, which have meanings of their own.

@@ -56,10 +56,6 @@ class DistillSettings:
     b1: float = option(0.9, "decay of the outer Adam's first moment", min=0.0, max=0.9999)
     b2: float = option(0.99, "decay of its second moment", min=0.0, max=0.99999)
     clip: float = option(0.25, "largest norm of a hypergradient", min=1e-8)
-    word_dropout: float = option(
-        0.0, "share of words left out of the real sentences of an outer step", min=0.0, max=0.9
-    )
-    inner_dropout: bool = option(False, "whether the learners' dropout is active in the inner steps")
     teacher: float = option(
         0.0,
         "weight of soft predictions of learners trained on all data in real labels",
@@ -68,18 +64,6 @@ class DistillSettings:
     )
     rate_noise: float = option(
         0.0, "spread of log-normal factors on the rates of every net, so that the set serves other schedules", min=0.0
-    )
-    flat_rates: float = option(
-        0.0,
-        "share of nets that train at one rate for all layers and steps, so that the set serves that, too",
-        min=0.0,
-        max=1.0,
-    )
-    shuffled_rates: float = option(
-        0.0,
-        "share of nets that follow the steps' rates in random order, so that the set serves that, too",
-        min=0.0,
-        max=1.0,
     )
     average: float = option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = option(0.02, "learning rate that every inner step starts from", min=1e-8)
@@ -117,8 +101,7 @@ class DistillSettings:
             raise ValueError(f"nets = {self.nets} learners cannot be drawn from a pool of pool = {self.pool}")
         unrolled = {
             "hypergradient": self.hypergradient != "full", "rate_noise": self.rate_noise > 0,
-            "flat_rates": self.flat_rates > 0, "shuffled_rates": self.shuffled_rates > 0,
-            "inner_dropout": self.inner_dropout, "attention": self.attention > 0, "shared_rates": self.shared_rates,
+            "attention": self.attention > 0, "shared_rates": self.shared_rates,
             "rate_map": self.rate_map != "exp",
         }  # fmt: skip
         if self.method != "unrolled" and any(unrolled.values()):

@@ -87,8 +87,6 @@ class Settings:
         if self.inputs in ("images", "rows"):
             if self.experiment not in ("distill", "train", "table", "study"):
                 raise ValueError(f"inputs = {self.inputs!r} is not for experiment = {self.experiment!r}")
-            if self.distill.word_dropout:
-                raise ValueError(f"distill.word_dropout leaves words out, and inputs = {self.inputs!r} has none")
         if self.learner.shift and self.inputs != "images":
             raise ValueError(
                 f"learner.shift = {self.learner.shift} moves images, and inputs = {self.inputs!r} has none"
@@ -124,8 +122,6 @@ class Settings:
         """A text that is one vector has one word."""
         if self.inputs != "sentences":
             return
-        if self.distill.word_dropout:
-            raise ValueError("distill.word_dropout leaves words out, and inputs = 'sentences' has none: set it to 0")
         if model.kind == "text_cnn" and max(model.windows) > 1:
             raise ValueError(
                 f"inputs = 'sentences' is one vector a text: model.windows = {model.windows} must be 1, or model.kind "

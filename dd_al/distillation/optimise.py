@@ -1,8 +1,7 @@
-"""A distillation on this machine: the outer loop compiled once, run in stretches, logged, checkpointed and stopped."""
+"""Distillation for a task: the sets to start from, then the outer loop."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
@@ -13,19 +12,12 @@ import jax
 import numpy as np
 
 from dd_al.config.distill import DistillSettings
-from dd_al.core.errors import UserError
-from dd_al.distillation import snapshots
-from dd_al.distillation.outer_loop import outer_loop
+from dd_al.distillation.outer_loop import Problem, compiled, outer_loop, run
 from dd_al.distillation.starts import starting_sets
-from dd_al.distillation.synthetic import Synthetic, all_rates
-from dd_al.io import checkpoint
-from dd_al.io.metrics import MetricsWriter
-from dd_al.io.progress import Progress
+from dd_al.distillation.synthetic import Synthetic, all_rates, columns
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
-from dd_al.task.task import Task
-
-_LOG = logging.getLogger(__name__)
+from dd_al.task.task import Task, known_inits
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,25 @@ class Distillation:
     teachers_s: float = 0.0
 
 
+def problem_of(task: Task, settings: DistillSettings, sets: int) -> Problem:
+    """What the outer loop reads of a task.
+
+    Args:
+      task: data and learners.
+      settings: of the method.
+      sets: how many are distilled; with known initialisations each has its own.
+    """
+    return Problem(
+        task.key,
+        task.train,
+        task.validation,
+        task.embed,
+        (task.learner, *task.others.values()),
+        tuple(columns(task, shared=settings.shared_rates).values()),
+        known_inits(task, sets) if settings.init == "known" else None,
+    )
+
+
 def optimise(
     task: Task,
     settings: DistillSettings,
@@ -65,10 +76,10 @@ def optimise(
     programs: dict[Hashable, Callable] | None = None,
     stop: Stop | None = None,
 ) -> Distillation:
-    """Distils ``sets`` sets side by side, from the last checkpoint if the work directory has one.
+    """Distils sets side by side, from the last checkpoint if the work directory has one.
 
     Args:
-      task: data and learner.
+      task: data and learners.
       settings: of the method.
       items: synthetic examples in a set.
       sets: how many; with known initialisations each set has its own.
@@ -77,83 +88,44 @@ def optimise(
       pictures: folder for what the first set looks like along the way; None keeps nothing of it.
       quick: compile in half the time what then runs a little more slowly, for loops of seconds.
       starts: ``int[sets, items]``, the training rows to start from; as the settings say if None.
-      programs: what earlier calls compiled, and where this one leaves what it compiles: for calls whose tasks differ in
-        nothing but the key and the training data. None to compile anew.
+      programs: see `dd_al.distillation.outer_loop.run`.
       stop: asked after every stretch; the state is saved before it raises.
 
     Raises:
       UserError: every step of a stretch had a loss or hypergradient that is not finite.
       Interrupted: from ``stop``.
     """
-    clock = time.perf_counter()
+    began = time.perf_counter()
     synthetic, start_rows = starting_sets(task, settings, items, sets, starts, programs)
-    init, advance = outer_loop(task, settings, sets, select_inits)
-    state = init(synthetic)
-    meta = {"optimise_s": 0.0, "compile_s": 0.0}
-    step = 0
-    if workdir is not None and (saved := checkpoint.restore_latest(workdir.checkpoints / "outer", state)):
-        step, state, meta = saved
-    metrics = MetricsWriter(workdir.metrics, workdir.events) if workdir is not None else None
-    if metrics is not None and workdir.resumed:
-        metrics.resume(step)
-    key, data = task.key, task.arrays
-    compiled, compile_s = _compiled(task, settings, advance, (key, data, state), select_inits, quick, programs)
-    meta["compile_s"] += compile_s
-    if workdir is not None and stop is not None and stop.requested:
-        checkpoint.save(workdir.checkpoints / "outer", step, state, meta)
-        stop.check()
-    began = time.perf_counter() - (time.perf_counter() - clock - compile_s)
-    if pictures is not None:
-        snapshots.keep(pictures, step, settings, state.outer.average)
-
-    stuck, patience = 0, min(settings.log_every, settings.iterations - step)  # steps without a finite number
-    with Progress(settings.iterations, "distilling", done=step, compiled=True) as progress:
-        while step < settings.iterations:
-            ends = [(step // every + 1) * every for every in (settings.log_every, settings.evaluate_every)]
-            until = min(settings.iterations, *ends)
-            state, info, validation = compiled(key, data, state, until, _look(settings, until))
-            values = {name: float(np.mean(value)) for name, value in info._asdict().items()}
-            stuck = np.where(np.asarray(info.skipped) >= until - step, stuck + until - step, 0)
-            if stuck.max() >= patience:  # a set that has stopped moving stays where it is for good
-                raise UserError(
-                    "distillation diverged: no finite loss or hypergradient in outer steps "
-                    f"{until - stuck.max()} to {until}; "
-                    "lower config.distill.rate or config.distill.inner_rate"
-                )
-            if _look(settings, until):
-                values["validation_accuracy"] = float(np.mean(validation))
-                values["validation_std"] = float(np.std(validation))
-            progress.update(until - step, **{k: v for k, v in values.items() if k in ("loss", "validation_accuracy")})
-            step = until
-            seconds = meta["optimise_s"] + time.perf_counter() - began
-            if metrics is not None:
-                metrics.write(step, **values, seconds=seconds)
-            if pictures is not None:
-                snapshots.keep(pictures, step, settings, state.outer.average)
-            asked = stop is not None and stop.requested
-            if workdir is not None and (asked or _look(settings, step)):
-                checkpoint.save(workdir.checkpoints / "outer", step, state, {**meta, "optimise_s": seconds})
-            if asked and workdir is None:
-                stop.check("the same command begins this distillation anew; earlier ones are saved")
-            elif asked:
-                stop.check()
+    spent = time.perf_counter() - began
+    ended = run(
+        problem_of(task, settings, sets),
+        settings,
+        synthetic,
+        judges=select_inits,
+        workdir=workdir,
+        pictures=pictures,
+        options=_compiler_options(task, quick),
+        programs=programs,
+        stop=stop,
+    )
     return Distillation(
-        synthetic=all_rates(task, state.best, shared=settings.shared_rates),
-        best_step=np.asarray(state.best_step),
-        best_accuracy=np.asarray(state.best_accuracy),
+        synthetic=all_rates(task, ended.state.best, shared=settings.shared_rates),
+        best_step=np.asarray(ended.state.best_step),
+        best_accuracy=np.asarray(ended.state.best_accuracy),
         start_rows=start_rows,
-        compile_s=meta["compile_s"],
-        optimise_s=meta["optimise_s"] + time.perf_counter() - began,
+        compile_s=ended.compile_s,
+        optimise_s=spent + ended.optimise_s,
     )
 
 
 class TimedStep(NamedTuple):
-    """What the outer loop takes: seconds of an outer step, of a look at validation and of compilation, and memory.
+    """What the outer loop takes on this machine.
 
     Attributes:
-      step: see above, likewise the next two.
-      look: see above.
-      compile: see above.
+      step: seconds of an outer step.
+      look: seconds of a look at validation.
+      compile: seconds of compilation.
       bytes: arguments, results and what XLA holds in between; None where it does not say.
     """
 
@@ -169,33 +141,29 @@ def timed_step(
     """Compiles the outer loop and takes a few steps of it from the first start that comes.
 
     Args:
-      task: see `optimise`, likewise the next four.
+      task: data and learners.
       settings: of the method.
-      items: of a set.
+      items: synthetic examples in a set.
       sets: how many.
       select_inits: judges of a set.
       steps: to take.
     """
     synthetic, _ = starting_sets(task, replace(settings, candidates=1), items, sets)
-    init, advance = outer_loop(task, settings, sets, select_inits)
-    key, data, state = task.key, task.arrays, init(synthetic)
-    compiled, compile_s = _compile(advance, (key, data, state), _compiler_options(task, False))
+    problem = problem_of(task, settings, sets)
+    init, advance = outer_loop(problem, settings, sets, select_inits)
+    arguments = problem.key, problem.arrays, init(synthetic)
+    program, compile_s = compiled(advance, arguments, _compiler_options(task, quick=False))
 
     def seconds(until: int, look: bool) -> float:
         start = time.perf_counter()
-        jax.block_until_ready(compiled(key, data, state, until, look))
+        jax.block_until_ready(program(*arguments, until, look))
         return time.perf_counter() - start
 
     seconds(1, True)
     step = seconds(steps, False) / steps
-    memory = compiled.memory_analysis()
+    memory = program.memory_analysis()
     held = memory and memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
     return TimedStep(step, max(seconds(1, True) - step, 0.0), compile_s, held or None)
-
-
-def _look(settings: DistillSettings, step: int) -> bool:
-    """Whether validation is looked at after this step."""
-    return step % settings.evaluate_every == 0 or step == settings.iterations
 
 
 def _compiler_options(task: Task, quick: bool) -> dict[str, bool | str]:
@@ -207,37 +175,3 @@ def _compiler_options(task: Task, quick: bool) -> dict[str, bool | str]:
         # Its library for sums would have small networks' products in memory first, which takes twice as long.
         options["xla_cpu_experimental_ynn_fusion_type"] = "LIBRARY_FUSION_TYPE_DOT"
     return options
-
-
-def _compiled(
-    task: Task,
-    settings: DistillSettings,
-    advance: Callable,
-    arguments: tuple,
-    select_inits: int,
-    quick: bool,
-    programs: dict[Hashable, Callable] | None,
-) -> tuple[Callable, float]:
-    """The outer loop for arguments of these shapes, and the seconds of its compilation; 0 if that was done before."""
-    programs = {} if programs is None else programs
-    leaves, structure = jax.tree.flatten(arguments)
-    shapes = tuple((x.shape, str(x.dtype)) for x in leaves)
-    known = jax.random.key_data(task.key).tobytes() if settings.init == "known" else None  # its learners are constants
-    name = ("outer loop", settings, select_inits, quick, known, structure, shapes)
-    if name in programs:
-        return programs[name], 0.0
-    _LOG.info("compiling the outer loop")
-    programs[name], seconds = _compile(advance, arguments, _compiler_options(task, quick))
-    return programs[name], seconds
-
-
-def _compile(advance: Callable, arguments: tuple, options: dict[str, bool | str]) -> tuple[Callable, float]:
-    start = time.perf_counter()
-    # From shapes: a state out of a checkpoint is laid out otherwise, and would be compiled for a second time.
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
-    lowered = jax.jit(advance).lower(*shapes, 0, False)
-    try:
-        compiled = lowered.compile(compiler_options=options or None)
-    except jax.errors.JaxRuntimeError:  # an XLA that does not know an option
-        compiled = lowered.compile()
-    return compiled, time.perf_counter() - start

@@ -23,13 +23,10 @@ def outer_loss(
     states: LearnerState,
     real: Batch,
     *,
-    key: jax.Array | None = None,
     window_key: jax.Array | None = None,
     train: Callable[..., LearnerState] | None = None,
     labels: str = "soft",
     rate_noise: float = 0.0,
-    flat_rates: float = 0.0,
-    shuffled_rates: float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
     """The objective: min over (p̃, η̃) of E ℓ(p, θ_S) (Wang et al. 2018, eq. 5).
 
@@ -38,15 +35,11 @@ def outer_loss(
       synthetic: the set and its rates.
       states: stacked initial learner states, a leading axis of inits.
       real: a real batch, shared by the inits.
-      key: drives dropout in the inner steps; None for none.
       window_key: draws the window of random truncation, the same for all inits.
       train: from `dd_al.learner.hypergradient.differentiable_training`; in full if None.
       labels: see `dd_al.distillation.synthetic.targets`.
       rate_noise: every net's rates are multiplied by log-normal numbers of this spread, drawn with `window_key`: one
         for all of its rates, one for each layer and one for each step, so that the set does not depend on its schedule.
-      flat_rates: share of the nets that train at one rate for all layers and steps, the geometric mean of the rates;
-        which ones is drawn with `window_key`, too.
-      shuffled_rates: share of the nets that follow the steps' rates in random order, likewise.
 
     Returns:
       The mean loss over inits and batch, ``float32[]``, and the accuracy, ``float32[]``.
@@ -55,18 +48,10 @@ def outer_loss(
     train = train or differentiable_training(learner)
 
     def one(state: LearnerState, index: jax.Array):
-        dropout_key = None if key is None else jax.random.fold_in(key, index)
         own_rates = step_rates
-        if shuffled_rates:
-            order_key = jax.random.fold_in(stream(window_key, "shuffled_rates"), index)
-            shuffled = jax.random.permutation(stream(order_key, "order"), own_rates)
-            own_rates = jnp.where(jax.random.bernoulli(order_key, shuffled_rates), shuffled, own_rates)
-        if flat_rates:
-            flat = jax.random.bernoulli(jax.random.fold_in(stream(window_key, "flat_rates"), index), flat_rates)
-            own_rates = jnp.where(flat, jnp.exp(jnp.mean(jnp.log(own_rates))), own_rates)
         if rate_noise:
             own_rates = _disturbed(jax.random.fold_in(stream(window_key, "rates"), index), own_rates, rate_noise)
-        final = train(state, batch, own_rates, key=dropout_key, window_key=window_key)
+        final = train(state, batch, own_rates, window_key=window_key)
         return logits(learner.model, final.params, real)
 
     count = jax.tree.leaves(states)[0].shape[0]
@@ -86,10 +71,7 @@ def unrolled(
     optimizer: optax.GradientTransformation,
     *,
     average_decay: float = 0.0,
-    inner_dropout: bool = False,
     rate_noise: float = 0.0,
-    flat_rates: float = 0.0,
-    shuffled_rates: float = 0.0,
     labels: str = "soft",
 ) -> tuple[Callable, Callable]:
     """Distillation through unrolled training as ``(init, step)``; see `dd_al.distillation.outer_step.outer_method`.
@@ -98,19 +80,14 @@ def unrolled(
       students: what the set is distilled for; the objective is their mean loss.
       optimizer: the outer optimizer, schedule and clipping included.
       average_decay: decay of the moving average of the set; 0 keeps the set itself.
-      inner_dropout: whether the learners' dropout is active in the inner steps.
       rate_noise: see `outer_loss`.
-      flat_rates: see `outer_loss`.
-      shuffled_rates: see `outer_loss`.
       labels: see `dd_al.distillation.synthetic.targets`.
     """
 
     def objective(student: Student, synthetic: Synthetic, states: LearnerState, real: Batch, key: jax.Array):
         return outer_loss(
-            student.learner, synthetic, states, real, train=student.train,
-            key=stream(key, "inner_dropout") if inner_dropout else None,
-            window_key=stream(key, "window"), labels=labels, rate_noise=rate_noise, flat_rates=flat_rates,
-            shuffled_rates=shuffled_rates,
+            student.learner, synthetic, states, real, window_key=stream(key, "window"), train=student.train,
+            labels=labels, rate_noise=rate_noise,
         )  # fmt: skip
 
     return outer_method(students, objective, optimizer, average_decay=average_decay, labels=labels)

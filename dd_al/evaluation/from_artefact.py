@@ -173,27 +173,6 @@ def synthetic_of(artefact: Artefact) -> Synthetic:
     return Synthetic(artefact.inputs, artefact.label_logits, artefact.log_rates, artefact.attention_logits)
 
 
-def nearest_words(
-    words: Sequence[str], table: np.ndarray, vectors: np.ndarray, k: int = 1
-) -> list[list[tuple[str, float]]]:
-    """The words whose vectors are nearest by cosine.
-
-    Args:
-      words: the vocabulary; its first two, padding and the unknown word, are never an answer.
-      table: ``float32[words, dim]``.
-      vectors: ``float32[length, dim]``.
-      k: how many, the nearest first.
-
-    Returns:
-      For each vector ``[(word, cosine), …]``.
-    """
-    norms = np.maximum(np.linalg.norm(table, axis=1), 1e-9)
-    cosines = vectors @ table.T / norms / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    cosines[:, :2] = -np.inf
-    best = np.argsort(-cosines, axis=1, kind="stable")[:, : min(k, len(words) - 2)]
-    return [[(words[w], float(row[w])) for w in top] for row, top in zip(cosines, best)]
-
-
 def known_states(artefact: Artefact, learner: Learner, count: int) -> LearnerState:
     """The first ``count`` known initialisations of an artefact.
 

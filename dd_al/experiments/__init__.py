@@ -1,7 +1,7 @@
 """One module or folder per question; each has ``run(settings, workdir)``."""
 
 EXPERIMENTS = {
-    "distill": "dd_al.experiments.distill.run",
+    "distill": "dd_al.experiments.distill",
     "train": "dd_al.experiments.train",
     "active": "dd_al.experiments.active",
     "annotate": "dd_al.experiments.annotate",

@@ -74,7 +74,7 @@ class History(NamedTuple):
     """The runs with one acquisition function so far, one for each seed; a checkpoint of the loop.
 
     Attributes:
-      state: of the loops, stacked over seeds.
+      state: of the loops, stacked over seeds. All other attributes are NumPy arrays, filled in round by round.
       round: ``int32[]``, rounds of training that are done.
       scores: ``float32[seeds, budget]``, of each label when it was asked for; NaN for the first ones.
       predicted: ``int16[rounds + 1, seeds, n]``, classes predicted for the judged split after each round of training.
@@ -88,21 +88,21 @@ class History(NamedTuple):
     """
 
     state: LoopState
-    round: jax.Array
-    scores: jax.Array
-    predicted: jax.Array
-    validation: jax.Array
-    agreement: jax.Array
-    uncertainty: jax.Array
-    last: jax.Array
-    seconds: jax.Array
-    cold: jax.Array
+    round: np.ndarray
+    scores: np.ndarray
+    predicted: np.ndarray
+    validation: np.ndarray
+    agreement: np.ndarray
+    uncertainty: np.ndarray
+    last: np.ndarray
+    seconds: np.ndarray
+    cold: np.ndarray
 
 
 def _stops(active: ActiveSettings, history: History) -> dict[str, list[int | None]]:
     """`stopping.stops` in the rounds that are done."""
-    values = history.agreement, history.uncertainty, history.validation
-    return stopping.stops(active, *(np.asarray(one)[: int(history.round)] for one in values))
+    done = slice(int(history.round))
+    return stopping.stops(active, history.agreement[done], history.uncertainty[done], history.validation[done])
 
 
 def _ended(active: ActiveSettings, history: History) -> bool:
@@ -150,7 +150,7 @@ class _Runs:
         """Runs one acquisition function to its end, saving after every round; goes on where an earlier start stopped.
 
         Returns:
-          The history in NumPy, without the learners.
+          The history without the learners.
         """
         active, counts, folder = self._settings.active, self._plan.counts, workdir.checkpoints / "active" / name
         history = self._begin()
@@ -161,11 +161,10 @@ class _Runs:
             counts = []
         elif workdir.resumed:
             metrics.resume(before + done)
-        accuracies, compiled = np.zeros(0), len(self._programs)
+        compiled = len(self._programs)
 
         def judge(index: int, state: LoopState) -> bool:
-            nonlocal history, accuracies
-            history, accuracies = self._judged(history, index, state)
+            self._record(history, index, state)
             return not _ended(active, history)
 
         given = self._loop, history.state, self._unlabelled.learner, counts, self._oracle
@@ -173,19 +172,16 @@ class _Runs:
             for one in simulate(name, *given, run=self._run, judge=judge, done=done):
                 index, count = one.index, counts[one.index]
                 if one.scores is not None:
-                    history = history._replace(scores=history.scores.at[:, count : counts[index + 1]].set(one.scores))
-                history = history._replace(
-                    state=one.state,
-                    seconds=history.seconds.at[index].set(jnp.asarray(one.seconds)),
-                    cold=history.cold.at[index].set(len(self._programs) > compiled),
-                )
-                compiled = len(self._programs)
+                    history.scores[:, count : counts[index + 1]] = one.scores
+                history.seconds[index], history.cold[index] = one.seconds, len(self._programs) > compiled
+                compiled, history = len(self._programs), history._replace(state=one.state)
                 checkpoint.save(folder, index + 1, self._saved(history), {})
-                found = {"labels": count, "validation_accuracy": float(accuracies.mean())}
+                right = history.last == self._task.labels("validation")
+                found = {"labels": count, "validation_accuracy": float(right.mean(-1).mean())}
                 metrics.write(before + index + 1, query=name, **found, seconds=sum(one.seconds))
                 progress.update(1, **found)
                 stop.check("the same command goes on with the next round")
-        return jax.tree.map(np.asarray, history._replace(state=history.state._replace(key=None, learner=None)))
+        return history._replace(state=jax.tree.map(np.asarray, history.state._replace(key=None, learner=None)))
 
     def _run(self, program: Any, function: Callable, *args: Any) -> tuple[Any, float]:
         """What a function of one loop's state, a count and more gives for all seeds, and the seconds that it took."""
@@ -196,36 +192,32 @@ class _Runs:
 
     def _begin(self) -> History:
         """The runs with their first labels."""
-        points, seeds = self._plan.rounds + 1, len(self._settings.active.seeds)
+        points, seeds, task = self._plan.rounds + 1, len(self._settings.active.seeds), self._task
         answers = np.take_along_axis(self._oracle, self._first, 1)
         told = self._unlabelled, jnp.int32(0), jnp.asarray(self._first), jnp.asarray(answers)
         return History(
             self._run("first labels", self._loop.tell, *told)[0],
-            jnp.zeros((), jnp.int32),
-            jnp.full((seeds, self._plan.budget), jnp.nan),
-            jnp.zeros((points, seeds, len(self._task.labels(self._settings.evaluate.split))), jnp.int16),
-            jnp.zeros((points, seeds)),
-            jnp.full((points, seeds), jnp.nan),
-            jnp.zeros((points, seeds)),
-            jnp.zeros((seeds, len(self._task.labels("validation"))), jnp.int16),
-            jnp.zeros((points, 3)),
-            jnp.zeros(points, bool),
+            round=np.zeros((), np.int32),
+            scores=np.full((seeds, self._plan.budget), np.nan, np.float32),
+            predicted=np.zeros((points, seeds, len(task.labels(self._settings.evaluate.split))), np.int16),
+            validation=np.zeros((points, seeds), np.float32),
+            agreement=np.full((points, seeds), np.nan, np.float32),
+            uncertainty=np.zeros((points, seeds), np.float32),
+            last=np.zeros((seeds, len(task.labels("validation"))), np.int16),
+            seconds=np.zeros((points, 3), np.float32),
+            cold=np.zeros(points, bool),
         )
 
-    def _judged(self, history: History, index: int, state: LoopState) -> tuple[History, np.ndarray]:
-        """The history with what a round's networks predict, and their accuracies on validation."""
-        predicted, validation, uncertainty = self._judge(state)
-        accuracies = np.mean(np.asarray(validation) == self._task.labels("validation"), -1)
-        pairs = zip(np.asarray(history.last), np.asarray(validation))
-        agreement = [stopping.kappa(*pair, self._task.classes) if index else float("nan") for pair in pairs]
-        return history._replace(
-            round=jnp.int32(index + 1),
-            predicted=history.predicted.at[index].set(predicted),
-            validation=history.validation.at[index].set(accuracies),
-            agreement=history.agreement.at[index].set(agreement),
-            uncertainty=history.uncertainty.at[index].set(uncertainty),
-            last=validation,
-        ), accuracies  # fmt: skip
+    def _record(self, history: History, index: int, state: LoopState) -> None:
+        """Writes what a round's networks predict into the history."""
+        predicted, validation, uncertainty = map(np.asarray, self._judge(state))
+        if index:
+            history.agreement[index] = [
+                stopping.kappa(*pair, self._task.classes) for pair in zip(history.last, validation)
+            ]
+        history.predicted[index], history.uncertainty[index], history.last[:] = predicted, uncertainty, validation
+        history.validation[index] = np.mean(validation == self._task.labels("validation"), -1)
+        history.round[...] = index + 1
 
     def _saved(self, history: History) -> History:
         """What of it is worth keeping: where every round starts anew, nothing reads the last learner."""
@@ -234,9 +226,7 @@ class _Runs:
 
     def _restored(self, saved: History) -> History:
         state = saved.state if self._settings.active.warm else saved.state._replace(learner=self._unlabelled.learner)
-        # What comes back lies on the first device; the rest of it has to be free to go where the seeds are.
-        free = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)), saved._replace(state=None))
-        return free._replace(state=self._deal(state))
+        return jax.tree.map(np.array, saved._replace(state=None))._replace(state=self._deal(state))
 
 
 def _over_devices(seeds: int) -> NamedSharding:

@@ -153,7 +153,7 @@ class ActiveLearner:
         Raises:
           DataError: not one label for each index, a label or an index that does not exist; nothing is taken then.
         """
-        indices = self.asked if indices is None else [_position(index) for index in indices]
+        indices = self.asked if indices is None else self._positions(indices)
         labels = list(labels)
         if len(labels) != len(indices):
             missing = " (nothing is asked: call query(k) first, or pass indices)" if not indices else ""
@@ -163,7 +163,6 @@ class ActiveLearner:
         if len(set(indices)) < len(indices):
             raise DataError("indices: one is there twice")
         for index, label in zip(indices, labels):
-            self._check(index)
             if label is not None and label not in self.labels:
                 hint = nearest(label, map(str, self.labels)) if isinstance(label, str) else ""
                 raise DataError(f"label {label!r} of index {index}: must be one of {self.labels}{hint}")
@@ -189,9 +188,7 @@ class ActiveLearner:
 
     def ignore(self, indices: Sequence[int]) -> None:
         """Sets texts aside: they are never asked for. Those that have a label keep it."""
-        indices = [_position(index) for index in indices]
-        for index in indices:
-            self._check(index)
+        indices = self._positions(indices)
         self.ignored |= set(indices) - self.answers.keys()
         self.asked = [index for index in self.asked if index not in self.ignored]
 
@@ -282,9 +279,19 @@ class ActiveLearner:
         query = repr(self._query) if isinstance(self._query, str) else "one of your own"
         return f"ActiveLearner({len(self.answers):,} of {len(self.texts):,} texts labelled, query={query})"
 
-    def _check(self, index: int) -> None:
-        if not 0 <= index < len(self.texts):
-            raise DataError(f"index {index}: the pool's positions go from 0 to {len(self.texts) - 1}")
+    def _positions(self, indices: Iterable[Any]) -> list[int]:
+        """Indices as Python's; a mask of booleans, a fraction or a number beyond the pool is no position."""
+        found = []
+        for index in indices:
+            try:
+                if isinstance(index, (bool, np.bool_)):
+                    raise TypeError
+                found.append(operator.index(index))
+            except TypeError:
+                raise DataError(f"index {index!r}: positions in the pool are whole numbers") from None
+            if not 0 <= found[-1] < len(self.texts):
+                raise DataError(f"index {index}: the pool's positions go from 0 to {len(self.texts) - 1}")
+        return found
 
     @cached_property
     def _learners(self) -> TextLearners:
@@ -355,16 +362,6 @@ def _known_query(query: str | Acquisition) -> str | Acquisition:
     if query not in ACQUISITIONS:
         raise ConfigError(f"query = {query!r}: must be one of {', '.join(ACQUISITIONS)}{nearest(query, ACQUISITIONS)}")
     return query
-
-
-def _position(index: Any) -> int:
-    """An index as Python's; a mask of booleans or a fraction is no list of positions."""
-    try:
-        if isinstance(index, (bool, np.bool_)):
-            raise TypeError
-        return operator.index(index)
-    except TypeError:
-        raise DataError(f"index {index!r}: positions in the pool are whole numbers") from None
 
 
 def _network(make: Callable[[int, int], Model] | None, settings: ModelSettings, dim: int, classes: int) -> Model:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dd_al.active import stopping, terminal
-from dd_al.active.answers import NOT_SURE, AnswerLog, label_studio_config, write_queries
+from dd_al.active.annotation import NOT_SURE, AnswerLog, label_studio_config, write_queries
 from dd_al.config.active import ActiveSettings
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, WorkdirError

@@ -8,8 +8,7 @@ from dataclasses import replace
 from dd_al.config.grid import published, row_folder, sliced, table_rows
 from dd_al.config.settings import Settings
 from dd_al.core.files import read_json, write_json
-from dd_al.experiments import record
-from dd_al.experiments.distill import run as distill
+from dd_al.experiments import distill, record
 from dd_al.experiments.sweep import Trial, read_data, refuse_failures, run_trials
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.workdir import Workdir

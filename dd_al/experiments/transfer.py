@@ -22,9 +22,10 @@ from dd_al.core.keys import stream
 from dd_al.data.dataset import Dataset
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
+from dd_al.distillation.saved import nearest_words
 from dd_al.distillation.synthetic import Synthetic, as_batch, rate_columns, train_on
 from dd_al.evaluation.baselines import Trained, choose_schedule, fit_tuned, stage
-from dd_al.evaluation.from_artefact import known_states, learner_of, nearest_words, settings_of, synthetic_of
+from dd_al.evaluation.from_artefact import known_states, learner_of, settings_of, synthetic_of
 from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments import record
 from dd_al.io import artefact as artefacts

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dd_al.active.acquisition import ACQUISITIONS
-from dd_al.active.loop import make_loop, minibatch_places
+from dd_al.active.loop import make_loop, minibatch_places, simulate, training_steps
 from dd_al.config.active import ActiveSettings
+from dd_al.core.errors import UserError
 from dd_al.learner import optimizers
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import make_learner
@@ -133,3 +134,51 @@ def test_queries_of_a_subset_look_at_it_alone():
     rows, _ = one.ask(state, 4, seen, ACQUISITIONS["sud"], 3)
     drawn, _ = one.ask(state, 4, seen, ACQUISITIONS["random"], 9)
     assert set(rows.tolist()) <= set(drawn.tolist())
+
+
+def test_training_steps_follow_the_labels_in_python_and_in_programs():
+    settings = ActiveSettings(steps=10, epochs=3, batch_size=4)
+    for count, expected in ((1, 10), (13, 10), (14, 11), (40, 30)):
+        assert training_steps(settings, count) == int(training_steps(settings, jnp.int32(count))) == expected
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_the_simulated_oracle_is_asked_round_after_round(rounds):
+    """Each round is trained, judged and told; whoever judges can end it before anything more is asked."""
+    one, judged, programs = loop(), [], {}
+    state, oracle, counts = begun(one), 1 - LABELS, [4, 6, 9, 12]
+
+    def run(program, function, *args):
+        return programs.setdefault(program, jax.jit(function))(*args), 1.0
+
+    def judge(index, state):
+        judged.append(index)
+        return len(judged) < rounds
+
+    found = list(simulate("bald", one, state, first(one), counts, oracle, run=run, judge=judge))
+    assert judged == [step.index for step in found] == list(range(rounds))
+    assert [None if step.scores is None else len(step.scores) for step in found] == [2, 3, 3][: rounds - 1] + [None]
+    assert found[-1].seconds == (1.0, 0.0, 0.0)
+    count = counts[rounds - 1]
+    bought = np.asarray(found[-1].state.labelled)[4:count]
+    assert len(set(bought.tolist()) - {0, 1, 2, 3}) == count - 4
+    np.testing.assert_array_equal(np.asarray(found[-1].state.answers)[4:count], oracle[bought])
+    if rounds == 3:  # what an earlier start has done is not done again, and the rest is the same
+        again = list(
+            simulate("bald", one, found[0].state, first(one), counts, oracle, run=run, judge=lambda *_: True, done=1)
+        )
+        assert [step.index for step in again] == [1, 2, 3] and again[-1].scores is None
+        np.testing.assert_array_equal(again[0].state.labelled, found[1].state.labelled)
+
+
+def test_networks_that_diverge_are_named():
+    one = loop()
+    state = begun(one)
+    broken = jax.tree.map(lambda x: x * jnp.nan, first(one).params)
+    with pytest.raises(UserError, match="random: .* training on 4 labels: the networks have diverged"):
+        next(
+            simulate(
+                "random", one, state, first(one)._replace(params=broken), [4, 6], LABELS,
+                run=lambda program, function, *args: (function(*args), 0.0), judge=lambda *_: True,
+            )
+        )  # fmt: skip

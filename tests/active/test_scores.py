@@ -38,7 +38,7 @@ WEIGHTS = arrays(np.int8, (3, 2, 3), elements=st.integers(0, 3))
 def test_bounds(weights):
     weights[..., 0] += weights.sum(-1) == 0
     probs = (weights / weights.sum(-1, keepdims=True)).astype(np.float32)
-    upper = {"random": 0, "variation_ratio": 1 - 1 / 3, "least_confidence": 1 - 1 / 3, "margin": 1}
+    upper = {"variation_ratio": 1 - 1 / 3, "least_confidence": 1 - 1 / 3, "margin": 1}
     for name, values in every_score(probs).items():
         assert values.shape == (2,) and values.dtype == jnp.float32
         assert (values >= -1e-6).all() and (values <= upper.get(name, np.log(3)) + 1e-6).all(), name
@@ -91,7 +91,7 @@ def test_by_hand():
     first, second = 1.7 / 3, 1.3 / 3
     each = np.mean([entropy([0.9, 0.1]), entropy([0.6, 0.4]), entropy([0.2, 0.8])])
     expected = {
-        "random": 0, "variation_ratio": 1 / 3, "least_confidence": second, "margin": 1 - (first - second),
+        "variation_ratio": 1 / 3, "least_confidence": second, "margin": 1 - (first - second),
         "predictive_entropy": entropy([first, second]), "expected_entropy": each,
         "bald": entropy([first, second]) - each,
     }  # fmt: skip

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from dd_al.active import terminal
-from dd_al.active.answers import AnswerLog
+from dd_al.active.annotation import AnswerLog
 from dd_al.active.terminal import ask, keyboard
 from dd_al.core.errors import ConfigError
 
@@ -65,7 +65,7 @@ def test_without_a_terminal(monkeypatch):
 PROGRAM = """
 import sys
 from dd_al.active import terminal
-from dd_al.active.answers import AnswerLog
+from dd_al.active.annotation import AnswerLog
 from dd_al.active.terminal import ask, keyboard
 with AnswerLog(sys.argv[1], ("bad", "good")) as log, keyboard() as read_key:
     def write(text):

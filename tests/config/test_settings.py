@@ -24,8 +24,6 @@ def test_choices_are_those_of_the_code():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"method": "kernel_regression", "flat_rates": 1.0}, r"flat_rates = 1.0 is for method = 'unrolled'"),
-        ({"method": "kernel_regression", "shuffled_rates": 0.1}, r"shuffled_rates = 0.1 is for method = 'unrolled'"),
         ({"method": "kernel_regression", "rate_noise": 0.1}, r"rate_noise = 0.1 is for method = 'unrolled'"),
         ({"method": "gradient_matching", "attention": 0.1}, r"attention = 0.1 is for method = 'unrolled'"),
         ({"method": "kernel_regression", "init": "known"}, r"init must be 'random' or 'pool'"),
@@ -57,12 +55,6 @@ def test_only_images_move_and_not_those_of_a_known_network(config, message):
 def test_a_study_has_no_coresets():
     with pytest.raises(ConfigError, match="coreset.methods: a study has no rows of real examples"):
         from_config(Settings, {"experiment": "study", "coreset": {"methods": ("herding",)}})
-
-
-def test_sentences_have_no_words_to_drop():
-    config = {"inputs": "sentences", "model": {"kind": "averaging"}, "distill": {"word_dropout": 0.1}}
-    with pytest.raises(ConfigError, match="word_dropout leaves words out, and inputs = 'sentences' has none"):
-        from_config(Settings, config)
 
 
 @pytest.mark.parametrize("window", [None, 11])

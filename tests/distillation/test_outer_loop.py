@@ -11,12 +11,12 @@ import pytest
 
 from dd_al.config.distill import DistillSettings
 from dd_al.core.errors import ConfigError, Interrupted, UserError
-from dd_al.distillation.optimise import optimise
+from dd_al.distillation import outer_loop as module
+from dd_al.distillation.optimise import optimise, problem_of
 from dd_al.distillation.outer_loop import outer_loop
 from dd_al.distillation.starts import number_of_items, starting_sets
 from dd_al.distillation.synthetic import train_on
 from dd_al.evaluation.baselines import full_training
-from dd_al.experiments.distill import optimise as module
 from dd_al.io import metrics
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import open_workdir
@@ -74,7 +74,7 @@ def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_se
 @pytest.mark.slow
 @pytest.mark.parametrize(("init", "sets"), [("known", 2), ("pool", 1)])
 def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, monkeypatch, init, sets):
-    settings = tiny_settings(init=init, word_dropout=0.2, inner_dropout=True, pool=3)
+    settings = tiny_settings(init=init, rate_noise=0.2, pool=3)
     whole, programs = distilled(task, settings, sets=sets), cached_programs()
     stop = Stop()
     write = metrics.MetricsWriter.write
@@ -157,7 +157,7 @@ def test_items_of_their_own_length(task, tiny_settings):
 
 @pytest.mark.parametrize(("bad", "stops"), [((4,), False), ((3, 4), True)])
 def test_single_bad_steps_are_survived_and_a_stretch_of_them_is_not(task, tiny_settings, monkeypatch, bad, stops):
-    compiling = module._compile
+    compiling = module.compiled
 
     def compile_with_bad_steps(*arguments):
         compiled, seconds = compiling(*arguments)
@@ -168,7 +168,7 @@ def test_single_bad_steps_are_survived_and_a_stretch_of_them_is_not(task, tiny_s
 
         return advance, seconds
 
-    monkeypatch.setattr(module, "_compile", compile_with_bad_steps)
+    monkeypatch.setattr(module, "compiled", compile_with_bad_steps)
     settings = tiny_settings(log_every=2, evaluate_every=1)  # looks end a stretch after every step
     if not stops:
         assert distilled(task, settings).best_step.shape == (1,)
@@ -191,8 +191,9 @@ def test_tables_are_handed_to_programs_rather_than_written_into_them(task, tiny_
     settings = tiny_settings()
     assert task.table.shape in constants(lambda ids: task.embed(ids), task.raw["train"])  # the check can fail
     synthetic, _ = starting_sets(task, settings.distill, 2, 1)
-    init, advance = outer_loop(task, settings.distill, 1, 2)
-    assert task.table.shape not in constants(advance, task.key, task.arrays, init(synthetic), 1, True)
+    problem = problem_of(task, settings.distill, 1)
+    init, advance = outer_loop(problem, settings.distill, 1, 2)
+    assert task.table.shape not in constants(advance, task.key, problem.arrays, init(synthetic), 1, True)
     _, _, init, advance = full_training(task, settings.full)
     state, keys = init(task.inits("any", 2)), jax.random.split(task.key, 2)
     assert task.table.shape not in constants(advance, task.arrays, np.float32(1), keys, state, np.int32(1))

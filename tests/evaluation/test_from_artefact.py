@@ -8,10 +8,10 @@ import pytest
 
 from dd_al.core.errors import DataError, UserError
 from dd_al.distillation.optimise import optimise
+from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.synthetic import train_on
-from dd_al.evaluation.from_artefact import nearest_words, retrain
-from dd_al.experiments.distill.run import make_artefact
-from dd_al.experiments.record import predicting
+from dd_al.evaluation.from_artefact import retrain
+from dd_al.evaluation.protocol import evaluate
 from dd_al.io import artefact as artefacts
 from dd_al.task.task import known_inits
 
@@ -40,9 +40,9 @@ def test_the_seed_of_the_run_gives_the_judges_of_the_run(task, made, tmp_path):
     learners = retrain(artefacts.load(tmp_path / "a.safetensors"), seed=0, count=3)
     judges = train_on(task.learner, jax.tree.map(lambda x: x[0], found.synthetic), task.inits("evaluation", 3))
     texts = task.dataset.test.texts
-    assert np.array_equal(
-        learners.logits(texts).argmax(-1), predicting(task, task.learner.model)(judges.params, "test")
-    )
+    theirs = evaluate(task, task.learner.model, {"distilled": judges.params}, "test")["distilled"]
+    assert np.array_equal(learners.logits(texts).argmax(-1), theirs.predicted)
+    assert np.array_equal(theirs.truth, task.labels("test")) and theirs.validation.shape == (3,)
     assert len(retrain(artefact, seed=1, count=2)) == 2 and len(retrain(artefact)) == 10
 
 

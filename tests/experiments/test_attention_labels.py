@@ -10,10 +10,11 @@ import pytest
 import dd_al
 from dd_al.core.errors import DataError
 from dd_al.distillation.optimise import Distillation
+from dd_al.distillation.saved import describe, make_artefact
 from dd_al.distillation.starts import starting_sets
 from dd_al.distillation.synthetic import as_batch
 from dd_al.evaluation.from_artefact import retrain
-from dd_al.experiments.distill.run import _budget, describe, make_artefact
+from dd_al.experiments import record
 from dd_al.io import artefact as artefacts
 from dd_al.task.task import known_inits
 
@@ -51,7 +52,7 @@ def test_they_are_counted_and_described(made):
     task, found, _ = made
     logits = found.synthetic.attention_logits
     plain = found.synthetic._replace(attention_logits=None)
-    stored = [_budget(task, 2, one, ())["distilled"]["stored_floats"] for one in (found.synthetic, plain)]
+    stored = [record.given_of(one, len(task.dataset.train))["stored_floats"] for one in (found.synthetic, plain)]
     assert stored[0] - stored[1] == logits[0].size
     items = describe(task, found, "soft")["items"]
     for item, one in zip(items, np.asarray(jax.nn.softmax(logits[0])), strict=True):

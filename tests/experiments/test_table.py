@@ -10,8 +10,7 @@ from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, Interrupted, UserError, WorkdirError
 from dd_al.core.files import read_json, write_json
-from dd_al.experiments import record, table
-from dd_al.experiments.distill import run as distill
+from dd_al.experiments import distill, record, table
 from dd_al.io.workdir import open_workdir
 from dd_al.report import method_results, new_results, schema
 

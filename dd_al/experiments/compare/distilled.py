@@ -15,6 +15,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json, write_json
 from dd_al.data.dataset import Split
+from dd_al.distillation.saved import describe, make_artefact
 from dd_al.distillation.synthetic import as_batch
 from dd_al.experiments.compare import costs
 from dd_al.experiments.compare.acquire import acquire
@@ -23,8 +24,7 @@ from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import Point, examples
 from dd_al.experiments.compare.privacy import nearness
 from dd_al.experiments.compare.sets import Built
-from dd_al.experiments.distill.distil import TEACHERS, distil
-from dd_al.experiments.distill.run import describe, make_artefact
+from dd_al.experiments.distill import TEACHERS, distil
 from dd_al.io import artefact
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir

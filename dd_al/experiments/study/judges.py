@@ -15,12 +15,12 @@ from dd_al.config.distill import DistillSettings
 from dd_al.config.grid import published_matrix, row_folder
 from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
+from dd_al.distillation.saved import course_of, items_of
 from dd_al.distillation.schedules import lengthened
 from dd_al.distillation.synthetic import Synthetic, as_batch, columns
 from dd_al.evaluation.baselines import Trained
 from dd_al.evaluation.protocol import Score, evaluate
 from dd_al.experiments import record
-from dd_al.experiments.distill.run import course_of, items_of
 from dd_al.experiments.study.sets import Row, judges, task_of
 from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import Learner, LearnerState, layers

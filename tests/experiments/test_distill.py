@@ -11,7 +11,7 @@ from dd_al.config.learner import FullSettings, RandomSettings
 from dd_al.distillation.synthetic import columns
 from dd_al.distillation.teachers import soft_labels, taught
 from dd_al.evaluation.baselines import fit_full
-from dd_al.experiments.distill.distil import distil
+from dd_al.experiments.distill import distil
 from dd_al.io.signals import Stop
 from dd_al.learner.learner import layers
 from dd_al.learner.predict import predict

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from dd_al.active.answers import AnswerLog, read_queries, write_queries
+from dd_al.active.annotation import AnswerLog, read_queries, write_queries
 from dd_al.core.errors import DataError
 
 TEXTS = ["zero", 'one, with "quotes"', "two\nlines", "three ; four", "vier – fünf"]

@@ -1,1 +1,0 @@
-"""Dataset distillation: the start, the outer loop, and the run around them."""
