@@ -127,7 +127,9 @@ def _one(
     try:
         with progress_of(title), workdir.part(trial.name, {**asdict(trial.settings), **trial.job}) as part:
             part.begin(**trial.data)  # refuses other data under the same name
-            if not finished(part):
+            if finished(part):
+                _LOG.info("%s: from an earlier start of this run", title)
+            else:
                 _LOG.info("%s: %s", title, place)
                 error = _compute(trial, part, partial(compute, trial, part, stop))
                 if clear or error:

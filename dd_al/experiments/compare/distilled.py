@@ -17,12 +17,12 @@ from dd_al.core.files import read_json, write_json
 from dd_al.data.dataset import Split
 from dd_al.distillation.saved import describe, make_artefact
 from dd_al.distillation.synthetic import as_batch
-from dd_al.experiments.compare import costs
+from dd_al.evaluation import costs
+from dd_al.evaluation.privacy import nearness
 from dd_al.experiments.compare.acquire import acquire
 from dd_al.experiments.compare.judge import Judged, judge_batch, judge_sets
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import Point, examples
-from dd_al.experiments.compare.privacy import nearness
 from dd_al.experiments.compare.sets import Built
 from dd_al.experiments.distill import TEACHERS, distil
 from dd_al.io import artefact

@@ -16,8 +16,8 @@ from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
 from dd_al.distillation.synthetic import Synthetic, as_batch, own_rates, train_on
+from dd_al.evaluation import costs
 from dd_al.evaluation.baselines import at_constant_rate, batches_of, for_each
-from dd_al.experiments.compare import costs
 from dd_al.experiments.compare.lab import Lab
 from dd_al.learner.learner import LearnerState
 from dd_al.models.base import Params

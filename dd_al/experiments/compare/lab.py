@@ -18,8 +18,8 @@ from dd_al.config.learner import network
 from dd_al.config.settings import Settings
 from dd_al.data.dataset import Dataset
 from dd_al.evaluation.protocol import evaluate
+from dd_al.evaluation.spoilt import spoilt
 from dd_al.experiments.compare.plan import Point
-from dd_al.experiments.compare.spoilt import spoilt
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy
 from dd_al.models.base import Params
