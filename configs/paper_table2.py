@@ -8,7 +8,7 @@ less on SST-5. The same command goes on with a table that was stopped.
 """
 
 from dd_al.config import Settings, to_config
-from dd_al.report.sections import PAPER
+from dd_al.report.words import PAPER
 
 
 def get_config():

@@ -21,8 +21,7 @@ from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.files import read_json
 from dd_al.experiments import EXPERIMENTS
 from dd_al.io.workdir import Workdir, is_written, open_workdir
-from dd_al.report import build, table
-from dd_al.report.compare import page as compare_page
+from dd_al.report import build, tables
 
 logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" under `python -m`
 
@@ -169,10 +168,10 @@ def _print_headline(workdir: Workdir) -> None:
     results: dict[str, Any] = read_json(workdir.results) if workdir.results.exists() else {}
     methods = results.get("methods", {})
     if "table" in results:
-        print(table.text(results))
+        print(tables.text(results))
         methods = {}
     if "compare" in results:
-        print(compare_page.text(results))
+        print(tables.comparison_text(results))
         methods = {}
     for name, scores in methods.items():
         for split in ("test", "validation"):

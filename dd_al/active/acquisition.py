@@ -15,6 +15,7 @@ import numpy as np
 from dd_al.active import mc_dropout, redundancy, selectors
 from dd_al.active.batch_bald import batch_bald
 from dd_al.active.scores import SCORES, Statistics
+from dd_al.config.active import ActiveSettings
 from dd_al.core.types import Batch
 from dd_al.learner.examples import Bucket, Examples
 from dd_al.learner.learner import Learner, LearnerState
@@ -41,6 +42,7 @@ class View(NamedTuple):
     """The pool, and the learner as it is trained on what is labelled.
 
     Attributes:
+      settings: passes with dropout, the score that ret, rect and sud start from, and the rate of ret's single steps.
       learner: the network and its training step.
       state: of the learner.
       raw: ``int32[n, length]``, all texts: first those that can be asked for, perhaps the labelled ones behind them.
@@ -48,14 +50,12 @@ class View(NamedTuple):
       everything: all of them in buckets, for queries that compare with what is labelled.
       embed: raw rows to model inputs.
       key: of the dropout masks.
-      passes: with dropout.
       available: ``bool[n]``, what can be queried.
       labelled: ``int32[m]``, positions of the labelled texts.
       targets: ``float[m, classes]``, their classes as one-hot rows; zero rows mark places without a text.
-      score: the one that ret, rect and sud start from; a name in `SCORES`.
-      rate: of the single training steps of ret.
     """
 
+    settings: ActiveSettings
     learner: Learner
     state: LearnerState
     raw: jax.Array
@@ -63,12 +63,9 @@ class View(NamedTuple):
     everything: Examples
     embed: Callable[[jax.Array], Any]
     key: jax.Array
-    passes: int
     available: jax.Array
     labelled: jax.Array
     targets: jax.Array
-    score: str = "predictive_entropy"
-    rate: float = 1e-3
 
     @property
     def open(self) -> jax.Array:
@@ -83,6 +80,10 @@ class View(NamedTuple):
     def head(self, h: jax.Array) -> jax.Array:
         """Features to logits."""
         return self.learner.model.head(self.state.params, h)
+
+    def score(self, statistics: Statistics) -> jax.Array:
+        """The scores of texts by `config.active.score`, which ret, rect and sud start from."""
+        return SCORES[self.settings.score](statistics)
 
     def look(self, needs: Collection[str]) -> Seen:
         """Computes some fields of `Seen`."""
@@ -102,15 +103,15 @@ class View(NamedTuple):
         model, inputs = self.learner.model, self.embed(self.raw[index][None])
         logits = model.apply(state.params, inputs)
         batch = Batch((inputs,), jax.nn.one_hot(logits.argmax(-1), logits.shape[-1]))
-        return self.learner.train_step(key, state, batch, jnp.full(len(state.params), self.rate))
+        return self.learner.train_step(key, state, batch, jnp.full(len(state.params), self.settings.rate))
 
     def scored(self, key: jax.Array, state: LearnerState, rows: jax.Array) -> jax.Array:
         """The scores of some texts, ``int32[rows]``, by another state of the learner."""
         some = Examples((Bucket(self.raw[rows], self.targets[:0]),), np.arange(len(rows)))
-        return SCORES[self.score](self._passes(mc_dropout.statistics, some, state, key))
+        return self.score(self._passes(mc_dropout.statistics, some, state, key))
 
     def _passes(self, function: Callable, pool: Examples, state: LearnerState, key: jax.Array, **options: Any) -> Any:
-        return function(self.learner.model, state.params, pool, self.embed, key, passes=self.passes, **options)
+        return function(self.learner.model, state.params, pool, self.embed, key, passes=self.settings.passes, **options)
 
 
 class Acquisition(NamedTuple):
@@ -170,12 +171,12 @@ def _feature_mixing(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array
 
 def _ret(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
     again = {"state": view.state, "step": view.trained_on, "rescore": view.scored}
-    return redundancy.by_training(key, SCORES[view.score](seen.statistics), view.open, k, **again)
+    return redundancy.by_training(key, view.score(seen.statistics), view.open, k, **again)
 
 
 def _scored(view: View, seen: Seen) -> tuple[jax.Array, jax.Array]:
     """The scores of the pool, and its features."""
-    return SCORES[view.score](seen.statistics), seen.features[: len(view.pool.order)]
+    return view.score(seen.statistics), seen.features[: len(view.pool.order)]
 
 
 def _rect(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:

@@ -1,12 +1,13 @@
 """The active-learning loop: train on what is labelled, ask for labels, be told them, round after round.
 
-`make_loop` gives the steps of a round as pure functions. `simulate` is the loop itself, with an oracle that knows every
+`Loop` has the steps of a round as pure functions. `simulate` is the loop itself, with an oracle that knows every
 label; `dd_al.ActiveLearner` calls the same steps one by one, since a person answers in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,32 +44,13 @@ class LoopState(NamedTuple):
     available: jax.Array
 
 
-class Loop(NamedTuple):
-    """Pure functions of one run; ``count`` is the number of labels that the state holds, an ``int`` or ``int32[]``.
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """The steps of a round as pure functions of one run's state.
+
+    ``count`` is the number of labels that the state holds, an ``int`` or ``int32[]``.
 
     Attributes:
-      init: ``init(key, budget) -> LoopState``, without labels.
-      fit: ``fit(state, count, first) -> LoopState``, trained on the labels. ``first`` is the learner as `init` made it:
-        an argument, because weights that a compiled program holds as constants (a pretrained encoder's) cost minutes.
-      look: ``look(state, count, needs) -> Seen``, what a query with those needs looks at.
-      ask: ``ask(state, count, seen, query, k) -> (int32[k], float[k])``: positions to label next by an `Acquisition`,
-        and their scores (NaN where it has none).
-      tell: ``tell(state, count, rows, answers) -> LoopState`` with ``len(rows)`` labels more.
-    """
-
-    init: Callable[..., LoopState]
-    fit: Callable[..., LoopState]
-    look: Callable[..., Seen]
-    ask: Callable[..., tuple[jax.Array, jax.Array]]
-    tell: Callable[..., LoopState]
-
-
-def make_loop(
-    settings: ActiveSettings, learner: Learner, raw: np.ndarray, pool: Examples, embed: Callable, classes: int
-) -> Loop:
-    """Makes the steps of a round by the settings.
-
-    Args:
       settings: how to train and what acquisition functions look at; its ``rate`` may be a traced ``float[]``.
       learner: the network and its training step. Its dropout is active in training and in the passes over the pool.
       raw: ``int32[n, length]``, the pool.
@@ -76,58 +58,54 @@ def make_loop(
       embed: raw rows to model inputs.
       classes: how many.
     """
-    raw, subset = jnp.asarray(raw), settings.subset
 
-    def init(key: jax.Array, budget: int) -> LoopState:
+    settings: ActiveSettings
+    learner: Learner
+    raw: jax.Array
+    pool: Examples
+    embed: Callable[[jax.Array], Any]
+    classes: int
+
+    def init(self, key: jax.Array, budget: int) -> LoopState:
+        """A run without labels, with room for ``budget`` of them."""
         none = jnp.zeros(budget, jnp.int32)
-        return LoopState(key, learner.init(stream(key, "init")), none, none, jnp.ones(len(raw), bool))
+        return LoopState(key, self.learner.init(stream(key, "init")), none, none, jnp.ones(len(self.raw), bool))
 
-    def fit(state: LoopState, count: jax.Array, first: LearnerState) -> LoopState:
-        total = training_steps(settings, count)
+    def fit(self, state: LoopState, count: jax.Array, first: LearnerState) -> LoopState:
+        """Trains on the labels.
+
+        ``first`` is the learner as `init` made it: an argument, because weights that a compiled program holds as
+        constants (a pretrained encoder's) cost minutes.
+        """
+        settings, total = self.settings, training_steps(self.settings, count)
         rate = cosine(settings.rate, total)
         start = first._replace(params=state.learner.params) if settings.warm else first
         key = jax.random.fold_in(state.key, count)  # every round has shuffles and masks of its own
 
-        def step(i: jax.Array, learner_state: LearnerState) -> LearnerState:
+        def step(i: jax.Array, learner: LearnerState) -> LearnerState:
             places = minibatch_places(stream(key, "order"), i, count, len(state.labelled), settings.batch_size)
-            batch = Batch((embed(raw[state.labelled[places]]),), jax.nn.one_hot(state.answers[places], classes))
-            rates = jnp.full(len(learner_state.params), rate(i))
-            return learner.train_step(stream(key, "dropout", i), learner_state, batch, rates)
+            targets = jax.nn.one_hot(state.answers[places], self.classes)
+            batch = Batch((self.embed(self.raw[state.labelled[places]]),), targets)
+            rates = jnp.full(len(learner.params), rate(i))
+            return self.learner.train_step(stream(key, "dropout", i), learner, batch, rates)
 
         return state._replace(learner=jax.lax.fori_loop(0, total, step, start))
 
-    def view(state: LoopState, count: jax.Array) -> tuple[View, jax.Array]:
-        """The pool as queries see it, and the position in the whole pool of each of its texts."""
-        key = jax.random.fold_in(state.key, count)
-        targets = jax.nn.one_hot(state.answers, classes) * (jnp.arange(len(state.labelled)) < count)[:, None]
-        whole = subset is None or subset >= len(raw)
-        if whole:
-            rows, texts, everything = jnp.arange(len(raw)), pool, pool
-            available, labelled = state.available, state.labelled
-        else:
-            drawn = top_k(stream(key, "subset"), jnp.zeros(len(raw)), state.available, subset)
-            # The labelled texts come behind those drawn: some queries compare with them.
-            rows = jnp.concatenate([drawn, state.labelled])
-            texts, everything = (
-                Examples((Bucket(raw[some], targets[:0]),), np.arange(len(some))) for some in (drawn, rows)
-            )
-            available = state.available[rows] & (jnp.arange(len(rows)) < subset)
-            labelled = subset + jnp.arange(len(state.labelled))
-        return View(
-            learner, state.learner, raw if whole else raw[rows], texts, everything, embed, stream(key, "passes"),
-            settings.passes, available, labelled, targets, settings.score, settings.rate,
-        ), rows  # fmt: skip
+    def look(self, state: LoopState, count: jax.Array, needs: tuple[str, ...]) -> Seen:
+        """What an acquisition function with those needs looks at."""
+        return self._view(state, count)[0].look(needs)
 
-    def look(state: LoopState, count: jax.Array, needs: tuple[str, ...]) -> Seen:
-        return view(state, count)[0].look(needs)
-
-    def ask(state: LoopState, count: jax.Array, seen: Seen, query: Acquisition, k: int) -> tuple[jax.Array, jax.Array]:
-        whole, rows = view(state, count)
-        picks = query.select(stream(jax.random.fold_in(state.key, count), "query"), whole, seen, k)
+    def ask(
+        self, state: LoopState, count: jax.Array, seen: Seen, query: Acquisition, k: int
+    ) -> tuple[jax.Array, jax.Array]:
+        """The positions to label next, ``int32[k]``, and their scores, ``float[k]``: NaN where there are none."""
+        view, rows = self._view(state, count)
+        picks = query.select(stream(jax.random.fold_in(state.key, count), "query"), view, seen, k)
         nothing = jnp.full(k, jnp.nan)
         return rows[picks], nothing if query.score is None else query.score(seen.statistics)[picks]
 
-    def tell(state: LoopState, count: jax.Array, rows: jax.Array, answers: jax.Array) -> LoopState:
+    def tell(self, state: LoopState, count: jax.Array, rows: jax.Array, answers: jax.Array) -> LoopState:
+        """The state with ``len(rows)`` labels more."""
         place = (count,)
         return state._replace(
             labelled=jax.lax.dynamic_update_slice(state.labelled, rows.astype(jnp.int32), place),
@@ -135,7 +113,25 @@ def make_loop(
             available=state.available.at[rows].set(False),
         )
 
-    return Loop(init, fit, look, ask, tell)
+    def _view(self, state: LoopState, count: jax.Array) -> tuple[View, jax.Array]:
+        """The pool as acquisition functions see it, and the position in the whole pool of each of its texts."""
+        key, raw, subset = jax.random.fold_in(state.key, count), self.raw, self.settings.subset
+        targets = jax.nn.one_hot(state.answers, self.classes) * (jnp.arange(len(state.labelled)) < count)[:, None]
+        rows, texts, everything = jnp.arange(len(raw)), self.pool, self.pool
+        available, labelled = state.available, state.labelled
+        if subset is not None and subset < len(raw):
+            drawn = top_k(stream(key, "subset"), jnp.zeros(len(raw)), state.available, subset)
+            # The labelled texts come behind those drawn: some acquisition functions compare with them.
+            rows = jnp.concatenate([drawn, state.labelled])
+            texts, everything = (
+                Examples((Bucket(raw[some], targets[:0]),), np.arange(len(some))) for some in (drawn, rows)
+            )
+            available = state.available[rows] & (jnp.arange(len(rows)) < subset)
+            labelled, raw = subset + jnp.arange(len(state.labelled)), raw[rows]
+        return View(
+            self.settings, self.learner, state.learner, raw, texts, everything, self.embed, stream(key, "passes"),
+            available, labelled, targets,
+        ), rows  # fmt: skip
 
 
 def training_steps(settings: ActiveSettings, count: int | jax.Array) -> int | jax.Array:

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from dd_al.active import selected, stopping
-from dd_al.active.loop import LoopState, make_loop, simulate
+from dd_al.active.loop import Loop, LoopState, simulate
 from dd_al.active.oracle import noisy_labels
 from dd_al.active.seed_sets import Plan, plan_of, seed_set
 from dd_al.config.active import ActiveSettings
@@ -33,7 +33,7 @@ from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.predict import predict
-from dd_al.report import learning, statistics
+from dd_al.report import statistics
 from dd_al.task.task import Task, make_task
 
 _LOG = logging.getLogger(__name__)
@@ -78,10 +78,8 @@ class History(NamedTuple):
       round: ``int32[]``, rounds of training that are done.
       scores: ``float32[seeds, budget]``, of each label when it was asked for; NaN for the first ones.
       predicted: ``int16[rounds + 1, seeds, n]``, classes predicted for the judged split after each round of training.
-      validation: ``float32[rounds + 1, seeds]``, accuracies.
-      agreement: ``float32[rounds + 1, seeds]``, kappa of the predictions for validation and those of the round before.
+      validation: ``int16[rounds + 1, seeds, n]``, the same for validation.
       uncertainty: ``float32[rounds + 1, seeds]``, mean entropy of the predictions for validation, in nats.
-      last: ``int16[seeds, n]``, the last round's predictions for validation.
       seconds: ``float32[rounds + 1, 3]``, training, scoring, selecting.
       cold: ``bool[rounds + 1]``, rounds that were the first of their kind since a process started, whose seconds are of
         compilation, too.
@@ -92,24 +90,25 @@ class History(NamedTuple):
     scores: np.ndarray
     predicted: np.ndarray
     validation: np.ndarray
-    agreement: np.ndarray
     uncertainty: np.ndarray
-    last: np.ndarray
     seconds: np.ndarray
     cold: np.ndarray
 
 
-def _stops(active: ActiveSettings, history: History) -> dict[str, list[int | None]]:
+def _accuracies(task: Task, history: History) -> np.ndarray:
+    """On validation in the rounds that are done, ``float32[rounds, seeds]``."""
+    right = history.validation[: int(history.round)] == task.labels("validation")
+    return right.mean(-1).astype(np.float32)
+
+
+def _stops(task: Task, active: ActiveSettings, history: History) -> dict[str, list[int | None]]:
     """`stopping.stops` in the rounds that are done."""
-    done = slice(int(history.round))
-    return stopping.stops(active, history.agreement[done], history.uncertainty[done], history.validation[done])
-
-
-def _ended(active: ActiveSettings, history: History) -> bool:
-    """Whether all rounds are done, or all seeds have met the rule that ends them."""
-    if int(history.round) == len(history.predicted):
-        return True
-    return active.stop is not None and None not in _stops(active, history)[active.stop]
+    done = int(history.round)
+    agreement = np.full((done, len(active.seeds)), np.nan, np.float32)  # with the round before
+    for index in range(1, done):
+        pairs = zip(history.validation[index - 1], history.validation[index])
+        agreement[index] = [stopping.kappa(*pair, task.classes) for pair in pairs]
+    return stopping.stops(active, agreement, history.uncertainty[:done], _accuracies(task, history))
 
 
 class _Runs:
@@ -125,7 +124,9 @@ class _Runs:
     def __init__(self, task: Task, settings: Settings, plan: Plan, first: np.ndarray):
         active, labels = settings.active, task.labels("train")
         self._task, self._settings, self._plan, self._first = task, settings, plan, first
-        self._loop = make_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
+        self._loop = Loop(
+            active, task.learner, jnp.asarray(task.raw["train"]), task.train, task.embed_train, task.classes
+        )
         self._deal = partial(jax.device_put, device=_over_devices(len(active.seeds)))
         keys = jnp.stack([stream(jax.random.key(seed), "active") for seed in active.seeds])
         self._unlabelled = self._deal(jax.vmap(lambda key: self._loop.init(key, plan.budget))(keys))
@@ -157,15 +158,17 @@ class _Runs:
         if (restored := checkpoint.restore_latest(folder, self._saved(history))) is not None:
             history = self._restored(restored[1])
         done, before = int(history.round), active.queries.index(name) * len(counts)  # lines of metrics.jsonl
-        if _ended(active, history):
+        if self._ended(history):
             counts = []
         elif workdir.resumed:
             metrics.resume(before + done)
         compiled = len(self._programs)
 
         def judge(index: int, state: LoopState) -> bool:
-            self._record(history, index, state)
-            return not _ended(active, history)
+            for kept, found in zip((history.predicted, history.validation, history.uncertainty), self._judge(state)):
+                kept[index] = found
+            history.round[...] = index + 1
+            return not self._ended(history)
 
         given = self._loop, history.state, self._unlabelled.learner, counts, self._oracle
         with Progress(len(self._plan.counts), name, done=done) as progress:
@@ -176,7 +179,7 @@ class _Runs:
                 history.seconds[index], history.cold[index] = one.seconds, len(self._programs) > compiled
                 compiled, history = len(self._programs), history._replace(state=one.state)
                 checkpoint.save(folder, index + 1, self._saved(history), {})
-                right = history.last == self._task.labels("validation")
+                right = history.validation[index] == self._task.labels("validation")
                 found = {"labels": count, "validation_accuracy": float(right.mean(-1).mean())}
                 metrics.write(before + index + 1, query=name, **found, seconds=sum(one.seconds))
                 progress.update(1, **found)
@@ -200,24 +203,18 @@ class _Runs:
             round=np.zeros((), np.int32),
             scores=np.full((seeds, self._plan.budget), np.nan, np.float32),
             predicted=np.zeros((points, seeds, len(task.labels(self._settings.evaluate.split))), np.int16),
-            validation=np.zeros((points, seeds), np.float32),
-            agreement=np.full((points, seeds), np.nan, np.float32),
+            validation=np.zeros((points, seeds, len(task.labels("validation"))), np.int16),
             uncertainty=np.zeros((points, seeds), np.float32),
-            last=np.zeros((seeds, len(task.labels("validation"))), np.int16),
             seconds=np.zeros((points, 3), np.float32),
             cold=np.zeros(points, bool),
         )
 
-    def _record(self, history: History, index: int, state: LoopState) -> None:
-        """Writes what a round's networks predict into the history."""
-        predicted, validation, uncertainty = map(np.asarray, self._judge(state))
-        if index:
-            history.agreement[index] = [
-                stopping.kappa(*pair, self._task.classes) for pair in zip(history.last, validation)
-            ]
-        history.predicted[index], history.uncertainty[index], history.last[:] = predicted, uncertainty, validation
-        history.validation[index] = np.mean(validation == self._task.labels("validation"), -1)
-        history.round[...] = index + 1
+    def _ended(self, history: History) -> bool:
+        """Whether all rounds are done, or all seeds have met the rule that ends them."""
+        rule = self._settings.active.stop
+        if int(history.round) == len(history.predicted):
+            return True
+        return rule is not None and None not in _stops(self._task, self._settings.active, history)[rule]
 
     def _saved(self, history: History) -> History:
         """What of it is worth keeping: where every round starts anew, nothing reads the last learner."""
@@ -263,16 +260,16 @@ def _finish(
         labelled, answers, scores = (
             x[:, : counts[-1]] for x in (history.state.labelled, history.state.answers, history.scores)
         )
-        last = Score(history.predicted[rounds - 1], truth, history.validation[rounds - 1])
+        last = Score(history.predicted[rounds - 1], truth, _accuracies(task, history)[-1])
         methods[name] = record.entry(
             split, last, task.classes, everything,
-            **_course(active, history, truth, task.classes, [count + charged for count in counts]),
+            **_course(task, active, history, truth, [count + charged for count in counts]),
             picked=selected.picked(train, task.classes, labelled[:, plan.first :]),
         )  # fmt: skip
         budget[name] = record.given(counts[-1], len(train), counts[-1], counts[-1] * task.numbers)
         for seed, *run in zip(active.seeds, labelled, scores, answers, strict=True):
             lines += selected.lines(name, seed, counts, *run, train.rows)
-    learning.compare(methods)
+    statistics.compare_queries(methods)
     atomic_write(workdir.selected, "".join(lines))
     record.finish(
         workdir,
@@ -299,7 +296,7 @@ def _finish(
     )
 
 
-def _course(active: ActiveSettings, history: History, truth: np.ndarray, classes: int, labels: list[int]) -> dict:
+def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndarray, labels: list[int]) -> dict:
     """What happened in the rounds with one acquisition function, which had so many ``labels`` each.
 
     A curve; for each stopping rule and seed the labels at which asking could have stopped, and the accuracy there (None
@@ -307,8 +304,8 @@ def _course(active: ActiveSettings, history: History, truth: np.ndarray, classes
     """
     predicted, stops = history.predicted[: len(labels)], {}
     right = (predicted == truth).mean(-1)  # [rounds done, seeds]
-    f1 = statistics.macro_f1(predicted, truth, classes)
-    for name, rounds in _stops(active, history).items():
+    f1 = statistics.macro_f1(predicted, truth, task.classes)
+    for name, rounds in _stops(task, active, history).items():
         stops[name] = {
             "labels": [None if at is None else labels[at] for at in rounds],
             "accuracy": [None if at is None else float(right[at, seed]) for seed, at in enumerate(rounds)],

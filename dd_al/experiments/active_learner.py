@@ -17,7 +17,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.active.acquisition import ACQUISITIONS, Acquisition
-from dd_al.active.loop import Loop, LoopState, make_loop
+from dd_al.active.loop import Loop, LoopState
 from dd_al.config.learner import ModelSettings
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
@@ -312,7 +312,7 @@ class ActiveLearner:
         learner = make_learner(self._network, make_optimizer(self._settings.learner))
         pool = make_examples(ids, nothing, buckets=length_buckets(len(ids)))
         words = Lookup(jnp.asarray(self._table[: ids.max() + 1]))  # those of the pool come first
-        return make_loop(active, learner, ids, pool, words, len(self.labels))
+        return Loop(active, learner, jnp.asarray(ids), pool, words, len(self.labels))
 
     @cached_property
     def _first(self) -> LearnerState:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active.acquisition import ACQUISITIONS
-from dd_al.active.loop import make_loop
+from dd_al.active.loop import Loop
 from dd_al.active.seed_sets import Plan, plan_of
 from dd_al.config.grid import table_rows
 from dd_al.config.settings import Settings
@@ -150,7 +150,7 @@ def _distilled(task: Task, settings: Settings, items: int, inits: int) -> Stage:
 
 def _active(task: Task, settings: Settings, plan: Plan, rounds: int) -> Stage:
     active = settings.active
-    loop = make_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
+    loop = Loop(active, task.learner, jnp.asarray(task.raw["train"]), task.train, task.embed_train, task.classes)
     state = loop.init(stream(task.key, "active"), plan.budget)
     rows = jnp.arange(plan.first)
     state = loop.tell(state, 0, rows, jnp.asarray(task.labels("train"))[rows])

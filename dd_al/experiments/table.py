@@ -12,7 +12,7 @@ from dd_al.experiments import distill, record
 from dd_al.experiments.sweep import Trial, read_data, refuse_failures, run_trials
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.workdir import Workdir
-from dd_al.report import build, schema, table
+from dd_al.report import build, combine, schema
 
 
 def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
@@ -77,7 +77,7 @@ def _write(settings: Settings, workdir: Workdir, trials: Mapping[tuple, Trial], 
             scores = {method: entry[accuracy]["mean"] for method, entry in one["methods"].items()}
             metrics.write(number, row=name, seed=seed, **scores)
     theirs = published(settings.table)
-    parts = table.summarise(
+    parts = combine.summarise(
         {name: [results[name, seed] for seed in seeds] for name in names},
         changes=names,
         runs={name: [f"runs/{trials[name, seed].name}" for seed in seeds] for name in names},

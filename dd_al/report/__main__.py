@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dd_al.core.errors import ConfigError, UserError
 from dd_al.core.files import read_json
+from dd_al.report import compare
 from dd_al.report.build import build
-from dd_al.report.compare import comparison
 
 _EPILOG = """
 examples:
@@ -46,12 +46,12 @@ def _report(folders: Sequence[Path], out: str | None) -> Path:
     if len(folders) > 1 and out is None:
         raise ConfigError("several work directories need --out=DIR, the folder of the joined report")
     command = shlex.join(["python", "-m", "dd_al.report", *map(str, folders), *([f"--out={out}"] if out else [])])
-    results = comparison.gather(folders, command=command)
+    results = compare.gather(folders, command=command)
     where = folders[0] if out is None else Path(out)
     if out is not None:
         _refuse_run(where, out)
     where.mkdir(parents=True, exist_ok=True)
-    comparison.write(where, results)
+    compare.write(where, results)
     return where / "report.html"
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from dd_al.report.schema import METHOD_TITLES
-from dd_al.report.verdict import known, percent, score, spread, verdict
+from dd_al.report.verdicts import verdict
+from dd_al.report.words import METHOD_TITLES, known, percent, score, spread
 
 _SHOWN = 20  # examples in the card; a thousand would bury the rest of it
 _ESCAPES = {ord(sign): f"\\{sign}" for sign in string.punctuation}

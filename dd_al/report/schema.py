@@ -12,22 +12,6 @@ from dd_al.report import statistics
 
 SCHEMA = 1
 
-# The words for a method in tables and legends; a method that is not named here goes by its own name.
-METHOD_TITLES = {
-    "full": "All data",
-    "full_finetuned": "All data, fine-tuned vectors",
-    "distilled": "Distilled",
-    "random": "Random subset",
-    "taught": "All data, taught",
-    "teachers": "Teachers",
-    "prototypes": "Class means",
-    "herding": "Herding",
-    "k_center": "k-center",
-    "k_medoids": "k-medoids",
-    "support_vectors": "Support vectors",
-    "condensed": "Condensed nearest neighbour",
-}
-
 # Specs of `dd_al.config.documents`. A measured number may be null: `jsonable` writes NaN so.
 _TEXT, _COUNT, _NUMBER = (str,), (int,), (int, float, type(None))
 _SUMMARY = {"mean": _NUMBER, "std": _NUMBER, "n": _COUNT, "values": [_NUMBER]}

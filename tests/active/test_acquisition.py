@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dd_al.active.acquisition import ACQUISITIONS, View
+from dd_al.config.active import ActiveSettings
 from dd_al.learner import optimizers
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import make_learner
@@ -37,8 +38,9 @@ def view(places=PLACES, unavailable=()):
     targets[np.arange(len(LABELLED)), LABELS[LABELLED]] = 1
     pool = make_examples(IDS, np.eye(CLASSES)[LABELS], buckets=2)
     return View(
-        LEARNER, state._replace(params=params), jnp.asarray(IDS), pool, pool, lambda raw: embed(VECTORS, raw),
-        jax.random.key(5), 4, jnp.asarray(available), jnp.asarray(labelled), jnp.asarray(targets),
+        ActiveSettings(passes=4), LEARNER, state._replace(params=params), jnp.asarray(IDS), pool, pool,
+        lambda raw: embed(VECTORS, raw), jax.random.key(5), jnp.asarray(available), jnp.asarray(labelled),
+        jnp.asarray(targets),
     )  # fmt: skip
 
 

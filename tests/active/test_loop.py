@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dd_al.active.acquisition import ACQUISITIONS
-from dd_al.active.loop import make_loop, minibatch_places, simulate, training_steps
+from dd_al.active.loop import Loop, minibatch_places, simulate, training_steps
 from dd_al.config.active import ActiveSettings
 from dd_al.core.errors import UserError
 from dd_al.learner import optimizers
@@ -29,7 +29,7 @@ KEY = jax.random.key(0)
 def loop(**options):
     settings = ActiveSettings(**{"rate": 0.1, "steps": 20, "epochs": 1, "batch_size": 4, "passes": 3} | options)
     examples = make_examples(IDS, np.eye(CLASSES)[LABELS], buckets=2)
-    return make_loop(settings, LEARNER, IDS, examples, lambda raw: embed(VECTORS, raw), CLASSES)
+    return Loop(settings, LEARNER, jnp.asarray(IDS), examples, lambda raw: embed(VECTORS, raw), CLASSES)
 
 
 def first(one):

@@ -17,7 +17,7 @@ from dd_al.config import active as settings
 from dd_al.core.files import read_json
 from dd_al.io import checkpoint
 from dd_al.report import schema
-from dd_al.report.active import QUERY_TITLES
+from dd_al.report.words import QUERY_TITLES
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from dd_al.report.compare import comparison
+from dd_al.report import compare
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
@@ -20,7 +20,7 @@ WIDEST = """<script>document.title = "width " + document.documentElement.scrollW
 @pytest.fixture(scope="module")
 def page(fake_comparison, tmp_path_factory):
     folder = fake_comparison(tmp_path_factory.mktemp("comparison"), FAR, seeds=3)
-    comparison.write(folder, comparison.gather([folder], command="again"))
+    compare.write(folder, compare.gather([folder], command="again"))
     return folder / "report.html"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dd_al.report import learning
+from dd_al.report import statistics as learning
 
 
 @pytest.mark.parametrize("draws", [2, 5, 10])

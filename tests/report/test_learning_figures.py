@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 
-from dd_al.report.learning import mean_interval
-from dd_al.report.learning_figures import gains, learning_curves
+from dd_al.report.figures import gains, learning_curves
+from dd_al.report.statistics import mean_interval
 
 RNG = np.random.default_rng(0)
 VALUES = {name: 0.7 + 0.1 * RNG.random((3, 6)) for name in ("random", "bald")}  # [rounds, seeds]

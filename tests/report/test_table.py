@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dd_al.core.files import write_json
-from dd_al.report import build, figures, method_results, new_results, schema, table
+from dd_al.report import build, combine, figures, method_results, new_results, schema, tables
 
 HOSTILE = '<script>alert("1")</script>'
 PUBLISHED = {"SST-2": {"full": "98.59", "distilled": "87.99", "random": "62.90"}, "x": {"distilled": "36 to 38"}}
@@ -49,7 +49,7 @@ def fake_table(split="test", **dataset):
     for name in NAMES:
         runs[name] = [fake_run(seed, split, **(dataset if name == "x" else {})) for seed in (0, 7)]
         runs[name][1]["methods"]["distilled"]["retention"] -= 0.1
-    parts = table.summarise(
+    parts = combine.summarise(
         runs,
         changes={name: f"data.name={name}" for name in NAMES},
         runs={name: ["runs/a", "runs/b"] for name in NAMES},
@@ -62,7 +62,7 @@ def fake_table(split="test", **dataset):
 def test_ours_stand_beside_theirs(tmp_path):
     results = fake_table()
     full, distilled = (results["methods"][f"SST-2: {name}"] for name in ("full", "distilled"))
-    lines = table.text(results).splitlines()
+    lines = tables.text(results).splitlines()
     cells = re.split(r"\s{2,}", lines[1])
     assert cells[0] == "SST-2" and cells[1] == f"{100 * full['test_accuracy']['mean']:.1f} ± 0.0"
     assert cells[4] == f"{100 * distilled['retention']:.1f} ± {100 * 0.1 / np.sqrt(2):.1f}"
@@ -83,7 +83,7 @@ def test_a_stand_in_of_any_row_is_said(tmp_path):
     assert results["dataset"]["train"] == 2 * 6920 and results["dataset"]["num_classes"] is None
     assert [row["dataset"]["stand_in_for"] for row in results["table"]["rows"]] == [None, "sst5", None]
     # Nothing published is set beside other data, and no row is called what it is not.
-    shown = table.text(results)
+    shown = tables.text(results)
     assert "x, on other" in shown and "36 to 38" not in shown and "98.59" in shown
     write_json(tmp_path / "results.json", results)
     text = text_of(build(tmp_path).read_text())
@@ -97,11 +97,11 @@ def test_numbers_that_are_missing_stay_missing():
     for entry in run["methods"].values():
         entry["retention"] = None
     rows = {"a": [run]}
-    parts = table.summarise(rows, changes={"a": ""}, runs={"a": []}, published={"a": {"full": "0", "random": "1"}})
+    parts = combine.summarise(rows, changes={"a": ""}, runs={"a": []}, published={"a": {"full": "0", "random": "1"}})
     parts["table"]["source"] = None
     results = new_results("table", 0, **parts, environment={})
     assert json.loads(json.dumps(results))["methods"]["a: distilled"]["retention"] is None
-    assert re.split(r"\s{2,}", table.text(results).splitlines()[1])[4:] == ["n/a", "n/a"]
+    assert re.split(r"\s{2,}", tables.text(results).splitlines()[1])[4:] == ["n/a", "n/a"]
 
 
 def test_runs_of_different_lengths_share_some_points():
@@ -109,7 +109,7 @@ def test_runs_of_different_lengths_share_some_points():
     runs[0]["methods"]["distilled"]["curve"] = {"steps": [1, 2, 4], "accuracy": [[0.5, 0.7], [0.7, None], [0.8, 0.8]]}
     runs[1]["methods"]["distilled"]["curve"] = {"steps": [1, 4, 8], "accuracy": [[0.4, 0.4], [0.9, 0.7], [1.0, 1.0]]}
     runs[1]["methods"]["random"]["curve"] = {"steps": [5], "accuracy": [[0.4, 0.4]]}
-    methods = table.summarise({"a": runs}, changes={"a": ""}, runs={"a": []}, published={"a": {}})["methods"]
+    methods = combine.summarise({"a": runs}, changes={"a": ""}, runs={"a": []}, published={"a": {}})["methods"]
     assert methods["a: distilled"]["curve"] == {"steps": [1, 4], "accuracy": [[0.6, 0.4], [0.8, 0.8]]}
     assert methods["a: random"]["curve"] == {"steps": [], "accuracy": []}
 
@@ -120,16 +120,16 @@ def test_chosen_real_examples_stand_in_a_table_of_their_own(tmp_path):
         for part in ("methods", "budget"):
             run[part]["k_medoids"] = run[part]["random"]
     columns = {key: dict.fromkeys(NAMES, value) for key, value in (("changes", ""), ("runs", []), ("published", {}))}
-    parts = table.summarise(runs, **columns)
+    parts = combine.summarise(runs, **columns)
     parts["table"]["source"] = None
     results = new_results("table", 0, **parts, environment={})
-    below = [re.split(r"\s{2,}", line) for line in table.text(results).split("\n\n")[-1].splitlines()]
+    below = [re.split(r"\s{2,}", line) for line in tables.text(results).split("\n\n")[-1].splitlines()]
     assert below[0] == ["Examples, accuracy in %", *NAMES]
     assert [line[0] for line in below[1:]] == ["Random subset", "k-medoids", "Distilled"]
     assert below[2] == ["k-medoids", "–", below[1][2], "–"] and below[1][2] != "–"
     write_json(tmp_path / "results.json", results)
     assert "k-medoids" in text_of(build(tmp_path).read_text(encoding="utf-8"))
-    assert "k-medoids" not in table.text(fake_table())
+    assert "k-medoids" not in tables.text(fake_table())
 
 
 def test_rows_without_their_methods_are_refused():

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.loop import Loop, make_loop
+from dd_al.active.loop import Loop
 from dd_al.config.learner import network
 from dd_al.config.settings import Settings
 from dd_al.data.dataset import Dataset
@@ -116,4 +116,4 @@ class Lab:
         """Active learning on the task; its training is how sets larger than a minibatch are trained on, too."""
         active = self.settings.active
         active = active if rate is None else replace(active, rate=rate)
-        return make_loop(active, task.learner, task.raw["train"], task.train, task.embed_train, task.classes)
+        return Loop(active, task.learner, jnp.asarray(task.raw["train"]), task.train, task.embed_train, task.classes)

@@ -19,7 +19,7 @@ from dd_al.experiments.compare.points import compute
 from dd_al.experiments.sweep import Trial, read_data, refuse_failures, run_trials
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
-from dd_al.report.compare import comparison
+from dd_al.report import compare
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
     """Computes every point that is not there yet, each in a folder of its own in `runs/`, and reports on all.
 
     Args:
-      settings: of the comparison.
+      settings: of the compare.
       workdir: of the comparison; where only a slice is run, shared with other processes.
       part: "3/40" for the third of forty slices; all points if None.
 
@@ -90,17 +90,17 @@ def _plan(
 
 
 def _finished(folder: Path) -> bool:
-    return comparison.read_point(folder)["state"] == "finished"
+    return compare.read_point(folder)["state"] == "finished"
 
 
 def _report(workdir: Workdir, every: Sequence[Point]) -> None:
     """Puts together all that is finished, if anything is."""
-    states = [comparison.read_point(workdir.path / "runs" / point.name)["state"] for point in every]
+    states = [compare.read_point(workdir.path / "runs" / point.name)["state"] for point in every]
     if left := states.count("missing"):
         _LOG.info("%d of %d points are left to other slices; the last of them puts all together", left, len(every))
     plan = read_json(workdir.points)["points"]
     if any(_finished(workdir.path / "runs" / one["name"]) for one in plan):
-        comparison.write(workdir.path, comparison.gather([workdir.path], command=record.command()))
+        compare.write(workdir.path, compare.gather([workdir.path], command=record.command()))
 
 
 def _siblings(workdir: Workdir, point: Point) -> dict[str, Path]:

@@ -18,7 +18,7 @@ from dd_al.experiments.compare import sets as compare_sets
 from dd_al.experiments.compare.plan import points
 from dd_al.io.tensors import read_safetensors
 from dd_al.io.workdir import open_workdir
-from dd_al.report.compare import comparison
+from dd_al.report import compare as comparison
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_caches")]
 METHODS = ("full", "random", "herding", "bald", "distilled", "distilled_bought")

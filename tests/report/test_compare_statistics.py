@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dd_al.report.compare.statistics import critical_difference, effect_size, ranks, rival_tests
-from dd_al.report.statistics import summary
+from dd_al.report.compare import ranks, rival_tests
+from dd_al.report.statistics import critical_difference, effect_size, summary
 
 
 def entry(dataset, method, budget, values, *, examples=8, seeds=None):

@@ -1,23 +1,37 @@
-"""The finished points of one comparison, or of several folders with parts of it, as one set of results."""
+"""The finished points of one comparison, or of several folders with parts of it, as one set of results and files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from dd_al.core.errors import UserError, WorkdirError
-from dd_al.core.files import flattened, read_json, write_json
+from dd_al.core.files import atomic_write, flattened, read_json, write_json
 from dd_al.data.overlap import corpora
 from dd_al.io.tensors import read_safetensors
 from dd_al.report import schema
-from dd_al.report.compare.statistics import ranks, rival_tests
-from dd_al.report.compare.words import varied
-from dd_al.report.learning import mean_interval
-from dd_al.report.statistics import bootstrap_interval, retention_interval, summary
-from dd_al.report.table import together
+from dd_al.report.build import build, render
+from dd_al.report.combine import together
+from dd_al.report.statistics import (
+    bootstrap_interval,
+    critical_difference,
+    effect_size,
+    holm,
+    mean_interval,
+    paired,
+    retention_interval,
+    summary,
+)
+from dd_al.report.verdicts import rivals
+from dd_al.report.words import QUERIES, break_even, plain_entries, varied
 
 ALL = "all"  # the budget of training on all of the data
+_TESTED = (
+    "dataset", "family", "method_a", "budget_a", "method_b", "budget_b", "difference", "p", "p_holm", "smallest_p",
+    "smallest_p_holm", "effect", "pairs",
+)  # fmt: skip
 _SAME = ("dataset", "method", "budget", "noise", "outliers", "start")
 
 
@@ -55,11 +69,8 @@ def gather(folders: Sequence[Path], *, command: str) -> dict:
 
 def write(folder: Path, results: Mapping) -> None:
     """Writes results.json, then everything that is made of it."""
-    from dd_al.report import build
-    from dd_al.report.compare import files
-
     write_json(folder / "results.json", results)
-    files.write(folder, results)
+    write_tables(folder, results)
     build(folder)
 
 
@@ -250,3 +261,202 @@ def _given(entry: Mapping) -> dict:
         "examples": round(costs["examples"]), "fraction": costs["share"] if "share" in costs else None,
         "labels_used": round(costs["labels"]), "stored_floats": round(costs["floats"]),
     }  # fmt: skip
+
+
+def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
+    """Returns tests of methods against random sampling at the same budget, and of the rivals against each other.
+
+    Each data set has three families, within which p is adjusted (Holm): "headline", the distilled set of the verdict
+    against every query that could have been beside it; "random", every method against random sampling at its budget;
+    and "rivals", every distilled set against active learning with more examples. Pairs are seeds.
+
+    Args:
+        entries: of `results["compare"]["entries"]`, without wrong labels and outliers.
+    """
+    found = []
+    for dataset in dict.fromkeys(entry["dataset"] for entry in entries):
+        ours = {(entry["method"], entry["budget"]): entry for entry in entries if entry["dataset"] == dataset}
+        headline, queries = rivals(list(ours.values()))
+        if headline is not None:
+            found += _family(dataset, "headline", [(headline, other) for other in queries])
+        against = [
+            (one, ours["random", budget]) for (method, budget), one in ours.items()
+            if method not in ("random", "full") and ("random", budget) in ours
+        ]  # fmt: skip
+        found += _family(dataset, "random", against)
+        distilled = [one for (method, _), one in ours.items() if method.startswith("distilled")]
+        active = [one for (method, _), one in ours.items() if method in QUERIES]
+        fewer = [
+            (one, other) for one in distilled for other in active
+            if one["costs"]["examples"] < other["costs"]["examples"]
+        ]  # fmt: skip
+        found += _family(dataset, "rivals", fewer)
+    return found
+
+
+def _family(dataset: str, family: str, pairs: Sequence[tuple[Mapping, Mapping]]) -> list[dict]:
+    found = []
+    for one, other in pairs:
+        seeds = [seed for seed in one["seeds"] if seed in other["seeds"]]
+        if not seeds:
+            continue
+        a, b = (
+            np.asarray([entry["accuracy"]["values"][entry["seeds"].index(seed)] for seed in seeds])
+            for entry in (one, other)
+        )
+        names = {
+            f"{key}_{side}": entry[key]
+            for side, entry in (("a", one), ("b", other)) for key in ("method", "budget")
+        }  # fmt: skip
+        found.append({"dataset": dataset, "family": family, **names, **paired(a, b), "effect": effect_size(a - b)})
+    adjusted = holm({index: test["p"] for index, test in enumerate(found)})
+    for index, test in enumerate(found):
+        test["p_holm"] = adjusted[index]
+        test["smallest_p_holm"] = min(1.0, len(found) * test["smallest_p"])
+    return found
+
+
+def ranks(entries: Sequence[Mapping], corpora: Mapping[str, str]) -> dict:
+    """Returns average ranks of methods over corpora at each budget, with Nemenyi's critical difference.
+
+    Data sets of one corpus count once, by their mean accuracy (Demšar 2006, "Statistical comparisons of classifiers
+    over multiple data sets", section 3.2).
+
+    Args:
+        entries: see `rival_tests`.
+        corpora: data set → corpus.
+
+    Returns:
+        budget → `methods` → mean rank, from 1 for the best, with `corpora`, `p` of Friedman's test and
+        `critical_difference`; nothing for fewer than two corpora.
+    """
+    found = {}
+    for budget in dict.fromkeys(entry["budget"] for entry in entries):
+        scores: dict[str, dict[str, list]] = {}
+        for entry in entries:
+            if entry["budget"] == budget:
+                corpus = corpora.get(entry["dataset"], entry["dataset"])
+                scores.setdefault(entry["method"], {}).setdefault(corpus, []).append(entry["accuracy"]["mean"])
+        shared = set.intersection(*(set(one) for one in scores.values()))
+        if len(shared) < 2 or len(scores) < 2:
+            continue
+        table = np.asarray([[np.mean(one[corpus]) for corpus in sorted(shared)] for one in scores.values()])
+        ranked = stats.rankdata(-table, axis=0).mean(1)
+        count, blocks = table.shape
+        found[budget] = {
+            "methods": dict(zip(scores, ranked.tolist())),
+            "corpora": blocks,
+            "p": float(stats.friedmanchisquare(*table).pvalue) if count > 2 else None,
+            "critical_difference": critical_difference(count, blocks),
+        }
+    return found
+
+
+def write_tables(folder: Path, results: Mapping) -> None:
+    """Writes `report.md` and `tables/*.csv`, a file for each table and curve of the page that there is data for.
+
+    Args:
+        folder: the work directory.
+        results: see `gather`.
+    """
+    import pandas as pd  # half a second, which a report alone does not need
+
+    found = results["compare"]
+    tables = {
+        "accuracy": _accuracy(results), "tests": _tests(found), "points": _points(found), "ranks": _ranks(found),
+        "transfer": _transfer(found), "changes": _changes(results), "picked": _picked(found), "curves": _curves(found),
+    }  # fmt: skip
+    (folder / "tables").mkdir(exist_ok=True)
+    atomic_write(folder / "report.md", render("compare.md", results=results))
+    for name, rows in tables.items():
+        table = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole where some are missing
+        if len(table):
+            atomic_write(folder / "tables" / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        else:  # an earlier report may have had it
+            (folder / "tables" / f"{name}.csv").unlink(missing_ok=True)
+
+
+def _accuracy(results: Mapping) -> Iterator[dict]:
+    """Yields every entry with all that is measured of it."""
+    found = results["compare"]
+    for one in found["entries"]:
+        kept, near = one.get("retention") or {}, one.get("nearness") or {}
+        ends = one.get("retention_interval") or [None, None]
+        full = next((e for e in plain_entries(results, one["dataset"]) if e["method"] == "full"), None)
+        yield {
+            **_which(one),
+            **{f"{name}_{key}": one[name][key] for name in ("accuracy", "macro_f1") for key in ("mean", "std")},
+            "accuracy_low": one["interval"][0], "accuracy_high": one["interval"][1],
+            "retention": kept.get("mean"), "retention_low": ends[0], "retention_high": ends[1],
+            "seeds": " ".join(map(str, one["seeds"])), **one["costs"], "break_even": break_even(one, full),
+            "devices": " ".join(one["devices"]), "members": one["members"], **_spread("membership", one["membership"]),
+            **{key: value for name, summary in near.items() for key, value in _spread(name, summary).items()},
+            "points": " ".join(one["points"]),
+        }  # fmt: skip
+
+
+def _tests(found: Mapping) -> Iterator[dict]:
+    for one in found["tests"]:
+        low, high = one.get("interval") or (None, None)
+        yield {**{key: one[key] for key in _TESTED}, "difference_low": low, "difference_high": high}
+
+
+def _points(found: Mapping) -> Iterator[dict]:
+    for one in found["points"]:
+        yield {key: one.get(key) for key in ("name", "state", "error", "seconds", "device", "folder", "command")}
+
+
+def _ranks(found: Mapping) -> Iterator[dict]:
+    for budget, one in found["ranks"].items():
+        shared = {key: one[key] for key in ("corpora", "critical_difference", "p")}
+        for method, rank in one["methods"].items():
+            yield {"budget": budget, "method": method, "rank": rank, **shared}
+
+
+def _transfer(found: Mapping) -> Iterator[dict]:
+    for one in found["entries"]:
+        for network, scores in one.get("transfer", {}).items():
+            yield {**{key: one[key] for key in _SAME[:3]}, "network": network, **_spread("accuracy", scores)}
+
+
+def _changes(results: Mapping) -> Iterator[dict]:
+    """Yields what wrong labels, outliers and other seed sets change, for every seed that has both."""
+    for one in results["compare"]["entries"]:
+        if not varied(one):
+            continue
+        plain = plain_entries(results, one["dataset"])
+        before = next((e for e in plain if (e["method"], e["budget"]) == (one["method"], one["budget"])), None)
+        values = dict(zip(before["seeds"], before["accuracy"]["values"])) if before else {}
+        bought = one.get("picked", {}).get("outliers") or {}
+        for index, (seed, value) in enumerate(zip(one["seeds"], one["accuracy"]["values"])):
+            yield {
+                **_which(one), "seed": seed, "accuracy": value, "accuracy_without": values.get(seed),
+                "outliers_bought": bought["values"][index] if bought else None,
+            }  # fmt: skip
+
+
+def _picked(found: Mapping) -> Iterator[dict]:
+    """Yields what was bought up to the largest budget: one for each method and variation, as they buy in one run."""
+    bought = [one for one in found["entries"] if "picked" in one]
+    last = {}
+    for one in sorted(bought, key=lambda one: one["costs"]["examples"]):
+        last[tuple(value for key, value in _which(one).items() if key != "budget")] = one
+    for one in last.values():
+        classes = {f"class_{index}": share for index, share in enumerate(one["picked"]["classes"])}
+        outliers = _spread("outliers", one["picked"]["outliers"]) if "outliers" in one["picked"] else {}
+        yield {**_which(one), "words": one["picked"]["words"], **classes, **outliers}
+
+
+def _curves(found: Mapping) -> Iterator[dict]:
+    for one in found["entries"]:
+        for curve, along in (("training", "epochs"), ("rounds", "labels")):
+            for at, value in zip(one.get(curve, {}).get(along, ()), one.get(curve, {}).get("validation", ())):
+                yield {**_which(one), "curve": curve, "along": along, "at": at, "validation_accuracy": value}
+
+
+def _which(one: Mapping) -> dict[str, Any]:
+    return {key: one[key] for key in _SAME}
+
+
+def _spread(name: str, summary: Mapping) -> dict[str, float]:
+    return {f"{name}_{key}": summary[key] for key in ("mean", "std")}

@@ -7,11 +7,12 @@ import re
 import pytest
 
 from dd_al.core.errors import WorkdirError
+from dd_al.report import compare
 from dd_al.report.__main__ import main
-from dd_al.report.compare import comparison
-from dd_al.report.compare.page import text
-from dd_al.report.compare.tables import privacy
-from dd_al.report.compare.words import advice, break_even, plain_entries, verdict
+from dd_al.report.tables import comparison_text, privacy
+from dd_al.report.verdicts import advice
+from dd_al.report.verdicts import compare_verdict as verdict
+from dd_al.report.words import break_even, plain_entries
 
 FAR = {
     "full": {"all": 0.9}, "random": {"0.1%": 0.55, "1%": 0.6, "5%": 0.7}, "bald": {"1%": 0.6, "5%": 0.85},
@@ -20,7 +21,7 @@ FAR = {
 
 
 def gathered(folder):
-    return comparison.gather([folder], command="again")
+    return compare.gather([folder], command="again")
 
 
 def test_far_apart_is_a_verdict_and_few_seeds_are_none(fake_comparison, tmp_path):
@@ -80,7 +81,7 @@ def test_what_is_missing_or_broken_is_said(fake_comparison, tmp_path):
     (runs[2] / "results.json").unlink()
     (runs[2] / "error.json").write_text(json.dumps({"error": "MemoryError: <all> of it", "traceback": ""}))
     results = gathered(tmp_path)
-    comparison.write(tmp_path, results)
+    compare.write(tmp_path, results)
     states = {one["name"]: one["state"] for one in results["compare"]["points"]}
     assert [states[run.name] for run in runs[:3]] == ["missing", "failed", "failed"] and not results["finished"]
     page = (tmp_path / "report.html").read_text()
@@ -88,10 +89,10 @@ def test_what_is_missing_or_broken_is_said(fake_comparison, tmp_path):
 
 
 def test_text_from_data_is_escaped_and_every_file_is_there(fake_comparison, tmp_path):
-    comparison.write(tmp_path, gathered(fake_comparison(tmp_path, FAR, seeds=3)))
+    compare.write(tmp_path, gathered(fake_comparison(tmp_path, FAR, seeds=3)))
     page = (tmp_path / "report.html").read_text()
     assert "<script>" not in page and "&lt;script&gt;" in page and "<b>bad</b>" not in page
-    assert "toy, test accuracy in %" in text(json.loads((tmp_path / "results.json").read_text()))
+    assert "toy, test accuracy in %" in comparison_text(json.loads((tmp_path / "results.json").read_text()))
     with open(tmp_path / "tables" / "points.csv", encoding="utf-8", newline="") as file:
         assert {row["state"] for row in csv.DictReader(file)} == {"finished"}
     before = page, (tmp_path / "report.md").read_text()
@@ -101,11 +102,11 @@ def test_text_from_data_is_escaped_and_every_file_is_there(fake_comparison, tmp_
 
 def test_synthetic_sentences_and_the_papers_table_are_on_the_page(fake_comparison, tmp_path):
     sst = fake_comparison(tmp_path / "sst", FAR, seeds=2, name="sst2")
-    comparison.write(sst, gathered(sst))
+    compare.write(sst, gathered(sst))
     page = (sst / "report.html").read_text()
     assert "&lt;i&gt;good&lt;/i&gt;" in page and "Table 2 of the paper" in page and "89.2" in page
     other = fake_comparison(tmp_path / "other", FAR, seeds=2)
-    comparison.write(other, gathered(other))
+    compare.write(other, gathered(other))
     assert "Table 2 of the paper" not in (other / "report.html").read_text()
 
 
@@ -140,11 +141,11 @@ def test_two_corpora_are_ranked_and_one_twice_is_not(fake_comparison, tmp_path):
     one = fake_comparison(tmp_path / "1", FAR, seeds=2, name="sst2", corpus="sst2")
     again = fake_comparison(tmp_path / "2", FAR, seeds=2, name="sst5", corpus="sst2")
     other = fake_comparison(tmp_path / "3", FAR, seeds=2, name="news", corpus="news")
-    alone = comparison.gather([one, again], command="")
+    alone = compare.gather([one, again], command="")
     assert alone["compare"]["ranks"] == {}
-    comparison.write(tmp_path, alone)
+    compare.write(tmp_path, alone)
     assert "sst2 and sst5 are the same sentences" in (tmp_path / "report.html").read_text()
-    ranked = comparison.gather([one, again, other], command="")["compare"]["ranks"]
+    ranked = compare.gather([one, again, other], command="")["compare"]["ranks"]
     assert ranked["0.1%"]["corpora"] == 2 and ranked["0.1%"]["methods"] == {"random": 2.0, "distilled": 1.0}
 
 
@@ -153,15 +154,15 @@ def test_folders_of_other_data_or_another_recipe_do_not_go_together(fake_compari
     config = next((two / "runs").glob("*-random-*seed1")) / "config.json"
     config.write_text(json.dumps({"distill": {"steps": 11}, "tensorboard": True, "point": {"seed": 1}}))
     with pytest.raises(WorkdirError, match="config.distill.steps of 'toy' are 11 and 10"):
-        comparison.gather([one, two], command="")
+        compare.gather([one, two], command="")
     config.write_text(json.dumps({"distill": {"steps": 10}, "tensorboard": True, "point": {"seed": 1}}))
-    comparison.gather([one, two], command="")  # events change no number
+    compare.gather([one, two], command="")  # events change no number
     path = config.parent / "results.json"
     changed = json.loads(path.read_text())
     changed["dataset"]["sha256"] = "other"
     path.write_text(json.dumps(changed))
     with pytest.raises(WorkdirError, match="sha256 of the data of 'toy' are 'other' and 'toy'"):
-        comparison.gather([one, two], command="")
+        compare.gather([one, two], command="")
 
 
 def test_seconds_of_two_devices_are_not_set_against_each_other(fake_comparison, tmp_path):
@@ -174,7 +175,7 @@ def test_seconds_of_two_devices_are_not_set_against_each_other(fake_comparison, 
     results = gathered(folder)
     entries = {one["method"]: one for one in plain_entries(results, "toy")}
     assert entries["full"]["devices"] == ["NVIDIA H100"] and break_even(entries["distilled"], entries["full"]) is None
-    comparison.write(folder, results)
+    compare.write(folder, results)
     assert "Seconds are of several devices (NVIDIA H100, cpu)" in (folder / "report.html").read_text()
     for path in (folder / "runs").glob("*-random-*/results.json"):
         path.unlink()
@@ -185,7 +186,7 @@ def test_every_table_is_a_file_and_stale_ones_go(fake_comparison, tmp_path):
     folder = fake_comparison(tmp_path, FAR, seeds=3)
     (folder / "tables").mkdir()
     (folder / "tables" / "transfer.csv").write_text("of an earlier report")
-    comparison.write(folder, gathered(folder))
+    compare.write(folder, gathered(folder))
     tables = {path.stem: list(csv.DictReader(path.open())) for path in (folder / "tables").glob("*.csv")}
     assert tables.keys() == {"accuracy", "tests", "points", "picked", "curves"}  # no ranks of one corpus
     rows = {(row["method"], row["budget"]): row for row in tables["accuracy"]}

@@ -3,7 +3,7 @@
 import pytest
 
 from dd_al.report import validate
-from dd_al.report.verdict import verdict
+from dd_al.report.verdicts import verdict
 
 
 def _summary(mean):

@@ -1,0 +1,106 @@
+"""Puts the results of several runs together: over seeds, and the rows of a table side by side."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dd_al.report.schema import method_name
+from dd_al.report.statistics import summary
+from dd_al.report.words import METHOD_TITLES
+
+
+def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any]) -> dict:
+    """Returns the parts of a table's results that come from the results of its runs.
+
+    Args:
+        rows: name → the results of its runs, one per seed, all judged on the same split.
+        **columns: further keys of the rows in `table`, each name → value.
+
+    Returns:
+        `dataset`, `evaluate`, `budget`, `methods`, `time` and `table`, as `schema.validate` wants them. A method of a
+        row is called "ROW: METHOD"; the values of its summaries are the means of the runs.
+    """
+    runs = [run for one in rows.values() for run in one]
+    return {
+        "dataset": together([one[0]["dataset"] for one in rows.values()]),
+        "evaluate": {
+            "split": runs[0]["evaluate"]["split"],
+            "inits": max(run["evaluate"]["inits"] for run in runs),
+            "init": ", ".join(sorted({run["evaluate"]["init"] for run in runs}, reverse=True)),
+        },
+        "budget": {
+            method_name(name, method): given for name, one in rows.items() for method, given in one[0]["budget"].items()
+        },
+        "methods": {
+            method_name(name, method): _over_seeds([run["methods"][method] for run in one])
+            for name, one in rows.items()
+            for method in one[0]["methods"]
+        },
+        "time": {key: sum(run["time"].get(key) or 0 for run in runs) for key in runs[0]["time"]},
+        "table": {
+            "rows": [
+                {"name": name, "dataset": one[0]["dataset"], "evaluate": one[0]["evaluate"]}
+                | {column: values[name] for column, values in columns.items()}
+                for name, one in rows.items()
+            ],
+            "seeds": [run["seed"] for run in next(iter(rows.values()))],
+        },
+    }
+
+
+def as_run(results: Mapping, row: Mapping) -> dict:
+    """Returns one row in the form of the results of a run, whose summaries are over seeds."""
+    keys = {method: method_name(row["name"], method) for method in METHOD_TITLES}
+    return {
+        "dataset": row["dataset"],
+        "evaluate": row["evaluate"],
+        **{
+            part: {method: results[part][key] for method, key in keys.items() if key in results[part]}
+            for part in ("methods", "budget")
+        },
+    }
+
+
+def together(datasets: Sequence[Mapping]) -> dict:
+    """Returns several data sets as one entry: their names, their sizes together, and what cannot be one as None."""
+    found = {data["sha256"]: data for data in datasets}
+    names = dict.fromkeys(data["stand_in_for"] for data in datasets if data["stand_in_for"])
+    first, *others = found.values()
+    together = dict(first)
+    if others:
+        sizes = ("train", "validation", "test", "dropped_duplicates")
+        together |= {key: sum(data[key] for data in found.values()) for key in sizes}
+        together |= {key: ", ".join(dict.fromkeys(data[key] for data in found.values())) for key in ("name", "source")}
+        together |= {"label_map": {}, "num_classes": None, "majority_rate": None, "validation_majority_rate": None}
+        together |= {"sha256": ", ".join(found)}
+        notes = [f"{data['name']}: {note}" for data in found.values() for note in data.get("notes", [])]
+        together |= {"notes": list(dict.fromkeys(notes))}
+    return together | {"stand_in_for": ", ".join(names) or None}
+
+
+def _over_seeds(entries: Sequence[Mapping]) -> dict:
+    """Returns the entry of one method of one row: every summary is over the means of the runs."""
+    means = {
+        key: summary([_number(entry[key]["mean"]) for entry in entries])
+        for key in entries[0]
+        if key.endswith(("_accuracy", "_macro_f1"))
+    }
+    kept = summary([_number(entry["retention"]) for entry in entries])
+    return means | {"retention": kept["mean"], "retention_over_seeds": kept, "curve": _curve(entries)}
+
+
+def _curve(entries: Sequence[Mapping]) -> dict:
+    """Returns the curves of several runs as one: means over the initialisations of each, so that a band is over seeds.
+
+    Runs that chose another number of steps share some points, or none.
+    """
+    curves = [dict(zip(entry["curve"]["steps"], entry["curve"]["accuracy"], strict=True)) for entry in entries]
+    steps = [step for step in curves[0] if all(step in curve for curve in curves)]
+    accuracy = [[np.mean(np.asarray(curve[step], dtype=float)) for curve in curves] for step in steps]
+    return {"steps": steps, "accuracy": np.round(accuracy, 6).tolist()}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,1 +1,0 @@
-"""The report of a comparison: its results from its points, then tables, pictures, words and files."""
