@@ -138,7 +138,7 @@ def _contents(sets: Sequence[TrainingSet], artefact: Artefact, file: Path) -> di
             labels=names,
             shape=first.inputs.shape,
             targets=first.targets.tolist(),
-            words=words[0],
+            nearest=words[0],
             schedule=schedule,
             vocabulary=len(first.words),
             provenance=_provenance(artefact, file, results),

@@ -21,7 +21,6 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.files import read_json
 from dd_al.experiments import EXPERIMENTS
-from dd_al.experiments.compare import plan as compare_plan
 from dd_al.io.workdir import Workdir, is_written, open_workdir
 from dd_al.report import build, tables
 
@@ -50,7 +49,9 @@ def _define_flags(values: flags.FlagValues, argv: list[str]) -> None:
     config_files.define_config(values, argv, Settings)
     flags.DEFINE_string("workdir", None, "the folder that the run writes to, and resumes from", values)
     flags.DEFINE_bool("overwrite", False, "delete what an earlier run wrote there first", values)
-    flags.DEFINE_string("points", None, "K/N: of a comparison, the K-th of N slices; others may run beside it", values)
+    flags.DEFINE_string(
+        "points", None, "K/N: of a comparison or a table, the K-th of N slices; others may run beside it", values
+    )
     flags.DEFINE_bool("dry_run", False, "show config, sizes and an estimate of time and memory", values)
     flags.DEFINE_bool("list", False, "show the configs that come with the package", values)
     define_jax_flags(argv)
@@ -105,11 +106,12 @@ def _settings(values: flags.FlagValues) -> Settings:
 def _check_slice(settings: Settings, values: flags.FlagValues) -> None:
     if values.points is None:
         return
-    if settings.experiment != "compare":
-        raise ConfigError(f"--points={values.points} is for experiment = 'compare', not {settings.experiment!r}")
+    if settings.experiment not in ("compare", "table"):
+        known = "experiment = 'compare' or 'table'"
+        raise ConfigError(f"--points={values.points} is for {known}, not {settings.experiment!r}")
     if values.overwrite:
         raise ConfigError("--overwrite with --points would delete what other slices have done: run it alone first")
-    compare_plan.sliced(compare_plan.points(settings), values.points)
+    grid.sliced((), values.points)
 
 
 def _check_inputs(values: Mapping[str, Any], workdir: Path, path: str = "config") -> None:
