@@ -28,7 +28,16 @@ setup(
     python_requires=">=3.11",
     # Python that starts beside the clone would else take its folder for the package, and find nothing in it.
     options={"editable_wheel": {"mode": "compat"}},
+    entry_points={
+        "console_scripts": [
+            "dd-al = dd_al.main:main.start",
+            "dd-al-evaluate = dd_al.evaluate:main.start",
+            "dd-al-export = dd_al.export:main.start",
+            "dd-al-report = dd_al.report.__main__:main.start",
+        ]
+    },
     install_requires=[
+        "absl-py>=2.1",
         # jaxlib before 0.10.2 fills the terminal when it reads its own compilation cache on CPU.
         "jax>=0.10.2",
         "jaxlib>=0.10.2",
@@ -36,6 +45,7 @@ setup(
         "flax>=0.12.0; python_version < '3.12'",
         "flax>=0.12.9; python_version >= '3.12'",
         "optax>=0.2.5",
+        "chex>=0.1.91",
         "orbax-checkpoint>=0.11.33",
         "ml_collections>=1.0",
         "numpy>=2.1",

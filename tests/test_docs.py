@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dd_al import config_files
+from dd_al.cli import config_files
 from dd_al.config.schema import keys_help, override, to_config
 from dd_al.config.settings import Settings
 from dd_al.io import artefact

@@ -32,7 +32,7 @@ def runs(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for init in ("random", "known"):
         small = [f"--config.{key}={value}" for key, value in {**SMALL, "distill.init": init}.items()]
-        args = ["--config=configs/smoke.py", f"--workdir={folder / init}", f"--config.data.dir={data}", *small]
+        args = ["--config=dd_al:smoke", f"--workdir={folder / init}", f"--config.data.dir={data}", *small]
         assert main.main(["main", *args]) == 0
     return {init: folder / init for init in ("random", "known")}
 
@@ -97,10 +97,10 @@ def test_the_file_alone_on_another_machine(runs, data, tmp_path, commands):
     [
         ([], "two arguments are needed, ARTEFACT and DATA"),
         (["{random}"], "two arguments are needed"),
-        (["{random}", "{data}", "--inits=0"], "--inits: invalid positive integer value: '0'"),
-        (["{random}", "{data}", "--seed=x"], "--seed: invalid natural number value: 'x'"),
-        (["{random}", "{data}", "--split=dev"], "--split: invalid choice: 'dev'"),
-        (["{random}", "{data}", "--nothing"], "unrecognized arguments: --nothing"),
+        (["{random}", "{data}", "--inits=0"], "flag --inits=0: 0 is not a positive integer"),
+        (["{random}", "{data}", "--seed=x"], "flag --seed=x: invalid literal for int"),
+        (["{random}", "{data}", "--split=dev"], "flag --split=dev: value should be one of <train.validation.test.all>"),
+        (["{random}", "{data}", "--nothing"], "unknown flag --nothing"),
         (["{random}/none", "{data}"], "cannot read .*none"),
         (["{random}/report.html", "{data}"], "no safetensors file"),
         (["{random}", "{data}/none"], "no such file or folder"),
