@@ -49,8 +49,9 @@ def _define_flags(values: flags.FlagValues, argv: list[str]) -> None:
     config_files.define_config(values, argv, Settings)
     flags.DEFINE_string("workdir", None, "the folder that the run writes to, and resumes from", values)
     flags.DEFINE_bool("overwrite", False, "delete what an earlier run wrote there first", values)
-    points = "K/N: of a comparison or a table, the K-th of N slices; others may run beside it"
-    flags.DEFINE_string("points", None, points, values)
+    flags.DEFINE_string(
+        "points", None, "K/N: of a comparison or a table, the K-th of N slices; others may run beside it", values
+    )
     flags.DEFINE_bool("dry_run", False, "show config, sizes and an estimate of time and memory", values)
     flags.DEFINE_bool("list", False, "show the configs that come with the package", values)
     define_jax_flags(argv)
