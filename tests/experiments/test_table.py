@@ -206,7 +206,7 @@ def test_rows_are_configs_of_whole_runs():
         ({"a": "distill.items"}, r"rows, 'a': 'distill\.items': write key=value; key=value"),
         ({"a": "evaluate.split=test"}, r"rows, 'a': config\.evaluate\.split = 'test': is the same for all rows"),
         ({"a": "table.seeds=1"}, r"rows, 'a': config\.table\.seeds = '1': is the same for all rows"),
-        ({"a b": "", "A  b": ""}, r"rows, 'A  b': its folder would be that of 'a b'"),
+        ({"a b": "", "A  b": ""}, r"rows, 'A  b': its folders would be those of 'a b'"),
         ({"…": ""}, "a name needs letters or digits"),
         ({"a": "distill.items=2; distill.items=4"}, "gives a key twice"),
         (None, r"config\.table\.rows is not set"),
