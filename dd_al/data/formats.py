@@ -81,11 +81,13 @@ def read_pool(path: Path, text_column: str = "text", label_column: str = "label"
     return checked(examples, origin, optional=True)
 
 
-def read_folder(path: Path, text_column: str = "text", label_column: str = "label", encoding: str = "utf-8"):
+def read_folder(
+    path: Path, text_column: str = "text", label_column: str = "label", encoding: str = "utf-8"
+) -> dict[str, Rows]:
     """Reads the splits of a folder by file name: train, validation (or dev, valid, val) and test.
 
     Returns:
-        dict[str, Rows] with the splits that are there.
+        The splits that are there.
 
     Raises:
         DataError: no split is there, one is there twice, or a file is bad.
