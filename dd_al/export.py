@@ -43,8 +43,8 @@ def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, ov
     there are attention labels ``attention`` (``float32[blocks][heads][length]``). Every further set, where there is one
     per known initialisation, is a configuration "set1", "set2", … of its own, because no two sets are meant to be
     mixed, with the initial parameters in ``initial_parameters.safetensors``. The configuration "vocabulary" holds words
-    with their vectors, ``schedule.json`` rates, optimizer and network, ``README.md`` the dataset card, with the scores of the
-    ``results.json`` beside the artefact if there is one. Paths and commands of this machine are not written.
+    with their vectors, ``schedule.json`` rates, optimizer and network, ``README.md`` the dataset card, with the scores
+    of the ``results.json`` beside the artefact if there is one. Paths and commands of this machine are not written.
 
     Args:
       path: a ``distilled.safetensors`` or its work directory.
