@@ -37,6 +37,7 @@ setup(
         "flax>=0.12.0; python_version < '3.12'",
         "flax>=0.12.9; python_version >= '3.12'",
         "optax>=0.2.5",
+        "chex>=0.1.91",
         "orbax-checkpoint>=0.11.33",
         "ml_collections>=1.0",
         "numpy>=2.1",

@@ -1,11 +1,13 @@
 """What the tests of whole runs share: caches of their own, a closed network, and a small data set."""
 
+import contextlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,31 @@ def own_caches(commands):
     for name, value in before.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="session")
+def compilations() -> Callable:
+    """`with compilations() as compiled:` counts the programs that JAX has compiled within, by their names.
+
+    One that comes from the compilation cache counts, too. For functions at hand: `chex.assert_max_traces`.
+    """
+    from jax import monitoring
+
+    @contextlib.contextmanager
+    def count() -> Iterator[Counter]:
+        compiled = Counter()
+
+        def listen(event: str, seconds: float, fun_name: str = "", **_: object) -> None:
+            if event == "/jax/core/compile/backend_compile_duration":
+                compiled[fun_name] += 1
+
+        monitoring.register_event_duration_secs_listener(listen)
+        try:
+            yield compiled
+        finally:
+            monitoring.unregister_event_duration_listener(listen)
+
+    return count
 
 
 @pytest.fixture(scope="session")

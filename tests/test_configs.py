@@ -38,7 +38,6 @@ VARIANTS = {
 }
 # What other variants and tests/experiments cover between them; these are left to -m slow.
 CONTAINED = {
-    ("sst_distill.py", ""),
     ("sst_distill.py", "classes=5"),
     ("sst_distill.py", "init=known"),
     ("imdb_distill.py", ""),

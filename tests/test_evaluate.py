@@ -32,7 +32,7 @@ def runs(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for init in ("random", "known"):
         small = [f"--config.{key}={value}" for key, value in {**SMALL, "distill.init": init}.items()]
-        args = ["--config=configs/smoke.py", f"--workdir={folder / init}", f"--config.data.dir={data}", *small]
+        args = ["--config=dd_al:smoke", f"--workdir={folder / init}", f"--config.data.dir={data}", *small]
         assert main.main(["main", *args]) == 0
     return {init: folder / init for init in ("random", "known")}
 

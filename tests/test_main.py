@@ -41,7 +41,7 @@ def run(settings, workdir):
         raise KeyboardInterrupt
     if settings.mode == "outside a loop":
         print("running", flush=True)
-        time.sleep(60)
+        time.sleep(600)
     if settings.mode == "loop":
         with signals.catch_stop() as stop:
             print("running", flush=True)
@@ -246,7 +246,7 @@ def test_a_signal_saves_and_exits_with_its_code(lab, mode, signum, code):
     process = started(lab, *GOOD, f"--config.mode={mode}")
     assert process.stdout.readline() == "running\n"
     process.send_signal(signum)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == code and "the same command goes on" in err and "Traceback" not in err
     assert Path("w/saved").exists() == (mode == "loop")
 
@@ -256,8 +256,8 @@ def test_a_second_process_is_refused(lab):
     try:
         assert first.stdout.readline() == "running\n"
         second = started(lab, *GOOD, "--config.mode=loop")
-        _, err = second.communicate(timeout=20)
+        _, err = second.communicate(timeout=300)
         assert second.returncode == 2 and f"another process (pid {first.pid}) is using" in err
     finally:
         first.terminate()
-        first.communicate(timeout=20)
+        first.communicate(timeout=300)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import xlogy
@@ -56,6 +57,7 @@ def summarise(probs: jax.Array) -> Statistics:
       probs: ``float[passes, pool, classes]``, distributions over the last axis.
     """
     probs = jnp.asarray(probs)
+    chex.assert_rank(probs, 3)
     # Pass after pass: XLA's CPU backend takes five times as long to sum over a leading axis of everything.
     first = empty(*probs.shape[1:], probs.dtype)
     return jax.lax.scan(lambda statistics, one: (add(statistics, one), None), first, probs)[0]

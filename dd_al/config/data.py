@@ -48,11 +48,6 @@ class VectorSettings:
     corpus: str = option("packaged", "count in the training text, or in the packaged reviews too", choices=CORPORA)
     dim: int = option(100, "columns of counted vectors", min=2)
     min_count: int = option(2, "occurrences that a word needs to be counted", min=1)
-    window: int = option(5, "neighbours on each side", min=1)
-    smoothing: float = option(0.75, "exponent on context frequencies", min=0.0, max=1.0)
-    shift: float = option(1.0, "log(shift) is taken off every PMI", min=1.0)
-    weight: float = option(0.5, "exponent on singular values", min=0.0, max=1.0)
-    document_share: float = option(0.5, "share of the columns from documents, not neighbours", min=0.0, max=1.0)
     min_overlap: int = option(12, "letters of a held-out sentence that exclude a row containing it", min=0)
     scale: float = option(0.5, "root mean square of a vector's entries", min=1e-6)
 

@@ -89,9 +89,6 @@ class DistillSettings:
         choices=HYPERGRADIENTS,
     )
     window: int | None = option(None, "inner steps that a truncated hypergradient goes through", min=1)
-    segment: int | None = option(
-        None, "inner steps between the states that checkpoint and reverse hold; √steps if unset", min=1
-    )
     log_every: int = option(25, "outer steps between lines of metrics.jsonl", min=1)
     evaluate_every: int = option(50, "outer steps between looks at validation (and checkpoints)", min=1)
 
@@ -126,8 +123,6 @@ class DistillSettings:
             raise ValueError(f"batches = {self.batches} needs method = 'unrolled', and init = 'random' or 'known'")
         if self.window and "truncated" not in self.hypergradient:
             raise ValueError(f"window = {self.window} is for a truncated hypergradient, not {self.hypergradient!r}")
-        if self.segment and self.hypergradient not in ("checkpoint", "reverse"):
-            raise ValueError(f"segment = {self.segment} is for 'checkpoint' and 'reverse', not {self.hypergradient!r}")
         if "truncated" in self.hypergradient and not 1 <= (self.window or 0) <= self.steps:
             raise ValueError(
                 f"hypergradient = {self.hypergradient!r} needs window, the inner steps it goes through, between 1 and "

@@ -52,13 +52,12 @@ def document_counts(text: Text, size: int) -> sp.csr_matrix:
     return sp.coo_matrix((ones, (text.words[known], text.documents[known])), shape=(size, count)).tocsr()
 
 
-def ppmi(counts: sp.csr_matrix, smoothing: float, shift: float) -> sp.csr_matrix:
+def ppmi(counts: sp.csr_matrix, smoothing: float = 0.75) -> sp.csr_matrix:
     """Positive pointwise mutual information (Levy, Goldberg & Dagan 2015, eqs. 3 and 5).
 
     Args:
       counts: ``float32[words, contexts]``.
       smoothing: exponent on the contexts' frequencies.
-      shift: log(shift) is taken off, as skip-gram's negative samples do.
 
     Returns:
       ``float32[words, contexts]``, sparse.
@@ -67,13 +66,13 @@ def ppmi(counts: sp.csr_matrix, smoothing: float, shift: float) -> sp.csr_matrix
     words = np.asarray(counts.sum(1)).ravel()
     contexts = np.asarray(counts.sum(0)).ravel() ** smoothing
     contexts /= max(contexts.sum(), 1e-12)
-    values = np.log(counts.data / (words[counts.row] * contexts[counts.col])) - np.log(shift)
+    values = np.log(counts.data / (words[counts.row] * contexts[counts.col]))
     keep = values > 0
     indices = (counts.row[keep], counts.col[keep])
     return sp.csr_matrix((values[keep].astype(np.float32), indices), shape=counts.shape)
 
 
-def factorise(matrix: sp.csr_matrix, dim: int, weight: float) -> np.ndarray:
+def factorise(matrix: sp.csr_matrix, dim: int, weight: float = 0.5) -> np.ndarray:
     """U Σ^weight of a truncated SVD (randomised, Halko et al. 2011, algorithm 4.4), deterministic.
 
     Returns:
@@ -99,11 +98,8 @@ def count_vectors(
     size: int,
     dim: int,
     *,
-    window: int,
-    smoothing: float,
-    shift: float,
-    weight: float,
-    document_share: float,
+    window: int = 5,
+    document_share: float = 0.5,
 ) -> np.ndarray:
     """Word vectors of unit length, ``float32[size, dim]``; words that were never counted get zero.
 
@@ -112,18 +108,15 @@ def count_vectors(
       size: number of words.
       dim: columns.
       window: see `neighbour_counts`.
-      smoothing: see `ppmi`.
-      shift: see `ppmi`.
-      weight: see `factorise`.
       document_share: share of the columns that come from documents rather than neighbours.
     """
     of_documents = round(dim * document_share)
     views = []
     if dim > of_documents:
         counts = neighbour_counts(text, size, window)
-        views.append(factorise(ppmi(counts, smoothing, shift), dim - of_documents, weight))
+        views.append(factorise(ppmi(counts), dim - of_documents))
     if of_documents:
-        views.append(factorise(ppmi(document_counts(text, size), smoothing, shift), of_documents, weight))
+        views.append(factorise(ppmi(document_counts(text, size)), of_documents))
     return unit(np.concatenate([unit(view) for view in views], axis=1))
 
 

@@ -26,7 +26,7 @@ IDS = {
     "cifar10": "uoft-cs/cifar10",
 }
 _LABEL_COLUMNS = {"trec6": "coarse_label"}  # where it is not called "label"
-_PROBE_SECONDS = 2.0
+PROBE_SECONDS = 2.0
 
 
 class HubError(DataError):
@@ -131,7 +131,7 @@ def _labels(split: Any, column: str) -> list:
 
 
 def unreachable(repository: str, kind: str = "datasets") -> str:
-    """Returns why the hub cannot be reached, or ""; takes `_PROBE_SECONDS` at most, unlike the hub's own client.
+    """Returns why the hub cannot be reached, or ""; takes `PROBE_SECONDS` at most, unlike the hub's own client.
 
     Args:
         repository: "owner/name"; one that the hub lacks counts as reached.
@@ -141,11 +141,11 @@ def unreachable(repository: str, kind: str = "datasets") -> str:
         if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
             return f"{variable} is set"
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    answer = [f"no answer from {endpoint} within {_PROBE_SECONDS:g} s"]
+    answer = [f"no answer from {endpoint} within {PROBE_SECONDS:g} s"]
 
     def probe() -> None:
         try:
-            with urllib.request.urlopen(f"{endpoint}/api/{kind}/{repository}", timeout=_PROBE_SECONDS):
+            with urllib.request.urlopen(f"{endpoint}/api/{kind}/{repository}", timeout=PROBE_SECONDS):
                 answer[0] = ""
         except urllib.error.HTTPError as error:
             # These two are the hub's own "no such repository"; others come from a blocking proxy, or a hub in trouble.
@@ -158,7 +158,7 @@ def unreachable(repository: str, kind: str = "datasets") -> str:
     # A thread, as no time-out covers the look-up of a name.
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
-    thread.join(_PROBE_SECONDS)
+    thread.join(PROBE_SECONDS)
     return answer[0]
 
 

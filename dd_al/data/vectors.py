@@ -22,7 +22,7 @@ from dd_al.data.text import PAD, UNKNOWN, Vocabulary, build_vocabulary
 from dd_al.data.vector_file import read_vectors
 
 _LOG = logging.getLogger(__name__)
-_VERSION = 1  # part of the cache's key: raise it with every change to how vectors are counted
+_VERSION = 2  # part of the cache's key: raise it with every change to how vectors are counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +96,7 @@ def _count(settings: VectorSettings, train: list[str], corpus: list[str], held_o
         raise DataError(f"no word occurs {settings.min_count} times in the text; lower config.vectors.min_count")
     ids = vocabulary.ids(texts)
     text = counts.Text(np.concatenate(ids), np.repeat(np.arange(len(ids), dtype=np.int32), [len(i) for i in ids]))
-    options = {k: getattr(settings, k) for k in ("window", "smoothing", "shift", "weight", "document_share")}
-    table = counts.count_vectors(text, len(vocabulary.words), settings.dim, **options)
+    table = counts.count_vectors(text, len(vocabulary.words), settings.dim)
     report = {
         "kind": "counted",
         "corpus": settings.corpus,

@@ -197,9 +197,7 @@ def _students(problem: Problem, hyper: DistillSettings, index: jax.Array) -> lis
         Student(
             learner,
             partial(initial, learner),
-            differentiable_training(
-                learner, hyper.hypergradient, window=hyper.window, segment=hyper.segment, parts=hyper.batches
-            ),
+            differentiable_training(learner, hyper.hypergradient, window=hyper.window, parts=hyper.batches),
             part,
             make_pool(learner, size=hyper.pool, nets=hyper.nets, last_age=hyper.pool_age)
             if hyper.init == "pool"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -45,6 +46,7 @@ def train_on_set(
     Returns:
       The states after step ``until``, stacked.
     """
+    chex.assert_rank(rates, 3 if own else 2)
 
     def train(state: LearnerState, key: jax.Array | None, batch: Batch, rates: jax.Array) -> LearnerState:
         def step(index: jax.Array, state: LearnerState) -> LearnerState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -49,6 +50,7 @@ def unroll(
     Raises:
       ValueError: for an unknown ``remat``.
     """
+    chex.assert_rank(rates, 2)
 
     def step(state: LearnerState, index_and_rates):
         index, step_rates = index_and_rates

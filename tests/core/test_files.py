@@ -91,7 +91,8 @@ def test_what_json_cannot_hold_is_named(tmp_path, value, message):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b'{"a": 1,\n}', "in line 2"), (b"", "in line 1"), (b'"\xff"', "byte 1 is not UTF-8")]
+    ("content", "message"),
+    [(b'{"a": 1,\n"b"}', "in line 2"), (b"", "in line 1"), (b'"\xff"', "byte 1 is not UTF-8")],
 )
 def test_a_broken_json_file_is_named(tmp_path, content, message):
     path = tmp_path / "a.json"

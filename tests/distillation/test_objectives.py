@@ -1,5 +1,6 @@
 """Every method behind one contract, closed forms of those without an unroll, and pools of partly trained learners."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,25 +86,20 @@ def leaves(tree):
 def test_every_method_keeps_the_contract(name, pool):
     student = pooled() if pool else Student(LEARNER, fresh)
     init, step = METHODS[name]([student], optax.adam(0.03))
-    traces = []
-
-    @jax.jit
-    def counted(key, state, real):
-        traces.append(None)
-        return step(key, state, real)
-
+    chex.clear_trace_counter()
+    step = jax.jit(chex.assert_max_traces(step, n=1))
     state = first = init(SYNTHETIC, jax.random.key(3))
     losses = []
     for index in range(40):
-        state, info = counted(jax.random.fold_in(jax.random.key(0), index), state, REAL)
+        state, info = step(jax.random.fold_in(jax.random.key(0), index), state, REAL)
         losses.append(float(info.loss))
-    assert len(traces) == 1 and int(state.step) == 40 and 0 <= info.accuracy <= 1
+    assert int(state.step) == 40 and 0 <= info.accuracy <= 1
     assert np.mean(losses[-10:]) < np.mean(losses[:10])
     assert jax.tree.structure(state) == jax.tree.structure(first)
     assert [x.shape for x in leaves(state)] == [x.shape for x in leaves(first)]
 
     broken = REAL._replace(inputs=(texts(np.full((12, 2, DIM), np.nan)),))
-    after, info = counted(jax.random.key(1), state, broken)
+    after, info = step(jax.random.key(1), state, broken)
     assert not info.finite
     for old, new in zip(leaves(state._replace(step=state.step + 1, pools=())), leaves(after._replace(pools=()))):
         np.testing.assert_array_equal(old, new)
@@ -129,7 +125,7 @@ def test_regression_on_more_items_than_features_is_the_same_and_finite():
     np.testing.assert_allclose(regression(MODEL, PARAMS, batch, batch, ridge=ridge), kernel @ weights, atol=1e-4)
     many = Batch((texts(np.repeat(np.asarray(REAL.inputs[0].embedded), 30, 0)),), jnp.repeat(REAL.targets, 30, 0))
     gradient = jax.grad(lambda p: jnp.sum(regression(MODEL, p, many, REAL) ** 2))(PARAMS)
-    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    chex.assert_tree_all_finite(gradient)
 
 
 def test_regression_on_the_real_batch_itself_gives_its_labels():
@@ -211,7 +207,7 @@ def test_a_learner_that_is_no_number_is_replaced():
     state = state._replace(states=state.states._replace(params=poisoned))
     rows = jnp.arange(2)
     after = pool.refresh(jax.random.key(2), state, rows, as_batch(SYNTHETIC), rates(SYNTHETIC))
-    assert all(np.isfinite(x).all() for x in leaves(after.states.params))
+    chex.assert_tree_all_finite(after.states.params)
     np.testing.assert_array_equal(after.ages, [1, 0])
 
 
@@ -226,7 +222,7 @@ def test_a_step_that_is_skipped_replaces_the_learner_that_spoilt_it():
     assert not info.finite and after.step == 1
     for old, new in zip(leaves(bad.synthetic), leaves(after.synthetic), strict=True):
         np.testing.assert_array_equal(old, new)
-    assert all(np.isfinite(x).all() for x in leaves(after.pools[0].states.params))
+    chex.assert_tree_all_finite(after.pools[0].states.params)
     _, info = step(jax.random.key(2), after, REAL)
     assert info.finite
 

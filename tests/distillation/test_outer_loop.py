@@ -1,6 +1,5 @@
 """The outer loop: compiled once, resumed exactly, for every kind of set."""
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,11 +58,10 @@ def test_labels_that_are_not_mixed_need_an_item_of_each_class(keys):
     assert number_of_items(DistillSettings(items=2), 50, 3) == 2
 
 
-def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_settings, caplog):
-    with jax.log_compiles(), caplog.at_level(logging.WARNING, logger="jax"):
+def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_settings, compilations):
+    with compilations() as compiled:
         result = distilled(task, tiny_settings())  # stretches to 2, 4, 6 and 7; a look at validation after 4 and 7
-    compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling jit(advance)")]
-    assert len(compiled) == 1, compiled
+    assert compiled["jit(advance)"] == 1
     assert result.best_step.shape == (1,) and result.best_step[0] in (4, 7)
     assert result.synthetic.inputs.shape == (1, 2, *task.shape)
     assert result.synthetic.log_rates.shape == (1, 3, 2)

@@ -1,7 +1,6 @@
 """What a distilled set is judged against."""
 
 import dataclasses
-import logging
 
 import jax
 import numpy as np
@@ -19,12 +18,12 @@ def task(make_tiny_task):
     return make_tiny_task(("bad", "fair", "good"), train=40)  # four buckets
 
 
-def test_the_fit_is_compiled_once_and_keeps_the_best_step(task, caplog):
+def test_the_fit_is_compiled_once_and_keeps_the_best_step(task, compilations):
     settings = FullSettings(epochs=2, min_steps=36, batch_size=8, rate=0.02)
-    with jax.log_compiles(), caplog.at_level(logging.WARNING, logger="jax"):
-        full = fit_full(task, settings, task.inits("evaluation", 2), stop=Stop())
-    compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling jit(advance)")]
-    assert len(compiled) == 1, compiled
+    states = task.inits("evaluation", 2)
+    with compilations() as compiled:
+        full = fit_full(task, settings, states, stop=Stop())
+    assert compiled["jit(advance)"] == 1
     assert full.steps[-1] == 40  # whole epochs of five steps, as many as the least number of steps takes
     assert full.accuracy.shape == (len(full.steps), 2)
     best = full.accuracy.max(0)

@@ -1,5 +1,6 @@
 """Length buckets and their minibatches: every example once an epoch, with its own target, in fixed shapes."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -101,17 +102,15 @@ def test_twenty_training_steps_trace_once():
     examples = make_examples(ids, np.eye(CLASSES)[ids[:, 0] % CLASSES], buckets=2)
     vectors = jnp.asarray(np.random.default_rng(1).normal(size=(64, 4)), jnp.float32).at[0].set(0)
     learner = make_learner(text_cnn(4, CLASSES, windows=(2,), filters=4), optimizers.get("momentum"))
-    traces = 0
+    chex.clear_trace_counter()
 
     @jax.jit
+    @chex.assert_max_traces(n=1)
     def train_step(state, step):
-        nonlocal traces
-        traces += 1
         batch = minibatch(examples, lambda raw: embed(vectors, raw), jax.random.key(0), step, 8)
         return learner.train_step(jax.random.key(1), state, batch, jnp.full(2, 0.01))
 
     state = jax.jit(learner.init)(jax.random.key(2))
     for step in range(20):  # four epochs of five steps
         state = train_step(state, jnp.int32(step))
-    assert traces == 1
-    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
+    chex.assert_tree_all_finite(state.params)

@@ -1,5 +1,6 @@
 """Fitting: learners side by side are the learners alone, stretches are the whole, and the best parameters are kept."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,11 +45,15 @@ STATES = jax.vmap(LEARNER.init)(jax.random.split(jax.random.key(0), 3))
 
 def fit(states, keys, stops, rate=0.3, learner=LEARNER):
     init, advance = fitting(learner, TRAIN, VALIDATION, embed, batch_size=16, schedule=cosine(rate, 24))
-    state, seen, advance = init(states), [], jax.jit(advance)
+    chex.clear_trace_counter()
+    state, seen, advance = (
+        init(states),
+        [],
+        jax.jit(chex.assert_max_traces(advance, n=1)),
+    )  # for stretches of any length
     for stop in stops:
         state, now = advance(keys, state, stop)
         seen.append(np.asarray(now))
-    assert advance._cache_size() == 1  # stretches of any length, one compilation
     return state, np.array(seen)
 
 
@@ -56,23 +61,21 @@ def test_learners_side_by_side_are_the_learners_alone():
     together, _ = fit(STATES, KEYS, [24])
     for i in range(3):
         alone, _ = fit(jax.tree.map(lambda x, i=i: x[i : i + 1], STATES), KEYS[i : i + 1], [24])
-        for a, b in zip(jax.tree.leaves(together.learner), jax.tree.leaves(alone.learner), strict=True):
-            np.testing.assert_allclose(a[i], b[0], rtol=1e-4, atol=1e-5)
+        one = jax.tree.map(lambda x, i=i: x[i : i + 1], together.learner)
+        chex.assert_trees_all_close(one, alone.learner, rtol=1e-4, atol=1e-5)
     assert len({np.asarray(w).tobytes() for w in together.learner.params["weight"]}) == 3
 
 
 def test_learners_one_by_one_are_the_learners_side_by_side():
     apart = make_learner(BAG._replace(apart=True), optimizers.get("adam"))
     together, one_by_one = (fit(STATES, KEYS, [8, 24], learner=learner) for learner in (LEARNER, apart))
-    for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(one_by_one), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(together, one_by_one, rtol=1e-4, atol=1e-5)
 
 
 def test_a_fit_in_stretches_is_the_fit_in_one():
     whole, _ = fit(STATES, KEYS, [24])
     parts, _ = fit(STATES, KEYS, [1, 7, 24])
-    for a, b in zip(jax.tree.leaves(whole.learner), jax.tree.leaves(parts.learner), strict=True):
-        np.testing.assert_array_equal(a, b)
+    chex.assert_trees_all_equal(whole.learner, parts.learner)
     assert int(parts.step) == 24
 
 

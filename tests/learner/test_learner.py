@@ -1,5 +1,6 @@
 """The one training step: closed forms on linear models, its rates, its dropout, and training under vmap."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -146,9 +147,8 @@ def test_vmapped_seeds_equal_one_by_one():
     keys = jax.random.split(jax.random.key(3), 3)
     stacked = jax.jit(jax.vmap(lambda key: train(LEARNER.init(key))))(keys)
     for index, key in enumerate(keys):
-        alone = TRAIN(INIT(key))
-        for a, b in zip(jax.tree.leaves(stacked), jax.tree.leaves(alone), strict=True):
-            np.testing.assert_allclose(a[index], b, rtol=1e-4, atol=1e-5)
+        one = jax.tree.map(lambda x, index=index: x[index], stacked)
+        chex.assert_trees_all_close(one, TRAIN(INIT(key)), rtol=1e-4, atol=1e-5)
 
 
 def test_training_learns_what_it_is_shown():

@@ -1,5 +1,6 @@
 """Rematerialisation changes memory and nothing else; the unroll is the training step, repeated."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,8 +79,7 @@ def test_an_unroll_is_the_training_step_repeated(remat):
     for row in rates:
         expected = step(expected, row)
     result = jax.jit(lambda: unroll(LEARNER, STATE, batch, rates, remat=remat))()
-    for a, b in zip(jax.tree.leaves(result), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    chex.assert_trees_all_close(result, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_an_unknown_remat_is_refused():

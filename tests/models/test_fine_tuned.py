@@ -1,5 +1,6 @@
 """An encoder that is trained: the published one at first, then every part of it moves, with dropout inside."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,7 +76,7 @@ def test_a_text_without_words_has_finite_derivatives(parts):
     *_, model, table = parts
     inputs = TextInputs(jnp.zeros((1, 4, 8)), jnp.zeros((1, 4), bool))
     gradient = jax.grad(lambda p: jnp.sum(model.apply(p, inputs)))(model.init(KEY))
-    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    chex.assert_tree_all_finite(gradient)
 
 
 def test_weights_as_older_files_with_a_head_name_them(bert):

@@ -10,6 +10,7 @@ import json
 from math import erf
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -116,7 +117,7 @@ def test_a_sentence_without_words_is_zero_with_finite_derivatives(tiny):
     assert not encoder.sentence_features(params, ids, mask)[0].any()
     params = jax.tree.map(jnp.asarray, params)
     gradient = jax.jit(jax.grad(lambda p: jnp.sum(encoder.sentence_features(p, ids, mask)[:, 0])))(params)
-    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    chex.assert_tree_all_finite(gradient)
     assert jnp.abs(gradient["layers"]["qkv"]["kernel"]).max() > 0
 
 

@@ -1,5 +1,6 @@
 """What holds for every network over word vectors; recurrent cells and attention against NumPy."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,7 +78,7 @@ def test_a_text_without_words_is_finite_to_second_order(name):
         gradient = jax.grad(lambda p: jnp.sum(model.apply(p, inputs) ** 2))(params)
         return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradient))
 
-    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.jit(jax.grad(squared_gradient))(params)))
+    chex.assert_tree_all_finite(jax.jit(jax.grad(squared_gradient))(params))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,5 +1,6 @@
 """TextCNN against a convolution written out in NumPy, and what padding, buckets and keys may change: nothing."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,7 +99,7 @@ def test_an_empty_text_has_the_features_zero_and_finite_gradients():
     params, inputs = random_params(), texts([0, 3], 6)
     np.testing.assert_array_equal(FEATURES(params, inputs)[0], 0.0)
     loss, gradients = jax.value_and_grad(lambda p: jnp.sum(MODEL.apply(p, inputs) ** 2))(params)
-    assert jnp.isfinite(loss) and all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
+    chex.assert_tree_all_finite((loss, gradients))
 
 
 def test_layers_are_the_windows_and_a_zero_output():

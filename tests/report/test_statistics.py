@@ -166,11 +166,11 @@ def test_wrong_arguments_are_refused():
             retention_interval(*arguments, **options)
 
 
-def test_a_whole_test_split_takes_under_a_second():
+def test_a_whole_test_split_takes_under_a_second_of_a_processor():
     correct = np.random.default_rng(0).random((10, 1821)) < 0.8
-    start = time.perf_counter()
+    start = time.process_time()  # what else runs on this machine does not count
     retention_interval(correct, correct)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_ranked_apart_is_the_share_of_pairs_with_ties_as_halves():
