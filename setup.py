@@ -29,7 +29,16 @@ setup(
     python_requires=">=3.11",
     # Python that starts beside the clone would else take its folder for the package, and find nothing in it.
     options={"editable_wheel": {"mode": "compat"}},
+    entry_points={
+        "console_scripts": [
+            "dd-al = dd_al.main:main.start",
+            "dd-al-evaluate = dd_al.evaluate:main.start",
+            "dd-al-export = dd_al.export:main.start",
+            "dd-al-report = dd_al.report.__main__:main.start",
+        ]
+    },
     install_requires=[
+        "absl-py>=2.1",
         # jaxlib before 0.10.2 fills the terminal when it reads its own compilation cache on CPU.
         "jax>=0.10.2",
         "jaxlib>=0.10.2",

@@ -2,7 +2,7 @@
 
 python -m dd_al.main --config=configs/jacobs.py --workdir=runs/jacobs
 python -m dd_al.main --config=configs/jacobs.py --config.encoder.name=google-bert/bert-base-uncased --workdir=runs/bert
-python -m dd_al.main --config=configs/jacobs.py:quick=true --workdir=runs/jacobs_quick
+python -m dd_al.main --config=configs/jacobs.py:quick --workdir=runs/jacobs_quick
 
 The encoder is all-MiniLM-L6-v2; arXiv 2109.04847 has BERT-base, which the second command loads from the hub (try
 `--config.active.rate=2e-5` with it). The whole protocol is for an accelerator: 94 rounds of three seeds and seven

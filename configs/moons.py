@@ -1,20 +1,20 @@
 """Two moons (Medvedev & D'yakonov 2020, arXiv 2010.09839): synthetic points for a network of one, two or four layers.
 
 python -m dd_al.main --config=configs/moons.py:layers=2 --workdir=runs/moons2
-python -m dd_al.main --config=configs/moons.py:layers=2,tuned=true --workdir=runs/moons2-tuned
+python -m dd_al.main --config=configs/moons.py:layers=2,tuned --workdir=runs/moons2-tuned
 python -m dd_al.main --config=configs/moons.py:study=all --workdir=runs/moons-study
-python -m dd_al.main --config=configs/moons.py:study=all,tuned=true --workdir=runs/moons-study-tuned
+python -m dd_al.main --config=configs/moons.py:study=all,tuned --workdir=runs/moons-study-tuned
 
 320 points in 40 batches of 4 of each class, which 5 epochs of inner steps meet in turn, from normal noise, with hard
 labels; 800 outer steps are as many as 50 epochs of 1,005 points in batches of 64. A rate is learned for each step.
-Reported are 0.871, 0.941 and 0.906 on test. Half a minute to two minutes. `tuned=true` takes what works best instead.
+Reported are 0.871, 0.941 and 0.906 on test. Half a minute to two minutes. `tuned` takes what works best instead.
 
 `study=curves` goes along inner epochs, inner steps and nets (figure 7), `study=matrix` distils for each network and for
 all at once, ten times, and tries the sets on all of them by longer schedules, with pictures of the points and of what
 networks decide (figures 8 to 10), and `study=all` does both.
 
 Data: scikit-learn's generator; a tenth of the 1,005 training points is for validation, which chooses the length of
-longer schedules, and with `tuned=true` the outer step.
+longer schedules, and with `tuned` the outer step.
 """
 
 from dd_al.config import Settings, parse_variant, to_config

@@ -6,8 +6,8 @@ Expect, on SST-2's test split: all data 83.6 %; 8 distilled sentences 82 %, made
 bought ones 69 to 71 %, 1,038 of them 80 to 82 %. Half an hour on two cores, 4 GB of memory; slices may run
 elsewhere.
 
-:classes=5 is SST-5; :quick=true a small one (two minutes); :stability=true asks for wrong labels, outliers,
-other seed sets and other networks; :verdict=true has the ten seeds that a verdict takes, fewer methods, and distils
+:classes=5 is SST-5; :quick a small one (two minutes); :stability asks for wrong labels, outliers,
+other seed sets and other networks; :verdict has the ten seeds that a verdict takes, fewer methods, and distils
 for as long as sst_distill.py (40 minutes as two slices, a core each).
 """
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from absl import flags
 
-from dd_al.command import Parser, exit_code, start_jax, start_logging
+from dd_al.cli.command import Command, start_logging
+from dd_al.cli.devices import define_jax_flags, start_jax
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import ConfigError
 from dd_al.data.sources import read_examples
@@ -17,7 +17,12 @@ from dd_al.io import artefact as artefacts
 from dd_al.report.statistics import accuracy, macro_f1, summary
 
 _SPLITS = ("train", "validation", "test", "all")
-_EXAMPLES = """
+_USAGE = """
+usage: python -m dd_al.evaluate ARTEFACT DATA [--inits=N] [--split=SPLIT] ...
+
+Tests ARTEFACT, a distilled.safetensors or its work directory, on DATA of the same task: a file, all of which is read,
+or a folder of splits.
+
 examples:
   python -m dd_al.evaluate runs/sst2 reviews.csv --text_column=sentence --label_column=stars
   python -m dd_al.evaluate distilled.safetensors my_folder --split=validation --inits=20
@@ -27,56 +32,53 @@ Trains fresh networks on the distilled set and tests them. The last line of the 
 """
 
 
-def main(argv: Sequence[str]) -> int:
-    """Trains on an artefact, tests on data, prints the scores.
+def _define_flags(values: flags.FlagValues, argv: list[str]) -> None:
+    known = DataSettings()
+    count = "networks to train (10); known initialisations are all used"
+    flags.DEFINE_integer("inits", None, count, lower_bound=1, flag_values=values)
+    flags.DEFINE_integer("seed", None, "of their initialisations (0)", lower_bound=0, flag_values=values)
+    flags.DEFINE_enum("split", None, _SPLITS, "of a folder; test where there is one, else all of it", values)
+    flags.DEFINE_string("text_column", None, f"column that holds the texts ({known.text_column})", values)
+    flags.DEFINE_string("label_column", None, f"column that holds the labels ({known.label_column})", values)
+    flags.DEFINE_string("encoding", None, f"encoding of text files ({known.encoding})", values)
+    flags.DEFINE_string("encoder_dir", None, "folder of the sentence encoder, for a set of sentence vectors", values)
+    define_jax_flags(argv)
 
-    Args:
-        argv: the command line; its first item is the program's name.
 
-    Returns:
-        The exit code; see `dd_al.command.exit_code`.
-    """
-    return exit_code(_run, argv[1:])
-
-
-def _run(args: Sequence[str]) -> None:
-    parser = _parser()
-    flags = parser.parse_args(list(args))
-    if flags.help:
-        parser.print_help()
-        return
-    if flags.artefact is None or flags.data is None:
+def _run(values: flags.FlagValues, arguments: list[str]) -> None:
+    if len(arguments) != 2:
         raise ConfigError("two arguments are needed, ARTEFACT and DATA; see --help")
-    start_logging()
-    artefact = artefacts.load(flags.artefact)
+    path, data = arguments
+    start_logging(values)
+    artefact = artefacts.load(path)
     artefacts.require_texts(artefact, "only sets of texts are tested here")
     spec, known = artefact.spec, artefact.spec["init"] == "known"
-    if known and (flags.inits or flags.seed):
+    if known and (values.inits or values.seed):
         raise ConfigError("this set was distilled for known initialisations, which it holds: leave out --inits, --seed")
-    options = {name: getattr(flags, name) for name in ("text_column", "label_column", "encoding")}
-    if flags.split and Path(flags.data).expanduser().is_file():
-        raise ConfigError(f"--split chooses from a folder; {flags.data} is a file, and all of it is read")
+    options = {name: getattr(values, name) for name in ("text_column", "label_column", "encoding")}
+    if values.split and Path(data).expanduser().is_file():
+        raise ConfigError(f"--split chooses from a folder; {data} is a file, and all of it is read")
     settings = DataSettings(name=spec["task"], **{k: v for k, v in options.items() if v is not None})
-    examples = read_examples(flags.data, spec["label_map"], flags.split, settings)
+    examples = read_examples(data, spec["label_map"], values.split, settings)
 
     # Everything that can be wrong with the command is looked at before JAX is imported, which takes seconds.
     start_jax()
     from dd_al.evaluation.from_artefact import retrain
 
-    learners = retrain(artefact, seed=flags.seed or 0, count=flags.inits, encoder_dir=flags.encoder_dir)
+    learners = retrain(artefact, seed=values.seed or 0, count=values.inits, encoder_dir=values.encoder_dir)
     predicted = learners.logits(examples.texts).argmax(-1)
     scores = {
-        "artefact": str(flags.artefact),
-        "data": str(flags.data),
+        "artefact": path,
+        "data": data,
         "task": spec["task"],
         "init": spec["init"],
-        "seed": None if known else flags.seed or 0,
+        "seed": None if known else values.seed or 0,
         "n": len(examples),
         "majority_rate": float(np.bincount(examples.labels).max() / len(examples)),
         "accuracy": summary(accuracy(predicted, examples.labels)),
         "macro_f1": summary(macro_f1(predicted, examples.labels, spec["classes"])),
     }
-    print(f"{flags.data}: {scores['n']} texts of {spec['task']}; majority class {scores['majority_rate']:.4f}")
+    print(f"{data}: {scores['n']} texts of {spec['task']}; majority class {scores['majority_rate']:.4f}")
     for name in ("accuracy", "macro_f1"):
         score = scores[name]
         std = f" ± {score['std']:.4f}" if score["n"] > 1 else ""
@@ -84,43 +86,7 @@ def _run(args: Sequence[str]) -> None:
     print(json.dumps(scores, ensure_ascii=False))
 
 
-def _parser() -> Parser:
-    parser = Parser(
-        prog="python -m dd_al.evaluate",
-        description="Tests a distilled artefact on data of the same task.",
-        epilog=_EXAMPLES,
-    )
-    known = DataSettings()
-    parser.add_argument(
-        "artefact", nargs="?", metavar="ARTEFACT", help="a distilled.safetensors, or its work directory"
-    )
-    parser.add_argument("data", nargs="?", metavar="DATA", help="a file, all of which is read, or a folder of splits")
-    parser.add_argument("--inits", type=_positive, help="networks to train (10); known initialisations are all used")
-    parser.add_argument("--seed", type=_natural, help="of their initialisations (0)")
-    parser.add_argument("--split", choices=_SPLITS, help="of a folder; test where there is one, else all of it")
-    parser.add_argument("--text_column", help=f"column that holds the texts ({known.text_column})")
-    parser.add_argument("--label_column", help=f"column that holds the labels ({known.label_column})")
-    parser.add_argument("--encoding", help=f"encoding of text files ({known.encoding})")
-    parser.add_argument("--encoder_dir", help="folder of the sentence encoder, for a set of sentence vectors")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of the user's mistakes, too")
-    parser.add_argument("--help", "-h", action="store_true", help="show this")
-    return parser
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError
-    return int(text)
-
-
-def _natural(text: str) -> int:
-    if int(text) < 0:
-        raise ValueError
-    return int(text)
-
-
-_positive.__name__, _natural.__name__ = "positive integer", "natural number"  # argparse's messages name the type
-
+main = Command(_USAGE, _define_flags, _run)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    main.start()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dd_al.command import Parser, exit_code
+from absl import flags
+
+from dd_al.cli.command import Command
+from dd_al.cli.devices import define_jax_flags
 from dd_al.core.errors import ConfigError, DataError, UserError
 from dd_al.core.files import atomic_write, jsonable, read_json, sha256_of
 from dd_al.core.version import VERSION
@@ -22,7 +24,11 @@ from dd_al.takeaway import TrainingSet, training_set
 _FORMAT = 1  # of schedule.json
 _PARAMETERS = "initial_parameters.safetensors"
 _FILE = "train-00000-of-00001.parquet"
-_EXAMPLES = """
+_USAGE = """
+usage: python -m dd_al.export ARTEFACT FOLDER [--overwrite]
+
+Exports ARTEFACT, a distilled.safetensors or its work directory, to FOLDER as a data set for Hugging Face datasets.
+
 examples:
   python -m dd_al.export runs/sst2 sst2-distilled
   python -c 'import datasets; print(datasets.load_dataset("sst2-distilled"))'
@@ -85,44 +91,16 @@ def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, ov
     return folder
 
 
-def main(argv: Sequence[str]) -> int:
-    """Exports an artefact.
-
-    Args:
-        argv: the command line; its first item is the program's name.
-
-    Returns:
-        The exit code; see `dd_al.command.exit_code`.
-    """
-    return exit_code(_run, argv[1:])
+def _define_flags(values: flags.FlagValues, argv: list[str]) -> None:
+    flags.DEFINE_bool("overwrite", False, "write into a folder that is not empty", values)
+    define_jax_flags(argv)
 
 
-def _run(args: Sequence[str]) -> None:
-    parser = _parser()
-    flags = parser.parse_args(list(args))
-    if flags.help:
-        parser.print_help()
-        return
-    if flags.artefact is None or flags.folder is None:
+def _run(values: flags.FlagValues, arguments: list[str]) -> None:
+    if len(arguments) != 2:
         raise ConfigError("two arguments are needed, ARTEFACT and FOLDER; see --help")
-    folder = export_huggingface(flags.artefact, flags.folder, overwrite=flags.overwrite)
+    folder = export_huggingface(*arguments, overwrite=values.overwrite)
     print(f"written: {folder}; load it with datasets.load_dataset({str(folder)!r})")
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        prog="python -m dd_al.export",
-        description="Exports a distilled artefact as a data set for Hugging Face datasets.",
-        epilog=_EXAMPLES,
-    )
-    parser.add_argument(
-        "artefact", nargs="?", metavar="ARTEFACT", help="a distilled.safetensors, or its work directory"
-    )
-    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="where to write; made if it is not there")
-    parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of the user's mistakes, too")
-    parser.add_argument("--help", "-h", action="store_true", help="show this")
-    return parser
 
 
 def _check_folder(folder: Path, overwrite: bool) -> None:
@@ -160,7 +138,7 @@ def _contents(sets: Sequence[TrainingSet], artefact: Artefact, file: Path) -> di
             labels=names,
             shape=first.inputs.shape,
             targets=first.targets.tolist(),
-            words=words[0],
+            nearest=words[0],
             schedule=schedule,
             vocabulary=len(first.words),
             provenance=_provenance(artefact, file, results),
@@ -258,5 +236,7 @@ def _provenance(artefact: Artefact, file: Path, results: Mapping | None) -> dict
     return {name: value for name, value in made.items() if value is not None}
 
 
+main = Command(_USAGE, _define_flags, _run)
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    main.start()

@@ -302,7 +302,7 @@ def test_a_study_tries_every_networks_sets_on_all_of_them(study):
 def test_a_study_goes_on_from_the_sets_that_it_has(study, commands):
     before = json.loads((study / "results.json").read_text())
     (study / "results.json").unlink()
-    (study / "checkpoints" / "sets-all-at-once.safetensors").unlink()
+    (study / "runs" / "all-at-once" / "checkpoints" / "sets.safetensors").unlink()
     _, log = commands.run(MAIN, *STUDY, f"--workdir={study}")
     assert log.count("from an earlier start of this run") == 8  # 2 on all data, 2 rows and 4 points
     after = json.loads((study / "results.json").read_text())

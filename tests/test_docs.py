@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dd_al
-from dd_al import config_files
+from dd_al.cli import config_files
 from dd_al.config.schema import keys_help, override, to_config
 from dd_al.config.settings import Settings
 from dd_al.core.version import VERSION

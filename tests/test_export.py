@@ -244,7 +244,7 @@ def test_damaged_artefacts(tmp_path, toy_artefact, capsys):
         (["{run}", "{run}/distilled.safetensors"], "is a file; give the name of a folder"),
         (["{run}/none", "{run}/out"], "cannot read .*none"),
         (["{run}", "{run}/distilled.safetensors/x"], "cannot write .*: Not a directory"),
-        (["{run}", "{run}/out", "--force"], "unrecognized arguments: --force"),
+        (["{run}", "{run}/out", "--force"], "unknown flag --force"),
     ],
 )
 def test_mistakes(tmp_path, toy_artefact, capsys, args, message):

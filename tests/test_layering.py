@@ -15,6 +15,7 @@ FLOORS = {
     "parallel": 2,
     "geometry": 2,
     "learner": 3,
+    "cli": 3,
     "task": 4,
     "distillation": 5,
     "active": 5,
@@ -22,7 +23,7 @@ FLOORS = {
     "evaluation": 6,
     "report": 7,
     "experiments": 8,
-    "top": 9,  # the modules that lie in no room: __init__, api, evaluate, main
+    "top": 9,  # the modules that lie in no room: __init__, api, evaluate, export, main
 }
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax", "chex"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

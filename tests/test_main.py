@@ -13,7 +13,7 @@ from dd_al import main as main_module
 from dd_al.core.files import read_json
 
 FAKE = """
-import dataclasses, json, time
+import dataclasses, json, logging, time
 from dd_al.core.errors import DataError
 from dd_al.core.files import write_json
 from dd_al.io import signals
@@ -37,6 +37,13 @@ def run(settings, workdir):
     (workdir.path / "runs").open("a").write("x")
     if settings.mode == "bug":
         raise RuntimeError("a bug of ours")
+    if settings.mode == "logging":
+        for name, text in (("dd_al.fake", "ours"), ("other", "theirs")):
+            for level in (logging.DEBUG, logging.INFO, logging.WARNING):
+                logging.getLogger(name).log(level, text)
+    if settings.mode == "jax":
+        import jax
+        print("nans:", jax.config.jax_debug_nans)
     if settings.mode == "keyboard":
         raise KeyboardInterrupt
     if settings.mode == "outside a loop":
@@ -68,9 +75,10 @@ import sys
 import fake_experiment
 from dd_al import main as m
 m.Settings, m.EXPERIMENTS = fake_experiment.Settings, {"fake": "fake_experiment"}
-code = m.main(sys.argv)
-print("jax imported:", "jax" in sys.modules)
-sys.exit(code)
+try:
+    m.main.start()
+finally:
+    print("jax imported:", "jax" in sys.modules)
 """
 
 
@@ -140,10 +148,13 @@ def test_variants_and_flags_combine(lab):
     [
         ([], "--config=FILE is missing"),
         (["--config=fake_config.py"], "--workdir=DIR is missing"),
-        (["--config"], "--config: expected one argument"),
-        ([*GOOD, "--overwrit"], r"unknown flag --overwrit \(did you mean '--overwrite'\?\)"),
+        (["--config.seed=1"], "--config=FILE is missing"),
+        (["--config"], "Missing value for flag --config"),
+        ([*GOOD, "--dry_rum"], r"unknown flag --dry_rum \(did you mean 'dry_run'\?\)"),
         ([*GOOD, "extra"], "unknown argument extra"),
-        ([*GOOD, "--overwrite=1"], "overwrite"),
+        ([*GOOD, "--overwrite=much"], "flag --overwrite=much: .*Non-boolean argument"),
+        (["--config.seed=1", *GOOD], "Found --config.seed=1 in argv before a value for --config was specified"),
+        ([*GOOD, "--flagfile=nowhere"], "Unable to open flagfile: .*nowhere"),
         (
             ["--config=fake_confg.py", "--workdir=w"],
             r"no config file fake_confg.py \(did you mean 'fake_config.py'\?\)",
@@ -153,7 +164,7 @@ def test_variants_and_flags_combine(lab):
         (["--config=fake_config.py:1", "--workdir=w"], "fake_config.py: variant '1': write key=value"),
         ([*GOOD, "--config.data.itemz=1"], r"config.data.itemz = '1': no such key \(did you mean 'items'\?\)"),
         ([*GOOD, "--config.data.items=0"], "config.data.items = 0: must be an integer of at least 1, or None"),
-        ([*GOOD, "--config.seed"], "--config.seed has no value"),
+        ([*GOOD, "--config.seed"], "Missing value for flag --config.seed"),
         ([*GOOD, "--config.seed=x"], "config.seed = 'x': must be an integer"),
         (
             [*GOOD, "--config.experiment=fak"],
@@ -206,6 +217,19 @@ def test_debug_shows_the_traceback(lab, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag", ["--overwrit", "--overwritten", "--nooverwrit"])
+def test_nobody_is_led_to_the_flag_that_deletes(lab, capsys, flag):
+    assert command(*GOOD, flag) == 2
+    assert capsys.readouterr().err == f"error: unknown flag {flag}; see --help\n"
+
+
+def test_flags_from_a_file(lab):
+    (lab / "flags").write_text("--config=fake_config.py\n# three flags\n--config.seed=3\n--config.data.name=a b\n")
+    assert command("--flagfile=flags", "--workdir=w", "--config.seed", "4") == 0
+    settings = read_json("w/config.json")
+    assert settings["seed"] == 4 and settings["data"] == {"name": "a b", "items": None}
+
+
 def test_our_own_mistakes_exit_1_with_a_traceback(lab, capsys):
     assert command(*GOOD, "--config.mode=bug") == 1
     assert "RuntimeError: a bug of ours" in capsys.readouterr().err
@@ -214,6 +238,13 @@ def test_our_own_mistakes_exit_1_with_a_traceback(lab, capsys):
 def test_the_keyboard_exits_130(lab, capsys):
     assert command(*GOOD, "--config.mode=keyboard") == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_helpfull_shows_the_flags_of_absl_and_jax(lab, capsys):
+    assert command("--helpfull") == 0
+    out = capsys.readouterr().out
+    for flag in ("--workdir", "--config", "--verbosity", "--flagfile", "--[no]jax_debug_nans"):
+        assert f"{flag}:" in out
 
 
 def test_help_shows_usage_and_the_keys_of_a_config(lab, capsys):
@@ -236,6 +267,38 @@ def test_mistakes_are_answered_before_jax_is_imported(lab):
     out, err = process.communicate()
     assert process.returncode == 2 and out == "jax imported: False\n"
     assert err.startswith("error: config.data.itemz") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "shown"),
+    [
+        (["--help"], 0, "usage: python -m dd_al.main"),
+        (["--helpxml"], 0, "<name>verbosity</name>"),
+        ([*GOOD, "--config.mode=jax", "--jax_debug_nans"], 0, "nans: True"),
+        ([*GOOD, "--config.mode=jax"], 0, "nans: False"),
+        ([*GOOD, "--jax_debug_nan"], 2, r"unknown flag --jax_debug_nan (did you mean 'jax_debug_nans'?)"),
+        ([*GOOD, "--config.mode=bug"], 1, "RuntimeError: a bug of ours"),
+        ([*GOOD, "--config.mode=keyboard"], 130, "interrupted"),
+    ],
+)
+def test_a_process_of_its_own(lab, args, code, shown):
+    process = started(lab, *args)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code and shown in out + err
+    assert ("Traceback" in err) == (code == 1)
+
+
+@pytest.mark.parametrize(
+    ("flags", "levels"), [([], "IW"), (["-v", "1"], "DIW"), (["--verbosity=-1"], "W"), (["--verbosity=error"], None)]
+)
+def test_verbosity(lab, flags, levels):
+    """Of the package all from that level on; of other packages only warnings, unless more than information is asked."""
+    process = started(lab, *GOOD, "--config.mode=logging", *flags)
+    err = process.communicate(timeout=300)[1]
+    assert process.returncode == (0 if levels else 2)
+    shown = re.findall(r"^\d\d:\d\d:\d\d ([A-Z]) (ours|theirs)$", err, re.MULTILINE)
+    assert "".join(level for level, who in shown if who == "ours") == (levels or "")
+    assert "".join(level for level, who in shown if who == "theirs") == {"DIW": "DIW", None: ""}.get(levels, "W")
 
 
 @pytest.mark.parametrize(

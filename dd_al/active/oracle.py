@@ -6,7 +6,7 @@ import numpy as np
 
 
 def noisy_labels(rng: np.random.Generator, labels: np.ndarray, classes: int, share: float) -> np.ndarray:
-    """What the oracle answers for each text: its class, or for a share of them any other one, ``int32[n]``.
+    """What the oracle answers for each text: its class, or for a share of them any other one, in a new ``int32[n]``.
 
     Args:
       rng: draws which answers are wrong, and which class each of those names.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 from dd_al.config.pairs import along, changed, pairs, split
 from dd_al.config.schema import Field, to_config
@@ -15,6 +15,7 @@ from dd_al.config.settings import Settings
 from dd_al.config.sweeps import TABLE_METHODS, StudySettings, TableSettings
 from dd_al.core.errors import ConfigError, nearest
 
+T = TypeVar("T")
 TOGETHER = "all at once"  # a study's row of sets for all of its networks
 
 
@@ -174,11 +175,23 @@ def _check_study(settings: Settings) -> None:
         raise ConfigError("config.study: neither a matrix nor curves are asked for")
 
 
+def sliced(every: Sequence[T], text: str) -> Sequence[T]:
+    """Returns a slice of the trials of a sweep: `"3/40"` is the third of forty, which has every fortieth trial.
+
+    Raises:
+        ConfigError: it is no such text.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise ConfigError(f"--points={text}: write --points=3/40, for the third of forty slices")
+    return every[int(found[1]) - 1 :: int(found[2])]
+
+
 def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[str, Any]:
     """Returns the values of a config's variant, the part after the colon in `configs/NAME.py:key=value,key=value`.
 
     Args:
-        arg: `"key=value,key=value"`; None or "" for none.
+        arg: `"key=value,key=value"`; None or "" for none. `"quick"` means `"quick=true"`.
         allowed: for each known key a tuple of choices or a type (bool, int, float or str).
 
     Returns:
@@ -190,6 +203,8 @@ def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[
     values: dict[str, Any] = {}
     for key, equals, text in split(arg, ",") if arg else []:
         part = f"{key}{equals}{text}"
+        if not equals and allowed.get(key) is bool:
+            equals, text = "=", "true"
         known = ", ".join(f"{name}={Field.of(kind).describe()}" for name, kind in allowed.items()) or "none"
         if not equals:
             raise ConfigError(f"variant {part!r}: write key=value{nearest(key, allowed)}; known keys: {known}")

@@ -8,9 +8,9 @@ A settings class is a frozen dataclass whose fields are `bool`, `int`, `float`, 
     class DistillSettings:
         items: int | None = option(None, "synthetic examples in all", min=1)
 
-`to_config` turns it into the ConfigDict that a config file edits, `override` applies a flag's text, and `from_config`
-checks everything and returns the dataclass. The ConfigDict itself checks nothing (it is neither locked nor type-safe),
-so that every mistake meets the same checks and the same wording, here.
+`to_config` turns it into the ConfigDict that a config file edits, flags put `Text` into it, and `from_config` checks
+everything and returns the dataclass. The ConfigDict itself checks nothing (it is not type-safe, nor locked before its
+file is done), so that every mistake meets the same checks and the same wording, here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any, TypeVar
 
 from ml_collections import ConfigDict
@@ -28,6 +29,13 @@ from dd_al.core.errors import ConfigError, nearest
 
 T = TypeVar("T")
 _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """The text of a flag, as a value of a ConfigDict: `Field.checked` reads it by the type of its key."""
+
+    text: str
 
 
 def option(default: Any, help: str, **limits: Any) -> Any:
@@ -119,11 +127,12 @@ class Field:
         return value
 
     def checked(self, value: Any, key: str) -> Any:
-        """Returns `value` in this field's type.
+        """Returns `value`, or what a `Text` spells, in this field's type.
 
         Raises:
             ConfigError: it is not allowed; names the key, the value, what is allowed and the nearest of the choices.
         """
+        value = self.read(value.text) if isinstance(value, Text) else value
         try:
             return self.check(value)
         except ValueError:
@@ -178,15 +187,18 @@ def from_config(cls: type[T], config: ConfigDict | Mapping[str, Any]) -> T:
     return _build(cls, config, "config", cls)
 
 
-def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
-    """Sets one key of `config` from the text of a flag: `--config.distill.items=8` is `("distill.items", "8")`.
+def find(cls: type, key: str, text: str) -> Field:
+    """Returns the field of a key of a settings class, such as `"distill.items"`.
 
-    Integers may be spelt `1e3`, tuples `3,4,5`, dicts `bad:0,good:1` (or as in Python), and None `none`.
+    Args:
+        cls: the settings class.
+        key: the names of its section and its own.
+        text: the value that it is to have, for messages.
 
     Raises:
-        ConfigError: there is no such key, or the text is not a value that it allows.
+        ConfigError: there is no such key; names the nearest.
     """
-    section, owner, path = config, cls, key.split(".")
+    owner, path = cls, key.split(".")
     for depth, name in enumerate(path, start=1):
         fields, here = _fields(owner), ".".join(["config", *path[:depth]])
         if name not in fields:
@@ -197,10 +209,21 @@ def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
             raise ConfigError(f"{here} = {text!r}: is a section; its keys are {', '.join(_fields(field.kind))}")
         if not nested and not last:
             raise ConfigError(f"config.{key} = {text!r}: {here} has no keys; it is {field.describe()}")
-        if last:
-            section[name] = field.checked(field.read(text), here)
-        else:
-            section, owner = section[name], field.kind
+        owner = field.kind
+    return field
+
+
+def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
+    """Sets one key of `config` from a text: `--config.distill.items=8` is `("distill.items", "8")`.
+
+    Integers may be spelt `1e3`, tuples `3,4,5`, dicts `bad:0,good:1` (or as in Python), and None `none`.
+
+    Raises:
+        ConfigError: there is no such key, or the text is not a value that it allows.
+    """
+    *sections, name = key.split(".")
+    value = find(cls, key, text).checked(Text(text), f"config.{key}")
+    reduce(lambda config, section: config[section], sections, config)[name] = value
 
 
 def keys_help(settings: Any, prefix: str = "--config.") -> list[str]:

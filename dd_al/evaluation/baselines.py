@@ -69,10 +69,13 @@ def fit_full(task: Task, settings: FullSettings, states: LearnerState, *, stop: 
 
 def fit_tuned(
     task: Task, settings: FullSettings, rates: Sequence[float], states: LearnerState, *, stop: Stop
-) -> tuple[Trained, float]:
-    """`fit_full` at each of several rates: the one that validation finds best, and that rate."""
-    fits = [(fit_full(task, replace(settings, rate=rate), states, stop=stop), rate) for rate in rates]
-    return max(fits, key=lambda fit: fit[0].accuracy.max(0).mean())
+) -> Trained:
+    """`fit_full` at the one of several rates that validation finds best; `Trained.chosen` holds that rate alone."""
+    fits = [
+        fit_full(task, replace(settings, rate=rate), states, stop=stop)._replace(chosen=np.asarray([rate]))
+        for rate in rates
+    ]
+    return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
 
 
 def fit_finetuned(

@@ -7,6 +7,6 @@ EXPERIMENTS = {
     "annotate": "dd_al.experiments.annotate",
     "study": "dd_al.experiments.study.run",
     "table": "dd_al.experiments.table",
-    "transfer": "dd_al.experiments.transfer.run",
+    "transfer": "dd_al.experiments.transfer",
     "compare": "dd_al.experiments.compare.run",
 }

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,18 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active.acquisition import ACQUISITIONS
-from dd_al.active.loop import Loop, training_steps
-from dd_al.active.seed_sets import Plan, label_counts, plan_of
+from dd_al.active.loop import Loop
+from dd_al.active.seed_sets import Plan, plan_of
 from dd_al.config.grid import table_rows
 from dd_al.config.settings import Settings
-from dd_al.config.sweeps import ACTIVE, DISTILLED
 from dd_al.core.keys import stream
 from dd_al.data.load import load
 from dd_al.distillation.optimise import timed_step
 from dd_al.distillation.starts import item_shape, number_of_items
 from dd_al.evaluation.baselines import at_constant_rate, batches_of, for_each, full_training
-from dd_al.experiments.compare.distilled import distillation
-from dd_al.experiments.compare.plan import datasets, in_examples, points
+from dd_al.experiments.compare.plan import datasets
 from dd_al.task.task import Task, make_task
 
 _STEPS = 10  # that are timed
@@ -58,8 +56,8 @@ def run(settings: Settings) -> None:
         task = make_task(one, dataset)
         print(f"\n{name}")
         print("\n".join(f"  {line}" for line in _sizes(one, task)))
-        stages = [Stage("word vectors and data", "", time.perf_counter() - began), *_stages(settings, name, one, task)]
-        _print_stages(stages)
+        read = Stage("word vectors and data", "", time.perf_counter() - began)
+        _print_stages([read, *_stages(settings.experiment, one, task)])
 
 
 def _parts(settings: Settings) -> dict[str, Settings]:
@@ -87,28 +85,22 @@ def _sizes(settings: Settings, task: Task) -> list[str]:
     return lines
 
 
-def _stages(whole: Settings, name: str, settings: Settings, task: Task) -> Iterator[Stage]:
+def _stages(experiment: str, settings: Settings, task: Task) -> Iterator[Stage]:
     """The parts of the run that take time."""
-    if whole.experiment == "compare":
-        yield from _comparison(whole, name, settings, task)
-    elif whole.experiment == "active":
+    if experiment == "active":
         yield _full(task, settings, len(settings.active.seeds))
         active, train = settings.active, len(task.raw["train"])
         plan = plan_of(replace(active, given=None, start="random") if active.given else active, train)
         yield _active(task, settings, plan, len(active.queries) * len(active.seeds) * (plan.rounds + 1))
-    elif whole.experiment in ("distill", "table", "train"):
+    elif experiment in ("distill", "train"):
         inits = settings.evaluate.inits or (3 if settings.distill.init == "known" else 10)
-        runs = len(whole.table.seeds) if whole.experiment == "table" else 1
-        stages = [_full(task, settings, inits)]
-        if whole.experiment != "train":
+        yield _full(task, settings, inits)
+        if experiment == "distill":
             items = number_of_items(settings.distill, len(task.dataset.train), task.classes)
-            stages += [_subsets(task, settings, items, inits), _distilled(task, settings, items, inits)]
-        for stage in stages:
-            yield stage._replace(
-                what=f"{runs} × {stage.what}" if runs > 1 else stage.what, seconds=runs * stage.seconds
-            )
+            yield _subsets(task, settings, items, inits)
+            yield _distilled(task, settings, items, inits)
     else:
-        yield Stage(f"experiment={whole.experiment}", "is not estimated", float("nan"))
+        yield Stage(f"experiment={experiment}", "is not estimated", math.nan)
 
 
 def _timed(function: Callable, *args: Any) -> float:
@@ -142,17 +134,17 @@ def _subsets(task: Task, settings: Settings, items: int, inits: int) -> Stage:
     return Stage("real examples", f"{inits} networks, {schedules} schedules, {sets} choices", steps * step)
 
 
-def _distilled(task: Task, settings: Settings, items: int, inits: int, *, count: int = 1) -> Stage:
+def _distilled(task: Task, settings: Settings, items: int, inits: int) -> Stage:
     sets = inits if settings.distill.init == "known" else 1
     timed = timed_step(
         task, settings.distill, items=items, sets=sets, select_inits=settings.evaluate.select_inits, steps=_STEPS
     )
     iterations, looks = settings.distill.iterations, -(-settings.distill.iterations // settings.distill.evaluate_every)
     what = (
-        f"{count} × {iterations:,} outer steps at {timed.step:.2g} s, {looks} looks at {timed.look:.2g} s, "
+        f"{iterations:,} outer steps at {timed.step:.2g} s, {looks} looks at {timed.look:.2g} s, "
         f"compilation {timed.compile:.0f} s, {items} items"
     )
-    seconds = count * (iterations * timed.step + looks * timed.look) + timed.compile
+    seconds = iterations * timed.step + looks * timed.look + timed.compile
     return Stage("distillation", what, seconds, timed.bytes)
 
 
@@ -168,46 +160,6 @@ def _active(task: Task, settings: Settings, plan: Plan, rounds: int) -> Stage:
     looking = _timed(lambda state, count: loop.look(state, count, needs), state, count)
     what = f"{rounds:,} rounds at {training + looking:.2g} s or more"
     return Stage("active learning", what, rounds * (training + looking))
-
-
-def _comparison(whole: Settings, name: str, settings: Settings, task: Task) -> Iterator[Stage]:
-    """The points of one data set."""
-    budgets = in_examples(whole.compare.budgets, len(task.dataset.train), task.classes, name)
-    ours = [point for point in points(whole) if point.dataset == name]
-    seeds, inits = len(whole.compare.seeds), settings.evaluate.inits or 3
-    full = _full(task, settings, inits)
-    fits = seeds * len(settings.transfer.full_rates)
-    yield full._replace(what=f"{fits} × {full.what}", seconds=fits * full.seconds)
-    size, rising = settings.active.query_size(len(task.dataset.train)), list(budgets.values())
-    last = [budgets[point.budgets[-1]] for point in ours if point.method in ("random", *ACTIVE)]
-    if rounds := sum(len(label_counts(rising[: rising.index(count) + 1], size)) - 1 for count in last):
-        yield _active(task, settings, Plan(rising[0], size, 1, rising[-1]), rounds)
-    if networks := whole.compare.networks:
-        sets = sum(point.method == "full" or whole.compare.transfer_at in point.budgets for point in ours)
-        yield Stage("other networks", f"{len(networks)} networks on {sets} sets are not estimated", math.nan)
-    real = [budgets[b] for point in ours if point.method not in ("full", *DISTILLED) for b in point.budgets]
-    if real:
-        yield _real_sets(task, settings, real, inits)
-    for budget in dict.fromkeys(b for point in ours if point.method in DISTILLED for b in point.budgets):
-        count = sum(point.method in DISTILLED and budget in point.budgets for point in ours)
-        one = distillation(settings, "distilled", budgets[budget])
-        yield _distilled(task, one, budgets[budget], inits, count=count)._replace(name=f"distillation at {budget}")
-
-
-def _real_sets(task: Task, settings: Settings, sizes: Sequence[int], inits: int) -> Stage:
-    """Training on sets of real examples in every way that is tried for them; see `compare.judge.judge_rows`."""
-    size, random, compare = settings.active.batch_size, settings.random, settings.compare
-    states = task.inits("evaluation", inits)
-    batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, np.arange(size)[None])))
-
-    def train(key: jax.Array, states: Any) -> Any:
-        return at_constant_rate(task, key, batches, jnp.float32(1e-3), True, _STEPS)(states)
-
-    step = _timed(train, task.key, states) / _STEPS / size  # for one example
-    whole = sum(count for count in sizes if count <= max(size, compare.full_batch))
-    whole *= len(random.rates) * len(random.dropout) * max(random.steps)
-    parts = sum(training_steps(settings.active, count) for count in sizes if count > size) * size * len(compare.rates)
-    return Stage("real examples", f"{len(sizes)} sets, {inits} networks each", (whole + parts) * step)
 
 
 def _print_stages(stages: list[Stage]) -> None:

@@ -1,6 +1,6 @@
-"""What a finished run says: its results schema, its statistics, and a report made from its work directory alone.
+"""Results of finished runs: their schema, their statistics, and reports made from a work directory alone.
 
-NumPy and matplotlib, no JAX: a report can be rebuilt where none of the rest can run.
+No module here imports JAX, so a report can be rebuilt where the experiments cannot run.
 """
 
 from dd_al.report.build import build

@@ -1,17 +1,22 @@
 """Builds the report of a finished work directory again, or one report of several comparisons."""
 
-import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dd_al.core.errors import ConfigError, UserError
+from absl import flags
+
+from dd_al.cli.command import Command
+from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json
 from dd_al.report import compare
 from dd_al.report.build import build
 
-_EPILOG = """
+_USAGE = f"""
+usage: python -m dd_al.report DIR [DIR ...] [--out=DIR]
+
+{__doc__}
+
 examples:
   python -m dd_al.report runs/sst2
   python -m dd_al.report machine1/compare machine2/compare --out=runs/joined
@@ -21,23 +26,14 @@ that several have is taken from the first that has it.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Builds the report, prints where it is, and returns the exit code: 0, or 2 for the user's mistake."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dd_al.report",
-        description=__doc__,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("workdirs", nargs="+", metavar="DIR", help="a work directory")
-    parser.add_argument("--out", metavar="DIR", help="the folder that the joined report is written to")
-    flags = parser.parse_args(arguments)
-    try:
-        print(_report([Path(folder) for folder in flags.workdirs], flags.out))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+def _define_flags(values: flags.FlagValues, argv: list[str]) -> None:
+    flags.DEFINE_string("out", None, "the folder that the joined report is written to", values)
+
+
+def _run(values: flags.FlagValues, arguments: list[str]) -> None:
+    if not arguments:
+        raise ConfigError("a work directory is needed; see --help")
+    print(_report([Path(folder) for folder in arguments], values.out))
 
 
 def _report(folders: Sequence[Path], out: str | None) -> Path:
@@ -63,5 +59,7 @@ def _refuse_run(folder: Path, out: str) -> None:
         raise ConfigError(f"--out={out} holds a results.json that is of no comparison: give another folder")
 
 
+main = Command(_USAGE, _define_flags, _run)
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main.start()

@@ -1,4 +1,4 @@
-"""From a finished work directory to its `figures/` and its `report.html`, and from nothing else."""
+"""Builds `report.html` and `figures/` from the other files of a finished work directory."""
 
 import json
 import re
@@ -12,9 +12,9 @@ from markupsafe import Markup
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
-from dd_al.report import combine, figures, schema, statistics, tables, verdicts, words
+from dd_al.report import combine, figures, schema, tables, verdicts, words
 
-# What an experiment's page is made from: by the key that its results have and others have not.
+# The template of each kind of results, by the key that only these have.
 _PAGES = {"compare": "compare.html", "table": "table.html", "study": "study.html", "active": "active.html"}
 
 
@@ -121,7 +121,6 @@ _ENVIRONMENT = jinja2.Environment(
 )
 _ENVIRONMENT.globals |= {
     "combine": combine,
-    "statistics": statistics,
     "tables": tables,
     "verdicts": verdicts,
     "words": words,

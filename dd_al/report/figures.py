@@ -152,9 +152,9 @@ def _draw_comparison(results: Mapping) -> dict[str, "Figure"]:
             "storage": _trade_off(entries, styles, "bytes", "bytes of the set"),
         }
         if beside := _paper_sets(entries):
-            ours["training"] = _along(beside, styles, "training", "epochs", "passes over the set", log=True)
+            ours["training"] = _training(beside, styles)
         if rounds := [one for one in largest(entries).values() if one.get("rounds")]:
-            ours["rounds"] = _along(rounds, styles, "rounds", "labels", "labels", ceiling=entries)
+            ours["rounds"] = _rounds(rounds, styles, entries)
         if sets := [one for one in entries if "transfer" in one]:
             ours["transfer"] = _compare_transfer(sets, found["network"])
         drawn |= {f"{key}_{number}": figure for key, figure in ours.items()}
@@ -571,7 +571,7 @@ def _styles(entries: Sequence[Mapping]) -> dict[str, tuple[str, str, Any]]:
 
 
 def _budgets(entries: Sequence[Mapping], styles: Mapping[str, tuple]) -> "Figure":
-    """Draws accuracy against the number of examples, a line for each method.
+    """Draws accuracy against the number of examples, a line for each method, with intervals over seeds.
 
     Args:
         entries: of one data set; see `results["compare"]["entries"]`.
@@ -581,7 +581,7 @@ def _budgets(entries: Sequence[Mapping], styles: Mapping[str, tuple]) -> "Figure
     for method, (colour, mark, line) in styles.items():
         if method == "full":
             continue
-        ours = sorted((one for one in entries if one["method"] == method), key=lambda one: one["costs"]["examples"])
+        ours = _by_examples(entries, method)
         x = [one["costs"]["examples"] for one in ours]
         mean = 100 * np.asarray([one["accuracy"]["mean"] for one in ours])
         style = {"color": colour, "linestyle": line, "marker": mark, "markersize": 4.5, "linewidth": 1.6}
@@ -596,51 +596,40 @@ def _budgets(entries: Sequence[Mapping], styles: Mapping[str, tuple]) -> "Figure
 
 
 def _trade_off(entries: Sequence[Mapping], styles: Mapping[str, tuple], cost: str, label: str) -> "Figure":
-    """Draws accuracy against a cost on a log axis, a mark for each method and budget.
-
-    Args:
-        entries: of one data set.
-        styles: see `_styles`.
-        cost: a key of their `costs`.
-        label: of the axis.
-    """
+    """Draws accuracy against a cost (a key of `costs`) on a log axis, a mark for each method and budget."""
     figure, axes = _figure(size=(5.6, 3.9))
     for method, (colour, mark, line) in styles.items():
-        ours = [one for one in entries if one["method"] == method and (one["costs"].get(cost) or 0) > 0]
-        ours.sort(key=lambda one: one["costs"]["examples"])
+        ours = [one for one in _by_examples(entries, method) if (one["costs"].get(cost) or 0) > 0]
         x, y = [one["costs"][cost] for one in ours], [100 * one["accuracy"]["mean"] for one in ours]
         axes.plot(x, y, color=colour, linestyle=line, linewidth=0.7, marker=mark, markersize=5.5, label=TITLES[method])
     return _finished(figure, axes, label, "accuracy (%)")
 
 
-def _along(
-    entries: Sequence[Mapping],
-    styles: Mapping[str, tuple],
-    curve: str,
-    key: str,
-    label: str,
-    *,
-    log: bool = False,
-    ceiling: Sequence[Mapping] = (),
-) -> "Figure":
-    """Draws curves of validation accuracy, a line for each entry.
-
-    Args:
-        entries: with that curve.
-        styles: see `_styles`.
-        curve: "training" or "rounds".
-        key: of what it goes along.
-        label: of the axis.
-        log: whether that is a log axis.
-        ceiling: entries with all data, whose validation accuracy is the dotted line.
-    """
+def _training(entries: Sequence[Mapping], styles: Mapping[str, tuple]) -> "Figure":
+    """Draws validation accuracy along training, a line for each entry."""
     figure, axes = _figure(size=(5.6, 3.9))
+    _draw_along(axes, entries, styles, "training", "epochs")
+    return _finished(figure, axes, "passes over the set", "validation accuracy (%)")
+
+
+def _rounds(entries: Sequence[Mapping], styles: Mapping[str, tuple], every: Sequence[Mapping]) -> "Figure":
+    """Draws validation accuracy along the rounds of active learning; that on all data, of `every` entry, is dotted."""
+    figure, axes = _figure(size=(5.6, 3.9))
+    _draw_along(axes, entries, styles, "rounds", "labels")
+    _ceiling(axes, every, "validation_accuracy")
+    return _finished(figure, axes, "labels", "validation accuracy (%)", log=False)
+
+
+def _draw_along(axes: "Axes", entries: Sequence[Mapping], styles: Mapping, curve: str, key: str) -> None:
     for one in in_order(entries):
         colour, _, line = styles[one["method"]]
         values = 100 * np.asarray(one[curve]["validation"])
         axes.plot(one[curve][key], values, color=colour, linestyle=line, linewidth=1.5, label=TITLES[one["method"]])
-    _ceiling(axes, ceiling, "validation_accuracy")
-    return _finished(figure, axes, label, "validation accuracy (%)", log=log)
+
+
+def _by_examples(entries: Sequence[Mapping], method: str) -> list[Mapping]:
+    ours = (one for one in entries if one["method"] == method)
+    return sorted(ours, key=lambda one: one["costs"]["examples"])
 
 
 def _compare_transfer(entries: Sequence[Mapping], home: str) -> "Figure":

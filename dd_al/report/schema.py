@@ -1,4 +1,4 @@
-"""What `results.json` holds: how it is put together, and what is refused before it is written or read."""
+"""The schema of `results.json`, how results are put together, and the checks before they are written or read."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,48 +13,24 @@ from dd_al.report import statistics
 SCHEMA = 1
 
 # Specs of `dd_al.config.documents`. A measured number may be null: `jsonable` writes NaN so.
-_TEXT, _COUNT, _NUMBER = (str,), (int,), (int, float, type(None))
-_SUMMARY = {"mean": _NUMBER, "std": _NUMBER, "n": _COUNT, "values": [_NUMBER]}
-_METHOD = {
-    "test_accuracy?": _SUMMARY,
-    "test_macro_f1?": _SUMMARY,
-    "validation_accuracy?": _SUMMARY,
-    "validation_macro_f1?": _SUMMARY,
-    "retention?": _NUMBER,
-    "retention_over_seeds?": _SUMMARY,
-    "interval?": {"accuracy?": [_NUMBER], "retention?": [_NUMBER], "level": _NUMBER, "resamples": _COUNT},
-    "curve?": {  # by training steps, of initialisations; or by labels, a mean beside the values of the seeds
-        "steps?": [_NUMBER],
-        "labels?": [_COUNT],
-        "accuracy": [(int, float, type(None), list)],
-        "values?": [[_NUMBER]],
-    },
-    "aulc?": _SUMMARY,
-    "against_random?": {"difference": _NUMBER, "p": _NUMBER, "p_holm": _NUMBER, "smallest_p": _NUMBER, "pairs": _COUNT},
-    "labels_to?": {str: _NUMBER},
-    "seconds_per_round?": {str: _NUMBER},
-    "stopping?": {str: {"labels": [(int, type(None))], "accuracy": [_NUMBER]}},
-    "picked?": {"classes": [_NUMBER], "words": _NUMBER, "examples": [_TEXT]},
-    "selected_step?": _COUNT,
-    "outer?": {name: [_NUMBER] for name in ("steps", "loss", "accuracy", "validation_accuracy")},
-    "note?": _TEXT,
-    "membership?": _SUMMARY,
-    "hyperparameters?": {},
-}
+_TEXT, _COUNT, _NUMBER, _NULL = (str,), (int,), (int, float, type(None)), type(None)
+
+
+def _keys(names: str, spec: Any) -> dict[str, Any]:
+    """Returns keys that all hold the same."""
+    return dict.fromkeys(names.split(), spec)
+
+
+_SUMMARY = {**_keys("mean std", _NUMBER), "n": _COUNT, "values": [_NUMBER]}
 _DATASET = {
-    "name": _TEXT,
-    "source": _TEXT,
-    "stand_in_for": (str, type(None)),
-    "num_classes": (int, type(None)),  # None: several data sets of different numbers of classes
+    **_keys("name source", _TEXT),
+    "stand_in_for": (str, _NULL),
+    "num_classes": (int, _NULL),  # None: several data sets of different numbers of classes
     "label_map": {},
-    "majority_rate": _NUMBER,
-    "validation_majority_rate?": _NUMBER,
-    "train": _COUNT,
-    "validation": _COUNT,
-    "test": _COUNT,
-    "dropped_duplicates": _COUNT,
+    **_keys("majority_rate validation_majority_rate?", _NUMBER),
+    **_keys("train validation test dropped_duplicates", _COUNT),
     "train_counts?": [_COUNT],
-    "sha256?": (str, type(None)),
+    "sha256?": (str, _NULL),
     "notes?": [_TEXT],
     "unit?": _TEXT,
 }
@@ -63,11 +39,33 @@ _EVALUATE = {
     "inits": _COUNT,
     "init": frozenset({"random", "known", "random, known"}),  # both: of different rows of a table
 }
+_POINTS = [{"label": [_NUMBER], "row?": [_NUMBER], "pixels?": [[[_COUNT]]]}]
+_COURSE = [{"step": _COUNT, "items": _POINTS}]
+_REAL = {"rows": [[_NUMBER]], "classes": [_COUNT]}
+_METHOD = {
+    **_keys("test_accuracy? test_macro_f1? validation_accuracy? validation_macro_f1?", _SUMMARY),
+    **_keys("retention_over_seeds? aulc? membership?", _SUMMARY),
+    "retention?": _NUMBER,
+    "interval?": {**_keys("accuracy? retention?", [_NUMBER]), "level": _NUMBER, "resamples": _COUNT},
+    "curve?": {  # by training steps, of initialisations; or by labels, a mean beside the values of the seeds
+        "steps?": [_NUMBER],
+        "labels?": [_COUNT],
+        "accuracy": [(int, float, _NULL, list)],
+        "values?": [[_NUMBER]],
+    },
+    "against_random?": {**_keys("difference p p_holm smallest_p", _NUMBER), "pairs": _COUNT},
+    **_keys("labels_to? seconds_per_round?", {str: _NUMBER}),
+    "stopping?": {str: {"labels": [(int, _NULL)], "accuracy": [_NUMBER]}},
+    "picked?": {"classes": [_NUMBER], "words": _NUMBER, "examples": [_TEXT]},
+    "selected_step?": _COUNT,
+    "outer?": _keys("steps loss accuracy validation_accuracy", [_NUMBER]),
+    "note?": _TEXT,
+    "hyperparameters?": {},
+}
 _TABLE = {
     "rows": [
         {
-            "name": _TEXT,
-            "changes": _TEXT,
+            **_keys("name changes", _TEXT),
             "runs": [_TEXT],
             "dataset": _DATASET,
             "evaluate": _EVALUATE,
@@ -75,18 +73,25 @@ _TABLE = {
         }
     ],
     "seeds": [_COUNT],
-    "source": (str, type(None)),
+    "source": (str, _NULL),
 }
-_POINTS = [{"label": [_NUMBER], "row?": [_NUMBER], "pixels?": [[[_COUNT]]]}]
-_COURSE = [{"step": _COUNT, "items": _POINTS}]
+_STUDY = {
+    **_keys("networks schedules", [_TEXT]),
+    "full": [_NUMBER],
+    "rows": [{"name": _TEXT, "accuracy": [[_NUMBER]]}],  # [schedules][networks]
+    "published": {str: [_NUMBER]},
+    "curves": [{"name": _TEXT, "values": [_TEXT], "accuracy": [[[_NUMBER]]]}],  # [values][networks][restarts]
+    "surfaces?": [{**_keys("row network", _TEXT), "shares": [[[_COUNT]]], "items": _POINTS}],  # [y][x][classes], %
+    "sides?": [[_NUMBER]],
+    "courses?": [{"row": _TEXT, "course": _COURSE}],
+    "real?": _REAL,
+}
 _COMPARE = {
     "points": [
         {
-            "name": _TEXT,
+            **_keys("name folder command", _TEXT),
             "state": frozenset({"finished", "failed", "missing"}),
-            "error": (str, type(None)),
-            "folder": _TEXT,
-            "command": _TEXT,
+            "error": (str, _NULL),
         }
     ],
     "datasets": {str: _DATASET},
@@ -95,37 +100,23 @@ _COMPARE = {
     "network": _TEXT,
     "entries": [
         {
-            "dataset": _TEXT,
-            "method": _TEXT,
-            "budget": _TEXT,
-            "noise": _NUMBER,
-            "outliers": _NUMBER,
+            **_keys("dataset method budget", _TEXT),
+            **_keys("noise outliers", _NUMBER),
             "seeds": [_COUNT],
-            "accuracy": _SUMMARY,
-            "interval": [_NUMBER],
-            "macro_f1": _SUMMARY,
-            "retention?": _SUMMARY,
-            "retention_interval?": [_NUMBER],
-            "points": [_TEXT],
-            "devices": [_TEXT],
+            **_keys("accuracy macro_f1 retention?", _SUMMARY),
+            **_keys("interval retention_interval?", [_NUMBER]),
+            **_keys("points devices", [_TEXT]),
             "costs": {str: _NUMBER},
         }
     ],
     "tests": [
         {
-            "dataset": _TEXT,
-            "family": _TEXT,
-            **{f"{key}_{side}": _TEXT for key in ("method", "budget") for side in "ab"},
-            "difference": _NUMBER,
-            "p": _NUMBER,
-            "p_holm": _NUMBER,
-            "smallest_p": _NUMBER,
-            "smallest_p_holm": _NUMBER,
+            **_keys("dataset family method_a budget_a method_b budget_b", _TEXT),
+            **_keys("difference p p_holm smallest_p smallest_p_holm effect", _NUMBER),
             "pairs": _COUNT,
-            "effect": _NUMBER,
         }
     ],
-    "ranks": {str: {"methods": {str: _NUMBER}, "corpora": _COUNT, "p": _NUMBER, "critical_difference": _NUMBER}},
+    "ranks": {str: {"methods": {str: _NUMBER}, "corpora": _COUNT, **_keys("p critical_difference", _NUMBER)}},
 }
 _RESULTS = {
     "schema": frozenset({SCHEMA}),
@@ -134,59 +125,39 @@ _RESULTS = {
     "finished": _TEXT,
     "dataset": _DATASET,
     "evaluate": _EVALUATE,
-    "budget": {str: {"examples": _COUNT, "fraction": _NUMBER, "labels_used": _COUNT, "stored_floats": _COUNT}},
+    "budget": {str: {**_keys("examples labels_used stored_floats", _COUNT), "fraction": _NUMBER}},
     "methods": {str: _METHOD},
-    "transfer?": {"networks": [_TEXT], "ways": [_TEXT], "retention": [[_NUMBER]]},
+    "transfer?": {**_keys("networks ways", [_TEXT]), "retention": [[_NUMBER]]},
     "table?": _TABLE,
-    "study?": {
-        "networks": [_TEXT],
-        "schedules": [_TEXT],
-        "full": [_NUMBER],
-        "rows": [{"name": _TEXT, "accuracy": [[_NUMBER]]}],  # [schedules][networks]
-        "published": {str: [_NUMBER]},
-        "curves": [{"name": _TEXT, "values": [_TEXT], "accuracy": [[[_NUMBER]]]}],  # [values][networks][restarts]
-        "surfaces?": [
-            {"row": _TEXT, "network": _TEXT, "shares": [[[_COUNT]]], "items": _POINTS}
-        ],  # [y][x][classes], per cent
-        "sides?": [[_NUMBER]],
-        "courses?": [{"row": _TEXT, "course": _COURSE}],
-        "real?": {"rows": [[_NUMBER]], "classes": [_COUNT]},
-    },
+    "study?": _STUDY,
     "active?": {
         "seeds": [_COUNT],
-        "first": _COUNT,
-        "size": _COUNT,
-        "rounds": _COUNT,
-        "labels": _COUNT,
-        "validation_labels": _COUNT,
-        "charged": _COUNT,
+        **_keys("first size rounds labels validation_labels charged", _COUNT),
         "stop?": _TEXT,
     },
-    "point?": {"name": _TEXT, "dataset": _TEXT, "method": _TEXT},
+    "point?": _keys("name dataset method", _TEXT),
     "costs?": {str: {str: _NUMBER}},
     "compare?": _COMPARE,
-    "time": {str: _NUMBER},
-    "memory?": {str: _NUMBER},
-    "vectors?": {},
-    "environment": {},
+    **_keys("time memory?", {str: _NUMBER}),
+    **_keys("vectors? environment", {}),
     "command?": _TEXT,
 }
 _DISTILLED = {
     "items": [
         {
             "label": [_NUMBER],
-            "nearest_words?": [[[(str, int, float, type(None))]]],  # per position, per neighbour: its word and cosine
+            "nearest_words?": [[[(str, int, float, _NULL)]]],  # per position, per neighbour: its word and cosine
             "length?": _COUNT,
             "row?": [_NUMBER],  # of numbers, as they are in the data
             "pixels?": [[[_COUNT]]],  # [height][width][channels], from 0 to 255
-            "start_text?": (str, type(None)),
+            "start_text?": (str, _NULL),
         }
     ],
     "rates?": {"names": [_TEXT], "values": [[_NUMBER]]},
     "label_names?": [(str, int)],
     "columns?": [_TEXT],
     "course?": _COURSE,
-    "real?": {"rows": [[_NUMBER]], "classes": [_COUNT]},
+    "real?": _REAL,
     "inner_steps?": _COUNT,
 }
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dd_al.config.grid import parse_variant
-from dd_al.config.schema import from_config, keys_help, override, to_config
+from dd_al.config.schema import Text, from_config, keys_help, override, to_config
 from dd_al.core.errors import ConfigError
 
 
@@ -135,6 +135,21 @@ def test_a_mistake_in_a_flag_names_key_value_and_what_is_allowed(key, text, mess
 
 
 @pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("seed", "1.5", r"config\.seed = 1\.5: must be an integer"),
+        ("folder", "none", None),
+        ("label_map", "bad", r"config\.label_map = 'bad': must be like bad:0,good:1, or None"),
+    ],
+)
+def test_text_of_a_flag_is_read_with_the_config(key, text, message):
+    edited = config()
+    edited[key] = Text(text)
+    with pytest.raises(ConfigError, match=message) if message else contextlib.nullcontext():
+        assert getattr(from_config(Settings, edited), key) is None
+
+
+@pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
         ("distill", "itemz", 8, r"config\.distill\.itemz = 8: no such key \(did you mean 'items'\?\)"),
@@ -163,6 +178,7 @@ def test_variants_combine():
     arg = "classes=5,init=known,scale=1e-2,quick=true,steps=1e3,tag=x"
     expected = {"classes": 5, "init": "known", "scale": 0.01, "quick": True, "steps": 1000, "tag": "x"}
     assert parse_variant(arg, VARIANTS) == expected
+    assert parse_variant("quick,classes=5", VARIANTS) == {"quick": True, "classes": 5}
     assert parse_variant(None, VARIANTS) == parse_variant("", VARIANTS) == {}
 
 
@@ -175,6 +191,8 @@ def test_variants_combine():
         ("classes", r"variant 'classes': write key=value"),
         ("classes=5,", r"variant '': write key=value"),
         ("classes=5,classes=2", r"classes is given twice"),
+        ("quick,quick=false", r"quick is given twice"),
+        ("quik", r"variant 'quik': write key=value \(did you mean 'quick'\?\)"),
         ("quick=perhaps", r"variant quick = 'perhaps': must be true or false"),
         ("steps=1.5", r"variant steps = 1\.5: must be an integer"),
     ],

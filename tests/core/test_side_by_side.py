@@ -58,7 +58,7 @@ def test_an_error_ends_it_without_beginning_others():
 def test_an_interrupt_waits_for_nothing():
     program = """
 import os, signal, sys, threading, time
-from dd_al.command import exit_code
+from dd_al.cli.command import exit_code
 from dd_al.core.side_by_side import side_by_side
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
@@ -75,7 +75,7 @@ def call():
     time.sleep(600)
 
 threading.Thread(target=ask, daemon=True).start()
-sys.exit(exit_code(lambda args: side_by_side({1: call, 2: call}, 2), []))
+sys.exit(exit_code(lambda: side_by_side({1: call, 2: call}, 2), []))
 """
     done = subprocess.run([sys.executable, "-c", program], timeout=300, capture_output=True, text=True)
     assert done.returncode == 130 and "goes on from what was saved" in done.stderr

@@ -24,8 +24,6 @@ STAGES = {
     "train": ["all data"],
     "distill": ["all data", "real examples", "distillation"],
     "active": ["all data", "active learning"],
-    "table": ["all data", "real examples", "distillation"] * 2,
-    "compare": ["all data", "active learning", "real examples", "distillation at 1/class"],
 }
 
 
@@ -45,11 +43,18 @@ def test_every_part_of_the_run_is_estimated(experiment, data, capsys):
     found = re.findall(r"^    (.+?) {2,}\d+ s  \S", out, re.MULTILINE)
     assert [name for name in found if name not in ("word vectors and data", "together")] == STAGES[experiment]
     assert "60 train, 30 validation, 30 test sentences, 2 classes" in out and '"seed": 0' in out
-    assert out.count("\n    together") == (2 if experiment == "table" else 1)
+    assert out.count("\n    together") == 1
     if "distillation" in STAGES[experiment]:
         assert "40 outer steps" in out and "4 looks" in out and "by XLA's own count" in out
-    if experiment == "compare":
-        assert "16 rounds" in out  # from 2 to 6 labels, one at a time, by two methods with two seeds
+
+
+@pytest.mark.parametrize(("experiment", "parts"), [("table", 2), ("compare", 1)])
+def test_of_several_runs_the_sizes_are_shown(experiment, parts, data, capsys):
+    given = {"experiment": experiment, "data": {"source": "local", "name": "toy", "dir": str(data)}}
+    dry_run.run(from_config(Settings, {**SMALL, **given}))
+    out = capsys.readouterr().out
+    assert out.count("60 train, 30 validation, 30 test sentences, 2 classes") == parts
+    assert out.count(f"experiment={experiment}") == out.count("is not estimated") == parts
 
 
 def test_from_the_command_line_without_a_work_directory(data, tmp_path, capsys, monkeypatch):

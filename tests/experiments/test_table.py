@@ -8,7 +8,7 @@ import pytest
 from dd_al.config.grid import check, row_folder, table_rows
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
-from dd_al.core.errors import ConfigError, DataError, Interrupted, WorkdirError
+from dd_al.core.errors import ConfigError, DataError, Interrupted, UserError, WorkdirError
 from dd_al.core.files import read_json, write_json
 from dd_al.experiments import distill, record, table
 from dd_al.io.workdir import open_workdir
@@ -135,6 +135,48 @@ def test_it_does_not_go_on_with_other_data_or_another_config(data, run, tmp_path
     (data / "train.jsonl").write_text((data / "test.jsonl").read_text().replace("row2", "row3"))
     with pytest.raises(WorkdirError, match="data of SST-2, few: toy"):
         run(settings(data))
+
+
+def test_rows_of_numbers_are_found_and_told_from_each_other(run, tmp_path):
+    few = [f"{i},{i % 2},{'ab'[i % 3 > 0]}" for i in range(60)]
+    for name, header in (("heights.csv", "x,y,label"), ("widths.csv", "u,v,label")):
+        (tmp_path / name).write_text("\n".join([header, *few]) + "\n")
+    config = {"experiment": "table", "inputs": "rows", "model": {"kind": "mlp"}, "distill": {"items": 4}}
+    rows = {name: f"data.dir={tmp_path / name}.csv; data.name=own" for name in ("heights", "widths")}
+    given = from_config(Settings, config | {"table": {"rows": rows, "seeds": (0,)}})
+    check(given)
+    assert len(run(given)) == 2
+    found = read_json(tmp_path / "w/results.json")["table"]["rows"]
+    assert [row["dataset"]["unit"] for row in found] == ["row", "row"]
+    assert found[0]["dataset"]["train"] + found[0]["dataset"]["validation"] + found[0]["dataset"]["test"] == 60
+
+
+def test_a_run_that_fails_does_not_stop_the_others_and_is_tried_again(data, run, tmp_path, monkeypatch):
+    given, real = settings(data), FakeDistill.__call__
+
+    def failing(self, given, workdir):
+        if given.distill.items == 2 and given.seed == 0:
+            raise MemoryError("no more of it")
+        real(self, given, workdir)
+
+    monkeypatch.setattr(FakeDistill, "__call__", failing)
+    with pytest.raises(UserError, match=r"1 of 4 runs failed(.|\n)*sst-2-few-seed0: MemoryError: no more of it"):
+        run(given)
+    assert "no more of it" in (tmp_path / "w/runs/sst-2-few-seed0/error.json").read_text()
+    assert not (tmp_path / "w/results.json").exists()
+    monkeypatch.setattr(FakeDistill, "__call__", real)
+    assert run(given) == [(2, 0, True)]
+    assert not (tmp_path / "w/runs/sst-2-few-seed0/error.json").exists() and (tmp_path / "w/results.json").exists()
+
+
+def test_slices_share_a_folder_and_the_last_puts_the_table_together(data, monkeypatch, tmp_path):
+    given, fake = settings(data), FakeDistill()
+    monkeypatch.setattr(distill, "run", fake)
+    for part, whole in (("2/2", False), ("1/2", True)):
+        with open_workdir(tmp_path / "w", asdict(given), shared=True) as workdir:
+            table.run(given, workdir, part)
+        assert (tmp_path / "w/results.json").exists() == whole
+    assert [one[:2] for one in fake.began] == [(4, 0), (4, 5), (2, 0), (2, 5)]
 
 
 def test_data_that_one_row_lacks_are_missed_before_anything_runs(data, run, tmp_path):

@@ -218,7 +218,7 @@ def test_rebuilding_gives_the_same_bytes(finished):
     workdir, _ = finished
     files = [workdir / "report.html", *(workdir / "figures").iterdir()]
     before = [path.read_bytes() for path in files]
-    assert main([str(workdir)]) == 0
+    assert main(["report", str(workdir)]) == 0
     assert [path.read_bytes() for path in files] == before
     assert not list(workdir.rglob("*.tmp"))
 
@@ -236,6 +236,37 @@ def test_text_from_data_is_escaped(tmp_path):
     seen = Reader(page)
     assert "script" not in seen.tags and not re.search("<script", page, re.IGNORECASE)
     assert seen.text.count(HOSTILE) > 20
+
+
+def test_text_from_data_is_escaped_on_the_page_of_active_learning(tmp_path):
+    results = fake_results(methods=("full",))
+    results["dataset"]["label_map"] = {HOSTILE: 0, "b": 1}
+    results["active"] = dict.fromkeys(("first", "size", "rounds", "labels", "validation_labels", "charged"), 1)
+    results["active"]["seeds"] = [3, 5]
+    one = {"mean": 0.7, "std": 0.1, "n": 2, "values": [0.6, 0.8]}
+    curve = {"labels": [1, 2], "accuracy": [0.5, 0.7], "values": [[0.5, 0.5], [0.6, 0.8]]}
+    results["methods"][HOSTILE] = {
+        "test_accuracy": one, "test_macro_f1": one, "aulc": one, "curve": curve, "labels_to": {"0.9": None},
+        "picked": {"classes": [0.5, 0.5], "words": 9.0, "examples": [HOSTILE, HOSTILE]},
+        "seconds_per_round": dict.fromkeys(("train", "score", "select"), 1.0),
+        "stopping": {"stable": {"labels": [2, None], "accuracy": [0.7, None]}},
+    }  # fmt: skip
+    page = build(fake_workdir(tmp_path, results)).read_text(encoding="utf-8")
+    assert "script" not in Reader(page).tags and Reader(page).text.count(HOSTILE) >= 6
+
+
+def test_text_from_data_is_escaped_on_the_page_of_a_study(tmp_path):
+    results = fake_results(methods=("full",))
+    results["study"] = {
+        "networks": [HOSTILE], "schedules": ["learned"], "full": [0.9], "published": {"all data": [98.0]},
+        "rows": [{"name": HOSTILE, "accuracy": [[0.8]]}],
+        "curves": [{"name": HOSTILE, "values": [HOSTILE], "accuracy": [[[0.5]]]}], "source": HOSTILE,
+    }  # fmt: skip
+    one = results["methods"]["full"] | {"validation_accuracy": results["methods"]["full"]["test_accuracy"]}
+    for name in (f"{HOSTILE} → {HOSTILE}: learned", f"full: {HOSTILE}", f"{HOSTILE} = {HOSTILE}: {HOSTILE}"):
+        results["methods"][name] = one
+    page = build(fake_workdir(tmp_path, results)).read_text(encoding="utf-8")
+    assert "script" not in Reader(page).tags and Reader(page).text.count(HOSTILE) > 12
 
 
 def test_without_the_optional_files(tmp_path):
@@ -301,7 +332,7 @@ def test_metrics_are_read_leniently(tmp_path):
 def test_no_results_no_report(tmp_path, capsys):
     with pytest.raises(WorkdirError, match=r"no results\.json"):
         build(tmp_path)
-    assert main([str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path)]) == 2
     assert "error:" in capsys.readouterr().err
 
 
@@ -317,6 +348,6 @@ def test_wrong_files_are_named(tmp_path):
 
 def test_rebuilding_needs_no_jax(tmp_path):
     fake_workdir(tmp_path)
-    program = "import sys; from dd_al.report.__main__ import main; main(sys.argv[1:]); print('jax' in sys.modules)"
+    program = "import sys; from dd_al.report.__main__ import main; main(sys.argv); print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(tmp_path / "report.html"), "False"]

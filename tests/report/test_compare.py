@@ -96,7 +96,7 @@ def test_text_from_data_is_escaped_and_every_file_is_there(fake_comparison, tmp_
     with open(tmp_path / "tables" / "points.csv", encoding="utf-8", newline="") as file:
         assert {row["state"] for row in csv.DictReader(file)} == {"finished"}
     before = page, (tmp_path / "report.md").read_text()
-    assert main([str(tmp_path)]) == 0
+    assert main(["report", str(tmp_path)]) == 0
     assert (tmp_path / "report.md").read_text().splitlines()[:4] == before[1].splitlines()[:4]
 
 
@@ -112,20 +112,20 @@ def test_synthetic_sentences_and_the_papers_table_are_on_the_page(fake_compariso
 
 def test_joined_from_the_command_line(fake_comparison, tmp_path, capsys):
     one, two = fake_comparison(tmp_path / "1", FAR, seeds=2), fake_comparison(tmp_path / "2", FAR, seeds=4)
-    assert main([str(one), str(two)]) == 2
+    assert main(["report", str(one), str(two)]) == 2
     assert "--out=DIR" in capsys.readouterr().err
-    assert main([str(one), str(two), f"--out={two}"]) == 2
+    assert main(["report", str(one), str(two), f"--out={two}"]) == 2
     assert "is the work directory of a run" in capsys.readouterr().err
-    assert main([str(one), str(two), f"--out={tmp_path / '3'}"]) == 0
+    assert main(["report", str(one), str(two), f"--out={tmp_path / '3'}"]) == 0
     assert capsys.readouterr().out.strip().endswith("report.html")
-    assert main([str(one), str(two), f"--out={tmp_path / '3'}"]) == 0  # written anew
+    assert main(["report", str(one), str(two), f"--out={tmp_path / '3'}"]) == 0  # written anew
     (tmp_path / "5").mkdir()
     (tmp_path / "5" / "results.json").write_text('{"experiment": "distill"}')
-    assert main([str(one), str(two), f"--out={tmp_path / '5'}"]) == 2
+    assert main(["report", str(one), str(two), f"--out={tmp_path / '5'}"]) == 2
     assert "of no comparison" in capsys.readouterr().err
     results = json.loads((tmp_path / "3" / "results.json").read_text())
     assert {tuple(entry["seeds"]) for entry in results["compare"]["entries"]} == {(0, 1, 2, 3)}
-    assert main([str(one), str(tmp_path / "nothing"), f"--out={tmp_path / '4'}"]) == 2
+    assert main(["report", str(one), str(tmp_path / "nothing"), f"--out={tmp_path / '4'}"]) == 2
     assert "no points.json" in capsys.readouterr().err
 
 

@@ -180,3 +180,10 @@ def test_ranked_apart_is_the_share_of_pairs_with_ties_as_halves():
     assert ranked_apart(ours, theirs) == pytest.approx(wins)
     assert ranked_apart([2.0, 3.0], [0.0, 1.0]) == 1.0
     assert ranked_apart([1.0], [1.0]) == 0.5
+
+
+def test_ranked_apart_counts_float32_in_full_precision():
+    ours, theirs = (
+        np.random.default_rng(seed).integers(0, 6, size).astype(np.float32) for seed, size in ((0, 15), (1, 12))
+    )
+    assert ranked_apart(ours, theirs) == ranked_apart(ours.astype(float), theirs.astype(float))

@@ -16,7 +16,7 @@ from dd_al.active.loop import LoopState, simulate, training_steps
 from dd_al.active.seed_sets import label_counts, seed_set
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import generator, stream
-from dd_al.experiments.compare import costs
+from dd_al.evaluation import costs
 from dd_al.experiments.compare.lab import Lab
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
@@ -32,7 +32,6 @@ class Acquired(NamedTuple):
 
     Attributes:
       rows: ``int32[labels]``, positions in the training data.
-      scores: ``float32[labels]``; NaN where the query has none.
       counts: ``int32[points]``, labels there were when, the first ones included.
       seconds: ``float64[points]``, of training and asking up to there, without compilation.
       flops: ``float64[points]``, of the same, without what a query does with the answers; NaN where it trains networks.
@@ -41,7 +40,6 @@ class Acquired(NamedTuple):
     """
 
     rows: np.ndarray
-    scores: np.ndarray
     counts: np.ndarray
     seconds: np.ndarray
     flops: np.ndarray
@@ -89,7 +87,7 @@ def acquire(
       upto: labels in the end, one of the budgets.
       workdir: of the point.
       start: see `first_labels`.
-      data: see `judge.judge_rows`.
+      data: see `compare.judge.judge_rows`.
       stop: asked after every round.
       metrics: of the point.
 
@@ -134,6 +132,4 @@ def acquire(
     rows, bought = np.asarray(state.labelled)[: counts[-1]], np.concatenate(scores)
     lines = selected.lines(name, seed, counts, rows, bought, oracle[rows], task.dataset.train.rows)
     atomic_write(workdir.selected, "".join(lines))
-    return Acquired(
-        rows, bought, np.asarray(counts, np.int32), seconds, flops, seen.astype(np.int64), np.asarray(reached)
-    )
+    return Acquired(rows, np.asarray(counts, np.int32), seconds, flops, seen.astype(np.int64), np.asarray(reached))

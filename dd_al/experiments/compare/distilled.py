@@ -16,12 +16,13 @@ from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json, write_json
 from dd_al.data.dataset import Split
 from dd_al.distillation.saved import describe, make_artefact
-from dd_al.experiments.compare import costs
+from dd_al.distillation.synthetic import as_batch
+from dd_al.evaluation import costs
+from dd_al.evaluation.privacy import nearness
 from dd_al.experiments.compare.acquire import acquire
-from dd_al.experiments.compare.judge import Judged, judge_foreign, judge_sets
+from dd_al.experiments.compare.judge import Judged, judge_batch, judge_sets
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import Point, examples
-from dd_al.experiments.compare.privacy import nearness
 from dd_al.experiments.compare.sets import Built
 from dd_al.experiments.distill import TEACHERS, distil
 from dd_al.io import artefact
@@ -72,7 +73,7 @@ def distilled(
         outer_task, settings, items=items, sets=sets, workdir=workdir, starts=starts, programs=lab.programs, stop=stop
     )
     stop.check()
-    judged = judge_sets(lab, task, settings, found.synthetic, lab.states(task))
+    judged = judge_sets(lab, task, settings, found.synthetic)
     artefact.save(workdir.distilled, make_artefact(task, settings, found))
     described = describe(outer_task, found, settings.distill.labels)
     write_json(workdir.distilled_meta, described)
@@ -92,7 +93,7 @@ def distilled(
     extra = {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
 
     def elsewhere(lab: Lab, task: Task) -> Judged:
-        return judge_foreign(lab, task, settings, one)
+        return judge_batch(lab, task, as_batch(one, settings.distill.labels))
 
     return Built(
         judged, elsewhere, members, labels, items, floats, _FLOAT * floats,

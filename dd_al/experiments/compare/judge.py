@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import itertools
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,8 +16,8 @@ from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
 from dd_al.distillation.synthetic import Synthetic, as_batch, own_rates, train_on
+from dd_al.evaluation import costs
 from dd_al.evaluation.baselines import at_constant_rate, batches_of, for_each
-from dd_al.experiments.compare import costs
 from dd_al.experiments.compare.lab import Lab
 from dd_al.learner.learner import LearnerState
 from dd_al.models.base import Params
@@ -45,6 +46,11 @@ class Judged(NamedTuple):
     curve: Mapping[str, list[float]] = {}
 
 
+def best(tried: Iterable[Judged]) -> Judged:
+    """The learners that validation prefers, the first of equals; of an iterator two are held at a time."""
+    return max(tried, key=lambda one: one.validation.mean())
+
+
 def judge_rows(lab: Lab, task: Task, rows: np.ndarray, data: Hashable = "") -> Judged:
     """Trains fresh learners on training examples, by the recipe that validation prefers.
 
@@ -58,52 +64,47 @@ def judge_rows(lab: Lab, task: Task, rows: np.ndarray, data: Hashable = "") -> J
       rows: ``int[n]``, positions in the training data.
       data: a name for the task's training texts where they are not those of the data set.
     """
-    states, found = lab.states(task), []
-    if len(rows) <= lab.settings.compare.full_batch or len(rows) <= lab.settings.active.batch_size:
-        found.append(_whole(lab, task, jax.tree.map(lambda x: x[0], batches_of(task, rows[None])), states))
-    if len(rows) > lab.settings.active.batch_size:
-        found.append(_minibatches(lab, task, rows, states, data))
-    return max(found, key=lambda one: one.validation.mean())
+    found, size = [], lab.settings.active.batch_size
+    if len(rows) <= max(lab.settings.compare.full_batch, size):
+        found.append(judge_batch(lab, task, jax.tree.map(lambda x: x[0], batches_of(task, rows[None]))))
+    if len(rows) > size:
+        found.append(best(_minibatches(lab, task, rows, data)))
+    return best(found)
 
 
-def judge_foreign(lab: Lab, task: Task, settings: Settings, synthetic: Synthetic) -> Judged:
-    """Trains fresh learners of another network than it was distilled for on one set, at one rate.
+def judge_batch(lab: Lab, task: Task, batch: Batch) -> Judged:
+    """Trains fresh learners on a whole set at the constant rate, with the steps and dropout, that validation prefers.
 
     Args:
       lab: the data set.
       task: see `Lab.task_of`.
-      settings: of the distillation.
-      synthetic: one set.
+      batch: of real examples, or a set that was distilled for another network.
     """
-    return _whole(lab, task, as_batch(synthetic, settings.distill.labels), lab.states(task))
-
-
-def _whole(lab: Lab, task: Task, batch: Batch, states: LearnerState) -> Judged:
-    settings, count, best = lab.settings.random, len(batch.targets), None
-    batches = for_each(states, batch)
+    settings, states = lab.settings.random, lab.states(task)
+    batches, last = for_each(states, batch), max(settings.steps)
 
     def program(key, batches, states, rate, first, until, dropout):
-        return at_constant_rate(lab.task, key, batches, rate, dropout, max(settings.steps))(states, first, until)
+        return at_constant_rate(lab.task, key, batches, rate, dropout, last)(states, first, until)
 
-    def advance(dropout, rate, states, first, until):
+    def advance(rate, dropout, states, first, until):
         args = (task.key, batches, states, jnp.float32(rate), jnp.int32(first), jnp.int32(until))
         return lab.run(("whole", dropout), partial(program, dropout=dropout), *args)
 
-    for dropout in settings.dropout:
-        for rate in settings.rates:
+    def tried() -> Iterator[Judged]:
+        shape, count = jax.tree.leaves(batch)[0].shape, len(batch.targets)
+        step = lab.count(("whole", shape), lambda: costs.training_step(task, batch))
+        for dropout, rate in itertools.product(settings.dropout, settings.rates):
             state, first, spent = states, 0, 0.0
             for until in sorted(settings.steps):
-                state, seconds = advance(dropout, rate, state, first, until)
+                state, seconds = advance(rate, dropout, state, first, until)
                 first, spent = until, spent + seconds
+                recipe = {"steps": until, "rate": rate, "dropout": dropout, "batch": count}
                 reached = lab.validation(state.params)
-                if best is None or reached.mean() > best[0].mean():
-                    best = reached, state.params, rate, until, dropout, spent
-    validation, params, rate, length, dropout, seconds = best
-    curve = _curve(lab, partial(advance, dropout, rate), states, max(settings.steps), 1)
-    shape = jax.tree.leaves(batch)[0].shape
-    step = lab.count(("whole", shape), lambda: costs.training_step(task, batch))
-    recipe = {"steps": length, "rate": rate, "dropout": dropout, "batch": count}
-    return Judged(params, validation, recipe, seconds / lab.inits, length * step, length * count, curve)
+                yield Judged(state.params, reached, recipe, spent / lab.inits, until * step, until * count)
+
+    found = best(tried())
+    again = partial(advance, found.recipe["rate"], found.recipe["dropout"])
+    return found._replace(curve=_curve(lab, again, states, last, 1))
 
 
 def _curve(lab: Lab, advance: Callable, states: LearnerState, steps: int, parts: int) -> dict[str, list[float]]:
@@ -117,14 +118,15 @@ def _curve(lab: Lab, advance: Callable, states: LearnerState, steps: int, parts:
     return {"epochs": [until / parts for until in looks], "validation": reached}
 
 
-def _minibatches(lab: Lab, task: Task, rows: np.ndarray, states: LearnerState, data: Hashable) -> Judged:
-    active, count, best = lab.settings.active, len(rows), None
-    labelled = np.zeros(lab.most, np.int32)
-    labelled[:count] = rows
-    answers = np.where(np.arange(lab.most) < count, task.labels("train")[labelled], 0).astype(np.int32)
+def _minibatches(lab: Lab, task: Task, rows: np.ndarray, data: Hashable) -> Iterator[Judged]:
+    """Learners trained as active learning trains its own, at each of the rates."""
+    count, size, states = len(rows), lab.settings.active.batch_size, lab.states(task)
+    padded = (np.pad(x, (0, lab.most - count)).astype(np.int32) for x in (rows, task.labels("train")[rows]))
+    labelled, answers = (jnp.broadcast_to(x, (lab.inits, lab.most)) for x in padded)
     keys = jax.random.split(stream(task.key, "minibatches"), lab.inits)
-    labelled, answers = (jnp.broadcast_to(x, (lab.inits, lab.most)) for x in (labelled, answers))
     begun = LoopState(keys, states, labelled, answers, jnp.ones((lab.inits, 1), bool))
+    steps = training_steps(lab.settings.active, count)
+    step = lab.count(("real", size), lambda: costs.real_step(task, size))
 
     def fit(rate: jax.Array, state: LoopState, count: jax.Array, first: LearnerState) -> LearnerState:
         return jax.vmap(lab.loop(task, rate).fit, (0, None, 0))(state, count, first).learner
@@ -132,17 +134,12 @@ def _minibatches(lab: Lab, task: Task, rows: np.ndarray, states: LearnerState, d
     for rate in lab.settings.compare.rates:
         args = (jnp.float32(rate), begun, jnp.int32(count), states)
         learners, seconds = lab.run(("minibatches", data), fit, *args)
-        validation = lab.validation(learners.params)
-        if best is None or validation.mean() > best[0].mean():
-            best = validation, learners.params, rate, seconds
-    validation, params, rate, seconds = best
-    steps, size = training_steps(active, count), active.batch_size
-    step = lab.count(("real", size), lambda: costs.real_step(task, size))
-    recipe = {"steps": steps, "rate": rate, "dropout": True, "batch": size}
-    return Judged(params, validation, recipe, seconds / lab.inits, steps * step, steps * size)
+        recipe = {"steps": steps, "rate": rate, "dropout": True, "batch": size}
+        reached = lab.validation(learners.params)
+        yield Judged(learners.params, reached, recipe, seconds / lab.inits, steps * step, steps * size)
 
 
-def judge_sets(lab: Lab, task: Task, settings: Settings, synthetic: Synthetic, states: LearnerState) -> Judged:
+def judge_sets(lab: Lab, task: Task, settings: Settings, synthetic: Synthetic) -> Judged:
     """Trains learners on distilled sets by their own schedule: all on one, or each on a set of its own.
 
     Args:
@@ -150,9 +147,8 @@ def judge_sets(lab: Lab, task: Task, settings: Settings, synthetic: Synthetic, s
       task: see `Lab.task_of`.
       settings: of the distillation.
       synthetic: stacked sets.
-      states: stacked learners.
     """
-    distill, own = settings.distill, own_rates(task, synthetic)
+    distill, own, states = settings.distill, own_rates(task, synthetic), lab.states(task)
     own = jax.tree.map(lambda x: jnp.broadcast_to(x, (lab.inits, *x.shape[1:])), own)
 
     def train(states: LearnerState, synthetic: Synthetic, first: jax.Array, until: jax.Array) -> LearnerState:

@@ -18,8 +18,8 @@ from dd_al.config.learner import network
 from dd_al.config.settings import Settings
 from dd_al.data.dataset import Dataset
 from dd_al.evaluation.protocol import evaluate
-from dd_al.experiments.compare.plan import Point, in_examples
-from dd_al.experiments.compare.spoilt import spoilt
+from dd_al.evaluation.spoilt import spoilt
+from dd_al.experiments.compare.plan import Point
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy
 from dd_al.models.base import Params
@@ -32,16 +32,16 @@ class Lab:
     """A task, its budgets in numbers, and what has been compiled for it: seeds share all programs.
 
     Args:
-      name: of the data set in the comparison.
       settings: of the data set; see `plan.datasets`.
       dataset: loaded.
+      budgets: in examples; see `plan.in_examples`.
       load_seconds: what that took.
     """
 
-    def __init__(self, name: str, settings: Settings, dataset: Dataset, load_seconds: float):
+    def __init__(self, settings: Settings, dataset: Dataset, budgets: dict[str, int], load_seconds: float):
         self.settings = settings
         self.task = make_task(settings, dataset, load_seconds)
-        self.budgets = in_examples(settings.compare.budgets, len(dataset.train), dataset.num_classes, name)
+        self.budgets = budgets
         self.inits = settings.evaluate.inits or _FEW
         self._compiled: dict[Hashable, Callable] = {}
         self._variants: dict[Hashable, Task] = {}

@@ -168,18 +168,6 @@ def _upto(compare: CompareSettings, last: str) -> tuple[str, ...]:
     return compare.budgets[: compare.budgets.index(last) + 1] if last in compare.budgets else ()
 
 
-def sliced(every: list[Point], text: str) -> list[Point]:
-    """The points of a slice, ``"3/40"``: the third of forty, which has every fortieth point.
-
-    Raises:
-      ConfigError: it is no such text.
-    """
-    found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise ConfigError(f"--points={text}: write --points=3/40, for the third of forty slices")
-    return every[int(found[1]) - 1 :: int(found[2])]
-
-
 def _order(method: str) -> int:
     """What others look at comes first: learners on all data, then what active learning bought."""
     return (method != "full") + (method in DISTILLED)

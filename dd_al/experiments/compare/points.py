@@ -11,12 +11,12 @@ import numpy as np
 
 from dd_al.config.sweeps import ACTIVE, DISTILLED
 from dd_al.core.files import write_json
+from dd_al.evaluation.privacy import membership
 from dd_al.experiments import record
 from dd_al.experiments.compare import sets
 from dd_al.experiments.compare.distilled import distilled
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import ALL, Point
-from dd_al.experiments.compare.privacy import membership
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import write_safetensors
 from dd_al.io.workdir import Workdir
@@ -69,12 +69,13 @@ def _write(
         predicted = lab.predicted(one.judged.params)
         correct[name] = (predicted == truth).astype(np.uint8)
         summary = statistics.summary
+        inside, outside = membership(task, one.judged.params, one.members, split, point.seed)
         methods[name] = {
             f"{split}_accuracy": summary(correct[name].mean(1)),
             f"{split}_macro_f1": summary(statistics.macro_f1(predicted, truth, task.classes)),
             "validation_accuracy": summary(one.judged.validation),
             "hyperparameters": one.judged.recipe,
-            "membership": summary(membership(lab, task, one.judged.params, one.members, point.seed)),
+            "membership": summary([statistics.ranked_apart(-ours, -theirs) for ours, theirs in zip(inside, outside)]),
         }
         if name in (ALL, lab.settings.compare.transfer_at) and not point.varied:
             transfer[name] = _transfer(lab, point, one)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,14 +16,14 @@ from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json
 from dd_al.core.keys import stream
 from dd_al.coreset.methods import select
-from dd_al.evaluation.baselines import fit_full, full_training, read_stage, stage
+from dd_al.evaluation import costs
+from dd_al.evaluation.baselines import fit_tuned, full_training, read_stage, stage
 from dd_al.evaluation.coresets import features_of
-from dd_al.experiments.compare import costs
+from dd_al.evaluation.spoilt import outlier_rows
 from dd_al.experiments.compare.acquire import Acquired, acquire
 from dd_al.experiments.compare.judge import Judged, judge_rows
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import ALL, Point
-from dd_al.experiments.compare.spoilt import outlier_rows
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
@@ -67,49 +66,43 @@ def _data(point: Point) -> Hashable:
 
 def _rows(lab: Lab, task: Task, rows: np.ndarray, data: Any = "", labels: int | None = None, **cost: Any) -> Built:
     """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
-    judged = judge_rows(lab, task, rows, data)
-
-    def elsewhere(lab: Lab, task: Task) -> Judged:
-        return judge_rows(lab, task, rows, data)
-
+    judge = partial(judge_rows, rows=rows, data=data)
     texts = task.dataset.train.texts
     size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
     floats = len(rows) * int(np.prod(task.shape))
-    return Built(judged, elsewhere, rows, len(rows) if labels is None else labels, len(rows), floats, size, **cost)
+    labels = len(rows) if labels is None else labels
+    return Built(judge(lab, task), judge, rows, labels, len(rows), floats, size, **cost)
 
 
-def _judge_full(lab: Lab, task: Task, workdir: Workdir | None, stop: Stop) -> Judged:
+def _judge_full(lab: Lab, task: Task, *, workdir: Workdir | None = None, stop: Stop) -> Judged:
     """Fresh learners, trained on all data at the rate of `config.transfer.full_rates` that validation prefers."""
-    settings, fits = lab.settings, []
-    for rate in settings.transfer.full_rates:
-        fit = partial(fit_full, task, replace(settings.full, rate=rate), lab.states(task), stop=stop)
-        fits.append((fit() if workdir is None else stage(workdir, _stage(rate), fit)[0], rate))
-    trained, rate = max(fits, key=lambda one: one[0].accuracy.max(0).mean())
-    total, size = int(trained.steps[-1]), settings.full.batch_size
-    per_epoch, _, init, advance = full_training(task, settings.full)
+    full, rates = lab.settings.full, lab.settings.transfer.full_rates
+    fit = partial(fit_tuned, task, full, rates, lab.states(task), stop=stop)
+    trained = fit() if workdir is None else stage(workdir, "full", fit)[0]
+    rate, total = float(trained.chosen[0]), int(trained.steps[-1])
+    per_epoch, _, init, advance = full_training(task, full)
     args = task.arrays, np.float32(rate), jax.random.split(task.key, lab.inits), init(lab.states(task))
     _, looking = lab.run("advance", advance, *args, np.int32(0))
     _, epoch = lab.run("advance", advance, *args, np.int32(per_epoch))
-    step = lab.count("minibatch", lambda: costs.minibatch_step(task, size))
+    step = lab.count("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
     return Judged(
-        trained.params, np.max(trained.accuracy, axis=0), {"steps": total, "rate": rate, "batch": size},
-        max(epoch - looking, 0.0) / per_epoch * total / lab.inits, total * step, total * size,
+        trained.params,
+        np.max(trained.accuracy, axis=0),
+        {"steps": total, "rate": rate, "batch": full.batch_size},
+        max(epoch - looking, 0.0) / per_epoch * total / lab.inits,
+        total * step,
+        total * full.batch_size,
         {"epochs": (trained.steps / per_epoch).tolist(), "validation": trained.accuracy.mean(1).tolist()},
-    )  # fmt: skip
-
-
-def _stage(rate: float) -> str:
-    return f"full_{rate:g}"
+    )
 
 
 def full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
     """All of the data."""
     count = len(task.raw["train"])
     size = sum(len(text.encode()) + 1 for text in task.dataset.train.texts)
-    return Built(
-        _judge_full(lab, task, workdir, stop), lambda lab, task: _judge_full(lab, task, None, stop),
-        np.arange(count), count, count, count * int(np.prod(task.shape)), size,
-    )  # fmt: skip
+    judged = _judge_full(lab, task, workdir=workdir, stop=stop)
+    floats = count * int(np.prod(task.shape))
+    return Built(judged, partial(_judge_full, stop=stop), np.arange(count), count, count, floats, size)
 
 
 def _trained_on_all(
@@ -120,15 +113,12 @@ def _trained_on_all(
     From the point that has it; else it is trained here, with the same outcome.
     """
     if "full" in siblings:
-        known = read_json(siblings["full"] / "results.json")
-        path = (
-            siblings["full"] / "checkpoints" / f"{_stage(known['methods'][ALL]['hyperparameters']['rate'])}.safetensors"
-        )
+        path = siblings["full"] / "checkpoints" / "full.safetensors"
         if path.exists():
-            cost = known["costs"][ALL]
+            cost = read_json(siblings["full"] / "results.json")["costs"][ALL]
             first = jax.tree.map(lambda x: x[0], read_stage(path)[0].params)
             return first, cost["train_s"], cost["train_flops"], cost["train_seen"]
-    judged = _judge_full(lab, task, workdir, stop)
+    judged = _judge_full(lab, task, workdir=workdir, stop=stop)
     return jax.tree.map(lambda x: x[0], judged.params), judged.seconds, judged.flops, judged.seen
 
 

@@ -3,52 +3,166 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
-from dd_al.config.grid import curves
+import jax
+import numpy as np
+
+from dd_al.config.grid import TOGETHER, curves, row_folder
 from dd_al.config.settings import Settings
+from dd_al.config.sweeps import StudySettings
 from dd_al.core.files import read_json, write_json
+from dd_al.data.load import identity
+from dd_al.distillation.optimise import optimise
 from dd_al.distillation.starts import number_of_items
+from dd_al.distillation.synthetic import Synthetic
+from dd_al.evaluation.baselines import Trained, fit_tuned, read_stage, stage
 from dd_al.experiments import record
-from dd_al.experiments.study.judges import pictures, tables
-from dd_al.experiments.study.sets import in_plane, judges, train_all
+from dd_al.experiments.study.judges import SNAPSHOTS, Judges, Row, judges_of, pictures, shown_in_plane, tables
+from dd_al.experiments.sweep import Trial, refuse_failures, run_trials
+from dd_al.io.signals import Stop
+from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.io.workdir import Workdir
-from dd_al.task.task import make_learners, make_task
+from dd_al.learner import optimizers
+from dd_al.learner.learner import Learner, make_learner
+from dd_al.task.task import Task, known_inits, make_learners, make_task
 
 _LOG = logging.getLogger(__name__)
+_MOST_WORKERS = 4
 
 
 def run(settings: Settings, workdir: Workdir) -> None:
-    """Trains on all data, distils every row and point, tries the sets on the networks, and reports."""
+    """Trains on all data, distils every row and point, tries the sets on the networks, and reports.
+
+    Raises:
+      UserError: trainings or distillations have failed.
+    """
     began = time.perf_counter()
     dataset = record.load_dataset(settings, workdir)
     task = make_task(settings, dataset, time.perf_counter() - began)
     names = settings.study.networks or (settings.model.kind,)
     learners = make_learners(settings, names, task.shape, task.classes)
-    lines = curves(settings)
-    for point in (settings, *(point for values in lines.values() for point in values.values())):
-        number_of_items(point.distill, len(dataset.train), task.classes)  # mistakes are not to be found after hours
-    clock = workdir.checkpoints / "seconds.json"  # of all starts; stages that run side by side have more in sum
+    rows, points = _rows(settings, learners), dict(_points(settings, learners))
+    sets = {row.folder: row for row in (*rows, *points.values())}
+    for row in sets.values():  # mistakes are not to be found after hours
+        number_of_items(row.settings.distill, len(dataset.train), task.classes)
+    fits = {f"full-{row_folder(name)}": name for name in learners}
+
+    def compute(trial: Trial, part: Workdir, stop: Stop) -> None:
+        if name := fits.get(trial.name):
+            stage(part, "full", partial(_fit_full, task, settings, learners[name], stop))
+        else:
+            _distil(task, learners, sets[trial.name], part, stop)
+
+    data = identity(settings, dataset)
+    trials = [Trial(folder, settings, data, {"network": name}, title=name) for folder, name in fits.items()]
+    for folder, row in sets.items():
+        job = {"networks": row.networks, "restarts": row.restarts}
+        trials.append(Trial(folder, row.settings, data, job, title=row.name))
+    clock = workdir.checkpoints / "seconds.json"  # of all starts; trials that run side by side have more in sum
     earlier = read_json(clock)["seconds"] if clock.exists() else 0.0
     try:
-        full, rows, points, seconds = train_all(task, learners, settings, lines, workdir)
+        failed = run_trials(workdir, trials, compute, finished=_finished, workers=settings.study.workers or _workers())
     finally:
         clock.parent.mkdir(exist_ok=True)
         write_json(clock, {"seconds": (spent := earlier + time.perf_counter() - began)})
+    refuse_failures(failed, len(trials))
+
     _LOG.info("training networks on the distilled sets, and testing")
-    start = time.perf_counter()
-    methods, budget, study = tables(task, learners, settings, full, rows, lines, points)
-    if in_plane(task) and rows:
-        study |= pictures(task, learners, settings, rows, workdir)
-    seconds["evaluate_s"] = time.perf_counter() - start
+    start, runs = time.perf_counter(), workdir.path / "runs"
+    full = {name: read_stage(runs / folder / "checkpoints" / "full.safetensors") for folder, name in fits.items()}
+    made = {folder: _read(row, runs / folder) for folder, row in sets.items()}
+    judges, matrix = Judges(task, learners, settings), [made[row.folder] for row in rows]
+    trained = {name: networks for name, (networks, _) in full.items()}
+    methods, budget, study = tables(judges, trained, matrix, {key: made[row.folder] for key, row in points.items()})
+    if matrix and shown_in_plane(task):
+        study |= pictures(judges, matrix, runs)
+    seconds = {
+        "baselines_s": sum(spent for _, spent in full.values()),
+        "compile_s": sum(row.seconds[0] for row in made.values()),
+        "optimise_s": sum(row.seconds[1] for row in made.values()),
+        "evaluate_s": time.perf_counter() - start,
+    }
     record.finish(
         workdir,
         settings,
         task,
-        evaluate={"inits": judges(settings), "init": "known" if settings.distill.init == "known" else "random"},
+        evaluate={"inits": judges_of(settings), "init": "known" if settings.distill.init == "known" else "random"},
         budget=budget,
         methods=methods,
         study=study,
         time=seconds,
         total_s=spent + seconds["evaluate_s"],
     )
+
+
+def _rows(settings: Settings, networks: Mapping[str, Learner]) -> list[Row]:
+    """The rows of the matrix: each network's sets, and those for all at once."""
+    groups = {name: (name,) for name in networks}
+    if settings.study.together and len(networks) > 1:
+        groups[TOGETHER] = tuple(networks)
+    common = replace(settings, study=StudySettings())
+    rows = [Row(name, group, common, settings.study.restarts) for name, group in groups.items()]
+    return rows if settings.study.matrix else []
+
+
+def _points(settings: Settings, networks: Mapping[str, Learner]) -> Iterator[tuple[tuple[str, str, str], Row]]:
+    """The points of every curve for every network, by curve, value and network."""
+    for curve, values in curves(settings).items():
+        for value, point in values.items():
+            for name in networks:
+                title = f"{curve} = {value}, {name}"
+                yield (curve, value, name), Row(title, (name,), point, settings.study.curve_restarts)
+
+
+def _workers() -> int:
+    """Trials at a time: on a CPU most of their time goes to compilation, which uses one core each."""
+    if jax.default_backend() != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_WORKERS)
+
+
+def _finished(part: Workdir) -> bool:
+    return any((part.checkpoints / f"{name}.safetensors").exists() for name in ("full", "sets"))
+
+
+def _fit_full(task: Task, settings: Settings, learner: Learner, stop: Stop) -> Trained:
+    """On all data with Adam; `chosen` is the rate out of `config.transfer.full_rates` that validation finds best."""
+    own = make_learner(learner.model, optimizers.get("adam"), shift=settings.learner.shift)
+    one = replace(task, learner=own)
+    if settings.distill.init == "known":
+        states = known_inits(one, settings.study.restarts if settings.study.matrix else settings.study.curve_restarts)
+    else:
+        states = one.inits("evaluation", judges_of(settings))
+    return fit_tuned(one, settings.full, settings.transfer.full_rates, states, stop=stop)
+
+
+def _distil(task: Task, learners: Mapping[str, Learner], row: Row, part: Workdir, stop: Stop) -> None:
+    """Distils the sets of a row or a point and writes them, with the seconds of compilation and of all else."""
+    distill = row.settings.distill
+    found = optimise(
+        Judges(task, learners, row.settings).task_of(row.networks),
+        distill,
+        items=number_of_items(distill, len(task.dataset.train), task.classes),
+        sets=row.restarts,
+        select_inits=row.settings.evaluate.select_inits,
+        pictures=part.path / SNAPSHOTS if shown_in_plane(task) else None,
+        quick=True,
+        stop=stop,
+    )
+    arrays = {key: np.asarray(x) for key, x in found.synthetic._asdict().items() if x is not None}
+    part.checkpoints.mkdir(exist_ok=True)
+    seconds = np.asarray([found.compile_s, found.optimise_s])
+    write_safetensors(part.checkpoints / "sets.safetensors", {**arrays, "seconds": seconds})
+
+
+def _read(row: Row, folder: Path) -> Row:
+    arrays = read_safetensors(folder / "checkpoints" / "sets.safetensors")
+    seconds = tuple(arrays.pop("seconds").tolist())
+    return row._replace(synthetic=Synthetic(**arrays), seconds=seconds)

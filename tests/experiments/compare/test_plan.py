@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from dd_al.config.grid import sliced
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
-from dd_al.experiments.compare.plan import ALL, Point, datasets, examples, in_examples, points, sliced
+from dd_al.experiments.compare.plan import ALL, Point, datasets, examples, in_examples, points
 
 BUDGETS = ("1/class", "1%", "10%")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dd_al.distillation.starts import starting_sets
-from dd_al.experiments.compare import costs
+from dd_al.evaluation import costs
 
 
 def test_a_product_has_two_operations_for_each_of_its_terms():

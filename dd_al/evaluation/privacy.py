@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,48 +12,46 @@ import numpy as np
 from dd_al.core.keys import generator
 from dd_al.core.types import TextInputs
 from dd_al.distillation.synthetic import Synthetic, as_batch
-from dd_al.experiments.compare.lab import Lab
 from dd_al.learner.examples import whole
 from dd_al.learner.predict import predict
-from dd_al.models.base import Params
+from dd_al.models.base import Model, Params
 from dd_al.models.linen import masked_mean
-from dd_al.report.statistics import ranked_apart
 from dd_al.task.task import Task
 
 _MOST = 1000  # members, and others, that are compared
 
 
-def membership(lab: Lab, task: Task, params: Params, rows: np.ndarray, seed: int) -> np.ndarray:
-    """How well a learner's loss tells examples behind it from others: areas under the ROC curve, ``float64[learners]``.
+def membership(task: Task, params: Params, rows: np.ndarray, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Losses of learners on examples behind them and on others, ``float32[learners, n]`` each.
 
-    The attack of Yeom et al. 2018 (arXiv 1709.01604, section 3.3): what has a small loss is taken for a member. 0.5 is
-    chance. The others are of the judged split.
+    In the attack of Yeom et al. 2018 (arXiv 1709.01604, section 3.3) what has a small loss is taken for a member: the
+    area under the ROC curve of the losses says how well that tells the two apart.
 
     Args:
-      lab: the data set.
-      task: see `Lab.task_of`.
+      task: the data and the network.
       params: stacked learners.
       rows: ``int[n]``, positions of the members in the training data.
+      split: that the others are of.
       seed: draws members and others, if there are more than a thousand.
     """
-    split, rng = lab.settings.evaluate.split, generator(jax.random.key(seed), "membership")
+    rng = generator(jax.random.key(seed), "membership")
     rows = rng.permutation(rows)[:_MOST]
     others = rng.permutation(len(task.labels(split)))[:_MOST]
-    inside = _losses(lab, params, task.raw["train"][rows], task.labels("train")[rows])
-    outside = _losses(lab, params, task.raw[split][others], task.labels(split)[others])
-    return np.asarray([ranked_apart(-ours, -theirs) for ours, theirs in zip(inside, outside)])
+
+    def losses(split: str, rows: np.ndarray) -> np.ndarray:
+        filled = np.resize(rows, _MOST)  # one program whatever their number
+        raw, labels = task.raw[split][filled], task.labels(split)[filled]
+        found = _losses(task.learner.model, task.embed, params, jnp.asarray(raw), jnp.asarray(labels))
+        return np.asarray(found)[:, : len(rows)]
+
+    return losses("train", rows), losses(split, others)
 
 
-def _losses(lab: Lab, params: Params, raw: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Cross-entropies of stacked learners, ``float32[learners, n]``, in one program whatever n."""
-    model, embed, filled = lab.task.learner.model, lab.task.embed, np.resize(np.arange(len(raw)), _MOST)
-
-    def losses(params: Params, raw: jax.Array, labels: jax.Array) -> jax.Array:
-        z = predict(model, params, whole(raw, jnp.zeros((len(raw), 1))), embed)
-        return -jnp.take_along_axis(jax.nn.log_softmax(z), labels[None, :, None], -1)[..., 0]
-
-    found, _ = lab.run("losses", losses, params, jnp.asarray(raw[filled]), jnp.asarray(labels[filled]))
-    return np.asarray(found)[:, : len(raw)]
+@partial(jax.jit, static_argnums=0)
+def _losses(model: Model, embed: Callable, params: Params, raw: jax.Array, labels: jax.Array) -> jax.Array:
+    """Cross-entropies of stacked learners, ``float32[learners, n]``."""
+    z = predict(model, params, whole(raw, jnp.zeros((len(raw), 1))), embed)
+    return -jnp.take_along_axis(jax.nn.log_softmax(z), labels[None, :, None], -1)[..., 0]
 
 
 def nearness(task: Task, synthetic: Synthetic, start_rows: np.ndarray | None) -> dict[str, float]:

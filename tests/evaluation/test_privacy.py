@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dd_al.distillation.synthetic import Synthetic
-from dd_al.experiments.compare.privacy import nearness
+from dd_al.evaluation.privacy import nearness
 
 
 def of(inputs):

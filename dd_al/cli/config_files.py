@@ -1,20 +1,84 @@
-"""Config files: by path, or by name those that come with the package."""
+"""Config files, by path or by the name that they have in the package, and the flags that change their keys."""
 
 from __future__ import annotations
 
 import ast
-import importlib.util
 import inspect
+import re
 import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import SourceFileLoader
+from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from ml_collections import ConfigDict
+from absl import flags
+from ml_collections import ConfigDict, config_flags
 
+from dd_al.config.schema import Text, find, to_config
 from dd_al.core.errors import ConfigError, UserError, nearest
 
+MISSING = "--config=FILE is missing: which experiment to run; see --help"
 _PACKAGE = "dd_al"
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parent.parent
+
+
+def define_config(values: flags.FlagValues, argv: Sequence[str], cls: type) -> None:
+    """Defines `--config=FILE`, whose value is a locked ConfigDict, and `--config.KEY=VALUE` for the keys in `argv`.
+
+    By `ml_collections.config_flags`, with two parsers of ours. Its own one of files keeps one module for all of them,
+    and does not tell the line of a mistake; those of values know neither `none`, nor `1e3`, nor how to set what is
+    None: they leave the text to `from_config`, which knows all of a key.
+
+    Args:
+        values: where they are defined.
+        argv: the command line that is parsed next.
+        cls: the settings class, all of whose keys the ConfigDict has, whatever the file leaves out.
+
+    Raises:
+        ConfigError: a key that does not exist, or one without `--config`.
+    """
+    for key, text in _overrides(argv):  # config_flags names neither the key nor the nearest one
+        find(cls, key, text)
+        if not any(re.match("--?config(=|$)", arg) for arg in argv):
+            raise ConfigError(MISSING)
+    for kind in (bool, int, float, str, tuple, list, dict, type(None)):
+        config_flags.register_flag_parser_for_type(kind, _TextParser())
+    help = "a file with get_config(arg), or dd_al:NAME; then --config.KEY=VALUE changes any key"
+    config_flags.DEFINE_config_file("config", None, help, values, lock_config=True, sys_argv=list(argv))
+    values["config"].parser = _FileParser(cls)
+
+
+def _overrides(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yields (key, text) of each `--config.KEY=TEXT` and `--config.KEY TEXT` of a command line."""
+    for arg, after in zip_longest(argv, argv[1:], fillvalue=""):
+        if flag := re.fullmatch(r"--?(?:no)?config\.([^=]*)(?:=(.*))?", arg, re.DOTALL):
+            yield flag[1], after if flag[2] is None else flag[2]
+
+
+class _TextParser(flags.ArgumentParser):
+    def parse(self, argument: Any) -> Any:
+        return Text(argument) if isinstance(argument, str) else argument
+
+
+class _FileParser(flags.ArgumentParser):
+    def __init__(self, cls: type):
+        self._cls = cls
+
+    def parse(self, argument: str) -> ConfigDict:
+        config = to_config(self._cls())
+        _fill(config, load(argument))
+        return config.lock()
+
+
+def _fill(config: ConfigDict, given: ConfigDict | Mapping) -> None:
+    """Sets the keys of `config` that are given, section by section."""
+    for name, value in given.items():
+        if isinstance(config.get(name), ConfigDict) and isinstance(value, (ConfigDict, Mapping)):
+            _fill(config[name], value)
+        else:
+            config[name] = value
 
 
 def folder() -> Path:
@@ -55,7 +119,7 @@ def load(flag: str) -> ConfigDict:
         config = get_config(variant or None) if takes_variant else get_config()
     except UserError as error:
         raise type(error)(f"{name}: {error}") from error
-    except Exception as error:  # the file is the user's, and so is whatever goes wrong in it
+    except (Exception, SystemExit) as error:  # the file is the user's, and so is whatever goes wrong in it
         # ConfigDict quotes a KeyError's text, line break and all, and then again.
         text = str(error).replace("\\n", ". ").replace("\\'", "").strip("'")
         raise ConfigError(f"{name}{_line(error, path)}: {type(error).__name__}: {text}") from error
@@ -82,15 +146,12 @@ def _find(flag: str) -> tuple[str, Path, str]:
 
 
 def _import_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"dd_al_config_{path.stem}", path.absolute())
-    if spec is None or spec.loader is None:
-        raise ConfigError("is no Python file (its name must end in .py)")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = ModuleType(f"dd_al_config_{path.stem}")
+    SourceFileLoader(module.__name__, str(path.absolute())).exec_module(module)
     return module
 
 
-def _line(error: Exception, path: Path) -> str:
+def _line(error: BaseException, path: Path) -> str:
     """Where in the config file an error came from, as ", line 3"; "" if not there."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.absolute()]
     number = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None

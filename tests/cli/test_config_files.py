@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from dd_al import config_files
+from dd_al.cli import config_files
 from dd_al.core.errors import ConfigError
 from dd_al.main import main
 

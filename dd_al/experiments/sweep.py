@@ -1,0 +1,178 @@
+"""The one sweep under `table`, `study` and `compare`: trials, each a run in a folder of its own.
+
+A trial that is finished is not repeated, one that was stopped goes on, and one that failed is noted and tried again by
+the next start, so the same command resumes a sweep. Trials need nothing of each other but what lies in their folders:
+several processes can share a work directory, each with a slice of them (`dd_al.config.grid.sliced`).
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+
+from dd_al.config.settings import Settings
+from dd_al.core.errors import BusyError, DataError, UserError
+from dd_al.core.files import write_json
+from dd_al.core.side_by_side import side_by_side
+from dd_al.data.dataset import Dataset
+from dd_al.data.load import identity, load
+from dd_al.io.progress import progress_of
+from dd_al.io.signals import Stop, catch_stop
+from dd_al.io.workdir import Workdir
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a sweep.
+
+    Attributes:
+      name: of its folder in `runs/`, which no other trial has.
+      settings: of the run, its seed among them.
+      data: what its data are; see `dd_al.data.load.identity`. A trial is not resumed with others.
+      job: what else tells it from other trials, in values that JSON can hold; recorded beside the settings.
+      title: what people read; the name if empty.
+    """
+
+    name: str
+    settings: Settings
+    data: Mapping[str, str]
+    job: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+
+
+def read_data(configs: Mapping[str, Settings]) -> Iterator[tuple[str, Dataset, dict[str, str], float]]:
+    """Loads the data of several configs before anything is computed: a mistake in the last is not found after hours.
+
+    Args:
+      configs: by their names in the sweep.
+
+    Yields:
+      Of each config its name, its data, what they are (see `Trial.data`), and the seconds of loading.
+
+    Raises:
+      DataError: data that cannot be used; names the config.
+    """
+    for name, settings in configs.items():
+        start = time.perf_counter()
+        try:
+            dataset = load(settings)
+            found = identity(settings, dataset)
+        except DataError as error:
+            raise DataError(f"the data of {name!r}: {error}") from error
+        yield name, dataset, found, time.perf_counter() - start
+
+
+def run_trials(
+    workdir: Workdir,
+    trials: Sequence[Trial],
+    compute: Callable[[Trial, Workdir, Stop], None],
+    *,
+    finished: Callable[[Workdir], bool] = lambda part: part.finished,
+    shared: bool = False,
+    workers: int = 1,
+    clear: bool = False,
+) -> dict[str, str]:
+    """Computes every trial that is not finished; an error of one does not stop the others.
+
+    Args:
+      workdir: of the sweep, begun.
+      trials: in the order in which they begin.
+      compute: ``compute(trial, part, stop)`` computes one in its folder, and writes its results.json last.
+      finished: whether the folder of a trial holds all of its results.
+      shared: with other processes: a trial that one of them is at is left to it.
+      workers: how many trials run at a time, in threads.
+      clear: whether programs are of no use to the next trial, and forgotten.
+
+    Returns:
+      The error of each trial that failed, by name; it is in the trial's error.json, too.
+
+    Raises:
+      WorkdirError: the folder of a trial holds another, or another process is at it and nothing is shared.
+      Interrupted: a signal asked for it.
+    """
+    with catch_stop() as stop:
+        calls = {
+            trial.name: partial(
+                _one, workdir, trial, compute, finished, f"{number} of {len(trials)}", stop, shared, clear
+            )
+            for number, trial in enumerate(trials, start=1)
+        }
+        # One at a time they stay in this thread, where they can take signals themselves.
+        errors = side_by_side(calls, workers) if workers > 1 else {name: call() for name, call in calls.items()}
+    return {name: error for name, error in errors.items() if error}
+
+
+def _one(
+    workdir: Workdir,
+    trial: Trial,
+    compute: Callable,
+    finished: Callable,
+    place: str,
+    stop: Stop,
+    shared: bool,
+    clear: bool,
+) -> str | None:
+    """Computes a trial unless it is finished, and returns its error, if it fails."""
+    title, error = trial.title or trial.name, None
+    try:
+        with progress_of(title), workdir.part(trial.name, {**asdict(trial.settings), **trial.job}) as part:
+            part.begin(**trial.data)  # refuses other data under the same name
+            if finished(part):
+                _LOG.info("%s: from an earlier start of this run", title)
+            else:
+                _LOG.info("%s: %s", title, place)
+                error = _compute(trial, part, partial(compute, trial, part, stop))
+                if clear or error:
+                    jax.clear_caches()
+                    gc.collect()
+    except BusyError as busy:
+        if not shared:
+            raise
+        _LOG.info("%s: left to the process that is at it (%s)", title, busy)
+    stop.check("the same command goes on with what is left")
+    return error
+
+
+def _compute(trial: Trial, part: Workdir, compute: Callable[[], None]) -> str | None:
+    for old in (part.results, part.error):
+        old.unlink(missing_ok=True)
+    try:
+        compute()
+    except Exception as error:
+        _LOG.error("%s failed: %s", trial.title or trial.name, error)
+        if not isinstance(error, UserError):
+            traceback.print_exception(error)
+        text = f"{type(error).__name__}: {error}"
+        write_json(part.error, {"error": text, "traceback": "".join(traceback.format_exception(error))})
+        return text
+    return None
+
+
+def refuse_failures(failed: Mapping[str, str], count: int, kind: str = "trials") -> None:
+    """Says which of so many trials failed, those of one error together.
+
+    Raises:
+      UserError: there are some.
+    """
+    by_error: dict[str, list[str]] = {}
+    for name, error in failed.items():
+        by_error.setdefault(error, []).append(name)
+    lines = "\n".join(
+        f"  {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: {error}"
+        for error, names in by_error.items()
+    )
+    if failed:
+        raise UserError(
+            f"{len(failed)} of {count} {kind} failed; what is finished stays, and the same command tries again:\n"
+            f"{lines}"
+        )

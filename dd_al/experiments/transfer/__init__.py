@@ -1,1 +1,0 @@
-"""A distilled set away from home: other networks, optimizers and schedules."""
