@@ -16,7 +16,7 @@ from dd_al.core.version import VERSION
 
 __version__ = VERSION
 _HOMES = {
-    "ActiveLearner": "dd_al.experiments.active_learner",
+    "ActiveLearner": "dd_al.active.learner",
     "Classifier": "dd_al.api",
     "Distilled": "dd_al.api",
     "Synthetic": "dd_al.api",

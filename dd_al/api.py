@@ -26,7 +26,7 @@ from dd_al.data.lists import Label, strings
 from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.starts import number_of_items
 from dd_al.distillation.synthetic import targets
-from dd_al.evaluation.from_artefact import TextLearners, retrain
+from dd_al.evaluation.from_artefact import retrain
 from dd_al.experiments.distill import distil
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
@@ -35,6 +35,7 @@ from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.report.statistics import accuracy, summary
 from dd_al.takeaway import class_labels
 from dd_al.task.task import make_task
+from dd_al.task.text_learners import TextLearners
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1  # of a classifier's file

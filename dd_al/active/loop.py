@@ -24,6 +24,7 @@ from dd_al.core.types import Batch
 from dd_al.learner.examples import Bucket, Examples
 from dd_al.learner.fit import cosine
 from dd_al.learner.learner import Learner, LearnerState
+from dd_al.task.task import Task
 
 
 class LoopState(NamedTuple):
@@ -65,6 +66,12 @@ class Loop:
     pool: Examples
     embed: Callable[[jax.Array], Any]
     classes: int
+
+    @classmethod
+    def over(cls, task: Task, settings: ActiveSettings) -> Loop:
+        """The loop over the training examples of a task."""
+        pool = jnp.asarray(task.raw["train"])
+        return cls(settings, task.learner, pool, task.train, task.embed_train, task.classes)
 
     def init(self, key: jax.Array, budget: int) -> LoopState:
         """A run without labels, with room for ``budget`` of them."""

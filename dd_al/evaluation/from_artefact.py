@@ -2,120 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from dd_al.config.data import EncoderSettings
 from dd_al.config.learner import LearnerSettings, ModelSettings
-from dd_al.config.schema import from_config
-from dd_al.core.errors import ConfigError, DataError, UserError
+from dd_al.core.errors import DataError, UserError
 from dd_al.core.keys import stream
-from dd_al.data.minilm_files import EncoderFiles
-from dd_al.data.text import Vocabulary
 from dd_al.distillation.synthetic import Synthetic, train_on
 from dd_al.io.artefact import Artefact
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
-from dd_al.models.base import Model, Params
-from dd_al.models.embedding import embed
-from dd_al.task.sentences import encoder_of, sentence_features
 from dd_al.task.task import make_model, make_optimizer
-
-_AT_ONCE = 256  # texts held embedded at a time
-
-
-@dataclass(frozen=True, eq=False)
-class TextLearners:
-    """Trained learners with all that reading texts takes.
-
-    Attributes:
-      model: the network, or plain values of `ModelSettings`.
-      classes: how many there are.
-      length: words that a text is cut and padded to.
-      words: the vocabulary, padding and the unknown word first.
-      vectors: ``float32[words, dim]``.
-      params: stacked over learners; NumPy arrays.
-      encoder: of texts that are read as sentence vectors, the hash of its files; None where words are looked up.
-      encoder_dir: the folder of those files, where it is not a place that they are looked for in.
-    """
-
-    model: Mapping | Model
-    classes: int
-    length: int
-    words: tuple[str, ...]
-    vectors: np.ndarray
-    params: Params
-    encoder: str | None = None
-    encoder_dir: str | None = None
-
-    def with_params(self, params: Params) -> TextLearners:
-        """Others of the same kind, which share what has been compiled."""
-        other = replace(self, params=params)
-        shared = ("_encoder", "_vocabulary", "_answer")
-        other.__dict__.update({name: self.__dict__[name] for name in shared if name in self.__dict__})
-        return other
-
-    def __len__(self) -> int:
-        """The number of learners."""
-        return jax.tree.leaves(self.params)[0].shape[0]
-
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Answers texts, a few hundred at a time: memory does not grow with them beyond the answers.
-
-        Args:
-          texts: as they are; words are split and looked up here.
-
-        Returns:
-          ``float32[learners, texts, classes]``.
-        """
-        answers = [np.zeros((len(self), 0, self.classes), np.float32)]
-        params = jax.device_put(self.params)
-        for vectors, ids in self._chunks(texts):
-            # Rounded up to a power of two: one text costs little, and many texts of any number few compilations.
-            rows = 1 << (len(ids) - 1).bit_length()
-            padded = np.pad(ids, ((0, rows - len(ids)), (0, 0)))
-            answers.append(np.asarray(self._answer(params, vectors, padded))[:, : len(ids)])
-        return np.concatenate(answers, axis=1)
-
-    def _chunks(self, texts: Sequence[str]) -> Iterator[tuple[jax.Array, np.ndarray]]:
-        """Vectors, and rows of them for some of the texts, ``int32[texts, length]``."""
-        if self.encoder is None:
-            vectors = jax.device_put(self.vectors)
-            for start in range(0, len(texts), _AT_ONCE):
-                yield vectors, self._vocabulary.encode(texts[start : start + _AT_ONCE], self.length)
-            return
-        features = sentence_features(texts, self._encoder) if len(texts) else ()
-        for start in range(0, len(texts), _AT_ONCE):
-            chunk = features[start : start + _AT_ONCE]
-            table = np.zeros((2 + (1 << (len(chunk) - 1).bit_length()), chunk.shape[1]), np.float32)
-            table[2 : 2 + len(chunk)] = chunk
-            yield jnp.asarray(table), np.arange(2, 2 + len(chunk), dtype=np.int32)[:, None]
-
-    @cached_property
-    def _encoder(self) -> EncoderFiles:
-        return encoder_of(self.encoder, EncoderSettings(self.encoder_dir))
-
-    @cached_property
-    def _vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.words)
-
-    @cached_property
-    def _answer(self):
-        model = self.model
-        if not isinstance(model, Model):
-            model = make_model(_plain(ModelSettings, model, "the classifier"), self.vectors.shape[1:], self.classes)
-
-        @jax.jit
-        def answer(params: Params, vectors: jax.Array, ids: jax.Array) -> jax.Array:
-            inputs = embed(vectors, ids)
-            return jax.vmap(lambda p: model.apply(p, inputs))(params)
-
-        return answer
+from dd_al.task.text_learners import TextLearners, settings_from
 
 
 def retrain(
@@ -211,11 +111,4 @@ def settings_of(artefact: Artefact, section: str) -> ModelSettings | LearnerSett
       DataError: the file comes from another version.
     """
     cls = {"model": ModelSettings, "learner": LearnerSettings}[section]
-    return _plain(cls, artefact.spec[section], artefact.source)
-
-
-def _plain(cls: type, values: Mapping, source: str):
-    try:
-        return from_config(cls, values)
-    except ConfigError as error:
-        raise DataError(f"{source} comes from another version of dd_al: {error}") from error
+    return settings_from(cls, artefact.spec[section], artefact.source)

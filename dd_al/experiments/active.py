@@ -124,9 +124,7 @@ class _Runs:
     def __init__(self, task: Task, settings: Settings, plan: Plan, first: np.ndarray):
         active, labels = settings.active, task.labels("train")
         self._task, self._settings, self._plan, self._first = task, settings, plan, first
-        self._loop = Loop(
-            active, task.learner, jnp.asarray(task.raw["train"]), task.train, task.embed_train, task.classes
-        )
+        self._loop = Loop.over(task, active)
         self._deal = partial(jax.device_put, device=_over_devices(len(active.seeds)))
         keys = jnp.stack([stream(jax.random.key(seed), "active") for seed in active.seeds])
         self._unlabelled = self._deal(jax.vmap(lambda key: self._loop.init(key, plan.budget))(keys))

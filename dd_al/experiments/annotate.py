@@ -13,6 +13,7 @@ import numpy as np
 
 from dd_al.active import stopping, terminal
 from dd_al.active.annotation import NOT_SURE, AnswerLog, label_studio_config, write_queries
+from dd_al.active.learner import OF_RUNS, ActiveLearner
 from dd_al.config.active import ActiveSettings
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, WorkdirError
@@ -20,7 +21,6 @@ from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
 from dd_al.data.formats import read_pool
 from dd_al.data.lists import Label
 from dd_al.data.rows import Rows
-from dd_al.experiments.active_learner import OF_RUNS, ActiveLearner
 from dd_al.io.workdir import Workdir
 
 _ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "label_studio": ".json"}

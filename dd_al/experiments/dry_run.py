@@ -150,7 +150,7 @@ def _distilled(task: Task, settings: Settings, items: int, inits: int) -> Stage:
 
 def _active(task: Task, settings: Settings, plan: Plan, rounds: int) -> Stage:
     active = settings.active
-    loop = Loop(active, task.learner, jnp.asarray(task.raw["train"]), task.train, task.embed_train, task.classes)
+    loop = Loop.over(task, active)
     state = loop.init(stream(task.key, "active"), plan.budget)
     rows = jnp.arange(plan.first)
     state = loop.tell(state, 0, rows, jnp.asarray(task.labels("train"))[rows])

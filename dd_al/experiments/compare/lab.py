@@ -116,4 +116,4 @@ class Lab:
         """Active learning on the task; its training is how sets larger than a minibatch are trained on, too."""
         active = self.settings.active
         active = active if rate is None else replace(active, rate=rate)
-        return Loop(active, task.learner, jnp.asarray(task.raw["train"]), task.train, task.embed_train, task.classes)
+        return Loop.over(task, active)

@@ -26,13 +26,13 @@ from dd_al.core.types import TextInputs
 from dd_al.data.lists import Label, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
-from dd_al.evaluation.from_artefact import TextLearners
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import LearnerState, make_learner
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import Lookup
 from dd_al.task.task import length_buckets, make_model, make_optimizer
+from dd_al.task.text_learners import TextLearners
 
 _FORMAT = 1  # of a saved learner
 _SECTIONS = ("vectors", "model", "learner", "active")
