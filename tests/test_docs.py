@@ -1,5 +1,6 @@
 """The README and the docs: their examples run, their links lead somewhere, their keys and commands exist."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -145,6 +146,12 @@ def test_the_reference_has_every_room_and_every_export():
     assert all(f"reference/{page}.md" in TEXTS["mkdocs.yml"] for page in pages)
     homes = {getattr(dd_al, name).__module__ for name in dd_al.__all__}
     assert homes <= set(re.findall(r"^::: (\S+)$", pages["api"], re.MULTILINE))
+
+
+def test_type_checkers_see_every_export_where_it_lies():
+    (block,) = [node for node in ast.parse((ROOT / "dd_al/__init__.py").read_text()).body if isinstance(node, ast.If)]
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    assert seen == {name: getattr(dd_al, name).__module__ for name in dd_al.__all__}
 
 
 def test_the_citation_and_the_changes_know_the_version():
