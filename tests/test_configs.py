@@ -7,6 +7,8 @@ import pytest
 
 import dd_al
 from dd_al import main
+from dd_al.cli import config_files
+from dd_al.config import Settings, from_config
 from dd_al.config.grid import table_rows
 from dd_al.core.errors import UserError
 from dd_al.core.files import read_json
@@ -339,7 +341,7 @@ def test_the_paper_table(write_reviews, tmp_path, capsys):
     ("data", "rows", "items"), [("sst5", 4, [5, 100, 5, 100]), ("imdb", 3, [2, 2, 20]), ("trec6", 4, [6, 120, 6, 120])]
 )
 def test_the_peers_rows_are_their_settings(data, rows, items):
-    settings = main._settings(f"{CONFIGS / 'peers.py'}:data={data}", [])
+    settings = from_config(Settings, config_files.load(f"{CONFIGS / 'peers.py'}:data={data}"))
     runs = table_rows(settings)
     assert len(runs) == rows and [run.distill.examples for run in runs.values()] == items
     assert all(run.distill.init in name and run.data.name == data for name, run in runs.items())
@@ -350,7 +352,7 @@ def test_the_peers_rows_are_their_settings(data, rows, items):
 def test_two_steps_of_the_peers(variant, write_reviews, tmp_path, capsys):
     classes = {"data=sst5": 5, "data=imdb": 2, "data=trec6": 6}[variant]
     data = write_reviews(tmp_path / "data", classes)
-    table = main._settings(f"{CONFIGS / 'peers.py'}:{variant}", []).table
+    table = from_config(Settings, config_files.load(f"{CONFIGS / 'peers.py'}:{variant}")).table
     few = {name: text for name, text in table.rows.items() if "batch_size" not in text}  # the others are as they are
     flags = (
         "--config.table.seeds=1", "--config.data.max_train=none", f"--config.table.rows={few}",
