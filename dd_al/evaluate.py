@@ -14,7 +14,6 @@ from dd_al.config.data import DataSettings
 from dd_al.core.errors import ConfigError
 from dd_al.data.sources import read_examples
 from dd_al.io import artefact as artefacts
-from dd_al.report.statistics import accuracy, macro_f1, summary
 
 _SPLITS = ("train", "validation", "test", "all")
 _USAGE = """
@@ -64,6 +63,7 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
     # Everything that can be wrong with the command is looked at before JAX is imported, which takes seconds.
     start_jax()
     from dd_al.evaluation.from_artefact import retrain
+    from dd_al.report.statistics import accuracy, macro_f1, summary
 
     learners = retrain(artefact, seed=values.seed or 0, count=values.inits, encoder_dir=values.encoder_dir)
     predicted = learners.logits(examples.texts).argmax(-1)

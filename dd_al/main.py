@@ -22,7 +22,6 @@ from dd_al.core.errors import ConfigError, nearest
 from dd_al.core.files import read_json
 from dd_al.experiments import EXPERIMENTS
 from dd_al.io.workdir import Workdir, is_written, open_workdir
-from dd_al.report import build, tables
 
 logger = logging.getLogger("dd_al.main")  # not __name__, which is "__main__" under `python -m`
 
@@ -37,7 +36,7 @@ examples:
   python -m dd_al.main --config=configs/smoke.py --workdir=/tmp/smoke
   python -m dd_al.main --config=dd_al:smoke --workdir=/tmp/smoke
   python -m dd_al.main --config=configs/sst_distill.py:classes=5,init=known --workdir=/tmp/five
-  python -m dd_al.main --config=configs/sst_distill.py --workdir=/tmp/two --config.seed=1 --config.distill.items=4
+  python -m dd_al.main --config=configs/sst_distill.py --workdir=/tmp/two --config.seed=1 --config.distill.examples=4
   python -m dd_al.main --config=configs/sst_compare.py --workdir=/tmp/compare --points=3/40
 
 The same command resumes a run that was stopped. Exit codes: 0 done, 1 a failure of the program, 2 a mistake in the
@@ -76,12 +75,14 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
     _check_inputs(plain, Path(values.workdir).expanduser().resolve())
     _check_slice(settings, values)
     free, shared = ["annotate", "compare"], values.points is not None
+    from dd_al import report  # SciPy comes with it: not before the arguments are known to be right
+
     with open_workdir(values.workdir, plain, overwrite=values.overwrite, free=free, shared=shared) as workdir:
         # A comparison looks at its points: there may be more of them now, or one may have been lost.
         if workdir.finished and settings.experiment != "compare":
             print(f"{workdir.path} holds a finished run of this config; --overwrite runs it again")
             if not workdir.report.exists():  # the process was killed between the two
-                build(workdir.path)
+                report.build(workdir.path)
         else:
             experiment = importlib.import_module(EXPERIMENTS[settings.experiment])
             start_jax()
@@ -127,6 +128,8 @@ def _check_inputs(values: Mapping[str, Any], workdir: Path, path: str = "config"
 
 def _print_headline(workdir: Workdir) -> None:
     """Prints what results.json records of each method, or the table of several runs, and where the report lies."""
+    from dd_al.report import tables
+
     results: dict[str, Any] = read_json(workdir.results) if workdir.results.exists() else {}
     methods = results.get("methods", {})
     if "table" in results:

@@ -1,6 +1,7 @@
 """Arrows between rooms point down only, and what needs no JAX imports none; read from the imports themselves."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,41 @@ def test_arrows_point_down(path):
         if name.split(".")[0] == "dd_al" and room_of(name) != room and FLOORS[room_of(name)] >= FLOORS[room]
     ]
     assert not wrong
+
+
+# Inside experiments/: what all of them use, the experiments, and those that run others.
+EXPERIMENT_FLOORS = {
+    "record": 0,
+    "sweep": 0,
+    "distill": 1,
+    "train": 1,
+    "active": 1,
+    "annotate": 1,
+    "transfer": 1,
+    "table": 2,
+    "study": 2,
+    "compare": 2,
+    "dry_run": 3,
+}
+
+
+def experiment_of(name):
+    parts = name.split(".")
+    return parts[2] if len(parts) > 2 and parts[:2] == ["dd_al", "experiments"] else None
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "experiments").rglob("*.py")), ids=relative)
+def test_arrows_inside_experiments_point_down(path):
+    own = experiment_of(module_name(path))
+    others = {experiment_of(name) for name in imports(path)} - {own, None}
+    assert own is None or own in EXPERIMENT_FLOORS, f"{own} has no floor"
+    wrong = [other for other in others if own and EXPERIMENT_FLOORS[other] >= EXPERIMENT_FLOORS[own]]
+    assert not wrong, f"{relative(path)} imports {wrong}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {name: {other for other in imports(path) if other in NAMES} - {name} for name, path in NAMES.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_every_folder_is_a_room_with_a_floor():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dd_al import main as main_module
+from dd_al import report
 from dd_al.core.files import read_json
 
 FAKE = """
@@ -129,7 +130,7 @@ def test_a_finished_run_that_was_killed_before_its_report_gets_one(lab, monkeypa
     assert command(*GOOD) == 0
     (lab / "w" / "report.html").unlink()
     built = []
-    monkeypatch.setattr(main_module, "build", built.append)
+    monkeypatch.setattr(report, "build", built.append)
     assert command(*GOOD) == 0 and built == [lab / "w"]
 
 

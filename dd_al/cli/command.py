@@ -22,9 +22,8 @@ from dd_al.io.signals import sigterm_interrupts
 class Command:
     """A command line program on absl's flags.
 
-    Its own flags are defined anew for every command line, in a `FlagValues` of their own: a process may run any number
-    of command lines, and a program that imports the package keeps its flags to itself. absl's and JAX's flags, which
-    work beside them, are those of the process.
+    Its flags are defined anew for every command line, in a `FlagValues` of their own: a process may run any number of
+    command lines, and a program that imports the package has no flag of ours. absl's and JAX's own are the process's.
 
     Attributes:
         usage: what `--help` shows above the flags.
@@ -72,14 +71,13 @@ class Command:
             flags.DEFINE_bool("helpfull", False, "show the flags of absl and JAX, too", values)
             flags.DEFINE_bool("debug", False, "show the traceback of the user's mistakes, too", values)
             self.define(values, argv)
-            for name, flag in ((name, flags.FLAGS[name]) for name in flags.FLAGS):
-                if name == flag.name and name not in values:
-                    values[name] = flag
+            for name in flags.FLAGS:
+                if name == flags.FLAGS[name].name and name not in values:  # and no one-letter name of another
+                    values[name] = flags.FLAGS[name]
             arguments = values(argv)[1:]
         except flags.UnrecognizedFlagError as error:
             # --overwrite deletes: nobody is led to it by a typing error.
-            known = [name for name in values if len(name) > 1 and name != "overwrite"]
-            hint = nearest(error.flagname, known)
+            hint = nearest(error.flagname, [name for name in values if len(name) > 1 and name != "overwrite"])
             raise ConfigError(f"unknown flag --{error.flagname}{hint}; see --help") from error
         except (flags.Error, ValueError) as error:
             raise ConfigError(f"{error}; see --help") from error
@@ -96,7 +94,7 @@ class Command:
 
 
 def exit_code(call: Callable[[], None], argv: Sequence[str]) -> int:
-    """Calls and turns the way it ends into the exit code of a command; what else is raised is a failure of the program.
+    """Calls, and turns the way it ends into an exit code; what else it raises is a failure of the program.
 
     Args:
         call: what is done.

@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.machinery import SourceFileLoader
 from itertools import zip_longest
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from dd_al.config.schema import Text, find, to_config
+from dd_al.config.schema import Text, current, find, to_config
 from dd_al.core.errors import ConfigError, UserError, nearest
 
 MISSING = "--config=FILE is missing: which experiment to run; see --help"
@@ -24,61 +24,50 @@ _PACKAGE = "dd_al"
 _HERE = Path(__file__).parent.parent
 
 
-def define_config(values: flags.FlagValues, argv: Sequence[str], cls: type) -> None:
+def define_config(values: flags.FlagValues, argv: list[str], cls: type) -> None:
     """Defines `--config=FILE`, whose value is a locked ConfigDict, and `--config.KEY=VALUE` for the keys in `argv`.
 
     By `ml_collections.config_flags`, with two parsers of ours. Its own one of files keeps one module for all of them,
     and does not tell the line of a mistake; those of values know neither `none`, nor `1e3`, nor how to set what is
-    None: they leave the text to `from_config`, which knows all of a key.
+    None: they leave the text to `from_config`, which knows all of a key. Its errors do not name unknown keys well, so
+    those are looked for first.
 
     Args:
         values: where they are defined.
-        argv: the command line that is parsed next.
+        argv: the command line that is parsed next; keys that go by their old names get their new ones.
         cls: the settings class, all of whose keys the ConfigDict has, whatever the file leaves out.
 
     Raises:
         ConfigError: a key that does not exist, or one without `--config`.
     """
-    for key, text in _overrides(argv):  # config_flags names neither the key nor the nearest one
-        find(cls, key, text)
-        if not any(re.match("--?config(=|$)", arg) for arg in argv):
-            raise ConfigError(MISSING)
+    for place, (arg, after) in enumerate(zip_longest(argv[:], argv[1:], fillvalue="")):
+        if flag := re.fullmatch(r"(--?(?:no)?config\.)([^=]*)(=.*)?", arg, re.DOTALL):
+            key = current(cls, flag[2])
+            argv[place] = f"{flag[1]}{key}{flag[3] or ''}"
+            find(cls, key, flag[3][1:] if flag[3] else after)
+            if not any(re.match("--?config(=|$)", arg) for arg in argv):
+                raise ConfigError(MISSING)
     for kind in (bool, int, float, str, tuple, list, dict, type(None)):
-        config_flags.register_flag_parser_for_type(kind, _TextParser())
+        config_flags.register_flag_parser_for_type(kind, _TEXT)
     help = "a file with get_config(arg), or dd_al:NAME; then --config.KEY=VALUE changes any key"
     config_flags.DEFINE_config_file("config", None, help, values, lock_config=True, sys_argv=list(argv))
-    values["config"].parser = _FileParser(cls)
+    values["config"].parser = _Parser(parse=lambda flag: _filled(to_config(cls()), load(flag)).lock())
 
 
-def _overrides(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yields (key, text) of each `--config.KEY=TEXT` and `--config.KEY TEXT` of a command line."""
-    for arg, after in zip_longest(argv, argv[1:], fillvalue=""):
-        if flag := re.fullmatch(r"--?(?:no)?config\.([^=]*)(?:=(.*))?", arg, re.DOTALL):
-            yield flag[1], after if flag[2] is None else flag[2]
+class _Parser(flags.ArgumentParser):
+    def __init__(self, parse: Callable[[Any], Any]):
+        self.parse = parse
 
 
-class _TextParser(flags.ArgumentParser):
-    def parse(self, argument: Any) -> Any:
-        return Text(argument) if isinstance(argument, str) else argument
+_TEXT = _Parser(parse=lambda argument: Text(argument) if isinstance(argument, str) else argument)
 
 
-class _FileParser(flags.ArgumentParser):
-    def __init__(self, cls: type):
-        self._cls = cls
-
-    def parse(self, argument: str) -> ConfigDict:
-        config = to_config(self._cls())
-        _fill(config, load(argument))
-        return config.lock()
-
-
-def _fill(config: ConfigDict, given: ConfigDict | Mapping) -> None:
-    """Sets the keys of `config` that are given, section by section."""
+def _filled(config: ConfigDict, given: ConfigDict | Mapping) -> ConfigDict:
+    """Returns `config` with the keys that are given, section by section."""
     for name, value in given.items():
-        if isinstance(config.get(name), ConfigDict) and isinstance(value, (ConfigDict, Mapping)):
-            _fill(config[name], value)
-        else:
-            config[name] = value
+        nested = isinstance(config.get(name), ConfigDict) and isinstance(value, (ConfigDict, Mapping))
+        config[name] = _filled(config[name], value) if nested else value
+    return config
 
 
 def folder() -> Path:

@@ -91,6 +91,12 @@ def test_a_config_of_a_few_keys_has_all_of_them(seen, tmp_path, args):
     assert found.model.width == (32 if args else Settings().model.width)
 
 
+def test_a_flag_may_give_what_a_config_file_lacks(seen, tmp_path):
+    file = CONFIG.replace("return", "config.distill.hypergradient = 'truncated'\n    return")
+    (tmp_path / "c.py").write_text(file)
+    assert settings(seen, "--config.distill.window=3").distill.window == 3
+
+
 def test_the_config_is_locked(seen):
     settings(seen)
     with pytest.raises(AttributeError, match="locked"):
