@@ -12,9 +12,10 @@ from dd_al.cli.command import Command, start_logging
 from dd_al.cli.devices import define_jax_flags, start_jax
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import ConfigError
-from dd_al.data.sources import read_examples
+from dd_al.data.load import read_examples
 from dd_al.io import artefact as artefacts
 
+_UNITS = {"images": "images", "rows": "rows"}
 _SPLITS = ("train", "validation", "test", "all")
 _USAGE = """
 usage: python -m dd_al.evaluate ARTEFACT DATA [--inits=N] [--split=SPLIT] ...
@@ -50,7 +51,6 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
     path, data = arguments
     start_logging(values)
     artefact = artefacts.load(path)
-    artefacts.require_texts(artefact, "only sets of texts are tested here")
     spec, known = artefact.spec, artefact.spec["init"] == "known"
     if known and (values.inits or values.seed):
         raise ConfigError("this set was distilled for known initialisations, which it holds: leave out --inits, --seed")
@@ -58,15 +58,14 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
     if values.split and Path(data).expanduser().is_file():
         raise ConfigError(f"--split chooses from a folder; {data} is a file, and all of it is read")
     settings = DataSettings(name=spec["task"], **{k: v for k, v in options.items() if v is not None})
-    examples = read_examples(data, spec["label_map"], values.split, settings)
+    examples = read_examples(spec, data, values.split, settings)
 
     # Everything that can be wrong with the command is looked at before JAX is imported, which takes seconds.
     start_jax()
-    from dd_al.evaluation.from_artefact import retrain
-    from dd_al.report.statistics import accuracy, macro_f1, summary
+    from dd_al.evaluation.from_artefact import tested
+    from dd_al.report.statistics import macro_f1, summary
 
-    learners = retrain(artefact, seed=values.seed or 0, count=values.inits, encoder_dir=values.encoder_dir)
-    predicted = learners.logits(examples.texts).argmax(-1)
+    score = tested(artefact, examples, seed=values.seed or 0, count=values.inits, encoder_dir=values.encoder_dir)
     scores = {
         "artefact": path,
         "data": data,
@@ -75,14 +74,15 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
         "seed": None if known else values.seed or 0,
         "n": len(examples),
         "majority_rate": float(np.bincount(examples.labels).max() / len(examples)),
-        "accuracy": summary(accuracy(predicted, examples.labels)),
-        "macro_f1": summary(macro_f1(predicted, examples.labels, spec["classes"])),
+        "accuracy": summary(score.correct.mean(1)),
+        "macro_f1": summary(macro_f1(score.predicted, score.truth, spec["classes"])),
     }
-    print(f"{data}: {scores['n']} texts of {spec['task']}; majority class {scores['majority_rate']:.4f}")
+    unit = _UNITS.get(spec.get("inputs"), "texts")
+    print(f"{data}: {scores['n']} {unit} of {spec['task']}; majority class {scores['majority_rate']:.4f}")
     for name in ("accuracy", "macro_f1"):
-        score = scores[name]
-        std = f" ± {score['std']:.4f}" if score["n"] > 1 else ""
-        print(f"{name}: {score['mean']:.4f}{std} over {score['n']} {spec['init']} initialisations")
+        one = scores[name]
+        std = f" ± {one['std']:.4f}" if one["n"] > 1 else ""
+        print(f"{name}: {one['mean']:.4f}{std} over {one['n']} {spec['init']} initialisations")
     print(json.dumps(scores, ensure_ascii=False))
 
 

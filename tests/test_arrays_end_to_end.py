@@ -117,12 +117,52 @@ def test_plain_numpy_trains_on_points_what_the_run_was_judged_by(moons):
     np.testing.assert_allclose(accuracies, results["methods"]["distilled"]["test_accuracy"]["values"], atol=1e-6)
 
 
+def test_a_set_of_points_is_tested_on_any_table_of_its_columns(moons, commands, tmp_path):
+    test = tables.load(DataSettings(name="moons", scaling="none", max_train=60)).test
+    lines = [f"{label},{y!r},{x!r}" for (x, y), label in zip(test.inputs.tolist(), test.labels.tolist(), strict=True)]
+    path = tmp_path / "points.csv"
+    path.write_text("\n".join(["label,y,x", *lines]) + "\n")
+    out, _ = commands.run("dd_al.evaluate", moons, path, "--inits=2")
+    scores = json.loads(out.splitlines()[-1])
+    expected = json.loads((moons / "results.json").read_text())["methods"]["distilled"]
+    assert scores["n"] == len(test) and f"{len(test)} rows of moons" in out
+    np.testing.assert_allclose(scores["accuracy"]["values"], expected["test_accuracy"]["values"])
+    np.testing.assert_allclose(scores["macro_f1"]["values"], expected["test_macro_f1"]["values"])
+    for content, message in (
+        ("label,x\n0,1\n", "no column 'y'"),
+        ("label,x,y\n0,1,far\n", "line 2: 'far' in the column 'y', which held numbers in training"),
+        ("label,x,y\n3,1,1\n", "the label '3' is not one of '0', '1'"),
+    ):
+        path.write_text(content)
+        _, err = commands.run("dd_al.evaluate", moons, path, code=2)
+        assert message in err and "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_a_set_of_images_is_tested_on_a_folder_of_them(commands, tmp_path):
+    rng = np.random.default_rng(0)
+    for kind in ("cat", "dog"):
+        (tmp_path / "own" / kind).mkdir(parents=True)
+        for i in range(20):
+            Image.fromarray(rng.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "own" / kind / f"{i}.png")
+    few = (*SMALL, "--config.distill.iterations=2", "--config.distill.evaluate_every=2", "--config.distill.steps=2",
+           "--config.model.width=4", "--config.distill.candidates=2", "--config.coreset.methods=none")  # fmt: skip
+    source = f"--config.data.dir={tmp_path / 'own'}"
+    commands.run(MAIN, "--config=configs/images_distill.py", *few, source, f"--workdir={tmp_path / 'w'}")
+    out, _ = commands.run("dd_al.evaluate", tmp_path / "w", tmp_path / "own", "--inits=2")
+    assert json.loads(out.splitlines()[-1])["n"] == 40 and "40 images" in out
+    for kind in ("cat", "dog"):
+        (tmp_path / "other" / kind).mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 255, (9, 8), np.uint8)).save(tmp_path / "other" / kind / "1.png")
+    _, err = commands.run("dd_al.evaluate", tmp_path / "w", tmp_path / "other", code=2)
+    assert "distilled for examples of the shape (8, 8, 1); these are (9, 8, 1)" in err
+
+
 def test_what_understands_texts_only_says_so(moons, commands, tmp_path):
     with pytest.raises(DataError, match="holds rows; dd_al.load reads sets of texts"):
         dd_al.load(moons)
-    for module, arguments in (("dd_al.export", [tmp_path / "out"]), ("dd_al.evaluate", [tmp_path / "rows.csv"])):
-        _, err = commands.run(module, moons, *arguments, code=2)
-        assert "holds rows; only sets of" in err
+    _, err = commands.run("dd_al.export", moons, tmp_path / "out", code=2)
+    assert "holds rows; only sets of" in err
     kit = dd_al.load_distilled(moons)
     with pytest.raises(DataError, match="of images or rows"):
         kit.embed(["a text"])

@@ -90,3 +90,26 @@ def _scaling(train: np.ndarray, kind: str) -> Scaling:
     else:
         mean, std = values.mean(0), values.std(0)
     return Scaling(mean.astype(np.float32), np.where(std > 1e-12, std, 1.0).astype(np.float32))
+
+
+def examples(
+    parts: Mapping[str, tuple[np.ndarray, Sequence]], label_map: Mapping[str, int], origin: str, unit: str
+) -> ArraySplit:
+    """Returns images or rows of a known task, to test a classifier on.
+
+    Args:
+        parts: as of `finish`; all of them are taken.
+        label_map: the task's label → class.
+        origin: the source's name for messages.
+        unit: "image" or "row".
+
+    Raises:
+        DataError: no examples, or a label that is not in `label_map`.
+    """
+    found = []
+    for split, (_, classes) in parts.items():
+        written = ((line, "x", label) for line, label in enumerate(classes, 1))
+        rows = checked(written, f"{origin} {split}", unit)
+        found.append(labels.encode(rows, label_map, labels.AS_IN_TRAINING).labels)
+    pooled = np.concatenate([inputs for inputs, _ in parts.values()])
+    return ArraySplit(pooled, np.concatenate(found), np.arange(len(pooled)))

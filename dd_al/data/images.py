@@ -1,18 +1,19 @@
 """Images: MNIST's idx files, CIFAR's binary batches, folders of pictures, the hub, and digits that come in packages."""
 
 import gzip
+import os
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
-from dd_al.data import hub, packaged
+from dd_al.data import arrays, hub, packaged, splits
 from dd_al.data.arrays import finish
-from dd_al.data.dataset import Dataset
+from dd_al.data.dataset import ArraySplit, Dataset
 from dd_al.data.formats import SPLIT_NAMES
 from dd_al.data.sources import local_path, not_local, own_name
 
@@ -60,6 +61,21 @@ def load(settings: DataSettings) -> Dataset:
             f"images {name!r}{hint} were not found: {absent}; {error}; and no package carries them "
             f"(config.data.name=mnist or digits come in one){_FILES.get(name, '')}"
         ) from error
+
+
+def read_examples(path: str | os.PathLike, label_map: Mapping[str, int], split: str | None = None) -> ArraySplit:
+    """Reads images of a known task, to test a classifier on.
+
+    Args:
+        path: a folder; see `read`.
+        label_map: the task's label → class.
+        split: see `dd_al.data.splits.chosen`.
+
+    Raises:
+        DataError: a bad file, no such split, or a label that is not in `label_map`.
+    """
+    parts = splits.chosen(read(Path(path).expanduser()), split, path)
+    return arrays.examples(parts, label_map, str(path), "image")
 
 
 def read(path: Path) -> _Parts:

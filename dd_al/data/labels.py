@@ -79,6 +79,9 @@ def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
 _GIVE_CLASS = "Give every label a class, as in --config.data.label_map=bad:0,good:1"
 
 
+AS_IN_TRAINING = "Write labels as they were in training, and leave out rows of others"
+
+
 def encode(rows: Rows, label_map: Mapping[str, int], remedy: str = _GIVE_CLASS) -> Split:
     """Returns `rows` with classes for labels; a number matches however it is spelled (1, 1.0, "1 star").
 

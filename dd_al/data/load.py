@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from dd_al.config.data import DataSettings
 from dd_al.config.settings import Settings
 from dd_al.data import images, minilm_files, sources, tables
-from dd_al.data.dataset import Dataset
+from dd_al.data.dataset import ArraySplit, Dataset, Split
 
 _RARE, _RARE_SHARE = 10, 20  # a class of fewer examples than one, and than the median class's over the other
 
@@ -26,6 +30,28 @@ def load(settings: Settings) -> Dataset:
     else:
         dataset = sources.load(settings.data)
     return replace(dataset, notes=(*dataset.notes, *_rare(dataset)))
+
+
+def read_examples(
+    spec: Mapping[str, Any], path: str | os.PathLike, split: str | None, settings: DataSettings
+) -> Split | ArraySplit:
+    """Reads examples of the task that an artefact was distilled for, to test learners on.
+
+    Args:
+      spec: the artefact's description, which says what examples are.
+      path: a file, all of which is read, or a folder.
+      split: of a folder; see `dd_al.data.splits.chosen`.
+      settings: columns and encoding.
+
+    Raises:
+      DataError: a bad file, no such split, or a label that the task does not have.
+    """
+    kind, label_map = spec.get("inputs", "words"), spec["label_map"]
+    if kind == "images":
+        return images.read_examples(path, label_map, split)
+    if kind == "rows":
+        return tables.read_examples(path, label_map, spec["columns"], split, settings)
+    return sources.read_examples(path, label_map, split, settings)
 
 
 def identity(settings: Settings, dataset: Dataset) -> dict[str, str]:

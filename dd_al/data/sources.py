@@ -88,14 +88,8 @@ def read_examples(
         DataError: a bad file, no such split, or a label that is not in `label_map`.
     """
     found = _read_local(Path(path).expanduser(), settings or DataSettings(name=Path(path).stem))
-    parts = found.splits
-    if Path(path).expanduser().is_dir():
-        split = split or ("test" if "test" in parts else "all")
-        if split != "all" and split not in parts:
-            raise DataError(f"{path}: no {split} split in this folder; it has {', '.join(parts)}")
-        parts = parts if split == "all" else {split: parts[split]}
-    remedy = "Write labels as they were in training, and leave out rows of others"
-    return splits.pool([labels.encode(rows, label_map, remedy) for rows in parts.values()])
+    parts = splits.chosen(found.splits, split, path)
+    return splits.pool([labels.encode(rows, label_map, labels.AS_IN_TRAINING) for rows in parts.values()])
 
 
 def _find(settings: DataSettings) -> _Found:

@@ -1,14 +1,18 @@
 """Which example goes where: seeded stratified splits, and sentences that may be in one split only."""
 
 import dataclasses
+import os
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from dd_al.core.errors import DataError
 from dd_al.data.dataset import Split
 
+T = TypeVar("T")
 # The seed paper trains on 10,534 sentences of the treebank and tests on 1,316.
 SEED_PAPER_TRAIN, SEED_PAPER_TEST = 10_534, 1_316
 
@@ -181,6 +185,25 @@ def seed_paper(splits: dict[str, Split], seed: int) -> tuple[dict[str, Split], s
     how = "" if enough else f", in the proportion of the paper's {SEED_PAPER_TRAIN}/{SEED_PAPER_TEST}"
     note = f"split=seed_paper: {len(everything)} sentences re-split into {len(train)} train and {len(test)} test{how}"
     return {"train": train, "test": test}, note
+
+
+def chosen(parts: Mapping[str, T], split: str | None, path: str | os.PathLike) -> dict[str, T]:
+    """Returns the splits of a folder that a classifier is to be tested on; all that a file has.
+
+    Args:
+        parts: what was read, by split.
+        split: "train", "validation", "test" or "all"; None for test where there is one, else all.
+        path: what was read, for the message.
+
+    Raises:
+        DataError: the folder has no such split.
+    """
+    if not Path(path).expanduser().is_dir():
+        return dict(parts)
+    split = split or ("test" if "test" in parts else "all")
+    if split != "all" and split not in parts:
+        raise DataError(f"{path}: no {split} split in this folder; it has {', '.join(parts)}")
+    return dict(parts) if split == "all" else {split: parts[split]}
 
 
 def pool(parts: Sequence[Split], renumber: bool = True) -> Split:

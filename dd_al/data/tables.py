@@ -2,6 +2,8 @@
 
 import csv
 import math
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,9 +11,9 @@ import numpy as np
 
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
-from dd_al.data import formats
+from dd_al.data import arrays, formats, splits
 from dd_al.data.arrays import finish
-from dd_al.data.dataset import Dataset
+from dd_al.data.dataset import ArraySplit, Dataset
 from dd_al.data.sources import local_path, own_name
 
 GENERATED = ("moons", "circles", "blobs")
@@ -51,6 +53,36 @@ def load(settings: DataSettings) -> Dataset:
     )
 
 
+def read_examples(
+    path: str | os.PathLike,
+    label_map: Mapping[str, int],
+    columns: Sequence[str],
+    split: str | None = None,
+    settings: DataSettings | None = None,
+) -> ArraySplit:
+    """Reads rows of a known task, to test a classifier on.
+
+    Args:
+        path: a table, all of whose rows are read, or a folder of them.
+        label_map: the task's label → class.
+        columns: what the task's numbers are: names of columns, or NAME=CATEGORY of a column of words.
+        split: see `dd_al.data.splits.chosen`.
+        settings: the column of the labels, and the encoding; those of `DataSettings()` if None.
+
+    Raises:
+        DataError: a bad file, no such column or split, or a label that is not in `label_map`.
+    """
+    settings, where = settings or DataSettings(), Path(path).expanduser()
+    parts = splits.chosen(_read(where, settings.encoding, "test"), split, path)
+    found = {}
+    for name, table in parts.items():
+        for column in (settings.label_column, *dict.fromkeys(column.partition("=")[0] for column in columns)):
+            formats.column(table.names, column, "columns", str(table.path))
+        numbers = [_cells(table, *column.partition("=")[::2]) for column in columns]
+        found[name] = np.stack(numbers, 1), [row[table.at(settings.label_column)] for row in table.rows]
+    return arrays.examples(found, label_map, str(path), "row")
+
+
 def _generated(settings: DataSettings) -> Dataset:
     """Points as Medvedev & D'yakonov 2020, arXiv 2010.09839, make theirs: a third of them is for testing."""
     from sklearn import datasets, model_selection
@@ -82,11 +114,13 @@ class _Table(NamedTuple):
         return self.names.index(name)
 
 
-def _read(path: Path, encoding: str) -> dict[str, _Table]:
+def _read(path: Path, encoding: str, needed: str = "train") -> dict[str, _Table]:
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
     if path.is_file():
         return {"train": _read_file(path, encoding)}
     files = formats.split_files(path, _ENDINGS)
-    if "train" not in files:
+    if needed not in files and "train" not in files:
         raise DataError(f"{path}: no train file in this folder; name it train with one of {', '.join(_ENDINGS)}")
     return {split: _read_file(file, encoding) for split, file in files.items()}
 
@@ -189,3 +223,18 @@ def _number(cell) -> float | None:
     except (TypeError, ValueError):
         return None
     return value if math.isfinite(value) else None
+
+
+def _cells(table: _Table, name: str, category: str) -> np.ndarray:
+    """The numbers of a column, ``float32[rows]``; with a category, 1 where the cell is that, else 0."""
+    cells = [row[table.at(name)] for row in table.rows]
+    if category:
+        return np.asarray([str(cell).strip() == category for cell in cells], np.float32)
+    numbers = [_number(cell) for cell in cells]
+    if None in numbers:
+        at = numbers.index(None)
+        raise DataError(
+            f"{table.path}, line {table.lines[at]}: {cells[at]!r} in the column {name!r}, which held numbers in "
+            "training"
+        )
+    return np.asarray(numbers, np.float32)

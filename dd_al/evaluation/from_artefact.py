@@ -5,15 +5,22 @@ from __future__ import annotations
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
 from dd_al.config.learner import LearnerSettings, ModelSettings
 from dd_al.core.errors import DataError, UserError
 from dd_al.core.keys import stream
+from dd_al.data.dataset import ArraySplit, Split
 from dd_al.distillation.synthetic import Synthetic, train_on
+from dd_al.evaluation.protocol import Score
 from dd_al.io.artefact import Artefact
+from dd_al.learner.examples import whole
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
+from dd_al.learner.predict import predict
+from dd_al.models.base import Params
+from dd_al.models.embedding import Scaled
 from dd_al.task.task import make_model, make_optimizer
 from dd_al.task.text_learners import TextLearners, settings_from
 
@@ -21,41 +28,19 @@ from dd_al.task.text_learners import TextLearners, settings_from
 def retrain(
     artefact: Artefact, *, seed: int = 0, count: int | None = None, encoder_dir: str | None = None
 ) -> TextLearners:
-    """Trains learners on a distilled artefact, by its own schedule.
-
-    Random initialisations are those that the main command judges with under the same seed: they serve no other
-    purpose, so no outer step has seen them. A set that was distilled for a known initialisation is only good for that
-    one, which the artefact holds: there is a learner per set.
+    """Trains learners that answer texts on a distilled artefact, by its own schedule; see `trained_params`.
 
     Args:
       artefact: from `dd_al.io.artefact.load`.
       seed: of random initialisations; known ones leave nothing to draw.
-      count: learners; 10, or one per known initialisation, if None. Where there are several sets, learner ``i`` is
-        trained on set ``i`` (modulo their number).
+      count: learners; 10, or one per known initialisation, if None.
       encoder_dir: where the files of a sentence encoder are, for sets that need one; see `minilm_files.load`.
 
     Raises:
       UserError: more learners than known initialisations.
       DataError: the artefact does not fit together, or comes from another version.
     """
-    learner = learner_of(artefact)
-    sets = artefact.inputs.shape[0]
-    known = artefact.spec["init"] == "known"
-    count = count or (sets if known else 10)
-    if known:
-        if count > sets:
-            raise UserError(f"this set was distilled for {sets} known initialisations, so {count} cannot be had")
-        states = known_states(artefact, learner, count)
-    else:
-        keys = jax.random.split(stream(jax.random.key(seed), "evaluation"), count)
-        states = jax.vmap(learner.init)(keys)
-    synthetic = synthetic_of(artefact)
-    # The rates of further networks that the set was distilled for come behind those of its own.
-    synthetic = synthetic._replace(log_rates=synthetic.log_rates[..., : len(artefact.spec["layers"])])
-    spec = artefact.spec
-    train = partial(train_on, learner, labels=spec.get("targets", "soft"), parts=spec.get("batches", 1))
-    trained = jax.jit(train)(synthetic, states)
-    params = jax.tree.map(np.asarray, trained.params)
+    spec, params = artefact.spec, trained_params(artefact, learner_of(artefact), seed, count)
     return TextLearners(
         spec["model"],
         spec["classes"],
@@ -66,6 +51,75 @@ def retrain(
         spec.get("encoder"),
         encoder_dir,
     )
+
+
+def trained_params(artefact: Artefact, learner: Learner, seed: int, count: int | None) -> Params:
+    """Parameters of learners that were trained on a distilled artefact by its own schedule, stacked; NumPy arrays.
+
+    Random initialisations are those that the main command judges with under the same seed: they serve no other
+    purpose, so no outer step has seen them. A set that was distilled for a known initialisation is only good for that
+    one, which the artefact holds: there is a learner per set.
+
+    Args:
+      artefact: from `dd_al.io.artefact.load`.
+      learner: from `learner_of`.
+      seed: of random initialisations.
+      count: learners; 10, or one per known initialisation, if None. Where there are several sets, learner ``i`` is
+        trained on set ``i`` (modulo their number).
+
+    Raises:
+      UserError: more learners than known initialisations.
+      DataError: the initialisations do not fit the learner.
+    """
+    spec, sets = artefact.spec, artefact.inputs.shape[0]
+    known = spec["init"] == "known"
+    count = count or (sets if known else 10)
+    if known:
+        if count > sets:
+            raise UserError(f"this set was distilled for {sets} known initialisations, so {count} cannot be had")
+        states = known_states(artefact, learner, count)
+    else:
+        keys = jax.random.split(stream(jax.random.key(seed), "evaluation"), count)
+        states = jax.vmap(learner.init)(keys)
+    synthetic = synthetic_of(artefact)
+    # The rates of further networks that the set was distilled for come behind those of its own.
+    synthetic = synthetic._replace(log_rates=synthetic.log_rates[..., : len(spec["layers"])])
+    train = partial(train_on, learner, labels=spec.get("targets", "soft"), parts=spec.get("batches", 1))
+    return jax.tree.map(np.asarray, jax.jit(train)(synthetic, states).params)
+
+
+def tested(
+    artefact: Artefact,
+    examples: Split | ArraySplit,
+    *,
+    seed: int = 0,
+    count: int | None = None,
+    encoder_dir: str | None = None,
+) -> Score:
+    """Trains learners on a distilled artefact, and tests them on examples of its task, whatever these are.
+
+    Args:
+      artefact: from `dd_al.io.artefact.load`.
+      examples: from `dd_al.data.load.read_examples`.
+      seed: of random initialisations.
+      count: learners; 10, or one per known initialisation, if None.
+      encoder_dir: see `retrain`.
+
+    Raises:
+      UserError: more learners than known initialisations.
+      DataError: the examples are not of the shape that the artefact's are.
+    """
+    if isinstance(examples, Split):
+        learners = retrain(artefact, seed=seed, count=count, encoder_dir=encoder_dir)
+        return Score(learners.logits(examples.texts).argmax(-1), examples.labels)
+    own, theirs = artefact.inputs.shape[2:], examples.inputs.shape[1:]
+    if own != theirs:
+        raise DataError(f"{artefact.source} was distilled for examples of the shape {own}; these are {theirs}")
+    learner, embed = learner_of(artefact), Scaled(jnp.asarray(artefact.mean), jnp.asarray(artefact.std))
+    params = trained_params(artefact, learner, seed, count)
+    split = whole(examples.inputs, np.zeros((len(examples), artefact.spec["classes"]), np.float32))
+    logits = jax.jit(partial(predict, learner.model))(params, split, embed)
+    return Score(np.asarray(logits).argmax(-1), examples.labels)
 
 
 def synthetic_of(artefact: Artefact) -> Synthetic:
