@@ -20,11 +20,12 @@ setup(
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
     # A wheel has the configs, too: `--config=dd_al:NAME`.
     packages=[*find_packages(include=["dd_al", "dd_al.*"]), "dd_al.configs"],
     package_dir={"dd_al.configs": "configs"},
-    package_data={"dd_al.report": ["templates/*"]},
+    package_data={"dd_al": ["py.typed"], "dd_al.report": ["templates/*"]},
     python_requires=">=3.11",
     # Python that starts beside the clone would else take its folder for the package, and find nothing in it.
     options={"editable_wheel": {"mode": "compat"}},
@@ -77,6 +78,8 @@ setup(
         ],
         # Not baal and batchbald-redux: their torchvision has to fit torch's build. The benchmarks say how to get them.
         "bench": ["torch==2.13.0", "scikit-activeml==1.0.1", "small-text==1.4.1"],
+        # mkdocs 2 has no plugins.
+        "docs": ["mkdocs>=1.6,<2", "mkdocstrings[python]>=1.0"],
         "notebook": ["jupyterlab>=4.2"],
         "tensorboard": ["tensorboardX>=2.6.2"],
     },

@@ -10,9 +10,15 @@ See `help(dd_al.distill)`. Importing the package is cheap: JAX is imported by wh
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dd_al.core.version import VERSION
+
+if TYPE_CHECKING:  # type checkers do not look into `__getattr__`
+    from dd_al.active.learner import ActiveLearner
+    from dd_al.api import Classifier, Distilled, Synthetic, distill, load
+    from dd_al.export import export_huggingface
+    from dd_al.takeaway import load_distilled
 
 __version__ = VERSION
 _HOMES = {

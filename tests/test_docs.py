@@ -1,19 +1,24 @@
 """The README and the docs: their examples run, their links lead somewhere, their keys and commands exist."""
 
+import ast
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import dd_al
 from dd_al.cli import config_files
 from dd_al.config.schema import keys_help, override, to_config
 from dd_al.config.settings import Settings
+from dd_al.core.version import VERSION
 from dd_al.io import artefact
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMED = [*PAGES, *(ROOT / name for name in ("NOTICE", "setup.py", "pyproject.toml", ".ci/run"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHERS = ("CHANGELOG.md", "CITATION.cff", "NOTICE", "setup.py", "pyproject.toml", "mkdocs.yml", ".ci/run")
+REFERENCE = ROOT / "docs" / "reference"
+NAMED = [*PAGES, *sorted(REFERENCE.glob("*.md")), *(ROOT / name for name in OTHERS)]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in NAMED}
 MARKDOWN = [name for name in TEXTS if name.endswith(".md")]
 README = TEXTS["README.md"]
@@ -106,14 +111,14 @@ def test_the_table_of_keys_is_current():
     assert found == expected, "the table of docs/running.md should be:\n" + "\n".join(expected)
 
 
-@pytest.mark.parametrize("name", MARKDOWN)
+@pytest.mark.parametrize("name", [name for name in MARKDOWN if name != "CHANGELOG.md"])  # which names what went
 def test_keys_and_configs_that_are_mentioned_exist(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     text = TEXTS[name]
     known = [line.removeprefix("--").partition("=")[0] for line in keys_help(Settings())]
     sections = {key.rpartition(".")[0] for key in known}
     for key in re.findall(r"\bconfig\.[a-z0-9_.]+[a-z0-9_]", text):
-        assert key in known or key in sections or key == "config.json", f"{name} mentions {key}"
+        assert key in known or key in sections or key in ("config.json", "config.md"), f"{name} mentions {key}"
     for key, value in re.findall(r"\bconfig\.([a-z0-9_.]+)=([^\s`'$]+)", text):
         override(Settings, to_config(Settings()), key, value)
     for flag in re.findall(r"configs/[a-z_]+\.py(?::[a-z0-9=,_]+)?", text):
@@ -131,6 +136,27 @@ def test_links_lead_somewhere(name):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in [heading.lower().replace(" ", "-") for heading in headings], f"{name} links to {target}"
+
+
+def test_the_reference_has_every_room_and_every_export():
+    rooms = {path.parent.name for path in (ROOT / "dd_al").glob("*/__init__.py")}
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in REFERENCE.glob("*.md")}
+    assert rooms == pages.keys() - {"README", "api"}
+    assert all(f"::: dd_al.{room}\n" in pages[room] for room in rooms)
+    assert all(f"reference/{page}.md" in TEXTS["mkdocs.yml"] for page in pages)
+    homes = {getattr(dd_al, name).__module__ for name in dd_al.__all__}
+    assert homes <= set(re.findall(r"^::: (\S+)$", pages["api"], re.MULTILINE))
+
+
+def test_type_checkers_see_every_export_where_it_lies():
+    (block,) = [node for node in ast.parse((ROOT / "dd_al/__init__.py").read_text()).body if isinstance(node, ast.If)]
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    assert seen == {name: getattr(dd_al, name).__module__ for name in dd_al.__all__}
+
+
+def test_the_citation_and_the_changes_know_the_version():
+    assert f"\nversion: {VERSION}\n" in TEXTS["CITATION.cff"]
+    assert f"\n## {VERSION}" in TEXTS["CHANGELOG.md"]
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -189,7 +189,7 @@ def read_queries(
 
     Raises:
         DataError: there are mistakes; all of them are named with their lines (of a .json: with the number of the task,
-          counted from 1), and no label is taken.
+            counted from 1), and no label is taken.
     """
     path, asked = Path(path), set(map(int, indices))
     found: dict[int, tuple[int, str | None]] = {}

@@ -52,20 +52,38 @@ def table_rows(settings: Settings) -> dict[str, Settings]:
         raise ConfigError("config.table.rows is not set: a name for each row, and the keys that its runs change")
     if settings.seed:
         raise ConfigError(f"config.seed = {settings.seed}: the seeds of a table are config.table.seeds")
-    common = _changed(settings, experiment="distill", table=TableSettings())
-    found, folders, fixed = {}, {}, ("experiment", "seed", "table", "evaluate.split")
-    for name, text in settings.table.rows.items():
-        where = f"config.table.rows, {name!r}"
+    common, fixed = _changed(settings, experiment="distill", table=TableSettings()), ("table", "evaluate.split")
+    found = variants(common, settings.table.rows, "config.table.rows", fixed=fixed, why="is the same for all rows")
+    _check_common(settings, common)
+    return found
+
+
+def variants(
+    common: Settings, texts: Mapping[str, str], key: str, *, fixed: tuple[str, ...], why: str
+) -> dict[str, Settings]:
+    """Returns the config of each of several runs by its name; each has folders of its own.
+
+    Args:
+        common: what their texts change.
+        texts: by name, such as `"data.name=sst5; distill.examples=8"`.
+        key: of the config that holds them, for messages.
+        fixed: sections and keys that no text may change, beside the experiment and the seed.
+        why: they must not.
+
+    Raises:
+        ConfigError: a run cannot have the keys it asks for, or two would share a folder.
+    """
+    found, folders, fixed = {}, {}, ("experiment", "seed", *fixed)
+    for name, text in texts.items():
+        where, folder = f"{key}, {name!r}", row_folder(name)
         try:
-            found[name] = changed(common, pairs(text), fixed=fixed, why="is the same for all rows")
+            found[name] = changed(common, pairs(text), fixed=fixed, why=why)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
-        folder = row_folder(name)
         if not folder or folder in folders:
-            why = f"its folder would be that of {folders[folder]!r}" if folder else "a name needs letters or digits"
-            raise ConfigError(f"{where}: {why}")
+            shared = f"its folders would be those of {folders.get(folder)!r}"
+            raise ConfigError(f"{where}: {shared if folder else 'a name needs letters or digits'}")
         folders[folder] = name
-    _check_common(settings, common)
     return found
 
 

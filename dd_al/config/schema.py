@@ -19,6 +19,7 @@ import ast
 import dataclasses
 import types
 import typing
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from typing import Any, TypeVar
@@ -44,7 +45,7 @@ def option(default: Any, help: str, **limits: Any) -> Any:
     Args:
       default: what it is if nobody says otherwise.
       help: its meaning, in a line.
-      **limits: `min`, `max`, `choices` or `example`.
+      **limits: `min`, `max`, `choices` or `example`; `was`, its name in the version before.
     """
     return dataclasses.field(default=default, metadata={"help": help, **limits})
 
@@ -182,13 +183,13 @@ def from_config(cls: type[T], config: ConfigDict | Mapping[str, Any]) -> T:
 
     Raises:
         ConfigError: an unknown or missing key, a wrong type or a value out of range: names the full key
-            (`config.distill.items`), the value, what is allowed and the nearest known key.
+            (`config.distill.examples`), the value, what is allowed and the nearest known key.
     """
     return _build(cls, config, "config", cls)
 
 
 def find(cls: type, key: str, text: str) -> Field:
-    """Returns the field of a key of a settings class, such as `"distill.items"`.
+    """Returns the field of a key of a settings class, such as `"distill.examples"`.
 
     Args:
         cls: the settings class.
@@ -213,14 +214,40 @@ def find(cls: type, key: str, text: str) -> Field:
     return field
 
 
+def current(cls: type, key: str) -> str:
+    """Returns what a key is called in this version, with a warning where that is another name than the given one.
+
+    Args:
+        cls: the settings class.
+        key: the names of its section and its own, which need not exist.
+    """
+    owner, path = cls, []
+    for name in key.split("."):
+        fields = _fields(owner) if dataclasses.is_dataclass(owner) else {}
+        path.append(_renamed(fields, name, ".".join(["config", *path])))
+        owner = fields[path[-1]].kind if path[-1] in fields else None
+    return ".".join(path)
+
+
+def _renamed(fields: Mapping[str, Field], name: str, section: str) -> str:
+    """The name of a key in this version, which its field remembers by the old one (``was``)."""
+    found = next((new for new, field in fields.items() if field.metadata.get("was") == name), None)
+    if found is None or name in fields:
+        return name
+    warnings.warn(f"{section}.{name} is called {section}.{found} now; the old name goes with the next version",
+                  FutureWarning, stacklevel=2)  # fmt: skip
+    return found
+
+
 def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
-    """Sets one key of `config` from a text: `--config.distill.items=8` is `("distill.items", "8")`.
+    """Sets one key of `config` from a text: `--config.distill.examples=8` is `("distill.examples", "8")`.
 
     Integers may be spelt `1e3`, tuples `3,4,5`, dicts `bad:0,good:1` (or as in Python), and None `none`.
 
     Raises:
         ConfigError: there is no such key, or the text is not a value that it allows.
     """
+    key = current(cls, key)
     *sections, name = key.split(".")
     value = find(cls, key, text).checked(Text(text), f"config.{key}")
     reduce(lambda config, section: config[section], sections, config)[name] = value
@@ -244,7 +271,14 @@ def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root
     """`from_config` of the section at `path`."""
     if not isinstance(config, (ConfigDict, Mapping)):
         raise ConfigError(f"{path} = {config!r}: is a section; its keys are {', '.join(_fields(cls))}")
-    fields, values = _fields(cls), dict(config.items())
+    fields = _fields(cls)
+    values = dict(config.items())
+    for name in list(values):
+        if (new := _renamed(fields, name, path)) != name:
+            value = values.pop(name)
+            if values.get(new) is not None:
+                raise ConfigError(f"{path}.{name} = {value!r}: {path}.{new} is given, too, which is its new name")
+            values[new] = value
     for name, value in values.items():
         if name not in fields:
             raise ConfigError(_unknown(f"{path}.{name}", value, name, cls, root, path))

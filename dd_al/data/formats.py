@@ -9,15 +9,19 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dd_al.core.errors import DataError, nearest
 from dd_al.data import treebank
 from dd_al.data.rows import Rows, checked, column
 
-EXTENSIONS = (".jsonl", ".csv", ".tsv", ".parquet", ".txt", ".tree", ".trees")
+if TYPE_CHECKING:
+    import pyarrow
+
+_POOLS = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
+EXTENSIONS = (*_POOLS, ".tree", ".trees")
 SPLIT_NAMES = {
     "train": "train",
     "validation": "validation",
@@ -39,22 +43,7 @@ def read_file(path: Path, text_column: str = "text", label_column: str = "label"
     Raises:
         DataError: it cannot be read, is no known format, or an example is bad; the message names the line.
     """
-    ending, origin = path.suffix.lower(), str(path)
-    if ending not in EXTENSIONS:
-        known = ", ".join(EXTENSIONS)
-        raise DataError(f"{path}: unknown ending {ending!r}{nearest(ending, EXTENSIONS)}; known are {known}")
-    if ending == ".parquet":
-        return checked(_parquet(path, text_column, label_column), origin, "row")
-    text = read_text(path, encoding)
-    if not text.strip():
-        raise DataError(f"{path}: the file is empty")
-    if ending == ".jsonl":
-        return checked(_jsonl(text, text_column, label_column, origin), origin)
-    if ending in (".csv", ".tsv"):
-        return checked(_table(text, "\t" if ending == ".tsv" else ",", text_column, label_column, origin), origin)
-    if ending != ".txt" or treebank.looks_like_trees(text):
-        return treebank.read_trees(text, origin)
-    return checked(_label_lines(text), origin)
+    return _read(path, EXTENSIONS, (text_column, label_column), encoding, optional=False)
 
 
 def read_pool(path: Path, text_column: str = "text", label_column: str = "label", encoding: str = "utf-8") -> Rows:
@@ -65,27 +54,39 @@ def read_pool(path: Path, text_column: str = "text", label_column: str = "label"
     Raises:
         DataError: as from `read_file`.
     """
+    return _read(path, _POOLS, (text_column, label_column), encoding, optional=True)
+
+
+def _read(path: Path, endings: Sequence[str], columns: tuple[str, str], encoding: str, *, optional: bool) -> Rows:
+    """Reads one file, whose ending is one of `endings`; `columns` are the texts' and the labels'."""
     ending, origin = path.suffix.lower(), str(path)
-    allowed = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
-    if ending not in allowed:
-        raise DataError(f"{path}: unknown ending {ending!r}{nearest(ending, allowed)}; known are {', '.join(allowed)}")
+    if ending not in endings:
+        raise DataError(f"{path}: unknown ending {ending!r}{nearest(ending, endings)}; known are {', '.join(endings)}")
     if ending == ".parquet":
-        return checked(_parquet(path, text_column, label_column, True), origin, "row", optional=True)
+        return checked(_parquet(path, *columns, optional), origin, "row", optional=optional)
     text = read_text(path, encoding)
+    if not optional and not text.strip():
+        raise DataError(f"{path}: the file is empty")
     if ending == ".jsonl":
-        examples = _jsonl(text, text_column, label_column, origin, True)
-    elif ending == ".txt":
+        examples = _jsonl(text, *columns, origin, optional)
+    elif ending in (".csv", ".tsv"):
+        examples = _table(text, "\t" if ending == ".tsv" else ",", *columns, origin, optional)
+    elif optional:
         examples = ((line, content, None) for line, content in lines_of(text))
+    elif ending != ".txt" or treebank.looks_like_trees(text):
+        return treebank.read_trees(text, origin)
     else:
-        examples = _table(text, "\t" if ending == ".tsv" else ",", text_column, label_column, origin, True)
-    return checked(examples, origin, optional=True)
+        examples = _label_lines(text)
+    return checked(examples, origin, optional=optional)
 
 
-def read_folder(path: Path, text_column: str = "text", label_column: str = "label", encoding: str = "utf-8"):
+def read_folder(
+    path: Path, text_column: str = "text", label_column: str = "label", encoding: str = "utf-8"
+) -> dict[str, Rows]:
     """Reads the splits of a folder by file name: train, validation (or dev, valid, val) and test.
 
     Returns:
-        dict[str, Rows] with the splits that are there.
+        The splits that are there.
 
     Raises:
         DataError: no split is there, one is there twice, or a file is bad.
@@ -154,7 +155,7 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
             yield i, line.strip()
 
 
-def _jsonl(text: str, text_column: str, label_column: str, origin: str, optional: bool = False) -> _Examples:
+def _jsonl(text: str, text_column: str, label_column: str, origin: str, optional: bool) -> _Examples:
     for i, line in lines_of(text):
         try:
             example = json.loads(line)
@@ -170,9 +171,7 @@ def _jsonl(text: str, text_column: str, label_column: str, origin: str, optional
         yield i, example[text_column], example.get(label_column)
 
 
-def _table(
-    text: str, delimiter: str, text_column: str, label_column: str, origin: str, optional: bool = False
-) -> _Examples:
+def _table(text: str, delimiter: str, text_column: str, label_column: str, origin: str, optional: bool) -> _Examples:
     try:
         rows = list(cells_of(text, delimiter, csv.QUOTE_MINIMAL, origin))
     except DataError:
@@ -230,24 +229,38 @@ def cells_of(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[t
         raise DataError(f"{origin}, line {start}: {error}; is there a double quote that is not closed?") from error
 
 
-def _parquet(path: Path, text_column: str, label_column: str, optional: bool = False) -> _Examples:
+def read_parquet(path: Path, choose: Callable[[list[str]], list[str] | None] = lambda names: None) -> "pyarrow.Table":
+    """Reads a Parquet file.
+
+    Args:
+        path: of the file.
+        choose: which columns to read, of those that there are; all if None.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     import pyarrow
     from pyarrow import parquet
 
     try:
         # Not read_table: it would take the names of the folders above for columns.
         with parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            wanted = {text_column: "text_column", label_column: "label_column"}
-            if optional and label_column not in names:
-                del wanted[label_column]
-            for name, option in wanted.items():
-                column(names, name, option, path.name)
-            table = file.read(list(wanted))
+            return file.read(choose(file.schema_arrow.names))
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
+
+
+def _parquet(path: Path, text_column: str, label_column: str, optional: bool) -> _Examples:
+    def choose(names: list[str]) -> list[str]:
+        column(names, text_column, "text_column", path.name)
+        if optional and label_column not in names:
+            return [text_column]
+        column(names, label_column, "label_column", path.name)
+        return [text_column, label_column]
+
+    table = read_parquet(path, choose)
     texts = table[text_column].to_pylist()
-    labels = table[label_column].to_pylist() if label_column in wanted else [None] * len(texts)
+    labels = table[label_column].to_pylist() if label_column in table.column_names else [None] * len(texts)
     yield from zip(range(1, len(texts) + 1), texts, labels, strict=True)
 
 

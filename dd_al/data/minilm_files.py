@@ -7,7 +7,6 @@ by the sentence-transformers project.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from dd_al.config.data import ENCODER, ENCODER_FILES, EncoderSettings
 from dd_al.core.errors import DataError, UserError
 from dd_al.core.files import read_json, sha256_of
 from dd_al.data import hub
+from dd_al.data.packaged import installed
 
 MAX_PIECES = 256  # the model was trained on no longer texts
 # Without --no-deps pip also installs sentence-transformers, and PyTorch with it.
@@ -113,11 +113,9 @@ def _find(settings: EncoderSettings) -> tuple[Path, str]:
                 raise DataError(f"{key} is {given}, which has no {', '.join(absent)}; correct or unset it")
             return folder, "dir"
     repository = settings.name or ENCODER
-    # Its code is not imported: that needs sentence-transformers.
-    spec = importlib.util.find_spec(_PACKAGE) if repository == ENCODER else None
-    for place in (spec and spec.submodule_search_locations) or ():
-        if not _absent(folder := Path(place) / "model"):
-            return folder, "packaged"
+    folder = installed(_PACKAGE, "model") if repository == ENCODER else None
+    if folder is not None and not _absent(folder):
+        return folder, "packaged"
     if (folder := _download(repository, offline=True)) is not None:
         return folder, "hub"
     return _from_hub(repository), "hub"

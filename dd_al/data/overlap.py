@@ -24,8 +24,8 @@ def overlapping(rows: Sequence[str], held_out: Sequence[str], min_overlap: int) 
         rows: the corpus.
         held_out: validation and test sentences.
         min_overlap: letters and digits that a sentence needs to count as contained in a longer row. "No." is
-          a test sentence, and most reviews contain its letters without giving anything away. 0 counts every one.
-          Rows inside a sentence, and rows equal to one, count at any length.
+            a test sentence, and most reviews contain its letters without giving anything away. 0 counts every one.
+            Rows inside a sentence, and rows equal to one, count at any length.
 
     Returns:
         ``bool[rows]``.

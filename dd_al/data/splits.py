@@ -113,7 +113,7 @@ def stratified(labels: np.ndarray, size: int, seed: int, purpose: str) -> np.nda
     Args:
         labels: int[n].
         size: rows to draw; a row more or less per rare class, as each class with two or more rows gives at least one
-          and keeps at least one.
+            and keeps at least one.
         seed: of the draw.
         purpose: names the random stream, so that one draw does not change another.
 

@@ -96,14 +96,7 @@ def _read_file(path: Path, encoding: str) -> _Table:
     if ending not in _ENDINGS:
         raise DataError(f"{path}: a table must end in one of {', '.join(_ENDINGS)}, not {ending!r}")
     if ending == ".parquet":
-        import pyarrow
-        from pyarrow import parquet
-
-        try:
-            with parquet.ParquetFile(path) as file:
-                table = file.read()
-        except (OSError, pyarrow.ArrowException) as error:
-            raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
+        table = formats.read_parquet(path)
         rows = [list(row.values()) for row in table.to_pylist()]
         names, lines = [str(name) for name in table.column_names], list(range(1, len(rows) + 1))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,24 @@ from dd_al.distillation.unrolled import outer_loss
 from dd_al.learner.examples import minibatch
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.task.task import Task
+
+
+class Work(NamedTuple):
+    """What making a set, or training a learner on it, takes.
+
+    Attributes:
+      seconds: compilation apart.
+      flops: floating-point operations; NaN where nobody has counted them.
+      seen: examples that went through networks.
+    """
+
+    seconds: float = 0.0
+    flops: float = 0.0
+    seen: int = 0
+
+    def plus(self, other: Work) -> Work:
+        """Both of them."""
+        return Work(*(ours + theirs for ours, theirs in zip(self, other)))
 
 
 def flops(function: Callable, *args: Any) -> float:

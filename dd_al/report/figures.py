@@ -82,9 +82,9 @@ def draw(results: Mapping, metrics: Sequence[Mapping] = (), distilled: Mapping |
     logged = any(known(line.get("loss")) or known(line.get("validation_accuracy")) for line in metrics)
     if logged and "active" not in results:
         drawn["outer_curve"] = outer_curve(metrics, selected_step=_selected_step(results, metrics))
-    if distilled and distilled["items"] and distilled["items"][0]["label"]:
+    if distilled and distilled["examples"] and distilled["examples"][0]["label"]:
         names = label_names(distilled)
-        drawn["soft_labels"] = soft_labels([item["label"] for item in distilled["items"]], names)
+        drawn["soft_labels"] = soft_labels([item["label"] for item in distilled["examples"]], names)
         drawn |= _draw_items(distilled, names)
     if found := results.get("transfer"):
         drawn["transfer"] = transfer(found["networks"], found["ways"], found["retention"])
@@ -102,7 +102,7 @@ def png(figure: "Figure") -> bytes:
 
 def _draw_items(distilled: Mapping, names: Sequence[str]) -> dict[str, "Figure"]:
     """Returns what can be drawn of the items themselves, and of how they came about: images, rows of two numbers."""
-    items, course = distilled["items"], distilled.get("course")
+    items, course = distilled["examples"], distilled.get("course")
     if all("pixels" in item for item in items):
         drawn = {"images": images(items, names)}
         return drawn | ({"images_along": images_along(course, names)} if course else {})
@@ -271,7 +271,7 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> "Fig
     """Draws the learned labels as a heat map, an item a row and a class a column.
 
     Args:
-        labels: float[items][classes], each row a distribution, or unrestricted numbers.
+        labels: ``float[items][classes]``, each row a distribution, or unrestricted numbers.
         names: one per class.
     """
     values = np.asarray(labels, dtype=float)
@@ -294,7 +294,7 @@ def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[S
     Args:
         networks: a row each.
         ways: to train, a column each.
-        retention: float[networks][ways], shares; None where a way does not exist for a network.
+        retention: ``float[networks][ways]``, shares; None where a way does not exist for a network.
     """
     values = 100 * np.asarray([[np.nan if v is None else v for v in row] for row in retention], dtype=float)
     figure, axes = _figure(size=(_SIZE[0] + 1.5, 1.8 + 0.34 * len(networks)), grid=False)
@@ -310,7 +310,7 @@ def learned_rates(values: Sequence[Sequence[float]], names: Sequence[str]) -> "F
     """Draws the learned learning rates on a log axis, a line per group of parameters.
 
     Args:
-        values: float[inner steps][groups], positive.
+        values: ``float[inner steps][groups]``, positive.
         names: one per group.
     """
     from matplotlib import colormaps
@@ -465,7 +465,7 @@ def _surfaces(found: Sequence[Mapping], sides: Sequence[Sequence[float]], real: 
     """Draws what networks that were trained on synthetic points decide over the plane, with those and real points.
 
     Args:
-        found: of each panel `{"row", "network", "shares", "items"}`: int[y][x][classes] in per cent, and the points
+        found: of each panel `{"row", "network", "shares", "items"}`: ``int[y][x][classes]`` in per cent, and the points
             that the networks were trained on, `[{"row": float[2], "label": float[classes]}]`.
         sides: where the columns and the rows of the shares lie.
         real: `{"rows": float[n][2], "classes": int[n]}`.

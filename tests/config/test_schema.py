@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dd_al.config.grid import parse_variant
-from dd_al.config.schema import Text, from_config, keys_help, override, to_config
+from dd_al.config.schema import Text, current, from_config, keys_help, option, override, to_config
 from dd_al.core.errors import ConfigError
 
 
@@ -218,3 +218,33 @@ def test_help_lists_every_key():
     lines = keys_help(Settings("distill"))
     assert "--config.distill.items=None  synthetic examples in all" in lines
     assert len(lines) == 9
+
+
+@dataclasses.dataclass(frozen=True)
+class Renamed:
+    count: int | None = option(None, "how many", min=1, was="number")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    part: Renamed = Renamed()
+
+
+def test_a_key_goes_by_its_old_name_for_one_version():
+    config = to_config(Outer())
+    with pytest.warns(FutureWarning, match=r"config\.part\.number is called config\.part\.count now"):
+        override(Outer, config, "part.number", "3")
+    assert from_config(Outer, config) == Outer(Renamed(3))
+    with pytest.warns(FutureWarning, match="count now"):
+        assert from_config(Outer, {"part": {"number": 4}}) == Outer(Renamed(4))
+    with (
+        pytest.warns(FutureWarning),
+        pytest.raises(ConfigError, match=r"config\.part\.number = 0: .*part\.count is given"),
+    ):
+        from_config(Outer, {"part": {"number": 0, "count": 4}})
+    with (
+        pytest.warns(FutureWarning),
+        pytest.raises(ConfigError, match=r"config\.part\.count = 0: must be an integer of at"),
+    ):
+        from_config(Outer, {"part": {"number": 0}})
+    assert current(Outer, "part.count") == "part.count" and current(Outer, "part.odd") == "part.odd"

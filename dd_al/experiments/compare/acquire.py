@@ -17,6 +17,7 @@ from dd_al.active.seed_sets import label_counts, seed_set
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import generator, stream
 from dd_al.evaluation import costs
+from dd_al.evaluation.costs import Work
 from dd_al.experiments.compare.lab import Lab
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
@@ -33,17 +34,14 @@ class Acquired(NamedTuple):
     Attributes:
       rows: ``int32[labels]``, positions in the training data.
       counts: ``int32[points]``, labels there were when, the first ones included.
-      seconds: ``float64[points]``, of training and asking up to there, without compilation.
-      flops: ``float64[points]``, of the same, without what a query does with the answers; NaN where it trains networks.
-      seen: ``int64[points]``, texts that went through networks up to there.
+      work: of training and asking up to each count; without operations of what a query does with the answers, and NaN
+        where it trains networks.
       validation: ``float64[points - 1]``, the accuracy of the network that asks, after training on so many labels.
     """
 
     rows: np.ndarray
     counts: np.ndarray
-    seconds: np.ndarray
-    flops: np.ndarray
-    seen: np.ndarray
+    work: tuple[Work, ...]
     validation: np.ndarray
 
 
@@ -116,20 +114,19 @@ def acquire(
     first = first_labels(task, counts[0], seed, start)
     state = loop.tell(begun, 0, jnp.asarray(first), jnp.asarray(oracle[first]))
     rounds = simulate(name, loop, state, begun.learner, counts, oracle, run=run, judge=judge)
-    scores, spent = [np.full(len(first), np.nan, np.float32)], [np.zeros(3)]
+    scores, work = [np.full(len(first), np.nan, np.float32)], [Work()]
     with Progress(len(counts) - 1, name.replace("_", " ")) as progress:
         for one in islice(rounds, len(counts) - 1):  # on all labels that were bought others train
             state, count, steps = one.state, counts[one.index], training_steps(active, counts[one.index])
             scores.append(np.asarray(one.scores))
-            cost = [sum(one.seconds), steps * per_step + pool * per_text, steps * active.batch_size + pool]
-            spent.append(spent[-1] + cost)
+            spent = sum(one.seconds), steps * per_step + pool * per_text, steps * active.batch_size + pool
+            work.append(work[-1].plus(Work(*spent)))
             found = {"labels": count, "validation_accuracy": reached[-1]}
             if metrics:
-                metrics.write(one.index + 1, query=name, **found, seconds=float(spent[-1][0]))
+                metrics.write(one.index + 1, query=name, **found, seconds=work[-1].seconds)
             progress.update(1, **found)
             stop.check("the same command begins this point anew")
-    seconds, flops, seen = np.stack(spent).T
     rows, bought = np.asarray(state.labelled)[: counts[-1]], np.concatenate(scores)
     lines = selected.lines(name, seed, counts, rows, bought, oracle[rows], task.dataset.train.rows)
     atomic_write(workdir.selected, "".join(lines))
-    return Acquired(rows, np.asarray(counts, np.int32), seconds, flops, seen.astype(np.int64), np.asarray(reached))
+    return Acquired(rows, np.asarray(counts, np.int32), tuple(work), np.asarray(reached))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from dd_al.data.dataset import Split
 from dd_al.distillation.saved import describe, make_artefact
 from dd_al.distillation.synthetic import as_batch
 from dd_al.evaluation import costs
+from dd_al.evaluation.costs import Work
 from dd_al.evaluation.privacy import nearness
 from dd_al.experiments.compare.acquire import acquire
-from dd_al.experiments.compare.judge import Judged, judge_batch, judge_sets
+from dd_al.experiments.compare.judge import judge_batch, judge_sets
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import Point, examples
-from dd_al.experiments.compare.sets import Built
+from dd_al.experiments.compare.sets import Built, work_of
 from dd_al.experiments.distill import TEACHERS, distil
 from dd_al.io import artefact
 from dd_al.io.signals import Stop
@@ -37,8 +39,8 @@ _SHOWN = 2  # items of a set in the report
 
 def _bought(
     lab: Lab, task: Task, point: Point, upto: int, siblings: Mapping[str, Path], workdir: Workdir, stop: Stop
-) -> tuple[np.ndarray, float, float, int]:
-    """What active learning has picked with a seed, and the seconds, operations and texts that took.
+) -> tuple[np.ndarray, Work]:
+    """What active learning has picked with a seed, and what that took.
 
     From the point that has it; else it is run here, with the same outcome.
     """
@@ -46,26 +48,24 @@ def _bought(
     path = siblings.get(query)
     budget = next(name for name, count in lab.budgets.items() if count == upto)
     if path is not None and budget in (known := read_json(path / "results.json")["costs"]):
-        cost = known[budget]
-        rows = selected.positions(path / "selected.jsonl")[:upto]
-        return rows, cost["build_s"], cost["build_flops"], cost["build_seen"]
+        return selected.positions(path / "selected.jsonl")[:upto], work_of(known[budget], "build")
     acquired = acquire(lab, task, query, point.seed, upto, workdir=workdir, stop=stop)
-    return acquired.rows, *(getattr(acquired, key)[-1].item() for key in ("seconds", "flops", "seen"))
+    return acquired.rows, acquired.work[-1]
 
 
 def distilled(
     lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
 ) -> tuple[Built, dict[str, Any]]:
     """A distilled set, and how near it is to real examples."""
-    items, labels, before = lab.budgets[point.budgets[0]], len(task.raw["train"]), (0.0, 0.0, 0)
+    items, labels, before = lab.budgets[point.budgets[0]], len(task.raw["train"]), Work()
     settings, outer_task, starts = distillation(lab.settings, point.method, items), task, None
     members = np.arange(labels)
     if point.method == "distilled_bought":
         labels = examples(settings.compare.bought, labels, task.classes)
-        rows, *before = _bought(lab, task, point, labels, siblings, workdir, stop)
+        rows, before = _bought(lab, task, point, labels, siblings, workdir, stop)
         outer_task, members = _only(task, rows), rows
     elif point.method == "distilled_picked":
-        rows, *before = _bought(lab, task, point, items, siblings, workdir, stop)
+        rows, before = _bought(lab, task, point, items, siblings, workdir, stop)
         starts = rows[None]
     known = settings.distill.init == "known"
     sets = lab.inits if known else 1
@@ -78,44 +78,38 @@ def distilled(
     described = describe(outer_task, found, settings.distill.labels)
     write_json(workdir.distilled_meta, described)
     one = jax.tree.map(lambda x: x[0], found.synthetic)
-    work = lab.count(
+    operations = lab.count(
         ("distilling", point.method, items),
         lambda: costs.distilling(outer_task, settings.distill, one, settings.evaluate.select_inits),
     )
     seen = costs.seen(outer_task, settings.distill, items, settings.evaluate.select_inits)
+    work = before.plus(Work(found.teachers_s + found.optimise_s / sets, operations, seen))
     if settings.distill.teacher:
-        teaching, looked = _teaching(lab, outer_task)
-        work, seen = work + teaching, seen + looked
+        work = work.plus(_teaching(lab, outer_task))
     floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
     judged.recipe["outer_step"] = int(found.best_step.max())
     start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
-    shown = {"items": described["items"][:_SHOWN], "label_names": described["label_names"]}
+    shown = {"items": described["examples"][:_SHOWN], "label_names": described["label_names"]}
     extra = {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
 
-    def elsewhere(lab: Lab, task: Task) -> Judged:
-        return judge_batch(lab, task, as_batch(one, settings.distill.labels))
-
-    return Built(
-        judged, elsewhere, members, labels, items, floats, _FLOAT * floats,
-        seconds=before[0] + found.teachers_s + found.optimise_s / sets, flops=before[1] + work,
-        seen=int(before[2]) + seen,
-    ), extra  # fmt: skip
+    elsewhere = partial(judge_batch, batch=as_batch(one, settings.distill.labels))
+    return Built(judged, elsewhere, members, labels, items, floats, _FLOAT * floats, work), extra
 
 
-def _teaching(lab: Lab, task: Task) -> tuple[float, int]:
-    """Operations of the teachers' training and answers, and the examples that go through them."""
+def _teaching(lab: Lab, task: Task) -> Work:
+    """The teachers' training and answers; their seconds are measured."""
     settings, count = lab.settings, len(task.raw["train"])
     full = settings.full
     per_epoch = steps_per_epoch(task.train, full.batch_size)
     steps = max(full.epochs * per_epoch, full.min_steps)
     each = steps * lab.count("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
     each += count * lab.count("answer", lambda: costs.answering(task))
-    return TEACHERS * each, TEACHERS * (steps * full.batch_size + count)
+    return Work(0.0, TEACHERS * each, TEACHERS * (steps * full.batch_size + count))
 
 
 def distillation(settings: Settings, method: str, items: int) -> Settings:
     """The settings by which a method of `settings.DISTILLED` distils."""
-    changes: dict[str, Any] = {"items": items}
+    changes: dict[str, Any] = {"examples": items}
     if ("known" in method) != (settings.distill.init == "known"):
         changes["init"] = "known" if "known" in method else "random"
     if method.endswith("_hard"):

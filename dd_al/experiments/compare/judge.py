@@ -18,6 +18,7 @@ from dd_al.core.types import Batch
 from dd_al.distillation.synthetic import Synthetic, as_batch, own_rates, train_on
 from dd_al.evaluation import costs
 from dd_al.evaluation.baselines import at_constant_rate, batches_of, for_each
+from dd_al.evaluation.costs import Work
 from dd_al.experiments.compare.lab import Lab
 from dd_al.learner.learner import LearnerState
 from dd_al.models.base import Params
@@ -31,18 +32,14 @@ class Judged(NamedTuple):
       params: stacked over learners.
       validation: ``float[learners]``, their accuracy there.
       recipe: what validation chose.
-      seconds: of one learner's training, compilation apart, where all of them are trained together.
-      flops: of one learner's training.
-      seen: real or synthetic examples that one learner's steps went through.
+      work: of one learner's training, where all of them are trained together.
       curve: "epochs" over the set and the mean "validation" accuracy after each; empty where there is none.
     """
 
     params: Params
     validation: np.ndarray
     recipe: dict[str, Any]
-    seconds: float
-    flops: float
-    seen: int
+    work: Work
     curve: Mapping[str, list[float]] = {}
 
 
@@ -100,7 +97,7 @@ def judge_batch(lab: Lab, task: Task, batch: Batch) -> Judged:
                 first, spent = until, spent + seconds
                 recipe = {"steps": until, "rate": rate, "dropout": dropout, "batch": count}
                 reached = lab.validation(state.params)
-                yield Judged(state.params, reached, recipe, spent / lab.inits, until * step, until * count)
+                yield Judged(state.params, reached, recipe, Work(spent / lab.inits, until * step, until * count))
 
     found = best(tried())
     again = partial(advance, found.recipe["rate"], found.recipe["dropout"])
@@ -135,8 +132,8 @@ def _minibatches(lab: Lab, task: Task, rows: np.ndarray, data: Hashable) -> Iter
         args = (jnp.float32(rate), begun, jnp.int32(count), states)
         learners, seconds = lab.run(("minibatches", data), fit, *args)
         recipe = {"steps": steps, "rate": rate, "dropout": True, "batch": size}
-        reached = lab.validation(learners.params)
-        yield Judged(learners.params, reached, recipe, seconds / lab.inits, steps * step, steps * size)
+        work = Work(seconds / lab.inits, steps * step, steps * size)
+        yield Judged(learners.params, lab.validation(learners.params), recipe, work)
 
 
 def judge_sets(lab: Lab, task: Task, settings: Settings, synthetic: Synthetic) -> Judged:
@@ -166,7 +163,6 @@ def judge_sets(lab: Lab, task: Task, settings: Settings, synthetic: Synthetic) -
     if distill.batches > 1:
         part = jax.tree.map(lambda x: jax.ShapeDtypeStruct((count, *x.shape[1:]), x.dtype), batch)
     step = lab.count(("distilled", own.inputs.shape[1:]), lambda: costs.training_step(task, part))
-    return Judged(
-        learners.params, lab.validation(learners.params), {"steps": steps, "rate": "learned"},
-        seconds / lab.inits, steps * step, steps * count, curve,
-    )  # fmt: skip
+    work = Work(seconds / lab.inits, steps * step, steps * count)
+    recipe = {"steps": steps, "rate": "learned"}
+    return Judged(learners.params, lab.validation(learners.params), recipe, work, curve)

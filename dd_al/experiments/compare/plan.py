@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from dd_al.config.grid import row_folder
-from dd_al.config.pairs import changed, pairs
+from dd_al.config.grid import row_folder, variants
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED, CompareSettings
 from dd_al.core.errors import ConfigError, nearest
@@ -120,18 +119,8 @@ def datasets(settings: Settings) -> dict[str, Settings]:
     if not settings.compare.datasets:
         data = settings.data
         return {own_name(Path(data.dir), data, hub.IDS) if data.dir else data.name: common}
-    found, folders, fixed = {}, {}, ("experiment", "seed", "compare", "evaluate")
-    for name, text in settings.compare.datasets.items():
-        where, folder = f"config.compare.datasets, {name!r}", row_folder(name)
-        try:
-            found[name] = changed(common, pairs(text), fixed=fixed, why="is the same for all data sets")
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from error
-        if not folder or folder in folders:
-            why = f"its folders would be those of {folders[folder]!r}" if folder else "a name needs letters or digits"
-            raise ConfigError(f"{where}: {why}")
-        folders[folder] = name
-    return found
+    named, fixed, why = settings.compare.datasets, ("compare", "evaluate"), "is the same for all data sets"
+    return variants(common, named, "config.compare.datasets", fixed=fixed, why=why)
 
 
 def points(settings: Settings) -> list[Point]:

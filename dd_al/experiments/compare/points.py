@@ -84,8 +84,8 @@ def _write(
         costs_of[name] = {
             "labels": one.labels, "examples": one.examples, "share": one.examples / count,
             "floats": one.floats, "bytes": one.size,
-            "build_s": one.seconds, "build_flops": one.flops, "build_seen": one.seen,
-            "train_s": one.judged.seconds, "train_flops": one.judged.flops, "train_seen": one.judged.seen,
+            **{f"build_{key}": value for key, value in zip(("s", "flops", "seen"), one.work)},
+            **{f"train_{key}": value for key, value in zip(("s", "flops", "seen"), one.judged.work)},
         }  # fmt: skip
     write_safetensors(workdir.answers, correct)
     training = {name: one.judged.curve for name, one in built.items() if one.judged.curve}

@@ -19,6 +19,7 @@ from dd_al.coreset.methods import select
 from dd_al.evaluation import costs
 from dd_al.evaluation.baselines import fit_tuned, full_training, read_stage, stage
 from dd_al.evaluation.coresets import features_of
+from dd_al.evaluation.costs import Work
 from dd_al.evaluation.spoilt import outlier_rows
 from dd_al.experiments.compare.acquire import Acquired, acquire
 from dd_al.experiments.compare.judge import Judged, judge_rows
@@ -42,9 +43,7 @@ class Built(NamedTuple):
       examples: in the set.
       floats: numbers to be stored of what networks read, with labels and rates where those are numbers, too.
       size: bytes of it: texts with a byte for the label, or numbers.
-      seconds: of making it, compilation apart.
-      flops: likewise.
-      seen: real examples that went through networks for it.
+      work: of making it; the examples are real ones.
     """
 
     judged: Judged
@@ -54,9 +53,12 @@ class Built(NamedTuple):
     examples: int
     floats: int
     size: int
-    seconds: float = 0.0
-    flops: float = 0.0
-    seen: int = 0
+    work: Work = Work()
+
+
+def work_of(costs_of: Mapping[str, Any], prefix: str) -> Work:
+    """What `points` has recorded under "build" or "train"."""
+    return Work(costs_of[f"{prefix}_s"], costs_of[f"{prefix}_flops"], costs_of[f"{prefix}_seen"])
 
 
 def _data(point: Point) -> Hashable:
@@ -64,14 +66,16 @@ def _data(point: Point) -> Hashable:
     return (point.outliers, point.seed) if point.outliers else ""
 
 
-def _rows(lab: Lab, task: Task, rows: np.ndarray, data: Any = "", labels: int | None = None, **cost: Any) -> Built:
+def _rows(
+    lab: Lab, task: Task, rows: np.ndarray, work: Work, *, data: Hashable = "", labels: int | None = None
+) -> Built:
     """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
     judge = partial(judge_rows, rows=rows, data=data)
     texts = task.dataset.train.texts
     size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
     floats = len(rows) * int(np.prod(task.shape))
     labels = len(rows) if labels is None else labels
-    return Built(judge(lab, task), judge, rows, labels, len(rows), floats, size, **cost)
+    return Built(judge(lab, task), judge, rows, labels, len(rows), floats, size, work)
 
 
 def _judge_full(lab: Lab, task: Task, *, workdir: Workdir | None = None, stop: Stop) -> Judged:
@@ -85,13 +89,12 @@ def _judge_full(lab: Lab, task: Task, *, workdir: Workdir | None = None, stop: S
     _, looking = lab.run("advance", advance, *args, np.int32(0))
     _, epoch = lab.run("advance", advance, *args, np.int32(per_epoch))
     step = lab.count("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
+    seconds = max(epoch - looking, 0.0) / per_epoch * total / lab.inits
     return Judged(
         trained.params,
         np.max(trained.accuracy, axis=0),
         {"steps": total, "rate": rate, "batch": full.batch_size},
-        max(epoch - looking, 0.0) / per_epoch * total / lab.inits,
-        total * step,
-        total * full.batch_size,
+        Work(seconds, total * step, total * full.batch_size),
         {"epochs": (trained.steps / per_epoch).tolist(), "validation": trained.accuracy.mean(1).tolist()},
     )
 
@@ -107,8 +110,8 @@ def full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
 
 def _trained_on_all(
     lab: Lab, task: Task, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
-) -> tuple[Params, float, float, int]:
-    """Parameters of a learner on all data, and the seconds, operations and examples that one takes.
+) -> tuple[Params, Work]:
+    """Parameters of a learner on all data, and what one takes.
 
     From the point that has it; else it is trained here, with the same outcome.
     """
@@ -116,10 +119,9 @@ def _trained_on_all(
         path = siblings["full"] / "checkpoints" / "full.safetensors"
         if path.exists():
             cost = read_json(siblings["full"] / "results.json")["costs"][ALL]
-            first = jax.tree.map(lambda x: x[0], read_stage(path)[0].params)
-            return first, cost["train_s"], cost["train_flops"], cost["train_seen"]
+            return jax.tree.map(lambda x: x[0], read_stage(path)[0].params), work_of(cost, "train")
     judged = _judge_full(lab, task, workdir=workdir, stop=stop)
-    return jax.tree.map(lambda x: x[0], judged.params), judged.seconds, judged.flops, judged.seen
+    return jax.tree.map(lambda x: x[0], judged.params), judged.work
 
 
 def shares(count: int, available: np.ndarray) -> np.ndarray:
@@ -144,12 +146,12 @@ def coresets(
 ) -> dict[str, Built]:
     """What instance selection keeps, by the features of a network that was trained on all data."""
     count, labels = len(task.raw["train"]), task.labels("train")
-    params, seconds, work, seen = None, 0.0, 0.0, 0
+    params, work = None, Work(seen=count)
     if lab.settings.coreset.features == "network":
-        params, seconds, work, seen = _trained_on_all(lab, task, workdir, siblings, stop)
-        work += count * lab.count("answer", lambda: costs.answering(task))
-    features, spent = lab.run("features", partial(features_of, task), params, task.train.buckets)
-    features, seconds = np.asarray(features), seconds + spent
+        params, training = _trained_on_all(lab, task, workdir, siblings, stop)
+        work = training.plus(Work(0.0, count * lab.count("answer", lambda: costs.answering(task)), count))
+    features, seconds = lab.run("features", partial(features_of, task), params, task.train.buckets)
+    features, work = np.asarray(features), work.plus(Work(seconds))
     found = {}
     for name in point.budgets:
         start = time.perf_counter()
@@ -158,9 +160,8 @@ def coresets(
             rows = select(point.method, stream(task.key, "coreset"), features, labels, per_class)
         except ValueError as error:
             raise ConfigError(f"{point.method} at {name}: {error}; lower config.compare.budgets") from error
-        spent = seconds + time.perf_counter() - start
         # What the selection itself computes is small beside the features, and not counted.
-        found[name] = _rows(lab, task, rows, labels=count, seconds=spent, flops=work, seen=seen + count)
+        found[name] = _rows(lab, task, rows, work.plus(Work(time.perf_counter() - start)), labels=count)
         stop.check("the same command begins this point anew")
     return found
 
@@ -175,10 +176,10 @@ def bought(lab: Lab, task: Task, point: Point, workdir: Workdir, stop: Stop) -> 
         acquired = acquire(lab, task, point.method, point.seed, most, **options, metrics=metrics)
     built = {}
     for name in point.budgets:
-        at, cost = acquired.counts.tolist().index(lab.budgets[name]), {}
-        if point.method != "random":  # which needs no network to go on: it was trained for the curve
-            cost = {key: getattr(acquired, key)[at].item() for key in ("seconds", "flops", "seen")}
-        built[name] = _rows(lab, task, acquired.rows[: lab.budgets[name]], _data(point), **cost)
+        # Random sampling needs no network to go on: it was trained for the curve.
+        random, at = point.method == "random", acquired.counts.tolist().index(lab.budgets[name])
+        work = Work() if random else acquired.work[at]
+        built[name] = _rows(lab, task, acquired.rows[: lab.budgets[name]], work, data=_data(point))
     rounds = {"labels": acquired.counts[:-1].tolist(), "validation": acquired.validation.tolist()}
     return built, {"picked": _picked(task, acquired, point), "rounds": rounds}
 
