@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.config.learner import ModelSettings, RandomSettings
+from dd_al.config.learner import RandomSettings
 from dd_al.config.settings import Settings
-from dd_al.config.sweeps import TransferSettings
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.files import sha256_of
 from dd_al.core.keys import stream
@@ -23,9 +22,10 @@ from dd_al.data.dataset import Dataset
 from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
 from dd_al.distillation.saved import nearest_words
-from dd_al.distillation.synthetic import Synthetic, as_batch, rate_columns, train_on
+from dd_al.distillation.synthetic import Synthetic, as_batch, train_on
 from dd_al.evaluation.baselines import Trained, choose_schedule, fit_tuned, stage
-from dd_al.evaluation.from_artefact import known_states, learner_of, settings_of, synthetic_of
+from dd_al.evaluation.from_artefact import settings_of, synthetic_of
+from dd_al.evaluation.other_networks import Network, networks
 from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments import record
 from dd_al.io import artefact as artefacts
@@ -36,8 +36,7 @@ from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
 from dd_al.learner.learner import Learner, LearnerState, make_learner
-from dd_al.models.base import Model, Params
-from dd_al.task.task import Task, make_model, make_optimizer, make_task
+from dd_al.task.task import Task, make_optimizer, make_task
 
 _LOG = logging.getLogger(__name__)
 _ALL, HOME, SHUFFLED = "all data", "own schedule", "rates shuffled"
@@ -221,86 +220,3 @@ def _judge(task: Task, split: str, network: Network, trained: dict[str, Trained]
             extra["hyperparameters"] = {"rate": float(one.chosen[0]), "steps": int(one.chosen[1])}
         entries[way] = record.entry(split, scores[way], task.classes, None if way == _ALL else scores[_ALL], **extra)
     return entries
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network that a distilled set is tried on.
-
-    Attributes:
-      name: as the table shows it.
-      model: the network.
-      columns: which of the set's rates were learned for networks of its layers; None where none were.
-      count: how many initialisations there are to try.
-    """
-
-    name: str
-    model: Model
-    columns: slice | None
-    count: int
-
-
-def networks(
-    artefact: Artefact, own: ModelSettings, others: ModelSettings, settings: TransferSettings, inits: int
-) -> list[Network]:
-    """Every network to try, first the one that the set was distilled for.
-
-    Args:
-      artefact: the set; where it was distilled for known initialisations, the first of them is its own network.
-      own: sizes of its own network.
-      others: sizes of those of other kinds, unless the set was distilled for them, too: those have sizes in `own`.
-      settings: which kinds, widths and scales of the initial weights.
-      inits: fresh initialisations of each.
-
-    Raises:
-      ConfigError: sizes that a kind of network cannot have.
-    """
-    home, shape, classes = learner_of(artefact).model, artefact.inputs.shape[2:], artefact.spec["classes"]
-    learned = rate_columns({"": artefact.spec["layers"], **artefact.spec.get("also", {})})
-    columns = learned[""]
-    found = []
-    if artefact.params:
-        found.append(Network(f"{own.kind}, the known initialisation", _known(artefact), columns, 1))
-    found.append(Network(own.kind if not found else f"{own.kind}, fresh", home, columns, inits))
-    for factor, sizes in _resized(own, settings.widths or ()):
-        found.append(Network(f"{own.kind}, width × {factor:g}", make_model(sizes, shape, classes), columns, inits))
-    for factor in settings.init_scales or ():
-        found.append(Network(f"{own.kind}, initial weights × {factor:g}", _scaled(home, factor), columns, inits))
-    for kind in settings.networks or ():
-        if kind != own.kind:
-            follows = learned.get(kind)
-            sizes = own if follows else others
-            found.append(Network(kind, make_model(_of_kind(sizes, kind), shape, classes), follows, inits))
-    return found
-
-
-def _resized(own: ModelSettings, factors: Sequence[float]) -> Iterator[tuple[float, ModelSettings]]:
-    """Other sizes, where there is such a network."""
-    for factor in factors:
-        sizes = {"filters": int(own.filters * factor), "width": int(own.width * factor)}
-        size = sizes["filters" if own.kind == "text_cnn" else "width"]
-        try:
-            if size > 0:
-                yield factor, replace(own, **{key: max(1, value) for key, value in sizes.items()})
-        except ValueError:  # the heads of a transformer cannot share that width
-            continue
-
-
-def _of_kind(sizes: ModelSettings, kind: str) -> ModelSettings:
-    try:
-        return replace(sizes, kind=kind)
-    except ValueError as error:
-        raise ConfigError(f"config.transfer.networks has {kind!r}, and config.model: {error}") from error
-
-
-def _known(artefact: Artefact) -> Model:
-    learner = learner_of(artefact)
-    params = jax.tree.map(lambda x: x[0], known_states(artefact, learner, 1).params)
-    return learner.model._replace(init=lambda key: params)
-
-
-def _scaled(model: Model, factor: float) -> Model:
-    def init(key: jax.Array) -> Params:
-        return jax.tree.map(lambda x: factor * x, model.init(key))
-
-    return model._replace(init=init)

@@ -80,3 +80,32 @@ def along(train: Callable, states: Any, points: jax.Array, look: Callable) -> tu
 
     (_, states), looks = jax.lax.scan(stretch, (jnp.zeros((), points.dtype), states), points)
     return states, looks
+
+
+def best_along(train: Callable, states: Any, points: jax.Array, look: Callable) -> tuple[Any, jax.Array]:
+    """Trains up to each of some numbers of steps, and keeps what it finds at the best of them alone.
+
+    All that `along` stacks could be thousands of networks.
+
+    Args:
+      train: see `along`.
+      states: where training starts.
+      points: ``int[points]``, rising.
+      look: ``look(states) -> (found, score)``, what is wanted of each point and ``float[]``, 0 at least.
+
+    Returns:
+      What was found at the point of the highest score, the first of equals, and the index of that point.
+    """
+
+    def stretch(carry: tuple, until: jax.Array) -> tuple[tuple, None]:
+        first, number, states, best = carry
+        states = train(states, first, until)
+        found, score = look(states)
+        best = jax.tree.map(lambda new, old: jnp.where(score > best[0], new, old), (score, number, found), best)
+        return (until, number + 1, states, best), None
+
+    zero = jnp.zeros((), jnp.int32)
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(look, states)[0])
+    start = (zero, zero, states, (jnp.float32(-1), zero, nothing))
+    _, index, found = jax.lax.scan(stretch, start, points)[0][-1]
+    return found, index

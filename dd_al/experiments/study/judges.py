@@ -22,7 +22,7 @@ from dd_al.evaluation.protocol import Score, evaluate
 from dd_al.experiments import record
 from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.predict import accuracy
-from dd_al.learner.train_on_set import train_on_set
+from dd_al.learner.train_on_set import best_along, train_on_set
 from dd_al.models.base import Params
 from dd_al.report.figures import MOST_CLASSES
 from dd_al.report.statistics import summary
@@ -142,25 +142,17 @@ class Judges:
         task, learner = self.task, self.learners[name]
 
         def train(synthetic: Synthetic, rates: jax.Array, states: LearnerState, ends: jax.Array):
-            def stretch(carry: tuple, until: jax.Array) -> tuple[tuple, None]:
-                def one(one_set: Synthetic, its_rates: jax.Array, states: LearnerState) -> LearnerState:
-                    batch = as_batch(one_set, labels)
-                    return train_on_set(learner, batch, its_rates, states, first, until, parts=batches)
+            def advance(states: LearnerState, first: jax.Array, until: jax.Array) -> LearnerState:
+                def one(one_set: Synthetic, rates: jax.Array, states: LearnerState) -> LearnerState:
+                    return train_on_set(learner, as_batch(one_set, labels), rates, states, first, until, parts=batches)
 
-                first, number, states, best = carry
-                states = jax.vmap(one)(synthetic, rates, states)
+                return jax.vmap(one)(synthetic, rates, states)
+
+            def look(states: LearnerState) -> tuple[Params, jax.Array]:
                 params = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states.params)
-                score = accuracy(learner.model, params, task.validation, task.embed).mean()
-                # Those of all ends at once could be thousands of networks.
-                better = (score, number, params)
-                best = jax.tree.map(lambda new, old: jnp.where(score > best[0], new, old), better, best)
-                return (until, number + 1, states, best), None
+                return params, accuracy(learner.model, params, task.validation, task.embed).mean()
 
-            params = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states.params)
-            zero = jnp.zeros((), jnp.int32)
-            start = (zero, zero, states, (jnp.float32(-1), zero, params))
-            _, index, params = jax.lax.scan(stretch, start, ends)[0][-1]
-            return params, index
+            return best_along(advance, states, ends, look)
 
         return jax.jit(train)
 

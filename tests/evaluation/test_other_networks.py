@@ -7,7 +7,7 @@ import pytest
 
 from dd_al.config.sweeps import TransferSettings
 from dd_al.evaluation.from_artefact import settings_of
-from dd_al.experiments.transfer import networks
+from dd_al.evaluation.other_networks import networks
 from dd_al.learner.learner import layers
 
 
