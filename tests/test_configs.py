@@ -9,7 +9,7 @@ import dd_al
 from dd_al import main
 from dd_al.cli import config_files
 from dd_al.config import Settings, from_config
-from dd_al.config.grid import table_rows
+from dd_al.config.grid import check, table_rows
 from dd_al.core.errors import UserError
 from dd_al.core.files import read_json
 from dd_al.report import schema
@@ -342,6 +342,7 @@ def test_the_paper_table(write_reviews, tmp_path, capsys):
 )
 def test_the_peers_rows_are_their_settings(data, rows, items):
     settings = from_config(Settings, config_files.load(f"{CONFIGS / 'peers.py'}:data={data}"))
+    check(settings)
     runs = table_rows(settings)
     assert len(runs) == rows and [run.distill.examples for run in runs.values()] == items
     assert all(run.distill.init in name and run.data.name == data for name, run in runs.items())

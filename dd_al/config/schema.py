@@ -276,6 +276,8 @@ def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root
     for name in list(values):
         if (new := _renamed(fields, name, path)) != name:
             value = values.pop(name)
+            if isinstance(values.get(new), Text):
+                continue  # a flag changes what the file says by the old name
             if values.get(new) is not None:
                 raise ConfigError(f"{path}.{name} = {value!r}: {path}.{new} is given, too, which is its new name")
             values[new] = value

@@ -97,6 +97,15 @@ def test_a_flag_may_give_what_a_config_file_lacks(seen, tmp_path):
     assert settings(seen, "--config.distill.window=3").distill.window == 3
 
 
+@pytest.mark.filterwarnings("ignore:config.distill.items is called")
+@pytest.mark.parametrize(
+    ("args", "examples"), [([], 5), (["--config.distill.examples=7"], 7), (["--config.distill.items=7"], 7)]
+)
+def test_a_flag_changes_what_a_file_says_by_an_old_name(seen, tmp_path, args, examples):
+    (tmp_path / "c.py").write_text(CONFIG.replace("return", "config.distill.items = 5\n    return"))
+    assert settings(seen, *args).distill.examples == examples
+
+
 def test_the_config_is_locked(seen):
     settings(seen)
     with pytest.raises(AttributeError, match="locked"):
