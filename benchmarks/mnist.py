@@ -41,7 +41,7 @@ def measure(target: float, seed: int, iterations: int) -> dict[str, str | float 
     distill = replace(settings.distill, iterations=iterations, log_every=25, evaluate_every=25)
     task = make_task(settings, images.load(settings.data))
     with tempfile.TemporaryDirectory() as folder, open_workdir(folder, {}) as workdir:
-        found = optimise(task, distill, items=distill.items, workdir=workdir)
+        found = optimise(task, distill, items=distill.examples, workdir=workdir)
         course = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
     reached = [one["seconds"] for one in course if one["validation_accuracy"] >= target]
     best = jax.tree.map(lambda x: x[0], found.synthetic)

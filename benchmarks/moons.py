@@ -42,7 +42,7 @@ STEPS = INNER_EPOCHS * BATCHES
 def task_of(layers: int, steps: int, iterations: int) -> tuple[Task, DistillSettings]:
     """The task and the distillation of the paper for a network of so many layers."""
     distill = DistillSettings(
-        items=2 * PER_CLASS * min(BATCHES, steps), batches=min(BATCHES, steps), steps=steps, iterations=iterations,
+        examples=2 * PER_CLASS * min(BATCHES, steps), batches=min(BATCHES, steps), steps=steps, iterations=iterations,
         labels="hard", start="noise", nets=NETS, batch_size=REAL, rate=0.01, schedule="constant", b1=0.5, b2=0.999,
         clip=1e9, average=0.0, inner_rate=0.02, rate_map="softplus", shared_rates=True, log_every=iterations,
         evaluate_every=iterations,
@@ -149,10 +149,10 @@ def measure(layers: int, steps: int = STEPS, epochs: int = EPOCHS, batches: int 
     batches = batches or -(-1005 // REAL)
     task, settings = task_of(layers, steps, epochs * batches)
     # A first call also compiles, outside of its count of seconds for that, the operations that prepare a set.
-    optimise(task, replace(settings, iterations=1, log_every=1, evaluate_every=1), items=settings.items)
-    found = optimise(task, settings, items=settings.items)
+    optimise(task, replace(settings, iterations=1, log_every=1, evaluate_every=1), items=settings.examples)
+    found = optimise(task, settings, items=settings.examples)
     raw, labels = task.raw["train"], task.labels("train")
-    points = np.random.default_rng(0).normal(size=(settings.items, 2)).astype(np.float32)
+    points = np.random.default_rng(0).normal(size=(settings.examples, 2)).astype(np.float32)
     loop = Loop(layers, points, steps)
     apart = difference(task, loop, layers, raw[:REAL], labels[:REAL])
     order = np.random.default_rng(1).permutation(len(raw))

@@ -275,7 +275,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="a run each")
     parser.add_argument("--split", choices=("test", "validation"), default="test", help="as config.evaluate.split")
     parser.add_argument("--prepare", action="store_true", help="write the sets, and run nothing")
-    options, extra = parser.parse_known_args(argv)  # the rest are flags of dd_al.main, as --config.distill.items=9
+    options, extra = parser.parse_known_args(argv)  # the rest are flags of dd_al.main, as --config.distill.examples=9
     if unknown := [flag for flag in extra if not flag.startswith("--config.")]:
         parser.error(f"unknown: {' '.join(unknown)}")
     rows, failed = [], False

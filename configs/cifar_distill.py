@@ -16,7 +16,7 @@ def get_config(arg=None):
     config.inputs = "images"
     config.data.name = "cifar10"
     config.model.update(kind=given.get("network", "convnet"), width=128, depth=3, dropout=0.0)
-    config.distill.update(items=100, batches=2, candidates=8, nets=2, clip=0.05, rate=0.02, iterations=1000)
+    config.distill.update(examples=100, batches=2, candidates=8, nets=2, clip=0.05, rate=0.02, iterations=1000)
     config.distill.update(steps=120, inner_rate=6e-3, inner_schedule="cosine")
     config.distill.update(hypergradient="random_truncated", window=10)
     config.learner.shift = 3

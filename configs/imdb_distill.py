@@ -15,7 +15,7 @@ def get_config():
     config.data.name = "imdb"
     config.data.length = 256
     config.full.epochs = 2
-    config.distill.items = 2
+    config.distill.examples = 2
     config.distill.batch_size = 128
     config.distill.iterations = 1600
     return config

@@ -28,8 +28,7 @@ def get_config(arg=None):
     config.data.name = "mnist"
     config.model.update(kind=network, dropout=0.0)
     config.distill.init = init
-    # Read below from here: `config.distill.items` gives the method of that name.
-    config.distill.items = items = given.get("soft", 100 if of_any else 10)
+    config.distill.examples = given.get("soft", 100 if of_any else 10)
     config.distill.labels = "soft" if "soft" in given or of_any else "hard"
     if "soft" in given:
         config.distill.iterations = 2500
@@ -45,7 +44,8 @@ def get_config(arg=None):
         # A fresh network learns from many images in many steps; random windows of them teach the images more than all
         # of fewer steps do, in the same time (Feng et al. 2023, arXiv 2311.07025). Windows see the near future alone,
         # in which lower rates always look better, so that the fall of the rates has to be there from the beginning.
-        config.distill.batches = 2 if items == 100 and not given.get("curve") else 1  # a curve has other numbers
+        # A curve has other numbers of images than a hundred.
+        config.distill.batches = 2 if config.distill.examples == 100 and not given.get("curve") else 1
         config.distill.update(steps=120, hypergradient="random_truncated", window=10, nets=2, clip=0.05)
         config.distill.update(inner_rate=6e-3, inner_schedule="cosine", rate=0.02, iterations=300, evaluate_every=25)
         # A hundred images are learned by heart, wherever they are from; moved about they are not.
@@ -58,7 +58,7 @@ def get_config(arg=None):
         config.study.matrix = False
         config.distill.iterations = 500
         config.study.curves = {
-            "images with soft labels": "distill.items=1|2|5|10|20|50|100; distill.labels=soft",
-            "images with hard labels": "distill.items=10|20|50|100; distill.labels=hard",
+            "images with soft labels": "distill.examples=1|2|5|10|20|50|100; distill.labels=soft",
+            "images with hard labels": "distill.examples=10|20|50|100; distill.labels=hard",
         }
     return config

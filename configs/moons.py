@@ -45,7 +45,7 @@ def get_config(arg=None):
     if given.get("tuned"):
         tuned(config)
     else:
-        config.distill.update(items=320, batches=40, steps=200, labels="hard", start="noise", nets=3, batch_size=64)
+        config.distill.update(examples=320, batches=40, steps=200, labels="hard", start="noise", nets=3, batch_size=64)
         config.distill.update(iterations=800, rate=0.01, schedule="constant", b1=0.5, b2=0.999, clip=1e9, average=0.0)
         config.distill.update(inner_rate=0.02, evaluate_every=800, shared_rates=True, rate_map="softplus")
     if "study" in given:
@@ -56,10 +56,10 @@ def get_config(arg=None):
         if given["study"] != "matrix":
             few = "distill.iterations=160; distill.evaluate_every=160"
             config.study.curves = {
-                "inner epochs": f"distill.steps=1|15|40|100; distill.items=8; distill.batches=1; {few}",
-                "inner steps": "distill.steps=1|15|40|100; distill.items=8|120|320|800; distill.batches=1|15|40|100; "
-                + few,
-                "nets": f"distill.nets=1|2|10|20; distill.steps=10; distill.items=80; distill.batches=10; {few}",
+                "inner epochs": f"distill.steps=1|15|40|100; distill.examples=8; distill.batches=1; {few}",
+                "inner steps": "distill.steps=1|15|40|100; distill.examples=8|120|320|800; "
+                f"distill.batches=1|15|40|100; {few}",
+                "nets": f"distill.nets=1|2|10|20; distill.steps=10; distill.examples=80; distill.batches=10; {few}",
             }
         if config.data.name == "moons":
             config.study.published = {
@@ -79,4 +79,4 @@ def tuned(config):
     config.learner.optimizer = "adam"
     config.full.rate = 0.05
     config.random.rates = (1e-3, 3e-3, 1e-2, 3e-2, 0.1)
-    config.distill.update(items=32, steps=40, nets=8, iterations=800, rate=0.03, batch_size=256)
+    config.distill.update(examples=32, steps=40, nets=8, iterations=800, rate=0.03, batch_size=256)

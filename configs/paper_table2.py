@@ -16,8 +16,8 @@ def get_config():
     config.experiment = "table"
     config.coreset.methods = ("herding", "k_medoids")
     config.table.rows = {
-        "SST-2": "data.name=sst2; distill.items=8",
-        "SST-5": "data.name=sst5; distill.items=10",
+        "SST-2": "data.name=sst2; distill.examples=8",
+        "SST-5": "data.name=sst5; distill.examples=10",
     }
     config.table.published = dict.fromkeys(config.table.rows, "full=98.59; distilled=87.99; random=62.90")
     config.table.source = PAPER

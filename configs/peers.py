@@ -79,4 +79,4 @@ def _changes(name, classes):
     _, init, per_class = name.split(", ")
     items = classes * int(per_class.split()[0])
     teacher = f"; distill.teacher={KNOWN['teacher']}" if init == "known" else ""
-    return f"distill.init={init}; distill.items={items}{teacher}" + (_MANY if items >= 100 else "")
+    return f"distill.init={init}; distill.examples={items}{teacher}" + (_MANY if items >= 100 else "")

@@ -18,7 +18,7 @@ def get_config():
     config.random.rates = (1e-2,)
     config.random.dropout = (False,)
     config.random.steps = (5, 10)
-    config.distill.items = 2
+    config.distill.examples = 2
     config.distill.candidates = 1
     config.distill.steps = 4
     config.distill.iterations = 6

@@ -21,5 +21,5 @@ def get_config(arg=None):
     config.model.dropout = 0.3
     config.full.epochs = 20
     config.full.rate = 2e-3
-    config.distill.items = variant.get("classes", 2)
+    config.distill.examples = variant.get("classes", 2)
     return config

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import logging
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -46,7 +47,7 @@ def distill(
     texts: Iterable[str],
     labels: Iterable[Label],
     *,
-    items: int | None = None,
+    examples: int | None = None,
     iterations: int | None = None,
     seed: int = 0,
     init: str = "random",
@@ -55,6 +56,7 @@ def distill(
     test: tuple[Iterable[str], Iterable[Label]] | None = None,
     config: Mapping[str, Mapping[str, Any]] | None = None,
     progress: bool = True,
+    items: int | None = None,
 ) -> Distilled:
     """Distils labelled texts into a few synthetic ones that train a classifier nearly as well.
 
@@ -67,7 +69,7 @@ def distill(
     Args:
       texts: training texts.
       labels: their labels, strings or numbers; predictions come back as they were written here.
-      items: synthetic examples in all; if None 0.1 % of train, rounded up to a multiple of the classes, or one per
+      examples: synthetic examples in all; if None 0.1 % of train, rounded up to a multiple of the classes, or one per
         class for a known initialisation.
       iterations: outer steps; as many as the main job takes if None.
       seed: of everything but the splits.
@@ -82,6 +84,7 @@ def distill(
         `dd_al.config.settings.Settings` that `python -m dd_al.main --config=… --help` lists.
       progress: whether to show a bar (on a terminal) or lines (elsewhere: by the logger "dd_al", or on stderr where
         nothing listens to it).
+      items: the name of ``examples`` in the version before; it goes with the next one.
 
     Returns:
       The synthetic set, with a classifier.
@@ -90,7 +93,10 @@ def distill(
       UserError: lists that are empty or of different lengths, texts that are no text, missing labels, one class only,
         classes that train lacks, unknown keys and values out of range; the message says where and what is allowed.
     """
-    settings = _settings(config or {}, items=items, iterations=iterations, seed=seed, inputs=inputs, init=init)
+    if items is not None:
+        warnings.warn("items is called examples now; the old name goes with the next version", FutureWarning, 2)
+        examples = items if examples is None else examples
+    settings = _settings(config or {}, examples=examples, iterations=iterations, seed=seed, inputs=inputs, init=init)
     written = _listed("labels", labels)
     dataset = sources.from_lists(
         _listed("texts", texts),
@@ -101,9 +107,9 @@ def distill(
     with _shown() if progress else hidden():
         for note in dataset.notes:
             _LOG.info("%s", note)
-        items = number_of_items(settings.distill, len(dataset.train), dataset.num_classes)
+        count = number_of_items(settings.distill, len(dataset.train), dataset.num_classes)
         task = make_task(settings, dataset)
-        found = distil(task, settings, items=items)
+        found = distil(task, settings, items=count)
     made = make_artefact(task, settings, found)
     made = dataclasses.replace(made, spec={**made.spec, "labels": _names(dataset, written)})
     scores = {"validation_accuracy": float(found.best_accuracy[0])}
@@ -154,7 +160,7 @@ class Distilled:
         """The size of the set."""
         inputs, rates = self.synthetic.inputs, self.synthetic.rates
         return (
-            f"Distilled({len(inputs)} items of {_counted(inputs.shape[1], 'word')} for {len(self.labels)} classes, "
+            f"Distilled({len(inputs)} examples of {_counted(inputs.shape[1], 'word')} for {len(self.labels)} classes, "
             f"{len(rates)} training steps, init={self.artefact.spec['init']!r})"
         )
 

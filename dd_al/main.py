@@ -36,7 +36,7 @@ examples:
   python -m dd_al.main --config=configs/smoke.py --workdir=/tmp/smoke
   python -m dd_al.main --config=dd_al:smoke --workdir=/tmp/smoke
   python -m dd_al.main --config=configs/sst_distill.py:classes=5,init=known --workdir=/tmp/five
-  python -m dd_al.main --config=configs/sst_distill.py --workdir=/tmp/two --config.seed=1 --config.distill.items=4
+  python -m dd_al.main --config=configs/sst_distill.py --workdir=/tmp/two --config.seed=1 --config.distill.examples=4
   python -m dd_al.main --config=configs/sst_compare.py --workdir=/tmp/compare --points=3/40
 
 The same command resumes a run that was stopped. Exit codes: 0 done, 1 a failure of the program, 2 a mistake in the

@@ -27,7 +27,7 @@ BAD_LISTS = (["a b", "c d"], [0, 1])
 def distilled(reviews):
     """Three classes of text labels, given out of order; the splits are made by the call."""
     texts, labels = reviews(3, 90, names=["good", "bad", "fair"])
-    return dd_al.distill(texts, labels, items=3, iterations=40, config=TINY)
+    return dd_al.distill(texts, labels, examples=3, iterations=40, config=TINY)
 
 
 def test_the_set(distilled):
@@ -104,7 +104,7 @@ def test_labels_stay_as_they_were_written(reviews, names, expected):
 @pytest.mark.slow
 def test_known_initialisation_and_number_labels(reviews, capsys):
     texts, labels = reviews(2, 40, names=[-1, 1])
-    distilled = dd_al.distill(texts, labels, items=2, iterations=1, config=TINY, init="known", progress=False)
+    distilled = dd_al.distill(texts, labels, examples=2, iterations=1, config=TINY, init="known", progress=False)
     assert capsys.readouterr() == ("", "")
     predicted = distilled.classifier.predict(texts)
     assert set(predicted) <= {-1, 1} and {type(label) for label in predicted} == {int}
@@ -118,14 +118,14 @@ def test_lines_are_shown_where_nobody_listens(reviews, capsys, monkeypatch):
     log = logging.getLogger("dd_al")
     monkeypatch.setattr(log, "propagate", False)  # pytest listens at the root
     monkeypatch.setattr(log, "handlers", [])
-    dd_al.distill(texts, labels, items=2, iterations=1, config=TINY)
+    dd_al.distill(texts, labels, examples=2, iterations=1, config=TINY)
     assert "compiling the outer loop" in capsys.readouterr().err and log.handlers == []
 
 
 def test_the_test_split_is_left_alone_on_request(reviews):
     texts, labels = reviews(2, 40)
     config = {**TINY, "evaluate": {"split": "validation"}}
-    distilled = dd_al.distill(texts, labels, items=2, iterations=1, config=config, progress=False)
+    distilled = dd_al.distill(texts, labels, examples=2, iterations=1, config=config, progress=False)
     assert distilled.scores.keys() == {"validation_accuracy"}
 
 
@@ -143,7 +143,7 @@ def test_the_test_split_is_left_alone_on_request(reviews):
         ((["a b"], 1), {}, "labels must be a list, not int"),
         (BAD_LISTS, {"validation": ["a b"]}, r"validation must be a pair \(texts, labels\)"),
         (BAD_LISTS, {"test": (["a"], [2, 3])}, "lists test: 1 texts, but 2 labels"),
-        (BAD_LISTS, {"items": 0}, "config.distill.items = 0: must be an integer of at least 1"),
+        (BAD_LISTS, {"examples": 0}, "config.distill.examples = 0: must be an integer of at least 1"),
         (BAD_LISTS, {"init": "knwon"}, "config.distill.init = 'knwon': .*did you mean 'known'"),
         (BAD_LISTS, {"config": {"model": {"filtres": 3}}}, "config.model.filtres = 3: no such key .*'filters'"),
         (BAD_LISTS, {"config": {"data": {"dir": "x"}}}, "no section 'data' here"),
@@ -160,7 +160,7 @@ def test_hard_labels_need_an_item_of_each_class(reviews):
     texts, labels = reviews(2, 40)
     config = {**TINY, "distill": {**TINY["distill"], "labels": "hard"}}
     with pytest.raises(ConfigError, match="items = 1: .* needs an item of each of the 2 classes"):
-        dd_al.distill(texts, labels, items=1, config=config, progress=False)
+        dd_al.distill(texts, labels, examples=1, config=config, progress=False)
 
 
 def test_mistakes_with_the_classifier(distilled):
@@ -212,8 +212,16 @@ def test_every_way_to_import(commands):
 def test_help_and_signature():
     import pydoc
 
-    assert list(inspect.signature(dd_al.distill).parameters)[:4] == ["texts", "labels", "items", "iterations"]
+    assert list(inspect.signature(dd_al.distill).parameters)[:4] == ["texts", "labels", "examples", "iterations"]
     shown = pydoc.plain(pydoc.render_doc(dd_al.distill))
-    assert "dd_al.distill(texts, labels, items=8)" in shown and "unrolled" in shown
+    assert "dd_al.distill(texts, labels, examples=8)" in shown and "unrolled" in shown
     with pytest.raises(AttributeError, match="no attribute 'distil'"):
         dd_al.distil  # noqa: B018
+
+
+def test_items_is_the_old_name_of_examples():
+    with (
+        pytest.warns(FutureWarning, match="items is called examples"),
+        pytest.raises(ConfigError, match="examples = 0"),
+    ):
+        dd_al.distill(["a", "b"], [0, 1], items=0)

@@ -33,7 +33,7 @@ SMALL = (
 MOONS = (
     "--config=configs/moons.py:layers=2",
     *SMALL,
-    "--config.distill.items=12",
+    "--config.distill.examples=12",
     "--config.distill.batches=3",
     "--config.distill.steps=7",
     "--config.distill.iterations=40",
@@ -80,10 +80,10 @@ def test_points_are_distilled_and_reported(moons):
     )
     assert (moons / "figures" / "points.png").exists() and (moons / "figures" / "points_along.png").exists()
     described = json.loads((moons / "distilled.json").read_text())
-    assert described["columns"] == ["x", "y"] and len(described["items"][0]["row"]) == 2
+    assert described["columns"] == ["x", "y"] and len(described["examples"][0]["row"]) == 2
     assert [moment["step"] for moment in described["course"]] == [0, 5, 10, 40]
-    assert described["course"][-1]["items"][3]["row"] == described["items"][3]["row"]
-    assert described["course"][0]["items"][3]["row"] != described["items"][3]["row"]
+    assert described["course"][-1]["items"][3]["row"] == described["examples"][3]["row"]
+    assert described["course"][0]["items"][3]["row"] != described["examples"][3]["row"]
     assert len(described["real"]["rows"]) == len(described["real"]["classes"]) == len_of_train
 
 
@@ -156,7 +156,7 @@ def test_a_damaged_description(moons, tmp_path, change, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"distill.items": "13"}, "items = 13 cannot be dealt to batches = 40"),
+        ({"distill.examples": "13"}, "items = 13 cannot be dealt to batches = 40"),
         ({"distill.steps": "3"}, "batches = 40: no inner step would see the last, for steps = 3"),
         ({"distill.init": "pool"}, "batches = 40 needs method = 'unrolled'"),
         ({"model.kind": "gru", "model.one_logit": "false"}, "'gru' does not read inputs = 'rows'"),
@@ -181,7 +181,7 @@ def test_images_for_several_networks_at_once(commands, tmp_path):
     flags = (
         "--config=configs/mnist_distill.py:init=random", "--config.data.name=digits", *SMALL,
         "--config.model.kind=mlp", "--config.distill.also=mlp:depth=0,convnet:depth=2:width=4",
-        "--config.distill.items=10", "--config.distill.labels=soft", "--config.distill.iterations=10",
+        "--config.distill.examples=10", "--config.distill.labels=soft", "--config.distill.iterations=10",
         "--config.distill.evaluate_every=5", "--config.distill.nets=2", "--config.distill.steps=3",
         "--config.distill.window=2", "--config.distill.batches=2", "--config.learner.shift=1",
     )  # fmt: skip
@@ -192,7 +192,7 @@ def test_images_for_several_networks_at_once(commands, tmp_path):
     assert "10 synthetic images" in (tmp_path / "w" / "report.html").read_text()
     assert all((tmp_path / "w" / "figures" / f"{name}.png").exists() for name in ("images", "images_along"))
     described = json.loads((tmp_path / "w" / "distilled.json").read_text())
-    assert np.shape(described["items"][0]["pixels"]) == (8, 8, 1)
+    assert np.shape(described["examples"][0]["pixels"]) == (8, 8, 1)
 
 
 @pytest.mark.slow
@@ -257,10 +257,10 @@ STUDY = (
     "--config=configs/moons.py:study=all",
     "--config.study.networks=mlp:depth=0,mlp:depth=1",
     "--config.study.restarts=2",
-    "--config.study.curves=inner steps:distill.steps=1|2; distill.items=4|8; distill.batches=1|2",
+    "--config.study.curves=inner steps:distill.steps=1|2; distill.examples=4|8; distill.batches=1|2",
     "--config.study.published=mlp:depth=1:80.8 94.1,mlp:depth=1 longer:70.7 71.7,all data:72.7 73.7",
     "--config.transfer.full_rates=0.01",
-    "--config.distill.items=6",
+    "--config.distill.examples=6",
     "--config.distill.batches=3",
     "--config.distill.steps=6",
     "--config.distill.iterations=10",
@@ -318,11 +318,11 @@ def test_one_row_at_a_time_gives_the_same_sets(study, commands, tmp_path):
 
 MISTAKES = {
     "distill.steps=3": "no key with several values, as in",
-    "distill.steps=1|2; distill.items=4|8|16": r"distill.items has 3 values where another has 2",
+    "distill.steps=1|2; distill.examples=4|8|16": r"distill.examples has 3 values where another has 2",
     "distill.steps=1|1": "a value is given twice",
     "seed=1|2": "config.seed: curves go along keys of config.distill",
     "distill.step=1|2": "did you mean",
-    "distill.items=4; distill.batches=1|3": "items = 4 cannot be dealt to batches = 3",
+    "distill.examples=4; distill.batches=1|3": "items = 4 cannot be dealt to batches = 3",
 }
 
 

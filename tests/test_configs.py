@@ -7,6 +7,8 @@ import pytest
 
 import dd_al
 from dd_al import main
+from dd_al.cli import config_files
+from dd_al.config import Settings, from_config
 from dd_al.config.grid import table_rows
 from dd_al.core.errors import UserError
 from dd_al.core.files import read_json
@@ -135,7 +137,7 @@ def test_two_steps(name, variant, write_reviews, tmp_path, capsys):
     assert course["steps"] == [1, 2] and {len(values) for values in course.values()} == {2}
     # One item for each class: of 15 rows 0.1 % is less, and so it says for known initialisations.
     assert results["budget"]["distilled"]["examples"] == classes
-    items = read_json(tmp_path / "w/distilled.json")["items"]
+    items = read_json(tmp_path / "w/distilled.json")["examples"]
     assert len(items) == classes * (2 if known else 1)
 
 
@@ -143,7 +145,7 @@ def test_two_steps(name, variant, write_reviews, tmp_path, capsys):
 def test_development_never_sees_the_test_split(write_reviews, tmp_path, capsys):
     names = ["negative", "neutral", "positive"]
     data = write_reviews(tmp_path / "data", 3, names)
-    flags = "--config.evaluate.split=validation", "--config.distill.items=2", "--config.distill.start=noise"
+    flags = "--config.evaluate.split=validation", "--config.distill.examples=2", "--config.distill.start=noise"
     assert command("smoke.py", "", data, tmp_path / "w", *flags) == 0, capsys.readouterr().err
     results = read_json(tmp_path / "w/results.json")
     for method in results["methods"].values():
@@ -151,8 +153,8 @@ def test_development_never_sees_the_test_split(write_reviews, tmp_path, capsys):
     assert results["dataset"]["label_map"] == {name: i for i, name in enumerate(names)}
     # Two items of three classes, from noise.
     distilled = read_json(tmp_path / "w/distilled.json")
-    assert [len(item["label"]) for item in distilled["items"]] == [3, 3] and distilled["label_names"] == names
-    assert all("start_text" not in item for item in distilled["items"])
+    assert [len(item["label"]) for item in distilled["examples"]] == [3, 3] and distilled["label_names"] == names
+    assert all("start_text" not in item for item in distilled["examples"])
 
 
 @pytest.mark.slow
@@ -244,7 +246,7 @@ def test_attention_labels_stay_with_the_transformer(write_reviews, tmp_path, cap
     assert stored["distilled"] == made["budget"]["distilled"]["stored_floats"] - rates
     labels = 2 * 1 * 2 * 5  # items, blocks, heads, length
     assert stored["Adam, one rate"] == stored["averaging: Adam, one rate"] + labels
-    items = read_json(tmp_path / "w/distilled.json")["items"]
+    items = read_json(tmp_path / "w/distilled.json")["examples"]
     assert all(len(item["attention"]) == 5 and abs(sum(item["attention"]) - 1) < 1e-5 for item in items)
     assert np.ptp(items[0]["attention"]) > 1e-4  # they have moved
 
@@ -254,7 +256,7 @@ def test_sentence_vectors_from_the_run_to_the_classifier(write_reviews, write_en
     data, encoder = write_reviews(tmp_path / "data", 2), write_encoder(tmp_path / "encoder")
     given = f"--config.encoder.dir={encoder}"
     assert command("sst_minilm.py", "", data, tmp_path / "w", given) == 0, capsys.readouterr().err
-    results, items = read_json(tmp_path / "w/results.json"), read_json(tmp_path / "w/distilled.json")["items"]
+    results, items = read_json(tmp_path / "w/results.json"), read_json(tmp_path / "w/distilled.json")["examples"]
     assert results["budget"]["distilled"]["stored_floats"] < 100 and "encoder" not in results["budget"]
     texts = (data / "train.jsonl").read_text() if (data / "train.jsonl").exists() else None
     assert all(len(item["nearest_words"]) == 1 for item in items)  # one sentence, the nearest of train
@@ -280,7 +282,7 @@ def test_sentence_vectors_from_the_run_to_the_classifier(write_reviews, write_en
 @pytest.mark.slow
 def test_a_table_of_one_run(write_reviews, tmp_path, capsys):
     data = write_reviews(tmp_path / "data", 2)
-    flags = ("--config.experiment=table", "--config.table.rows=one:distill.items=2;seed=1", "--config.table.seeds=3",
+    flags = ("--config.experiment=table", "--config.table.rows=one:distill.examples=2;seed=1", "--config.table.seeds=3",
              "--config.distill.candidates=1", "--config.random.dropout=false")  # fmt: skip
     assert command("sst_distill.py", "", data, tmp_path / "w", *flags) == 2
     assert "config.table.rows, 'one': config.seed = '1': is the same for all rows" in capsys.readouterr().err
@@ -339,9 +341,9 @@ def test_the_paper_table(write_reviews, tmp_path, capsys):
     ("data", "rows", "items"), [("sst5", 4, [5, 100, 5, 100]), ("imdb", 3, [2, 2, 20]), ("trec6", 4, [6, 120, 6, 120])]
 )
 def test_the_peers_rows_are_their_settings(data, rows, items):
-    settings = main._settings(f"{CONFIGS / 'peers.py'}:data={data}", [])
+    settings = from_config(Settings, config_files.load(f"{CONFIGS / 'peers.py'}:data={data}"))
     runs = table_rows(settings)
-    assert len(runs) == rows and [run.distill.items for run in runs.values()] == items
+    assert len(runs) == rows and [run.distill.examples for run in runs.values()] == items
     assert all(run.distill.init in name and run.data.name == data for name, run in runs.items())
 
 
@@ -350,7 +352,7 @@ def test_the_peers_rows_are_their_settings(data, rows, items):
 def test_two_steps_of_the_peers(variant, write_reviews, tmp_path, capsys):
     classes = {"data=sst5": 5, "data=imdb": 2, "data=trec6": 6}[variant]
     data = write_reviews(tmp_path / "data", classes)
-    table = main._settings(f"{CONFIGS / 'peers.py'}:{variant}", []).table
+    table = from_config(Settings, config_files.load(f"{CONFIGS / 'peers.py'}:{variant}")).table
     few = {name: text for name, text in table.rows.items() if "batch_size" not in text}  # the others are as they are
     flags = (
         "--config.table.seeds=1", "--config.data.max_train=none", f"--config.table.rows={few}",

@@ -118,7 +118,7 @@ def test_a_run_that_was_stopped_in_every_way_ends_like_one_that_was_not(commands
 @pytest.mark.slow
 def test_a_table_that_was_stopped_in_its_second_run_goes_on_in_it(commands, tmp_path):
     workdir = tmp_path / "w"
-    rows = "two:distill.items=2,four:distill.items=4"
+    rows = "two:distill.examples=2,four:distill.examples=4"
     table = (*SMOKE, "--config.experiment=table", f"--config.table.rows={rows}", "--config.table.seeds=0,1")
     process = commands.start(MAIN, *table, f"--workdir={workdir}")
     try:

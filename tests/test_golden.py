@@ -57,7 +57,7 @@ ARRAYS = {
     "distill.iterations": 10, "distill.log_every": 5, "distill.evaluate_every": 10, "evaluate.inits": 2,
     "evaluate.select_inits": 2, "data.max_train": 60,
 }  # fmt: skip
-MOONS = ARRAYS | {"distill.items": 12, "distill.batches": 3, "distill.steps": 7}
+MOONS = ARRAYS | {"distill.examples": 12, "distill.batches": 3, "distill.steps": 7}
 TRIED = {
     "transfer.networks": "averaging", "transfer.widths": 0.5, "transfer.init_scales": 2, "transfer.rates": 0.01,
     "transfer.sgd_rates": 0.1, "transfer.steps": "1,2", "transfer.full_rates": 0.01,
@@ -116,7 +116,7 @@ CASES = {
         | {
             "study.networks": "mlp:depth=0,mlp:depth=1", "study.published": "none", "study.restarts": 2,
             "study.curve_restarts": 1,
-            "study.curves": "inner steps:distill.steps=1|2; distill.items=4|8; distill.batches=1|2",
+            "study.curves": "inner steps:distill.steps=1|2; distill.examples=4|8; distill.batches=1|2",
         },
     ),
     "images": ("images_distill.py", ARRAYS | {"distill.steps": 3, "distill.nets": 1, "model.width": 4}),

@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.machinery import SourceFileLoader
 from itertools import zip_longest
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from dd_al.config.schema import Text, find, to_config
+from dd_al.config.schema import Text, current, find, to_config
 from dd_al.core.errors import ConfigError, UserError, nearest
 
 MISSING = "--config=FILE is missing: which experiment to run; see --help"
@@ -24,7 +24,7 @@ _PACKAGE = "dd_al"
 _HERE = Path(__file__).parent.parent
 
 
-def define_config(values: flags.FlagValues, argv: Sequence[str], cls: type) -> None:
+def define_config(values: flags.FlagValues, argv: list[str], cls: type) -> None:
     """Defines `--config=FILE`, whose value is a locked ConfigDict, and `--config.KEY=VALUE` for the keys in `argv`.
 
     By `ml_collections.config_flags`, with two parsers of ours. Its own one of files keeps one module for all of them,
@@ -34,15 +34,17 @@ def define_config(values: flags.FlagValues, argv: Sequence[str], cls: type) -> N
 
     Args:
         values: where they are defined.
-        argv: the command line that is parsed next.
+        argv: the command line that is parsed next; keys that go by their old names get their new ones.
         cls: the settings class, all of whose keys the ConfigDict has, whatever the file leaves out.
 
     Raises:
         ConfigError: a key that does not exist, or one without `--config`.
     """
-    for arg, after in zip_longest(argv, argv[1:], fillvalue=""):
-        if flag := re.fullmatch(r"--?(?:no)?config\.([^=]*)(?:=(.*))?", arg, re.DOTALL):
-            find(cls, flag[1], after if flag[2] is None else flag[2])
+    for place, (arg, after) in enumerate(zip_longest(argv[:], argv[1:], fillvalue="")):
+        if flag := re.fullmatch(r"(--?(?:no)?config\.)([^=]*)(=.*)?", arg, re.DOTALL):
+            key = current(cls, flag[2])
+            argv[place] = f"{flag[1]}{key}{flag[3] or ''}"
+            find(cls, key, flag[3][1:] if flag[3] else after)
             if not any(re.match("--?config(=|$)", arg) for arg in argv):
                 raise ConfigError(MISSING)
     for kind in (bool, int, float, str, tuple, list, dict, type(None)):

@@ -16,10 +16,11 @@ HYPERGRADIENTS = ("full", "checkpoint", "reverse", "truncated", "random_truncate
 class DistillSettings:
     """Distillation; `config.distill`."""
 
-    items: int | None = option(
+    examples: int | None = option(
         None,
         "synthetic examples; 0.1 % of train rounded up to whole classes, or one per class for a known init, if unset",
         min=1,
+        was="items",
     )
     steps: int = option(10, "inner steps", min=1)
     batches: int = option(
@@ -115,8 +116,8 @@ class DistillSettings:
             raise ValueError(f"method = {self.method!r} matches networks in general: init must be 'random' or 'pool'")
         if self.also and self.init == "known":
             raise ValueError("also needs init = 'random': a known initialisation is one network's")
-        if self.items and self.items % self.batches:
-            raise ValueError(f"items = {self.items} cannot be dealt to batches = {self.batches} of one size")
+        if self.examples and self.examples % self.batches:
+            raise ValueError(f"examples = {self.examples} cannot be dealt to batches = {self.batches} of one size")
         if self.batches > self.steps:
             raise ValueError(f"batches = {self.batches}: no inner step would see the last, for steps = {self.steps}")
         if self.batches > 1 and (self.method != "unrolled" or self.init == "pool"):

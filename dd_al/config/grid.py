@@ -65,7 +65,7 @@ def variants(
 
     Args:
         common: what their texts change.
-        texts: by name, such as `"data.name=sst5; distill.items=8"`.
+        texts: by name, such as `"data.name=sst5; distill.examples=8"`.
         key: of the config that holds them, for messages.
         fixed: sections and keys that no text may change, beside the experiment and the seed.
         why: they must not.

@@ -183,13 +183,13 @@ def from_config(cls: type[T], config: ConfigDict | Mapping[str, Any]) -> T:
 
     Raises:
         ConfigError: an unknown or missing key, a wrong type or a value out of range: names the full key
-            (`config.distill.items`), the value, what is allowed and the nearest known key.
+            (`config.distill.examples`), the value, what is allowed and the nearest known key.
     """
     return _build(cls, config, "config", cls)
 
 
 def find(cls: type, key: str, text: str) -> Field:
-    """Returns the field of a key of a settings class, such as `"distill.items"`.
+    """Returns the field of a key of a settings class, such as `"distill.examples"`.
 
     Args:
         cls: the settings class.
@@ -240,7 +240,7 @@ def _renamed(fields: Mapping[str, Field], name: str, section: str) -> str:
 
 
 def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
-    """Sets one key of `config` from a text: `--config.distill.items=8` is `("distill.items", "8")`.
+    """Sets one key of `config` from a text: `--config.distill.examples=8` is `("distill.examples", "8")`.
 
     Integers may be spelt `1e3`, tuples `3,4,5`, dicts `bad:0,good:1` (or as in Python), and None `none`.
 

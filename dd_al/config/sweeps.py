@@ -110,8 +110,8 @@ class TableSettings:
 
     rows: dict[str, str] | None = option(
         None,
-        "a name for each row, and the keys that its runs change, such as {'SST-5': 'data.name=sst5; distill.items=10'}",
-        example="SST-2:data.name=sst2;distill.items=8,SST-5:data.name=sst5",
+        "a name for each row, and the keys that its runs change, such as {'SST-5': 'data.name=sst5; distill.steps=9'}",
+        example="SST-2:data.name=sst2;distill.examples=8,SST-5:data.name=sst5",
     )
     seeds: tuple[int, ...] = option((0, 1, 2), "a run of every row for each", min=0, max=2**32 - 1)
     published: dict[str, str] | None = option(

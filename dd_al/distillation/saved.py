@@ -124,7 +124,7 @@ def describe(task: Task, distilled: Distillation, labels: str) -> dict:
                 item["start_text"] = task.dataset.train.texts[int(distilled.start_rows[s, i])]
             items.append(item)
     return {
-        "items": items,
+        "examples": items,
         "label_names": names if len(names) == task.classes else [str(c) for c in range(task.classes)],
         "inner_steps": synthetic.log_rates.shape[1],
         "columns": list(task.dataset.columns),

@@ -45,12 +45,12 @@ def number_of_items(settings: DistillSettings, train: int, classes: int) -> int:
       ConfigError: labels that are no mixture of classes need an item of each.
     """
     per_class = 1 if settings.init == "known" else math.ceil(math.ceil(train / 1000) / classes)
-    items = settings.items or per_class * classes
+    items = settings.examples or per_class * classes
     per_class_only = ("gradient_matching", "distribution_matching")  # what they compare is of one class each
     if items < classes and (settings.labels == "hard" or settings.method in per_class_only):
         given = "labels = 'hard'" if settings.labels == "hard" else f"method = {settings.method!r}"
         raise ConfigError(
-            f"config.distill.items = {items}: {given} needs an item of each of the {classes} classes; fewer will do "
+            f"config.distill.examples = {items}: {given} needs an item of each of the {classes} classes; fewer will do "
             "for labels = 'soft' with method = 'unrolled'"
         )
     return items

@@ -76,7 +76,7 @@ def choose(task: Task, settings: Settings, name: str, items: int, full: Params) 
         rows = select(name, stream(task.key, "coreset"), features, labels, per_class)
         return jax.tree.map(lambda x: x[0], batches_of(task, rows[None]))
     except ValueError as error:
-        raise ConfigError(f"config.coreset.methods, {name!r}: {error}; lower config.distill.items") from error
+        raise ConfigError(f"config.coreset.methods, {name!r}: {error}; lower config.distill.examples") from error
 
 
 def fit_chosen(

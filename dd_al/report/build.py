@@ -98,6 +98,8 @@ def _read(path: Path, validate=None) -> Any:
     if not path.is_file():
         return None
     content = read_json(path)
+    if path.name == "distilled.json" and isinstance(content, dict) and "items" in content:  # as version 0.1 has it
+        content["examples"] = content.pop("items")
     try:
         if validate:
             validate(content)

@@ -82,9 +82,9 @@ def draw(results: Mapping, metrics: Sequence[Mapping] = (), distilled: Mapping |
     logged = any(known(line.get("loss")) or known(line.get("validation_accuracy")) for line in metrics)
     if logged and "active" not in results:
         drawn["outer_curve"] = outer_curve(metrics, selected_step=_selected_step(results, metrics))
-    if distilled and distilled["items"] and distilled["items"][0]["label"]:
+    if distilled and distilled["examples"] and distilled["examples"][0]["label"]:
         names = label_names(distilled)
-        drawn["soft_labels"] = soft_labels([item["label"] for item in distilled["items"]], names)
+        drawn["soft_labels"] = soft_labels([item["label"] for item in distilled["examples"]], names)
         drawn |= _draw_items(distilled, names)
     if found := results.get("transfer"):
         drawn["transfer"] = transfer(found["networks"], found["ways"], found["retention"])
@@ -102,7 +102,7 @@ def png(figure: "Figure") -> bytes:
 
 def _draw_items(distilled: Mapping, names: Sequence[str]) -> dict[str, "Figure"]:
     """Returns what can be drawn of the items themselves, and of how they came about: images, rows of two numbers."""
-    items, course = distilled["items"], distilled.get("course")
+    items, course = distilled["examples"], distilled.get("course")
     if all("pixels" in item for item in items):
         drawn = {"images": images(items, names)}
         return drawn | ({"images_along": images_along(course, names)} if course else {})

@@ -143,7 +143,7 @@ _RESULTS = {
     "command?": _TEXT,
 }
 _DISTILLED = {
-    "items": [
+    "examples": [
         {
             "label": [_NUMBER],
             "nearest_words?": [[[(str, int, float, _NULL)]]],  # per position, per neighbour: its word and cosine

@@ -109,7 +109,7 @@ def _gain(results: Mapping, mean: float | None) -> str:
 
 def numbers(distilled: Mapping) -> Table:
     """Returns the synthetic rows as they would stand in the data, with the soft label of each."""
-    items, names = distilled["items"][:ITEMS_SHOWN], label_names(distilled)
+    items, names = distilled["examples"][:ITEMS_SHOWN], label_names(distilled)
     columns = distilled.get("columns") or [str(i) for i in range(len(items[0]["row"]))]
     rows = [
         [str(index), label(item["label"], names), *(f"{value:.4g}" if known(value) else "–" for value in item["row"])]

@@ -140,7 +140,7 @@ def _shortfall(results: Mapping, why: bool) -> list[str]:
     if not why:
         return [line]
     reasons = [*_noise(results, kept["accuracy"]), *_outer(results), *_classes(results, kept)]
-    reasons = reasons or [f"no number of this run says; try twice the items (config.distill.items={_twice(results)})"]
+    reasons = reasons or [f"no number of this run says; try twice as many (config.distill.examples={_twice(results)})"]
     return [f"{line} Why, as far as the numbers tell: {'; '.join(reasons)}."]
 
 
@@ -185,7 +185,7 @@ def _outer(results: Mapping) -> list[str]:
         reasons.append(
             f"the set teaches its own training {ours} no better than {percent(seen)} %, less than all of the data "
             f"teach new ones: {given:,} {_agree(results, 'distilled', 'item', 'items')} for "
-            f"{results['dataset']['num_classes']} classes are few, try config.distill.items={_twice(results)}"
+            f"{results['dataset']['num_classes']} classes are few, try config.distill.examples={_twice(results)}"
         )
     elif seen - late > 0.05:
         best = max(judged)

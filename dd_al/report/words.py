@@ -186,13 +186,13 @@ def break_even(entry: Mapping, full: Mapping | None) -> float | None:
 def label_names(distilled: Mapping) -> list[str]:
     """Returns a name for each class of the soft labels: its own where it has one, else its number."""
     names = [str(name) for name in distilled.get("label_names", [])]
-    classes = max((len(item["label"]) for item in distilled["items"]), default=0)
+    classes = max((len(item["label"]) for item in distilled["examples"]), default=0)
     return names if len(names) == classes else [str(index) for index in range(classes)]
 
 
 def sets_note(distilled: Mapping) -> str:
     """Returns how the items are dealt to known initialisations, where several have a set each."""
-    sets = [item.get("set", 0) for item in distilled["items"]]
+    sets = [item.get("set", 0) for item in distilled["examples"]]
     if not any(sets):
         return ""
     each = sets.count(0)

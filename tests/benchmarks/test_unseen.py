@@ -160,9 +160,9 @@ def test_a_run_that_fails_and_the_flags_of_a_run(tmp_path, monkeypatch, capsys):
         return subprocess.CompletedProcess(command, 2)
 
     monkeypatch.setattr(unseen.subprocess, "run", run)
-    flags = ["--data", str(tmp_path), "--only", "bbc", "--split", "validation", "--config.distill.items=9"]
+    flags = ["--data", str(tmp_path), "--only", "bbc", "--split", "validation", "--config.distill.examples=9"]
     assert unseen.main(flags) == 1
-    assert commands[0][-2:] == ["--config.evaluate.split=validation", "--config.distill.items=9"]
+    assert commands[0][-2:] == ["--config.evaluate.split=validation", "--config.distill.examples=9"]
     assert "bbc, seed 0: exit code 2" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         unseen.main([*flags, "--seed=1"])

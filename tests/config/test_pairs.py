@@ -24,9 +24,9 @@ def test_a_mistake_in_pairs(text, message):
 
 
 def test_several_values_go_together():
-    assert along("steps=1|10; items=4|8; init=known") == {
-        "1": [("steps", "1"), ("items", "4"), ("init", "known")],
-        "10": [("steps", "10"), ("items", "8"), ("init", "known")],
+    assert along("steps=1|10; examples=4|8; init=known") == {
+        "1": [("steps", "1"), ("examples", "4"), ("init", "known")],
+        "10": [("steps", "10"), ("examples", "8"), ("init", "known")],
     }
     assert list(along("init=known; steps=3|2|1")) == ["3", "2", "1"]
 
@@ -37,7 +37,7 @@ def test_several_values_go_together():
         ("steps=3", "no key with several values, as in"),
         ("", "no key with several values, as in"),
         ("steps=1|1", "a value is given twice"),
-        ("steps=1|2; items=4|8|16", "config.items has 3 values where another has 2"),
+        ("steps=1|2; examples=4|8|16", "config.examples has 3 values where another has 2"),
         ("steps", "write key=value"),
     ],
 )

@@ -52,10 +52,10 @@ def test_the_default_is_a_thousandth_rounded_up_to_whole_classes(train, classes,
 
 @pytest.mark.parametrize("keys", [{"labels": "hard"}, {"method": "distribution_matching"}])
 def test_labels_that_are_not_mixed_need_an_item_of_each_class(keys):
-    assert number_of_items(DistillSettings(items=3, **keys), 50, 3) == 3
-    with pytest.raises(ConfigError, match="config.distill.items = 2: .* needs an item of each of the 3 classes"):
-        number_of_items(DistillSettings(items=2, **keys), 50, 3)
-    assert number_of_items(DistillSettings(items=2), 50, 3) == 2
+    assert number_of_items(DistillSettings(examples=3, **keys), 50, 3) == 3
+    with pytest.raises(ConfigError, match="config.distill.examples = 2: .* needs an item of each of the 3 classes"):
+        number_of_items(DistillSettings(examples=2, **keys), 50, 3)
+    assert number_of_items(DistillSettings(examples=2), 50, 3) == 2
 
 
 def test_the_loop_is_compiled_once_however_many_stretches_it_takes(task, tiny_settings, compilations):

@@ -41,7 +41,7 @@ def test_as_many_of_each_class_as_can_be(task, tiny_settings):
         own = dataclasses.replace(settings, coreset=CoresetSettings(("herding",), features))
         batch = choose(task, own, "herding", 3, full)
         assert np.asarray(batch.targets).sum(0).tolist() == [2, 1]
-    with pytest.raises(ConfigError, match="config.coreset.methods, 'herding': .* lower config.distill.items"):
+    with pytest.raises(ConfigError, match="config.coreset.methods, 'herding': .* lower config.distill.examples"):
         choose(task, settings, "herding", 1000, full)
     with pytest.raises(ConfigError, match="'prototypes' are means of images or rows, not of words"):
         from_config(Settings, {"coreset": {"methods": ("prototypes",)}})

@@ -54,7 +54,7 @@ def test_they_are_counted_and_described(made):
     plain = found.synthetic._replace(attention_logits=None)
     stored = [record.given_of(one, len(task.dataset.train))["stored_floats"] for one in (found.synthetic, plain)]
     assert stored[0] - stored[1] == logits[0].size
-    items = describe(task, found, "soft")["items"]
+    items = describe(task, found, "soft")["examples"]
     for item, one in zip(items, np.asarray(jax.nn.softmax(logits[0])), strict=True):
         np.testing.assert_allclose(item["attention"], one.mean((0, 1)), rtol=1e-5)
 

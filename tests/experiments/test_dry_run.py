@@ -15,7 +15,7 @@ SMALL = {
     "full": {"epochs": 2, "min_steps": 4, "batch_size": 16}, "random": {"rates": (1e-2,), "steps": (2,)},
     "active": {"queries": ("random", "bald"), "seeds": (0, 1), "steps": 2, "batch_size": 4, "passes": 2, "rounds": 3},
     "distill": {"steps": 2, "iterations": 40, "nets": 2, "batch_size": 8, "evaluate_every": 10, "length": 6},
-    "table": {"rows": {"few": "distill.items=2", "many": "distill.items=4"}, "seeds": (0, 1, 2)},
+    "table": {"rows": {"few": "distill.examples=2", "many": "distill.examples=4"}, "seeds": (0, 1, 2)},
     "compare": {"methods": ("full", "random", "bald", "distilled"), "budgets": ("1/class", "10%"), "seeds": (0, 1),
                 "distil_up_to": "1/class"},
     "evaluate": {"inits": 2, "select_inits": 2},

@@ -14,7 +14,7 @@ from dd_al.experiments import distill, record, table
 from dd_al.io.workdir import open_workdir
 from dd_al.report import method_results, new_results, schema
 
-ROWS = {"SST-2, few": "distill.items=2", "SST-2, many": "distill.items=4; model.windows=1,2"}
+ROWS = {"SST-2, few": "distill.examples=2", "SST-2, many": "distill.examples=4; model.windows=1,2"}
 
 
 def settings(data, rows=ROWS, **changes):
@@ -32,10 +32,10 @@ class FakeDistill:
 
     def __call__(self, given, workdir):
         dataset = record.load_dataset(given, workdir)
-        self.began.append((given.distill.items, given.seed, workdir.resumed))
+        self.began.append((given.distill.examples, given.seed, workdir.resumed))
         if len(self.began) == self.stop_at:
             raise Interrupted("stopped by SIGTERM", 143)
-        rng = np.random.default_rng([given.seed, given.distill.items])
+        rng = np.random.default_rng([given.seed, given.distill.examples])
         labels = dataset.test.labels
         predicted = {name: rng.integers(0, 2, (3, len(labels))) for name in ("full", "random", "distilled")}
         entries = {
@@ -45,7 +45,7 @@ class FakeDistill:
             )
             for name, answer in predicted.items()
         }  # fmt: skip
-        small = {"examples": given.distill.items, "fraction": 0.1, "labels_used": 60, "stored_floats": 9}
+        small = {"examples": given.distill.examples, "fraction": 0.1, "labels_used": 60, "stored_floats": 9}
         results = new_results(
             "distill",
             given.seed,
@@ -129,9 +129,9 @@ def test_a_stopped_table_goes_on_without_repeating_what_is_finished(data, run, t
 def test_it_does_not_go_on_with_other_data_or_another_config(data, run, tmp_path):
     run(settings(data), stop_at=2)
     with pytest.raises(
-        WorkdirError, match=r"config\.table\.rows\.SST-2, few: 'distill\.items=2' -> 'distill\.items=3'"
+        WorkdirError, match=r"config\.table\.rows\.SST-2, few: 'distill\.examples=2' -> 'distill\.examples=3'"
     ):
-        run(settings(data, {**ROWS, "SST-2, few": "distill.items=3"}))
+        run(settings(data, {**ROWS, "SST-2, few": "distill.examples=3"}))
     (data / "train.jsonl").write_text((data / "test.jsonl").read_text().replace("row2", "row3"))
     with pytest.raises(WorkdirError, match="data of SST-2, few: toy"):
         run(settings(data))
@@ -141,7 +141,7 @@ def test_rows_of_numbers_are_found_and_told_from_each_other(run, tmp_path):
     few = [f"{i},{i % 2},{'ab'[i % 3 > 0]}" for i in range(60)]
     for name, header in (("heights.csv", "x,y,label"), ("widths.csv", "u,v,label")):
         (tmp_path / name).write_text("\n".join([header, *few]) + "\n")
-    config = {"experiment": "table", "inputs": "rows", "model": {"kind": "mlp"}, "distill": {"items": 4}}
+    config = {"experiment": "table", "inputs": "rows", "model": {"kind": "mlp"}, "distill": {"examples": 4}}
     rows = {name: f"data.dir={tmp_path / name}.csv; data.name=own" for name in ("heights", "widths")}
     given = from_config(Settings, config | {"table": {"rows": rows, "seeds": (0,)}})
     check(given)
@@ -155,7 +155,7 @@ def test_a_run_that_fails_does_not_stop_the_others_and_is_tried_again(data, run,
     given, real = settings(data), FakeDistill.__call__
 
     def failing(self, given, workdir):
-        if given.distill.items == 2 and given.seed == 0:
+        if given.distill.examples == 2 and given.seed == 0:
             raise MemoryError("no more of it")
         real(self, given, workdir)
 
@@ -200,15 +200,15 @@ def test_rows_are_configs_of_whole_runs():
             {"a": "", "b": "distill.itms=8"},
             r"rows, 'b': config\.distill\.itms = '8': no such key \(did you mean 'items'",
         ),
-        ({"a": "distill.items=0"}, r"rows, 'a': config\.distill\.items = 0: must be an integer of at least 1"),
+        ({"a": "distill.examples=0"}, r"rows, 'a': config\.distill\.examples = 0: must be an integer of at least 1"),
         ({"a": "distill.init=known; distill.also=lstm"}, r"rows, 'a': config\.distill: also needs init = 'random'"),
         ({"a": "full.finetuned=true"}, r"rows, 'a': config: full\.finetuned = True: only"),
-        ({"a": "distill.items"}, r"rows, 'a': 'distill\.items': write key=value; key=value"),
+        ({"a": "distill.examples"}, r"rows, 'a': 'distill\.examples': write key=value; key=value"),
         ({"a": "evaluate.split=test"}, r"rows, 'a': config\.evaluate\.split = 'test': is the same for all rows"),
         ({"a": "table.seeds=1"}, r"rows, 'a': config\.table\.seeds = '1': is the same for all rows"),
         ({"a b": "", "A  b": ""}, r"rows, 'A  b': its folders would be those of 'a b'"),
         ({"…": ""}, "a name needs letters or digits"),
-        ({"a": "distill.items=2; distill.items=4"}, "gives a key twice"),
+        ({"a": "distill.examples=2; distill.examples=4"}, "gives a key twice"),
         (None, r"config\.table\.rows is not set"),
         ("a", r"config\.table\.rows = 'a': must be like SST-2:data\.name=sst2"),
     ],
@@ -219,10 +219,10 @@ def test_a_mistake_in_a_row_names_it(rows, message):
 
 
 def test_what_every_row_sets_cannot_be_set_for_all_of_them():
-    config = {"experiment": "table", "distill": {"items": 4}}
-    rows = {"a": "distill.items=8", "b": "distill.items=2; distill.steps=3"}
+    config = {"experiment": "table", "distill": {"examples": 4}}
+    rows = {"a": "distill.examples=8", "b": "distill.examples=2; distill.steps=3"}
     with pytest.raises(
-        ConfigError, match=r"config\.distill\.items = 4 has no effect: every one of config\.table\.rows"
+        ConfigError, match=r"config\.distill\.examples = 4 has no effect: every one of config\.table\.rows"
     ):
         check(from_config(Settings, config | {"table": {"rows": rows}}))
     rows["c"] = "distill.steps=4"

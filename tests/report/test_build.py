@@ -91,7 +91,7 @@ def fake_distilled(items=8, classes=2, words=WORDS, names=("negative", "positive
         return [[str(word), float(cosine)] for word, cosine in zip(rng.choice(words, 5), cosines, strict=True)]
 
     return {
-        "items": [
+        "examples": [
             {
                 "label": rng.dirichlet(np.ones(classes)).tolist(),
                 "nearest_words": [neighbours() for _ in range(32)],
@@ -127,7 +127,7 @@ def fake_workdir(path, results=None, distilled=None, config=None):
     """Fills a folder as a finished distillation does."""
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "results.json", results or fake_results())
-    write_json(path / "config.json", config or {"seed": 0, "distill": {"items": 8, "steps": 20, "iterations": 1200}})
+    write_json(path / "config.json", config or {"seed": 0, "distill": {"examples": 8, "steps": 20, "iterations": 1200}})
     write_json(path / "distilled.json", distilled or fake_distilled())
     write_metrics(path / "metrics.jsonl")
     return path
@@ -288,7 +288,7 @@ def test_a_lone_distilled_set_and_unmeasured_numbers(tmp_path):
     results["methods"]["distilled"] |= {"retention": float("nan"), "interval": {"level": 0.95, "resamples": 2}}
     results["dataset"]["majority_rate"] = None
     distilled = fake_distilled(items=1)
-    del distilled["rates"], distilled["items"][0]["nearest_words"]
+    del distilled["rates"], distilled["examples"][0]["nearest_words"]
     text = Reader(build(fake_workdir(tmp_path, results, distilled)).read_text()).text
     assert "% test accuracy.Results" in text and "n/a" in text
 
@@ -338,7 +338,7 @@ def test_no_results_no_report(tmp_path, capsys):
 
 def test_wrong_files_are_named(tmp_path):
     fake_workdir(tmp_path)
-    write_json(tmp_path / "distilled.json", {"items": [{"label": ["high"]}]})
+    write_json(tmp_path / "distilled.json", {"examples": [{"label": ["high"]}]})
     with pytest.raises(WorkdirError, match=r"distilled\.json: distilled\.items\[0\]\.label\[0\] must be"):
         build(tmp_path)
     write_json(tmp_path / "results.json", {"schema": 1})
@@ -351,3 +351,10 @@ def test_rebuilding_needs_no_jax(tmp_path):
     program = "import sys; from dd_al.report.__main__ import main; main(sys.argv); print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(tmp_path / "report.html"), "False"]
+
+
+def test_a_distilled_set_of_the_version_before_is_shown(tmp_path):
+    distilled = fake_distilled()
+    page = build(fake_workdir(tmp_path / "now", distilled=distilled)).read_text()
+    distilled["items"] = distilled.pop("examples")
+    assert build(fake_workdir(tmp_path / "before", distilled=distilled)).read_text() == page

@@ -73,7 +73,7 @@ REASONS = {
     "few items": (
         {"outer": (FLAT, [0.7] * 10)},
         "no better than 70.0 %, less than all of the data teach new ones: 2 items for 2 classes are few, "
-        "try config.distill.items=4",
+        "try config.distill.examples=4",
     ),
     "by heart": (
         {"outer": ([0.6, 0.8] + 8 * [0.6], [0.99] * 10)},
@@ -88,7 +88,7 @@ REASONS = {
         {"distilled": 0.85, "counts": (9000, 100)},
         "rare classes suffer most: they go from 100 to 9,000 training",
     ),
-    "unknown": ({}, "no number of this run says; try twice the items (config.distill.items=4)"),
+    "unknown": ({}, "no number of this run says; try twice as many (config.distill.examples=4)"),
 }
 
 

@@ -89,7 +89,7 @@ def distilled(
     floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
     judged.recipe["outer_step"] = int(found.best_step.max())
     start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
-    shown = {"items": described["items"][:_SHOWN], "label_names": described["label_names"]}
+    shown = {"items": described["examples"][:_SHOWN], "label_names": described["label_names"]}
     extra = {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
 
     elsewhere = partial(judge_batch, batch=as_batch(one, settings.distill.labels))
@@ -109,7 +109,7 @@ def _teaching(lab: Lab, task: Task) -> Work:
 
 def distillation(settings: Settings, method: str, items: int) -> Settings:
     """The settings by which a method of `settings.DISTILLED` distils."""
-    changes: dict[str, Any] = {"items": items}
+    changes: dict[str, Any] = {"examples": items}
     if ("known" in method) != (settings.distill.init == "known"):
         changes["init"] = "known" if "known" in method else "random"
     if method.endswith("_hard"):
