@@ -79,7 +79,7 @@ def distill(
         minute, and suits ``config={"model": {"kind": "averaging", "width": 0}}``, a linear classifier.
       validation: (texts, labels) that choose the best outer step; a seeded stratified tenth of the training texts
         if None.
-      test: (texts, labels) for `Distilled.scores`, which choose nothing; likewise.
+      test: (texts, labels) for `Distilled.scores`, which choose nothing; another tenth of the training texts if None.
       config: any other key by section, as ``{"model": {"filters": 100}, "distill": {"steps": 40}}``: those of
         `dd_al.config.settings.Settings` that `python -m dd_al.main --config=… --help` lists.
       progress: whether to show a bar (on a terminal) or lines (elsewhere: by the logger "dd_al", or on stderr where

@@ -67,7 +67,7 @@ class TrainingSet:
         each with the same chance; what is left uncovered repeats the edge. 0 where they stay in their place.
       columns: what the numbers of a row are called; () for texts and images.
       mean: ``float32[channels or columns]`` of real images or rows; None for texts.
-      std: likewise.
+      std: ``float32[channels or columns]`` of real images or rows; None for texts.
     """
 
     inputs: np.ndarray

@@ -14,8 +14,8 @@ def kappa(a: np.ndarray, b: np.ndarray, classes: int) -> float:
     """Cohen's kappa of two predictions: their agreement beyond that of chance.
 
     Args:
-      a: ``int[n]``, classes.
-      b: ``int[n]``, likewise.
+      a: ``int[n]``, the classes that one learner predicts.
+      b: ``int[n]``, those that the other predicts.
       classes: how many there are.
 
     Returns:

@@ -39,7 +39,7 @@ def in_examples(budgets: Sequence[str], train: int, classes: int, name: str) -> 
     """Every budget of a data set in examples.
 
     Args:
-      budgets: as in `config.compare.budgets`.
+      budgets: texts such as ``"2/class"`` and ``"0.5%"``, as `examples` reads them.
       train: training examples.
       classes: how many there are.
       name: of the data set, for messages.

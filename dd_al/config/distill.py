@@ -47,8 +47,8 @@ class DistillSettings:
     start: str = option("real", "what the items start from: real sentences or noise", choices=("real", "noise"))
     also: tuple[str, ...] | None = option(
         None,
-        "further networks that the set must train, with rates of their own: kinds, whose other keys are those of "
-        "config.model but for what is written behind, as in mlp:depth=3",
+        "further networks that the set must train, each with rates of its own: kinds such as lstm, or mlp:depth=3 "
+        "where a key is to differ from config.model",
     )
     nets: int = option(4, "fresh initialisations in an outer step (1 if known)", min=1)
     batch_size: int = option(256, "real sentences in an outer step", min=1)

@@ -114,8 +114,8 @@ def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
     """The settings of a network by its name: a kind, and what differs from ``model``, as in "mlp:depth=3".
 
     Args:
-        model: what the others of its keys are.
-        name: see above.
+        model: the settings whose other keys the network has.
+        name: a kind, then `:key=value` for each key that differs.
         key: of the config that holds it, for messages.
 
     Raises:

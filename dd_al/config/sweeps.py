@@ -79,7 +79,7 @@ class CompareSettings:
     networks: tuple[str, ...] | None = option(
         None, "further networks to train on the sets of one budget, by names as of config.distill.also"
     )
-    transfer_at: str = option("0.1%", "that budget")
+    transfer_at: str = option("0.1%", "the budget whose sets compare.networks are trained on")
 
 
 @dataclass(frozen=True)

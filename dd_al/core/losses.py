@@ -26,8 +26,8 @@ def divergence(targets: jax.Array, probabilities: jax.Array) -> jax.Array:
 
     Args:
       targets: ``float[..., n]``, distributions over the last axis.
-      probabilities: ``float[..., n]``, likewise. Those below 1e-9, padding's zeros among them, count as 1e-9 and take
-        no gradient.
+      probabilities: ``float[..., n]``, distributions over the last axis. Numbers below 1e-9, padding's zeros among
+        them, count as 1e-9 and take no gradient.
 
     Returns:
       ``float[]``, the mean over every leading axis.

@@ -57,7 +57,7 @@ class Scaling:
 
     Attributes:
         mean: float32[channels], or float32[columns].
-        std: likewise, positive.
+        std: of the same shape, positive.
     """
 
     mean: np.ndarray

@@ -93,11 +93,11 @@ def fit_chosen(
     """Trains on what a method chooses, as on random subsets: the same for every learner.
 
     Args:
-      task: see `choose`, likewise the next four.
-      settings: whose `config.random` has the schedules to choose among.
-      name: of the method.
-      items: to choose.
-      full: trained learners.
+      task: the data and the learner.
+      settings: of the run; its `config.random` has the schedules to choose among.
+      name: of the method that chooses; see `choose`.
+      items: examples to choose, as many of each class as can be.
+      full: learners that were trained on all data, stacked: the first is asked for features.
       states: stacked initial states.
       stop: asked between schedules.
       train: see `choose_schedule`.

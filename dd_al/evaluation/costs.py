@@ -126,7 +126,7 @@ def seen(task: Task, settings: DistillSettings, items: int, select_inits: int) -
     """Real examples that go through networks in a distillation: its start, its outer steps, its looks at validation.
 
     Args:
-      task: see `distilling`, likewise the next.
+      task: data and learner.
       settings: of the method.
       items: of the set.
       select_inits: see `optimise`.

@@ -166,13 +166,13 @@ def distil(
       items: synthetic examples in a set.
       sets: how many; with known initialisations each set has its own.
       teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None.
-      workdir: see `optimise`.
-      starts: see `optimise`, likewise the next.
-      programs: what earlier calls compiled.
-      stop: see `optimise`.
+      workdir: where checkpoints and metrics go; None keeps nothing.
+      starts: ``int[sets, items]``, the training rows to start from; as the settings say if None.
+      programs: where calls find what earlier ones compiled, and leave what they compile.
+      stop: asked after every stretch; the state is saved before it raises.
 
     Raises:
-      UserError: see `optimise`.
+      UserError: distillation has diverged.
       Interrupted: from ``stop``.
     """
     stop = stop or Stop()

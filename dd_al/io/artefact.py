@@ -51,7 +51,7 @@ class Artefact:
       attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels; None for
         sets without.
       mean: ``float32[channels or columns]``: real images and rows are (raw − mean) / std. None for texts.
-      std: likewise.
+      std: ``float32[channels or columns]``, positive. None for texts.
       source: what it was read from, as it was given; for messages.
     """
 

@@ -43,7 +43,7 @@ class Workdir:
 
     Attributes:
         path: the folder, absolute.
-        config: the path of `config.json`; the other paths likewise, whether or not anything is there yet.
+        config: the path of `config.json`. This and all other paths are given whether or not anything is there yet.
         metrics: `metrics.jsonl`.
         events: the folder for TensorBoard, if the config asks for it, else None.
         checkpoints: the folder of the checkpoints.

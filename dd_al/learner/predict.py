@@ -15,7 +15,7 @@ from dd_al.models.embedding import Lookup
 
 _HELD = 8192  # examples times learners whose activations are held at a time
 _CACHED = 32  # examples whose activations, of one learner, a CPU may keep in its caches
-_REUSE = 2  # places for each row of a table from which on a word's part is worth computing once
+_REUSE = 2  # a word's part is computed once where texts have more than so many words for each row of the table
 
 
 def predict(

@@ -43,7 +43,7 @@ class Scaled(NamedTuple):
 
     Attributes:
       mean: ``float32[channels or columns]``.
-      std: likewise.
+      std: ``float32[channels or columns]``, positive.
     """
 
     mean: jax.Array

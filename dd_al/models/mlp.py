@@ -50,7 +50,7 @@ def mlp(
       depth: hidden layers.
       dropout: rate in the head, active where a key is given.
       weights: see `dd_al.models.linen.Drawn`.
-      one_logit: likewise.
+      one_logit: one output unit for two classes, their log-odds.
 
     Returns:
       A `Model` with the layers "hidden1", … and "output".

@@ -67,8 +67,8 @@ class Task:
       raw: each split as it is held: token ids ``int32[n, length]``, which are rows of ``table``; images
         ``uint8[n, height, width, channels]``; or rows ``float32[n, columns]``.
       embed: raw examples to what networks read.
-      train: the training split on the device, validation likewise; test stays off it until the end.
-      validation: see above.
+      train: the training split on the device; the test split stays off it until the end.
+      validation: the validation split on the device.
       table: ``float32[rows, dim]`` on the device; None for images and rows.
       learner: model and inner optimizer, the same for every method.
       others: further learners that a distilled set must train (`config.distill.also`), by the names of their networks.
@@ -111,7 +111,7 @@ class Task:
         return Arrays(self.train.buckets, self.embed)
 
     def given(self, arrays: Arrays) -> Task:
-        """The task with a program's arguments in the place of its own arrays."""
+        """The task as a compiled program sees it: the arrays are the program's arguments."""
         return replace(
             self,
             train=self.train._replace(buckets=arrays.train),
