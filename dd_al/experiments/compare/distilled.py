@@ -90,7 +90,7 @@ def distilled(
     floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
     judged.recipe["outer_step"] = int(found.best_step.max())
     start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
-    shown = {"items": described["examples"][:_SHOWN], "label_names": described["label_names"]}
+    shown = {"examples": described["examples"][:_SHOWN], "label_names": described["label_names"]}
     extra = {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
 
     elsewhere = partial(judge_batch, batch=as_batch(one, settings.distill.labels))
