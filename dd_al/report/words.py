@@ -190,6 +190,12 @@ def label_names(distilled: Mapping) -> list[str]:
     return names if len(names) == classes else [str(index) for index in range(classes)]
 
 
+def shown(entry: Mapping) -> Mapping:
+    """Returns the examples of a distilled set that an entry of a comparison shows; version 0.1 calls them items."""
+    found = entry["shown"]
+    return {"examples": found["items"], **found} if "items" in found else found
+
+
 def sets_note(distilled: Mapping) -> str:
     """Returns how the items are dealt to known initialisations, where several have a set each."""
     sets = [item.get("set", 0) for item in distilled["examples"]]

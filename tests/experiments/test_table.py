@@ -197,8 +197,8 @@ def test_rows_are_configs_of_whole_runs():
     ("rows", "message"),
     [
         (
-            {"a": "", "b": "distill.itms=8"},
-            r"rows, 'b': config\.distill\.itms = '8': no such key \(did you mean 'items'",
+            {"a": "", "b": "distill.exampels=8"},
+            r"rows, 'b': config\.distill\.exampels = '8': no such key \(did you mean 'examples'",
         ),
         ({"a": "distill.examples=0"}, r"rows, 'a': config\.distill\.examples = 0: must be an integer of at least 1"),
         ({"a": "distill.init=known; distill.also=lstm"}, r"rows, 'a': config\.distill: also needs init = 'random'"),

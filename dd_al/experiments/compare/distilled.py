@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from dd_al.active import selected
+from dd_al.config.budgets import examples
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json, write_json
@@ -24,7 +25,7 @@ from dd_al.evaluation.privacy import nearness
 from dd_al.experiments.compare.acquire import acquire
 from dd_al.experiments.compare.judge import judge_batch, judge_sets
 from dd_al.experiments.compare.lab import Lab
-from dd_al.experiments.compare.plan import Point, examples
+from dd_al.experiments.compare.plan import Point
 from dd_al.experiments.compare.sets import Built, work_of
 from dd_al.experiments.distill import TEACHERS, distil
 from dd_al.io import artefact
@@ -89,7 +90,7 @@ def distilled(
     floats = sum(int(np.prod(x.shape)) for x in jax.tree.leaves(one))
     judged.recipe["outer_step"] = int(found.best_step.max())
     start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
-    shown = {"items": described["examples"][:_SHOWN], "label_names": described["label_names"]}
+    shown = {"examples": described["examples"][:_SHOWN], "label_names": described["label_names"]}
     extra = {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
 
     elsewhere = partial(judge_batch, batch=as_batch(one, settings.distill.labels))

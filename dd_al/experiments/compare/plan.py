@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
+from dd_al.config.budgets import examples
 from dd_al.config.grid import row_folder, variants
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED, CompareSettings
@@ -17,8 +16,6 @@ from dd_al.data import hub
 from dd_al.data.sources import own_name
 
 ALL = "all"  # the budget of training on all of the data
-_PER_CLASS = re.compile(r"(\d+)\s*/\s*class")
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
 @dataclass(frozen=True)
@@ -57,53 +54,6 @@ class Point:
         parts += [f"{key}{value:g}" for key in ("noise", "outliers") if (value := getattr(self, key))]
         parts += [f"start_{self.start}"] if self.start else []
         return "-".join([re.sub(r"[^\w.]+", "_", part.replace("%", "pc")) for part in parts] + [f"seed{self.seed}"])
-
-
-def examples(budget: str, train: int, classes: int) -> int:
-    """How many examples a budget is: ``"2/class"`` of each, or ``"0.5%"`` of the training data, in whole classes.
-
-    Args:
-      budget: as in `config.compare.budgets`.
-      train: training examples.
-      classes: how many there are.
-
-    Raises:
-      ConfigError: it is no such text, or more than there is.
-    """
-    if found := _PER_CLASS.fullmatch(budget.strip()):
-        count = int(found[1]) * classes
-    elif found := _SHARE.fullmatch(budget.strip()):
-        count = math.ceil(round(float(found[1]) / 100 * train, 9) / classes) * classes
-    else:
-        raise ConfigError(f"config.compare.budgets: {budget!r} is neither like '2/class' nor like '0.5%'")
-    if not 0 < count < train:
-        raise ConfigError(f"config.compare.budgets: {budget!r} are {count} of {train} training examples")
-    return count
-
-
-def in_examples(budgets: Sequence[str], train: int, classes: int, name: str) -> dict[str, int]:
-    """Every budget of a data set in examples; see `examples`.
-
-    Args:
-      budgets: texts such as ``"2/class"`` and ``"0.5%"``, as `examples` reads them.
-      train: training examples.
-      classes: how many there are.
-      name: of the data set, for messages.
-
-    Raises:
-      ConfigError: they do not rise, or are more than there is.
-    """
-    try:
-        found = {budget: examples(budget, train, classes) for budget in budgets}
-    except ConfigError as error:
-        raise ConfigError(f"the data of {name!r}: {error}") from error
-    for (one, few), (other, many) in pairwise(found.items()):
-        if few >= many:
-            raise ConfigError(
-                f"the data of {name!r}: config.compare.budgets: {one!r} and {other!r} are {few} and {many} of {train} "
-                "training examples; they have to rise: leave one out"
-            )
-    return found
 
 
 def datasets(settings: Settings) -> dict[str, Settings]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from dd_al.config.budgets import in_examples
 from dd_al.config.grid import sliced
 from dd_al.config.settings import Settings
 from dd_al.core.files import read_json, write_json
@@ -14,7 +15,7 @@ from dd_al.data.dataset import Dataset
 from dd_al.data.overlap import sketch
 from dd_al.experiments import record
 from dd_al.experiments.compare.lab import Lab
-from dd_al.experiments.compare.plan import Point, datasets, in_examples, points
+from dd_al.experiments.compare.plan import Point, datasets, points
 from dd_al.experiments.compare.points import compute
 from dd_al.experiments.sweep import Trial, read_data, refuse_failures, run_trials
 from dd_al.io.signals import Stop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
@@ -58,7 +59,8 @@ class Built(NamedTuple):
 
 def work_of(costs_of: Mapping[str, Any], prefix: str) -> Work:
     """What `points` has recorded under "build" or "train"."""
-    return Work(costs_of[f"{prefix}_s"], costs_of[f"{prefix}_flops"], costs_of[f"{prefix}_seen"])
+    values = (costs_of[f"{prefix}_{key}"] for key in ("s", "flops", "seen"))
+    return Work(*(math.nan if value is None else value for value in values))  # JSON has no NaN
 
 
 def _data(point: Point) -> Hashable:

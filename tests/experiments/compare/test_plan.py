@@ -8,7 +8,7 @@ from dd_al.config.grid import sliced
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
-from dd_al.experiments.compare.plan import ALL, Point, datasets, examples, in_examples, points
+from dd_al.experiments.compare.plan import ALL, Point, datasets, points
 
 BUDGETS = ("1/class", "1%", "10%")
 
@@ -16,27 +16,6 @@ BUDGETS = ("1/class", "1%", "10%")
 def settings(**changes):
     given = {"budgets": BUDGETS, "distil_up_to": "1%", "varied_at": "10%", "bought": "10%", "seeds": (0, 4)}
     return from_config(Settings, {"experiment": "compare", "compare": {**given, **changes}})
-
-
-@pytest.mark.parametrize(
-    ("budget", "train", "classes", "expected"),
-    [
-        ("1/class", 6920, 2, 2),
-        ("3/class", 100, 5, 15),
-        ("0.1%", 6920, 2, 8),
-        ("0.1%", 8544, 5, 10),
-        ("1%", 600, 2, 6),
-        ("15 %", 6920, 2, 1038),
-    ],
-)
-def test_budgets_are_whole_classes(budget, train, classes, expected):
-    assert examples(budget, train, classes) == expected
-
-
-@pytest.mark.parametrize("budget", ["1%/class", "one", "0%", "100%", "-1%", "60/class", "0/class"])
-def test_other_budgets_are_refused_by_name(budget):
-    with pytest.raises(ConfigError, match="config.compare.budgets"):
-        examples(budget, 100, 2)
 
 
 def test_a_point_for_each_method_and_seed_and_for_each_budget_that_is_distilled():
@@ -121,12 +100,6 @@ def test_mistakes_are_named(changes, message):
         points(settings(**changes))
 
 
-def test_budgets_rise():
-    assert in_examples(BUDGETS, 1000, 2, "toy") == {"1/class": 2, "1%": 10, "10%": 100}
-    with pytest.raises(ConfigError, match="'1/class' and '1%' are 2 and 2 of 100 training examples"):
-        in_examples(BUDGETS, 100, 2, "toy")
-
-
 def test_data_sets_change_the_keys_that_they_name():
     found = datasets(settings(datasets={"two": "data.name=sst2; model.filters=7", "five": "data.name=sst5"}))
     assert [(name, one.data.name, one.model.filters) for name, one in found.items()] == [
@@ -141,8 +114,3 @@ def test_outliers_are_made_of_words():
     with pytest.raises(ConfigError, match="config.compare.outliers = 0.1 shuffles words, and 'sst2' has inputs"):
         points(given)
     assert points(replace(given, compare=replace(given.compare, outliers=0.0)))
-
-
-def test_a_data_set_that_is_too_small_for_a_budget_is_named():
-    with pytest.raises(ConfigError, match="the data of 'mine': config.compare.budgets: '9/class' are 18 of 12"):
-        in_examples(("9/class",), 12, 2, "mine")
