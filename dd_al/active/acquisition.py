@@ -82,8 +82,8 @@ class View(NamedTuple):
         return self.learner.model.head(self.state.params, h)
 
     def score(self, statistics: Statistics) -> jax.Array:
-        """The scores of texts by `config.active.score`, which ret, rect and sud start from."""
-        return SCORES[self.settings.score](statistics)
+        """The scores of texts that ret, rect and sud start from: predictive entropies."""
+        return SCORES["predictive_entropy"](statistics)
 
     def look(self, needs: Collection[str]) -> Seen:
         """Computes some fields of `Seen`."""

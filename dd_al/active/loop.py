@@ -86,7 +86,6 @@ class Loop:
         """
         settings, total = self.settings, training_steps(self.settings, count)
         rate = cosine(settings.rate, total)
-        start = first._replace(params=state.learner.params) if settings.warm else first
         key = jax.random.fold_in(state.key, count)  # every round has shuffles and masks of its own
 
         def step(i: jax.Array, learner: LearnerState) -> LearnerState:
@@ -96,7 +95,7 @@ class Loop:
             rates = jnp.full(len(learner.params), rate(i))
             return self.learner.train_step(stream(key, "dropout", i), learner, batch, rates)
 
-        return state._replace(learner=jax.lax.fori_loop(0, total, step, start))
+        return state._replace(learner=jax.lax.fori_loop(0, total, step, first))
 
     def look(self, state: LoopState, count: jax.Array, needs: tuple[str, ...]) -> Seen:
         """What an acquisition function with those needs looks at."""

@@ -39,10 +39,8 @@ class ActiveSettings:
         None, "JSONL with a row of the source (and a seed) in each line, such as a run's selected.jsonl"
     )
     start_size: int | None = option(None, "first labels; as in a query if unset", min=1)
-    warm: bool = option(False, "training goes on from the last round; else from the same first weights every round")
     subset: int | None = option(None, "random texts that a query looks at; all if unset", min=1)
     passes: int = option(10, "stochastic passes over the pool, each with dropout, that a query looks at", min=1)
-    score: str = option("predictive_entropy", "what ret, rect and sud start from", choices=SCORES)
     noise: float = option(0.0, "share of labels that the oracle gets wrong", min=0.0, max=1.0)
     charge_validation: bool = option(False, "count the labels of validation as asked for, too, in curves and tables")
     stop: str | None = option(

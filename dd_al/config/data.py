@@ -49,7 +49,6 @@ class VectorSettings:
     dim: int = option(100, "columns of counted vectors", min=2)
     min_count: int = option(2, "occurrences that a word needs to be counted", min=1)
     min_overlap: int = option(12, "letters of a held-out sentence that exclude a row containing it", min=0)
-    scale: float = option(0.5, "root mean square of a vector's entries", min=1e-6)
 
 
 @dataclass(frozen=True)

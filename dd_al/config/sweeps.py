@@ -130,7 +130,6 @@ class StudySettings:
         None, "networks to compare, by names as of config.distill.also; that of config.model if unset"
     )
     matrix: bool = option(True, "try the sets of each network, and those for all at once, on all networks")
-    together: bool = option(True, "also distil for all of the networks at once")
     restarts: int = option(10, "distillations of each row of the matrix, side by side", min=1)
     schedules: tuple[str, ...] = option(
         SCHEDULES, "rates to train networks with on a distilled set, of which the longer ones end by validation",

@@ -22,6 +22,7 @@ from dd_al.data.text import PAD, UNKNOWN, Vocabulary, build_vocabulary
 from dd_al.data.vector_file import read_vectors
 
 _LOG = logging.getLogger(__name__)
+_SCALE = 0.5  # root mean square of a vector's entries
 _VERSION = 2  # part of the cache's key: raise it with every change to how vectors are counted
 
 
@@ -63,7 +64,7 @@ def word_vectors(settings: VectorSettings, train: Sequence[str], held_out: Seque
         made = _cached(settings, list(train), list(held_out))
     rms = np.sqrt(np.mean(made.table[2:] ** 2, axis=1, keepdims=True))
     table = made.table.copy()
-    table[2:] *= settings.scale / np.maximum(rms, 1e-9)
+    table[2:] *= _SCALE / np.maximum(rms, 1e-9)
     table = table.astype(np.float16).astype(np.float32)
     report = {**made.report, "words": len(table), "dim": table.shape[1], "seconds": time.perf_counter() - start}
     return dataclasses.replace(made, table=table, report=report)

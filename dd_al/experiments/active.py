@@ -215,12 +215,11 @@ class _Runs:
         return rule is not None and None not in _stops(self._task, self._settings.active, history)[rule]
 
     def _saved(self, history: History) -> History:
-        """What of it is worth keeping: where every round starts anew, nothing reads the last learner."""
-        warm = self._settings.active.warm
-        return history if warm else history._replace(state=history.state._replace(learner=None))
+        """What of it is worth keeping: every round starts anew, so that nothing reads the last learner."""
+        return history._replace(state=history.state._replace(learner=None))
 
     def _restored(self, saved: History) -> History:
-        state = saved.state if self._settings.active.warm else saved.state._replace(learner=self._unlabelled.learner)
+        state = saved.state._replace(learner=self._unlabelled.learner)
         return jax.tree.map(np.array, saved._replace(state=None))._replace(state=self._deal(state))
 
 

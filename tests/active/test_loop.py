@@ -67,13 +67,12 @@ def test_training_sees_the_labels_that_there_are_and_no_others():
     np.testing.assert_array_equal(logits.argmax(-1), LABELS[:4])
 
 
-@pytest.mark.parametrize("warm", [False, True])
-def test_training_starts_from_the_first_weights_or_from_the_last(warm):
-    one = loop(warm=warm, steps=0, epochs=0)
+def test_training_starts_from_the_first_weights():
+    one = loop(steps=0, epochs=0)
     state = begun(one)
     moved = state._replace(learner=jax.tree.map(lambda x: x + 1, state.learner))
     params = one.fit(moved, 4, first(one)).learner.params
-    expected = (moved if warm else one.init(KEY, BUDGET)).learner.params
+    expected = one.init(KEY, BUDGET).learner.params
     jax.tree.map(np.testing.assert_array_equal, params, expected)
 
 

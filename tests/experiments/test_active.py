@@ -131,11 +131,11 @@ def test_a_run_killed_in_any_round_goes_on_as_if_it_had_not_been(done, data, tmp
 
 
 @pytest.mark.slow
-def test_a_warm_run_over_subsets_from_given_labels_goes_on_too(done, data, tmp_path, monkeypatch):
+def test_a_run_over_subsets_from_given_labels_goes_on_too(done, data, tmp_path, monkeypatch):
     given = tmp_path / "given.jsonl"
     given.write_text("".join(json.dumps({"row": row}) + "\n" for row in (3, 11, 40, 55)))
     flags = {
-        **TRAINED, "active.start": "given", "active.given": given, "active.start_size": None, "active.warm": "true",
+        **TRAINED, "active.start": "given", "active.given": given, "active.start_size": None,
         "active.subset": 20, "active.noise": 0.2,
     }  # fmt: skip
     run(data, tmp_path / "whole", **flags)

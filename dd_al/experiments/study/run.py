@@ -104,7 +104,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
 def _rows(settings: Settings, networks: Mapping[str, Learner]) -> list[Row]:
     """The rows of the matrix: each network's sets, and those for all at once."""
     groups = {name: (name,) for name in networks}
-    if settings.study.together and len(networks) > 1:
+    if len(networks) > 1:
         groups[TOGETHER] = tuple(networks)
     common = replace(settings, study=StudySettings())
     rows = [Row(name, group, common, settings.study.restarts) for name, group in groups.items()]
