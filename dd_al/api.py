@@ -60,7 +60,7 @@ def distill(
 ) -> Distilled:
     """Distils labelled texts into a few synthetic ones that train a classifier nearly as well.
 
-        distilled = dd_al.distill(texts, labels)
+        distilled = dd_al.distill(texts, labels, examples=8)
         distilled.classifier.predict(["what a lovely film"])
 
     It does what ``configs/sst_distill.py`` does, without the baselines, the work directory and the report. The result

@@ -37,7 +37,7 @@ def test_the_set(distilled):
     np.testing.assert_allclose(labels.sum(1), 1, atol=1e-6)
     assert (rates > 0).all() and len(distilled.sets) == 1
     assert distilled.labels == ["bad", "fair", "good"]
-    assert "3 items" in repr(distilled) and "3 classes" in repr(distilled)
+    assert "3 examples" in repr(distilled) and "3 classes" in repr(distilled)
 
 
 def test_nearest_words(distilled):
@@ -159,7 +159,7 @@ def test_mistakes(args, options, message):
 def test_hard_labels_need_an_item_of_each_class(reviews):
     texts, labels = reviews(2, 40)
     config = {**TINY, "distill": {**TINY["distill"], "labels": "hard"}}
-    with pytest.raises(ConfigError, match="items = 1: .* needs an item of each of the 2 classes"):
+    with pytest.raises(ConfigError, match="distill.examples = 1: .* needs an item of each of the 2 classes"):
         dd_al.distill(texts, labels, examples=1, config=config, progress=False)
 
 
@@ -187,10 +187,9 @@ import sys
 import dd_al
 assert "jax" not in sys.modules and "numpy" not in sys.modules
 assert {"distill", "load", "Distilled", "Classifier"} <= set(dir(dd_al))
-import dd_al.distill
 from dd_al import distill
-assert "jax" not in sys.modules
-assert dd_al.distill is distill is sys.modules["dd_al.distill"] and callable(distill)
+import dd_al.api
+assert dd_al.distill is distill is dd_al.api.distill
 import dd_al.distillation.unrolled as u
 from dd_al.distillation import unrolled
 from dd_al.distillation.unrolled import outer_loss
@@ -214,7 +213,7 @@ def test_help_and_signature():
 
     assert list(inspect.signature(dd_al.distill).parameters)[:4] == ["texts", "labels", "examples", "iterations"]
     shown = pydoc.plain(pydoc.render_doc(dd_al.distill))
-    assert "dd_al.distill(texts, labels, examples=8)" in shown and "unrolled" in shown
+    assert "dd_al.distill(texts, labels, examples=8)" in shown and "validation: " in shown
     with pytest.raises(AttributeError, match="no attribute 'distil'"):
         dd_al.distil  # noqa: B018
 

@@ -196,7 +196,7 @@ def test_a_damaged_description(moons, tmp_path, change, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"distill.examples": "13"}, "items = 13 cannot be dealt to batches = 40"),
+        ({"distill.examples": "13"}, "examples = 13 cannot be dealt to batches = 40"),
         ({"distill.steps": "3"}, "batches = 40: no inner step would see the last, for steps = 3"),
         ({"distill.init": "pool"}, "batches = 40 needs method = 'unrolled'"),
         ({"model.kind": "gru", "model.one_logit": "false"}, "'gru' does not read inputs = 'rows'"),
@@ -362,7 +362,7 @@ MISTAKES = {
     "distill.steps=1|1": "a value is given twice",
     "seed=1|2": "config.seed: curves go along keys of config.distill",
     "distill.step=1|2": "did you mean",
-    "distill.examples=4; distill.batches=1|3": "items = 4 cannot be dealt to batches = 3",
+    "distill.examples=4; distill.batches=1|3": "examples = 4 cannot be dealt to batches = 3",
 }
 
 
