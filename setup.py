@@ -52,7 +52,7 @@ setup(
         "numpy>=2.1",
         "scipy>=1.15",
         "scikit-learn>=1.6",
-        "datasets>=4.0",
+        "datasets>=4.0",  # brings pandas and huggingface_hub, which write tables and cards
         "pyarrow>=18.0",
         "pyyaml>=6.0",
         "tokenizers>=0.21",
