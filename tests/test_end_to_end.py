@@ -131,12 +131,12 @@ def test_a_table_that_was_stopped_in_its_second_run_goes_on_in_it(commands, tmp_
     finally:
         process.kill()
     assert process.returncode == 143 and "the state is saved" in err and "Traceback" not in err
-    assert "four, seed 0: full data:" in err and "two, seed 0: run 1 of 4" in err
+    assert "four, seed 0: full data:" in err and "two, seed 0: 1 of 4" in err
     assert not (workdir / "results.json").exists() and not (workdir / "runs/four-seed0/results.json").exists()
     first, last = (workdir / "runs/two-seed0/results.json").read_bytes(), steps(workdir / "runs/four-seed0")[-1]
 
     out, err = commands.run(MAIN, *table, f"--workdir={workdir}")
-    assert "finished before" in err and "two, seed 0: distilling" not in err
+    assert "two, seed 0: from an earlier start" in err and "two, seed 0: distilling" not in err
     assert out.splitlines()[1].startswith("two, on rotten_tomatoes ") and "report:" in out
     assert (workdir / "runs/two-seed0/results.json").read_bytes() == first
     assert {"event": "resume", "step": last} in metrics(workdir / "runs/four-seed0")
