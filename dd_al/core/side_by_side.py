@@ -9,6 +9,7 @@ from typing import TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
+_AGAIN = 0.5  # seconds after which signals are looked for
 
 
 def side_by_side(calls: Mapping[Key, Callable[[], Result]], workers: int) -> dict[Key, Result]:
@@ -24,9 +25,11 @@ def side_by_side(calls: Mapping[Key, Callable[[], Result]], workers: int) -> dic
     pool = ThreadPoolExecutor(workers)
     try:
         futures = {key: pool.submit(contextvars.copy_context().run, call) for key, call in calls.items()}
-        done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
+        waiting = set(futures.values())
+        while waiting:  # again and again: a signal in the instant before a wait without an end would go unnoticed
+            done, waiting = wait(waiting, timeout=_AGAIN, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
     except BaseException as error:
         pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
         raise
