@@ -21,7 +21,7 @@ import numpy as np
 
 from dd_al.active.mc_dropout import streaming
 from dd_al.active.scores import SCORES
-from dd_al.experiments.record import peak_rss_mb
+from dd_al.io.environment import peak_rss_mb
 from dd_al.models.embedding import Lookup
 from dd_al.models.text_cnn import text_cnn
 

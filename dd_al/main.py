@@ -67,7 +67,7 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
     settings = _settings(values)
     if values.dry_run:
         start_jax()
-        importlib.import_module("dd_al.experiments.dry_run").run(settings)
+        importlib.import_module("dd_al.dry_run").run(settings)
         return
     if values.workdir is None:
         raise ConfigError("--workdir=DIR is missing: where the run is to write; see --help")

@@ -85,7 +85,6 @@ EXPERIMENT_FLOORS = {
     "table": 2,
     "study": 2,
     "compare": 2,
-    "dry_run": 3,
 }
 
 

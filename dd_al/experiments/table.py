@@ -8,8 +8,9 @@ from dataclasses import replace
 from dd_al.config.grid import published, row_folder, sliced, table_rows
 from dd_al.config.settings import Settings
 from dd_al.core.files import read_json, write_json
-from dd_al.experiments import distill, record
+from dd_al.experiments import distill
 from dd_al.experiments.sweep import Trial, read_data, refuse_failures, run_trials
+from dd_al.io import environment
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.workdir import Workdir
 from dd_al.report import build, combine, schema
@@ -87,9 +88,9 @@ def _write(settings: Settings, workdir: Workdir, trials: Mapping[tuple, Trial], 
     found = schema.new_results(
         settings.experiment,
         settings.seed,
-        command=record.command(),
+        command=environment.command(),
         memory={"peak_rss_mb": max(one["memory"]["peak_rss_mb"] for one in results.values())},
-        environment=record.environment(),
+        environment=environment.describe(),
         **parts,
     )
     write_json(workdir.results, found)

@@ -9,7 +9,8 @@ import pytest
 from dd_al.config.learner import ModelSettings
 from dd_al.config.settings import Settings
 from dd_al.data.dataset import ArraySplit, Dataset
-from dd_al.experiments.record import load_dataset, outer_course, peak_rss_mb
+from dd_al.experiments.record import load_dataset, outer_course
+from dd_al.io.environment import peak_rss_mb
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.workdir import open_workdir
 
@@ -19,7 +20,7 @@ def test_the_peak_of_memory_is_this_processs_own_and_grows_with_what_it_holds():
     held = np.ones(40_000_000)  # 320 MB
     grown = peak_rss_mb()
     assert before <= grown and grown >= held.nbytes / 1e6
-    program = "from dd_al.experiments.record import peak_rss_mb; print(peak_rss_mb())"
+    program = "from dd_al.io.environment import peak_rss_mb; print(peak_rss_mb())"
     child = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True).stdout
     small = float(child)
     del held

@@ -17,6 +17,7 @@ from dd_al.experiments.compare import sets
 from dd_al.experiments.compare.distilled import distilled
 from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import ALL, Point
+from dd_al.io import environment
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import write_safetensors
 from dd_al.io.workdir import Workdir
@@ -92,7 +93,7 @@ def _write(
     results = schema.new_results(
         "compare",
         point.seed,
-        command=record.command(),
+        command=environment.command(),
         dataset=lab.task.dataset.provenance(split),
         **({"vectors": task.vectors.report} if task.vectors else {}),
         evaluate={"split": split, "inits": lab.inits, "init": "known" if "known" in point.method else "random"},
@@ -109,7 +110,7 @@ def _write(
             **extra,
         },
         time={"total_s": round(time.perf_counter() - began, 3)},
-        memory={"peak_rss_mb": round(record.peak_rss_mb(), 1)},
-        environment=record.environment(),
+        memory={"peak_rss_mb": round(environment.peak_rss_mb(), 1)},
+        environment=environment.describe(),
     )
     write_json(workdir.results, results)

@@ -18,6 +18,7 @@ from dd_al.experiments.compare.lab import Lab
 from dd_al.experiments.compare.plan import Point, datasets, points
 from dd_al.experiments.compare.points import compute
 from dd_al.experiments.sweep import Trial, read_data, refuse_failures, run_trials
+from dd_al.io import environment
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.report import compare
@@ -101,7 +102,7 @@ def _report(workdir: Workdir, every: Sequence[Point]) -> None:
         _LOG.info("%d of %d points are left to other slices; the last of them puts all together", left, len(every))
     plan = read_json(workdir.points)["points"]
     if any(_finished(workdir.path / "runs" / one["name"]) for one in plan):
-        compare.write(workdir.path, compare.gather([workdir.path], command=record.command()))
+        compare.write(workdir.path, compare.gather([workdir.path], command=environment.command()))
 
 
 def _siblings(workdir: Workdir, point: Point) -> dict[str, Path]:

@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from dd_al import main
+from dd_al import dry_run, main
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
-from dd_al.experiments import dry_run
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 SMALL = {
