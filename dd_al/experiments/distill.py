@@ -31,6 +31,7 @@ from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy
 from dd_al.learner.train_on_set import along
 from dd_al.models.base import Params
+from dd_al.report.build import outer_course
 from dd_al.task.task import Task, known_inits, make_task
 
 _LOG = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     params = {name: one.params for name, one in baselines.items()} | {"distilled": judged.params}
     scores = evaluate(task, task.learner.model, params, split)
     extra = {name: _course_of(name, one) for name, one in baselines.items()}
-    outer = record.outer_course(workdir.metrics)
+    outer = outer_course(workdir.metrics)
     extra["distilled"] = {"curve": curve, "selected_step": int(distilled.best_step.max()), "outer": outer}
     methods = {
         name: record.entry(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,7 +17,6 @@ from dd_al.evaluation.protocol import Score
 from dd_al.io import environment
 from dd_al.io.workdir import Workdir
 from dd_al.report import build, schema
-from dd_al.report.build import read_metrics
 from dd_al.task.task import Task
 
 _LOG = logging.getLogger(__name__)
@@ -89,25 +87,6 @@ def given_of(synthetic: Synthetic, count: int) -> dict:
 def curve(steps: np.ndarray, accuracy: np.ndarray) -> dict:
     """Validation accuracy along training: ``[points]`` and ``[points, learners]``."""
     return {"steps": np.asarray(steps).tolist(), "accuracy": np.asarray(accuracy, np.float64).round(6).tolist()}
-
-
-def outer_course(metrics: Path) -> dict:
-    """Validation accuracy at every look of the outer loop, and training loss and accuracy since the look before."""
-    course: dict[str, list] = {"steps": [], "loss": [], "accuracy": [], "validation_accuracy": []}
-    since: list[dict] = []
-    steps: list[int] = []  # in each stretch, of which some are shorter than others
-    last = 0
-    for line in read_metrics(metrics)[0]:
-        since.append(line)
-        steps.append(max(line["step"] - last, 1))
-        last = line["step"]
-        if "validation_accuracy" in line:
-            course["steps"].append(line["step"])
-            course["validation_accuracy"].append(line["validation_accuracy"])
-            for name in ("loss", "accuracy"):
-                course[name].append(float(np.average([one[name] for one in since], weights=steps)))
-            since, steps = [], []
-    return course
 
 
 def finish(workdir: Workdir, settings: Settings, task: Task, *, total_s: float | None = None, **parts: Any) -> None:

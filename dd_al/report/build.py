@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
 from dd_al.core.errors import WorkdirError
@@ -91,6 +92,25 @@ def render(template: str, **values: Any) -> str:
     text = _ENVIRONMENT.get_template(template).render(**values)
     # Templates are indented for those who read them. Escaped text has no bracket, so this joins nothing but tags.
     return re.sub(r">\n\s*<", "><", text) if template.endswith(".html") else text
+
+
+def outer_course(metrics: Path) -> dict:
+    """Validation accuracy at every look of the outer loop, and training loss and accuracy since the look before."""
+    course: dict[str, list] = {"steps": [], "loss": [], "accuracy": [], "validation_accuracy": []}
+    since: list[dict] = []
+    steps: list[int] = []  # in each stretch, of which some are shorter than others
+    last = 0
+    for line in read_metrics(metrics)[0]:
+        since.append(line)
+        steps.append(max(line["step"] - last, 1))
+        last = line["step"]
+        if "validation_accuracy" in line:
+            course["steps"].append(line["step"])
+            course["validation_accuracy"].append(line["validation_accuracy"])
+            for name in ("loss", "accuracy"):
+                course[name].append(float(np.average([one[name] for one in since], weights=steps)))
+            since, steps = [], []
+    return course
 
 
 def _read(path: Path, validate=None) -> Any:

@@ -9,10 +9,11 @@ import pytest
 from dd_al.config.learner import ModelSettings
 from dd_al.config.settings import Settings
 from dd_al.data.dataset import ArraySplit, Dataset
-from dd_al.experiments.record import load_dataset, outer_course
+from dd_al.experiments.record import load_dataset
 from dd_al.io.environment import peak_rss_mb
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.workdir import open_workdir
+from dd_al.report.build import outer_course
 
 
 def test_the_peak_of_memory_is_this_processs_own_and_grows_with_what_it_holds():
