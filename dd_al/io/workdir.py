@@ -104,13 +104,11 @@ class Workdir:
             write_json(self.config, self._settings)
         recorded = read_json(self._resolved) if self._resolved.exists() else {}
         changed = [key for key in found if key in recorded and recorded[key] != found[key]]
-        if changed:
-            lines = [f"  {key}: {recorded[key]} -> {found[key]}" for key in changed]
-            raise WorkdirError(
-                f"{self.path} holds a run that began with something else (then -> now):\n"
-                + "\n".join(lines)
-                + "\nmake it as it was and run the same command again, or start over with --overwrite"
-            )
+        _refuse_changes(
+            f"{self.path} holds a run that began with something else (then -> now)",
+            [f"{key}: {recorded[key]} -> {found[key]}" for key in changed],
+            "make it as it was and run the same command again, or start over with --overwrite",
+        )
         write_json(self._resolved, {**recorded, **found})
 
     def part(self, name: str, config: Mapping[str, Any]) -> Workdir:
@@ -231,13 +229,17 @@ def _refuse_changed(workdir: Workdir, config: Mapping[str, Any], free: Collectio
     old, new = flattened(recorded), flattened(config)
     changed = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
     changed = [key for key in changed if key.split(".")[1] not in (*free, *_HARMLESS)]
-    if changed:
-        lines = [f"  config{key}: {old.get(key, _ABSENT)!r} -> {new.get(key, _ABSENT)!r}" for key in changed]
-        raise WorkdirError(
-            f"{workdir.path} holds a run of another config (recorded -> asked for):\n"
-            + "\n".join(lines)
-            + "\ntake another workdir, or delete that run with --overwrite"
-        )
+    _refuse_changes(
+        f"{workdir.path} holds a run of another config (recorded -> asked for)",
+        [f"config{key}: {old.get(key, _ABSENT)!r} -> {new.get(key, _ABSENT)!r}" for key in changed],
+        "take another workdir, or delete that run with --overwrite",
+    )
+
+
+def _refuse_changes(what: str, changes: list[str], remedy: str) -> None:
+    """Raises a WorkdirError that lists what has changed, if anything has."""
+    if changes:
+        raise WorkdirError("\n  ".join([f"{what}:", *changes]) + f"\n{remedy}")
 
 
 def _delete_written(folder: Path) -> None:
