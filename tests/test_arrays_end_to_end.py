@@ -51,6 +51,14 @@ def moons(commands, tmp_path_factory):
     return workdir
 
 
+def write_pictures(rng, folder, kinds):
+    """Twenty grey pictures of 8 × 8 pixels of each kind, in a folder each."""
+    for kind in kinds:
+        (folder / kind).mkdir(parents=True)
+        for i in range(20):
+            Image.fromarray(rng.integers(0, 255, (8, 8), np.uint8)).save(folder / kind / f"{i}.png")
+
+
 def configs_of(name):
     """The module of a config file."""
     spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"configs/{name}.py")
@@ -141,10 +149,7 @@ def test_a_set_of_points_is_tested_on_any_table_of_its_columns(moons, commands, 
 @pytest.mark.slow
 def test_a_set_of_images_is_tested_on_a_folder_of_them(commands, tmp_path):
     rng = np.random.default_rng(0)
-    for kind in ("cat", "dog"):
-        (tmp_path / "own" / kind).mkdir(parents=True)
-        for i in range(20):
-            Image.fromarray(rng.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "own" / kind / f"{i}.png")
+    write_pictures(rng, tmp_path / "own", ("cat", "dog"))
     few = (*SMALL, "--config.distill.iterations=2", "--config.distill.evaluate_every=2", "--config.distill.steps=2",
            "--config.model.width=4", "--config.distill.candidates=2", "--config.coreset.methods=none")  # fmt: skip
     source = f"--config.data.dir={tmp_path / 'own'}"
@@ -238,10 +243,7 @@ def test_images_for_several_networks_at_once(commands, tmp_path):
 @pytest.mark.slow
 def test_the_config_of_pictures(commands, tmp_path):
     rng = np.random.default_rng(0)
-    for kind in ("cat", "dog", "owl"):
-        (tmp_path / "own" / kind).mkdir(parents=True)
-        for i in range(20):
-            Image.fromarray(rng.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "own" / kind / f"{i}.png")
+    write_pictures(rng, tmp_path / "own", ("cat", "dog", "owl"))
     few = (*SMALL, "--config.distill.iterations=5", "--config.distill.evaluate_every=2", "--config.distill.steps=2",
            "--config.model.width=4", "--config.distill.candidates=2", "--config.coreset.methods=none")  # fmt: skip
     source = f"--config.data.dir={tmp_path / 'own'}"

@@ -247,7 +247,7 @@ def _finish(
     curve = record.curve(full.steps, full.accuracy)
     methods = {"full": record.entry(split, everything, task.classes, None, curve=curve)}
     train, truth, lines, charged = task.dataset.train, task.labels(split), [], 0
-    budget = {"full": record.given(len(train), len(train), len(train), len(train) * task.numbers)}
+    budget = {"full": record.given_all(task)}
     if active.charge_validation:
         charged = len(task.labels("validation"))
     for name, history in histories.items():

@@ -83,7 +83,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     budget = {name: record.given(items, count, count, items * task.numbers) for name in baselines}
     drawn = min(items, count)  # a random subset, whose labels alone were looked at
     budget["random"] = record.given(drawn, count, drawn, drawn * task.numbers)
-    budget["full"] = record.given(count, count, count, count * task.numbers)
+    budget["full"] = record.given_all(task)
     record.finish(
         workdir,
         settings,

@@ -78,6 +78,12 @@ def given(examples: int, count: int, labels: int, floats: int) -> dict:
     return {"examples": examples, "fraction": examples / count, "labels_used": labels, "stored_floats": floats}
 
 
+def given_all(task: Task) -> dict:
+    """The budget of training on all of a task's data."""
+    count = len(task.dataset.train)
+    return given(count, count, count, count * task.numbers)
+
+
 def given_of(synthetic: Synthetic, count: int) -> dict:
     """The budget of one of stacked distilled sets, for which all of ``count`` labels were looked at."""
     floats = sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(synthetic))

@@ -45,14 +45,12 @@ def run(settings: Settings, workdir: Workdir) -> None:
         chosen = {"best_steps": one.chosen.tolist()}
         methods[name] = record.entry(split, score, task.classes, full, curve=curve, hyperparameters=chosen)
         full = full or score
-    count = len(task.dataset.train)
-    everything = {"examples": count, "fraction": 1.0, "labels_used": count, "stored_floats": count * task.numbers}
     record.finish(
         workdir,
         settings,
         task,
         evaluate={"inits": inits, "init": "random"},
-        budget=dict.fromkeys(methods, everything),
+        budget=dict.fromkeys(methods, record.given_all(task)),
         methods=methods,
         time={
             "baselines_s": sum(seconds for _, seconds in trained.values()),

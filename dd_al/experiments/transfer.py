@@ -135,7 +135,7 @@ def _budget(task: Task, synthetic: Synthetic, network: Network, way: str) -> dic
     """What a network was given: labels of attention and rates that it passes over are not among that."""
     count, items = len(task.dataset.train), synthetic.inputs.shape[0]
     if way == _ALL:
-        return record.given(count, count, count, count * task.numbers)
+        return record.given_all(task)
     stored = items * synthetic.inputs.shape[1] if "nearest words" in way else synthetic.inputs.size
     stored += synthetic.label_logits.size
     if synthetic.attention_logits is not None and network.model.attention:

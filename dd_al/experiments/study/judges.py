@@ -174,7 +174,7 @@ def tables(
     for name, trained in full.items():
         title = f"full: {name}"
         methods[title] = _on_all_data(judges, name, trained)
-        budget[title] = record.given(count, count, count, count * task.numbers)
+        budget[title] = record.given_all(task)
     for row in rows:
         for name in names:
             for schedule, score, steps in judges.tried(row, name, schedules):
