@@ -44,7 +44,7 @@ from dd_al.evaluation.protocol import Score, evaluate
 from dd_al.io import compilation_cache
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop
-from dd_al.learner.learner import LearnerState, make_learner
+from dd_al.learner.learner import LearnerState, label_loss, make_learner
 from dd_al.models.base import Params
 from dd_al.task.task import Task, make_optimizer, make_task
 
@@ -87,7 +87,7 @@ def fit_taught(task: Task, settings: Settings, teachers: Task, params: Params, s
     for temperature in TEMPERATURES:
         targets = np.concatenate([labels_of(task), soft_labels(teachers, params, temperature)], axis=1)
         for weight in WEIGHTS:
-            loss, optimizer = teaching(temperature, weight), make_optimizer(settings.learner)
+            loss, optimizer = label_loss(teaching(temperature, weight)), make_optimizer(settings.learner)
             learner = make_learner(task.learner.model, optimizer, shift=settings.learner.shift, loss=loss)
             both = replace(relabelled(task, targets), learner=learner)
             with progress_of(f"taught, T = {temperature:g}, weight {weight:g}"):

@@ -26,6 +26,7 @@ from dd_al.distillation.synthetic import (
     start,
 )
 from dd_al.distillation.unrolled import outer_loss
+from dd_al.learner.attention import uniform_attention
 from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine
 from dd_al.learner.hypergradient import differentiable_training
@@ -149,9 +150,8 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
     )
     if not settings.attention:
         return synthetic
-    model, (text,) = task.learner.model, as_batch(synthetic).inputs
-    _, attention = jax.eval_shape(model.attention, jax.eval_shape(model.init, task.key), text)
-    return synthetic._replace(attention_logits=jnp.zeros(attention.shape))
+    (text,) = as_batch(synthetic).inputs
+    return synthetic._replace(attention_logits=uniform_attention(task.learner.model, text))
 
 
 def _judges(task: Task, data: Arrays, key: jax.Array) -> tuple[Batch, LearnerState]:

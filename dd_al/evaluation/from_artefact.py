@@ -16,6 +16,7 @@ from dd_al.data.dataset import ArraySplit, Split
 from dd_al.distillation.synthetic import Synthetic, train_on
 from dd_al.evaluation.protocol import Score
 from dd_al.io.artefact import Artefact
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.examples import whole
 from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
 from dd_al.learner.predict import predict
@@ -154,8 +155,8 @@ def learner_of(artefact: Artefact) -> Learner:
     if groups != spec["layers"]:
         raise DataError(f"{artefact.source}: its rates are for the layers {spec['layers']}, its model has {groups}")
     settings = settings_of(artefact, "learner")
-    further = {"attention_weight": spec.get("attention", 0.0), "shift": settings.shift}
-    return make_learner(model, make_optimizer(settings), **further)
+    loss = attention_loss(spec.get("attention", 0.0))
+    return make_learner(model, make_optimizer(settings), loss=loss, shift=settings.shift)
 
 
 def settings_of(artefact: Artefact, section: str) -> ModelSettings | LearnerSettings:

@@ -35,6 +35,7 @@ from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.learner import Learner, LearnerState, make_learner
 from dd_al.task.task import Task, make_optimizer, make_task
 
@@ -167,8 +168,8 @@ def _ways(
     keys = jax.random.split(stream(task.key, "evaluation"), network.count)
     labels, transfer = artefact.spec.get("targets", "soft"), settings.transfer
     # All transformers among the networks have the set's own blocks and heads, if it has attention labels.
-    weight = artefact.spec.get("attention", 0.0)
-    own = make_learner(network.model, make_optimizer(settings_of(artefact, "learner")), attention_weight=weight)
+    loss = attention_loss(artefact.spec.get("attention", 0.0))
+    own = make_learner(network.model, make_optimizer(settings_of(artefact, "learner")), loss=loss)
 
     def begun(learner: Learner) -> LearnerState:
         return jax.vmap(learner.init)(keys)
@@ -192,7 +193,7 @@ def _ways(
         return Trained(params, np.zeros(0, np.int32), np.zeros((0, network.count), np.float32), np.zeros(0, np.float32))
 
     def tuned(optimizer: str, rates: tuple[float, ...], synthetic: Synthetic) -> Trained:
-        learner = make_learner(network.model, optimizers.get(optimizer), attention_weight=weight)
+        learner = make_learner(network.model, optimizers.get(optimizer), loss=loss)
         grid = RandomSettings(steps=transfer.steps, rates=rates, dropout=(False,))
         title = f"{network.name}, {optimizer} at one rate"
         batch = as_batch(synthetic, labels)

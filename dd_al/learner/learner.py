@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from dd_al.core.keys import stream
-from dd_al.core.losses import cross_entropy, divergence
+from dd_al.core.losses import cross_entropy
 from dd_al.core.types import Batch
 from dd_al.learner.augment import shifted
 from dd_al.models.base import Model, Params
@@ -62,27 +62,33 @@ def features(model: Model, params: Params, batch: Batch) -> jax.Array:
     return jnp.concatenate([model.features(params, x) for x in batch.inputs])
 
 
+BatchLoss = Callable[[Model, Params, Batch, jax.Array | None], jax.Array]
+
+
+def label_loss(of: Callable[[jax.Array, jax.Array], jax.Array]) -> BatchLoss:
+    """The loss of a batch that compares its targets with the model's logits: ``of(logits, targets) -> float[]``."""
+    return lambda model, params, batch, key: of(logits(model, params, batch, key), batch.targets)
+
+
+CROSS_ENTROPY = label_loss(cross_entropy)
+
+
 def make_learner(
     model: Model,
     optimizer: optax.GradientTransformation,
     *,
-    attention_weight: float = 0.0,
     shift: int = 0,
-    loss: Callable[[jax.Array, jax.Array], jax.Array] = cross_entropy,
+    loss: BatchLoss = CROSS_ENTROPY,
 ) -> Learner:
     """Joins a model and an optimizer's direction (see `dd_al.learner.optimizers`).
 
     Args:
       model: the network.
       optimizer: makes directions of gradients.
-      attention_weight: λ of the loss ℓ + λ KL(labels ‖ attention), the mean over blocks and heads, on batches that
-        have attention labels (Maekawa et al. 2023, ACL, "Dataset distillation with attention labels for fine-tuning
-        BERT"). A model without `Model.attention` passes over them.
       shift: pixels by which every step moves the images that it sees, at most (see `shifted`), real and synthetic ones
         alike. Its randomness is the learner's own, drawn with the initialisation.
-      loss: ℓ, of logits and of a batch's targets.
+      loss: what a step goes down: `label_loss`, or another of a model and a batch (`dd_al.learner.attention`).
     """
-    loss_of = loss
 
     def init(key: jax.Array) -> LearnerState:
         params = model.init(key)
@@ -96,14 +102,8 @@ def make_learner(
             moved = (shifted(k, x, shift) for k, x in zip(jax.random.split(now, len(batch.inputs)), batch.inputs))
             batch, own = batch._replace(inputs=tuple(moved)), jax.random.key_data(later)
 
-        def loss(params: Params) -> jax.Array:
-            if batch.attention is None or model.attention is None or not attention_weight:
-                return loss_of(logits(model, params, batch, key), batch.targets)
-            (inputs,) = batch.inputs
-            z, attention = model.apply_attending(params, inputs, key)
-            return loss_of(z, batch.targets) + attention_weight * divergence(batch.attention, attention)
-
-        direction, opt_state = optimizer.update(jax.grad(loss)(state.params), state.opt_state, state.params)
+        gradient = jax.grad(lambda params: loss(model, params, batch, key))(state.params)
+        direction, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         # The sign goes with the rate, a scalar, so that no derivative negates whole arrays.
         params = {
             name: jax.tree.map(lambda p, d, rate=rate: p + -rate * d, state.params[name], direction[name])

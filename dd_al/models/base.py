@@ -45,9 +45,3 @@ class Model(NamedTuple):
             return self.head(params, self.features(params, inputs))
         feature_key, head_key = jax.random.split(key)
         return self.head(params, self.features(params, inputs, feature_key), head_key)
-
-    def apply_attending(self, params: Params, inputs: Any, key: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """`apply` and, from the same pass, the attention; for networks that have `attention`."""
-        feature_key, head_key = (None, None) if key is None else jax.random.split(key)
-        h, attention = self.attention(params, inputs, feature_key)
-        return self.head(params, h, head_key), attention

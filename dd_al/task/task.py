@@ -21,6 +21,7 @@ from dd_al.data.dataset import Dataset, Split
 from dd_al.data.text import choose_length
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.learner import optimizers
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.examples import Bucket, Examples, make_examples, whole
 from dd_al.learner.learner import Learner, LearnerState, make_learner
 from dd_al.models.averaging import averaging
@@ -145,7 +146,7 @@ def length_buckets(texts: int) -> int:
 def make_learners(settings: Settings, names: Iterable[str], shape: Sequence[int], classes: int) -> dict[str, Learner]:
     """Learners with several networks, by their names (see `settings.network`)."""
     optimizer = make_optimizer(settings.learner)
-    further = {"attention_weight": settings.distill.attention, "shift": settings.learner.shift}
+    further = {"loss": attention_loss(settings.distill.attention), "shift": settings.learner.shift}
     networks = {name: make_model(network(settings.model, name, "distill.also"), shape, classes) for name in names}
     return {name: make_learner(model, optimizer, **further) for name, model in networks.items()}
 

@@ -13,6 +13,7 @@ from dd_al.core.types import Batch, TextInputs
 from dd_al.distillation.synthetic import Synthetic, as_batch, rates
 from dd_al.distillation.unrolled import outer_loss
 from dd_al.learner import optimizers
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import LearnerState, layers, make_learner
 from dd_al.learner.unroll import unroll
@@ -38,7 +39,7 @@ def real_batch(rng):
 def problem(name, model=MODEL, attention=None):
     """A learner, two initial states, a synthetic set and a real batch; ``attention`` is blocks and heads."""
     rng, optimizer = np.random.default_rng(0), optimizers.get(name, eps_root=1e-6)
-    learner, real = make_learner(model, optimizer, attention_weight=0.7), real_batch(rng)
+    learner, real = make_learner(model, optimizer, loss=attention_loss(0.7)), real_batch(rng)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=(INITS, *leaf.shape))), shapes)
     states = LearnerState(params, jax.vmap(optimizer.init)(params))

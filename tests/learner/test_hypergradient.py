@@ -12,6 +12,7 @@ import pytest
 
 from dd_al.core.types import Batch
 from dd_al.learner import optimizers
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.hypergradient import NAMES, differentiable_training
 from dd_al.learner.learner import make_learner
 from dd_al.models.base import Model
@@ -142,7 +143,7 @@ def test_attention_labels_have_the_same_hypergradient_in_every_way():
         return jnp.einsum("bl,bld->bd", paid, jnp.tanh(inputs @ params["first"])), paid[:, None, None]
 
     model = MODEL._replace(features=lambda *args: attention(*args)[0], attention=attention)
-    learner = make_learner(model, optimizers.get("sgd"), attention_weight=2.0)
+    learner = make_learner(model, optimizers.get("sgd"), loss=attention_loss(2.0))
     labels, state = jax.nn.softmax(texts[:, None, None, :, 0]), learner.init(jax.random.key(0))
 
     def value(labels, rates, name, window):

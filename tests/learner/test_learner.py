@@ -8,6 +8,7 @@ import pytest
 
 from dd_al.core.types import Batch, TextInputs
 from dd_al.learner import optimizers
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.learner import layers, logits, make_learner
 from dd_al.learner.unroll import unroll
 from dd_al.models.base import Model
@@ -87,11 +88,11 @@ def test_attention_labels_add_their_weighted_divergence():
         state, rates = learner.init(jax.random.key(0)), jnp.ones(len(layers(model)))
         return learner.train_step(None, state, BATCH._replace(attention=labels), rates).params
 
-    after = moved(attending, attention_weight=0.5)
+    after = moved(attending, loss=attention_loss(0.5))
     # d KL / d scores = softmax − labels, in the mean over 5 examples, 1 block and 2 heads.
     slope = (jax.nn.softmax(received) - labels) / 10
     np.testing.assert_allclose(after["attention"], received - 0.5 * slope, rtol=1e-5, atol=1e-6)
-    plain, without = moved(LINEAR, attention_weight=0.5), moved(attending)
+    plain, without = moved(LINEAR, loss=attention_loss(0.5)), moved(attending)
     for name in ("bias", "weight"):
         np.testing.assert_allclose(after[name], plain[name], rtol=1e-5, atol=1e-6)
     assert (without["attention"] == received).all() and (without["weight"] == plain["weight"]).all()
