@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from dd_al.config.schema import option
 
 LABELS = ("soft", "hard", "unrestricted")
-MATCHING = ("gradient_matching", "distribution_matching")
-OBJECTIVES = ("unrolled", "kernel_regression", *MATCHING)
+OBJECTIVES = ("unrolled", "kernel_regression", "gradient_matching", "distribution_matching")
 HYPERGRADIENTS = ("full", "checkpoint", "reverse", "truncated", "random_truncated")
 
 

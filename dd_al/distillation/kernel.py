@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import jax
 import jax.numpy as jnp
-import optax
 
 from dd_al.core.losses import hit_rate
 from dd_al.core.types import Batch
-from dd_al.distillation.outer_step import Student, outer_method
+from dd_al.distillation.outer_step import Objective, Student
 from dd_al.distillation.synthetic import Synthetic, as_batch
 from dd_al.learner.learner import LearnerState, features
 from dd_al.models.base import Model, Params
@@ -44,57 +41,22 @@ def regression(model: Model, params: Params, synthetic: Batch, real: Batch, *, r
     return h_t @ jax.scipy.linalg.solve(system, h_s.T @ targets, assume_a="pos")
 
 
-def kernel_loss(
-    student: Student,
-    synthetic: Synthetic,
-    states: LearnerState,
-    real: Batch,
-    *,
-    labels: str = "soft",
-    ridge: float = 1e-6,
-) -> tuple[jax.Array, jax.Array]:
-    """Half the squared error of `regression`, per example (Zhou et al. 2022, eq. 4), over the given learners.
+def kernel_regression(labels: str = "soft", ridge: float = 1e-6) -> Objective:
+    """The objective: half the squared error of `regression`, per example, a mean over the learners (eq. 4).
 
     Args:
-      student: whose features are used.
-      synthetic: the set.
-      states: stacked learners.
-      real: a real batch, shared by them.
-      labels: see `dd_al.distillation.synthetic.targets`.
-      ridge: see `regression`.
-
-    Returns:
-      The loss, ``float32[]``, and the regression's accuracy, ``float32[]``.
-    """
-    batch = as_batch(synthetic, labels)
-    answers = jax.vmap(lambda p: regression(student.learner.model, p, batch, real, ridge=ridge))(states.params)
-    loss = 0.5 * jnp.mean(jnp.sum((answers - _centred(real.targets)) ** 2, -1))
-    return loss, hit_rate(answers, real.targets)
-
-
-def kernel_regression(
-    students: Sequence[Student],
-    optimizer: optax.GradientTransformation,
-    *,
-    average_decay: float = 0.0,
-    labels: str = "soft",
-    ridge: float = 1e-6,
-) -> tuple[Callable, Callable]:
-    """The method as ``(init, step)``; see `dd_al.distillation.outer_step.outer_method`.
-
-    Args:
-      students: with pools, as in the paper, or fresh.
-      optimizer: the outer optimizer, schedule and clipping included.
-      average_decay: decay of the moving average of the set; 0 keeps the set itself.
       labels: see `dd_al.distillation.synthetic.targets`.
       ridge: see `regression`.
     """
 
     def objective(student: Student, synthetic: Synthetic, states: LearnerState, real: Batch, key: jax.Array):
         del key  # nothing here is random
-        return kernel_loss(student, synthetic, states, real, labels=labels, ridge=ridge)
+        batch = as_batch(synthetic, labels)
+        answers = jax.vmap(lambda p: regression(student.learner.model, p, batch, real, ridge=ridge))(states.params)
+        loss = 0.5 * jnp.mean(jnp.sum((answers - _centred(real.targets)) ** 2, -1))
+        return loss, hit_rate(answers, real.targets)
 
-    return outer_method(students, objective, optimizer, average_decay=average_decay, labels=labels)
+    return objective
 
 
 def _centred(targets: jax.Array) -> jax.Array:

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import optax
 
-from dd_al.config.distill import MATCHING as OBJECTIVES
 from dd_al.core.losses import hit_rate
 from dd_al.core.types import Batch
-from dd_al.distillation.outer_step import Student, outer_method
+from dd_al.distillation.outer_step import Objective, Student
 from dd_al.distillation.synthetic import Synthetic, as_batch
 from dd_al.learner.learner import LearnerState, features, logits
 from dd_al.models.base import Model, Params
 
 
-def matching(
-    students: Sequence[Student],
-    optimizer: optax.GradientTransformation,
-    name: str,
-    *,
-    average_decay: float = 0.0,
-    labels: str = "soft",
-) -> tuple[Callable, Callable]:
-    """The method as ``(init, step)``; see `dd_al.distillation.outer_step.outer_method`.
+def matching(distance: Callable[..., tuple[jax.Array, jax.Array]], labels: str = "soft") -> Objective:
+    """The objective of a distance between the two batches, a mean over the learners.
 
     Args:
-      students: gradients are matched along training, so with pools; features are matched in fresh networks.
-      optimizer: the outer optimizer, schedule and clipping included.
-      name: one of `OBJECTIVES`.
-      average_decay: decay of the moving average of the set; 0 keeps the set itself.
+      distance: `gradient_distance`, for learners along training, so with pools; or `feature_distance`, for fresh ones.
       labels: see `dd_al.distillation.synthetic.targets`.
-
-    Raises:
-      ValueError: for an unknown name.
     """
-    if name not in OBJECTIVES:
-        raise ValueError(f"unknown objective {name!r}; allowed: {', '.join(OBJECTIVES)}")
-    distance = gradient_distance if name == "gradient_matching" else feature_distance
 
     def objective(student: Student, synthetic: Synthetic, states: LearnerState, real: Batch, key: jax.Array):
         del key  # nothing here is random
@@ -47,7 +29,7 @@ def matching(
         losses, hits = jax.vmap(lambda p: distance(student.learner.model, p, batch, real))(states.params)
         return jnp.mean(losses), jnp.mean(hits)
 
-    return outer_method(students, objective, optimizer, average_decay=average_decay, labels=labels)
+    return objective
 
 
 def gradient_distance(model: Model, params: Params, synthetic: Batch, real: Batch) -> tuple[jax.Array, jax.Array]:

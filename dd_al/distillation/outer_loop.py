@@ -24,9 +24,9 @@ from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
 from dd_al.distillation import snapshots
 from dd_al.distillation.kernel import kernel_regression
-from dd_al.distillation.matching import matching
+from dd_al.distillation.matching import feature_distance, gradient_distance, matching
 from dd_al.distillation.network_pool import make_pool
-from dd_al.distillation.outer_step import OuterState, Student, for_student, of_softplus
+from dd_al.distillation.outer_step import Objective, OuterState, Student, for_student, of_softplus, outer_method
 from dd_al.distillation.synthetic import Synthetic, train_on
 from dd_al.distillation.unrolled import unrolled
 from dd_al.io import checkpoint
@@ -41,6 +41,14 @@ from dd_al.learner.learner import Learner, LearnerState
 from dd_al.learner.predict import accuracy
 
 _LOG = logging.getLogger(__name__)
+
+# By `config.distill.method`.
+OBJECTIVES: dict[str, Callable[[DistillSettings], Objective]] = {
+    "unrolled": lambda hyper: unrolled(hyper.labels, hyper.rate_noise),
+    "kernel_regression": lambda hyper: kernel_regression(hyper.labels),
+    "gradient_matching": lambda hyper: matching(gradient_distance, hyper.labels),
+    "distribution_matching": lambda hyper: matching(feature_distance, hyper.labels),
+}
 
 
 class Problem(NamedTuple):
@@ -176,13 +184,8 @@ def _method(
     problem: Problem, hyper: DistillSettings, optimizer: optax.GradientTransformation, index: jax.Array
 ) -> tuple[Callable, Callable]:
     """The method of `config.distill.method` for the set of this index, as ``(init, step)``."""
-    students = _students(problem, hyper, index)
-    common = {"average_decay": hyper.average, "labels": hyper.labels}
-    if hyper.method == "kernel_regression":
-        return kernel_regression(students, optimizer, **common)
-    if hyper.method != "unrolled":
-        return matching(students, optimizer, hyper.method, **common)
-    return unrolled(students, optimizer, rate_noise=hyper.rate_noise, **common)
+    students, objective = _students(problem, hyper, index), OBJECTIVES[hyper.method](hyper)
+    return outer_method(students, objective, optimizer, average_decay=hyper.average, labels=hyper.labels)
 
 
 def _students(problem: Problem, hyper: DistillSettings, index: jax.Array) -> list[Student]:

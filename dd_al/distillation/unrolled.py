@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from dd_al.core.keys import stream
 from dd_al.core.losses import cross_entropy, hit_rate
 from dd_al.core.types import Batch
-from dd_al.distillation.outer_step import Student, outer_method
+from dd_al.distillation.outer_step import Objective, Student
 from dd_al.distillation.synthetic import Synthetic, as_batch, rates
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.learner.learner import Learner, LearnerState, logits
@@ -66,23 +65,8 @@ def _disturbed(key: jax.Array, rates: jax.Array, spread: float) -> jax.Array:
     return rates
 
 
-def unrolled(
-    students: Sequence[Student],
-    optimizer: optax.GradientTransformation,
-    *,
-    average_decay: float = 0.0,
-    rate_noise: float = 0.0,
-    labels: str = "soft",
-) -> tuple[Callable, Callable]:
-    """Distillation through unrolled training as ``(init, step)``; see `dd_al.distillation.outer_step.outer_method`.
-
-    Args:
-      students: what the set is distilled for; the objective is their mean loss.
-      optimizer: the outer optimizer, schedule and clipping included.
-      average_decay: decay of the moving average of the set; 0 keeps the set itself.
-      rate_noise: see `outer_loss`.
-      labels: see `dd_al.distillation.synthetic.targets`.
-    """
+def unrolled(labels: str = "soft", rate_noise: float = 0.0) -> Objective:
+    """The objective of distillation through unrolled training; see `outer_loss` for its arguments."""
 
     def objective(student: Student, synthetic: Synthetic, states: LearnerState, real: Batch, key: jax.Array):
         return outer_loss(
@@ -90,4 +74,4 @@ def unrolled(
             labels=labels, rate_noise=rate_noise,
         )  # fmt: skip
 
-    return outer_method(students, objective, optimizer, average_decay=average_decay, labels=labels)
+    return objective

@@ -9,7 +9,7 @@ from dd_al.config.learner import LearnerSettings
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
-from dd_al.distillation import matching, synthetic
+from dd_al.distillation import outer_loop, synthetic
 from dd_al.learner import hypergradient, optimizers
 
 
@@ -18,7 +18,7 @@ def test_choices_are_those_of_the_code():
     choices = {field.name: field.metadata.get("choices") for field in fields}
     assert choices["hypergradient"] == hypergradient.NAMES and choices["optimizer"] == optimizers.NAMES
     assert choices["labels"] == synthetic.LABELS
-    assert choices["method"] == ("unrolled", "kernel_regression", *matching.OBJECTIVES)
+    assert choices["method"] == tuple(outer_loop.OBJECTIVES)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ import numpy as np
 import optax
 import pytest
 
+from dd_al.config.distill import DistillSettings
 from dd_al.core.types import Batch, TextInputs
 from dd_al.distillation.kernel import kernel_regression, regression
-from dd_al.distillation.matching import feature_distance, gradient_distance, matching
+from dd_al.distillation.matching import feature_distance, gradient_distance
 from dd_al.distillation.network_pool import make_pool
-from dd_al.distillation.outer_step import Student
+from dd_al.distillation.outer_loop import OBJECTIVES
+from dd_al.distillation.outer_step import Student, outer_method
 from dd_al.distillation.synthetic import as_batch, balanced_classes, rates, start
-from dd_al.distillation.unrolled import unrolled
 from dd_al.learner import optimizers
 from dd_al.learner.learner import layers, logits, make_learner
 from dd_al.models.base import Model
@@ -39,10 +40,8 @@ def init_params(key):
 MODEL = Model(init_params, features, head)
 LEARNER = make_learner(MODEL, optimizers.get("adam"))
 METHODS = {
-    "unrolled": lambda students, optimizer: unrolled(students, optimizer),
-    "kernel_regression": lambda students, optimizer: kernel_regression(students, optimizer),
-    "gradient_matching": lambda students, optimizer: matching(students, optimizer, "gradient_matching"),
-    "distribution_matching": lambda students, optimizer: matching(students, optimizer, "distribution_matching"),
+    name: lambda students, optimizer, of=of: outer_method(students, of(DistillSettings()), optimizer)
+    for name, of in OBJECTIVES.items()
 }
 
 
@@ -174,11 +173,6 @@ def test_classes_without_an_item_count_nothing():
     assert (np.abs(feature_distance(MODEL, PARAMS, batch, REAL)[0]) > 0).all()
 
 
-def test_an_unknown_objective_names_the_known_ones():
-    with pytest.raises(ValueError, match="'gradients'; allowed: gradient_matching, distribution_matching"):
-        matching([], optax.sgd(1.0), "gradients")
-
-
 def test_a_pool_trains_what_was_drawn_and_replaces_it_in_time():
     pool, batch = make_pool(LEARNER, size=4, nets=2, last_age=4), as_batch(SYNTHETIC)
     step_rates = rates(SYNTHETIC)
@@ -214,7 +208,7 @@ def test_a_learner_that_is_no_number_is_replaced():
 def test_a_step_that_is_skipped_replaces_the_learner_that_spoilt_it():
     pool = make_pool(LEARNER, size=2, nets=2, last_age=9)
     student = Student(LEARNER, LEARNER.init, pool=pool)
-    init, step = kernel_regression([student], optax.sgd(0.1), ridge=1e-3)
+    init, step = outer_method([student], kernel_regression(ridge=1e-3), optax.sgd(0.1))
     state = init(SYNTHETIC, jax.random.key(0))
     poisoned = jax.tree.map(lambda x: x.at[0].set(jnp.nan), state.pools[0].states.params)
     bad = state._replace(pools=(state.pools[0]._replace(states=state.pools[0].states._replace(params=poisoned)),))

@@ -11,7 +11,7 @@ import pytest
 
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch, TextInputs
-from dd_al.distillation.outer_step import Student
+from dd_al.distillation.outer_step import Student, outer_method
 from dd_al.distillation.synthetic import LABELS, as_batch, balanced_classes, rates, start, targets
 from dd_al.distillation.unrolled import outer_loss, unrolled
 from dd_al.learner import optimizers
@@ -119,7 +119,9 @@ def test_fewer_items_than_classes_still_teach_every_class():
 @functools.cache  # one compilation serves several tests
 def make(average_decay):
     """A first state and the jitted step, which is traced once at most."""
-    init, step = unrolled([Student(LEARNER, initial_states)], optax.adam(0.05), average_decay=average_decay)
+    init, step = outer_method(
+        [Student(LEARNER, initial_states)], unrolled(), optax.adam(0.05), average_decay=average_decay
+    )
     chex.clear_trace_counter()
     return init(SYNTHETIC), jax.jit(chex.assert_max_traces(step, n=1))
 
@@ -185,7 +187,7 @@ def test_a_hypergradient_that_is_not_finite_is_skipped_too():
     # Without eps_root the gradients that vanish below a zero output layer have an infinite second derivative.
     learner = make_learner(MODEL, optax.scale_by_adam(eps_root=0.0))
     student = Student(learner, lambda key: jax.vmap(learner.init)(jax.random.split(key, NETS)))
-    init, step = unrolled([student], optax.adam(0.05))
+    init, step = outer_method([student], unrolled(), optax.adam(0.05))
     state = init(SYNTHETIC)
     after, info = jax.jit(step)(jax.random.key(0), state, REAL)
     assert np.isfinite(info.loss) and not np.isfinite(info.grad_norm) and not info.finite
@@ -210,7 +212,7 @@ def test_labels_are_what_was_asked_for():
 
 @pytest.mark.parametrize("labels", LABELS)
 def test_every_kind_of_label_trains_and_only_hard_ones_stay(labels):
-    init, step = unrolled([Student(LEARNER, initial_states)], optax.adam(0.05), labels=labels)
+    init, step = outer_method([Student(LEARNER, initial_states)], unrolled(labels), optax.adam(0.05), labels=labels)
     state, _ = jax.jit(step)(jax.random.key(0), init(SYNTHETIC), REAL)
     assert (state.synthetic.inputs != SYNTHETIC.inputs).any()
     assert (state.synthetic.label_logits != SYNTHETIC.label_logits).any() == (labels != "hard")
@@ -242,7 +244,7 @@ def test_several_students_share_the_set_and_have_rates_of_their_own():
     key, optimizer = jax.random.key(2), optax.sgd(1.0)
 
     def stepped(students, synthetic):
-        init, step = unrolled(students, optimizer)
+        init, step = outer_method(students, unrolled(), optimizer)
         state, info = jax.jit(step)(key, init(synthetic), REAL)
         return jax.tree.map(jnp.subtract, synthetic, state.synthetic), info
 
