@@ -94,7 +94,7 @@ def test_a_stop_in_the_middle_changes_nothing(task, tiny_settings, tmp_path, mon
     assert equal((again.synthetic, again.best_step), (whole.synthetic, whole.best_step))
 
 
-@pytest.mark.parametrize(("init", "compiled"), [("random", 1), ("known", 2)])
+@pytest.mark.parametrize(("init", "compiled"), [("random", 1), pytest.param("known", 2, marks=pytest.mark.slow)])
 def test_another_seed_and_other_texts_take_the_program_of_the_first(task, tiny_settings, init, compiled):
     settings, programs = tiny_settings(init=init, candidates=2), {}
     one, other = (replace(task, key=jax.random.key(seed)) for seed in (1, 2))

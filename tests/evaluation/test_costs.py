@@ -44,6 +44,7 @@ def test_a_distillation_has_as_many_steps_as_it_says(make_tiny_task, tiny_settin
     assert np.isnan(count(method="kernel_regression"))
 
 
+@pytest.mark.slow
 def test_a_loop_that_is_written_out_costs_what_is_extrapolated(make_tiny_task, tiny_settings):
     """XLA counts the body of a scan once: the rule for the rest is checked against inner steps without a scan."""
     from dd_al.core.losses import cross_entropy

@@ -49,7 +49,8 @@ def test_students_take_the_best_temperature_and_weight(task, tiny_settings, monk
     assert found.accuracy.max(0).mean() == max(tried)
 
 
-@pytest.mark.parametrize("teacher", ["sentences", pytest.param("encoder", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("teacher", ["sentences", "encoder"])
 def test_the_command_ends_in_a_table(teacher, commands, write_reviews, write_encoder, tmp_path):
     reviews, encoder = write_reviews(tmp_path / "reviews", 2), write_encoder(tmp_path / "encoder")
     changes = ("vectors.corpus=train", "vectors.dim=8", "model.windows=2", "model.filters=4", "full.epochs=2",
