@@ -1,9 +1,9 @@
-"""CIFAR-10: 100 images train a network from any initialisation.
+"""Distil CIFAR-10 into 100 images that train a network from any initialisation.
 
 DD_AL_DATA=my_data python -m dd_al.main --config=configs/cifar_distill.py --workdir=runs/cifar
 
-Data: $DD_AL_DATA/cifar10 (the binary version's files: data_batch_1.bin and so on), or the hub. Meant for a GPU,
-and not measured so far: its settings are those that suit MNIST.
+Data: $DD_AL_DATA/cifar10 (the binary version's files: data_batch_1.bin and so on), or the hub. The config is meant for
+a GPU and has not been measured yet: its settings are those that suit MNIST.
 """
 
 from dd_al.config import Settings, parse_variant, to_config

@@ -1,11 +1,11 @@
-"""Your own pictures: an image of each class, or more of them, train the ConvNet of the condensation papers.
+"""Distil your own pictures: one or more synthetic images per class, for the ConvNet of the condensation papers.
 
 python -m dd_al.main --config=configs/images_distill.py --workdir=runs/pictures --config.data.dir=pictures
 python -m dd_al.main --config=configs/images_distill.py:network=lenet --workdir=runs/lenet --config.data.dir=pictures
 
-The folder holds pictures of one size in folders that are called by their class (CAT/1.png), perhaps below train and
-test, or MNIST's idx files, or CIFAR's binary batches. One image for each class, or `--config.distill.examples=N` in
-all. Ten of 28 × 28 pixels take half an hour on one core; `network=lenet` is several times as fast.
+The folder holds pictures of one size in a folder for each class (CAT/1.png), perhaps below train and test, or MNIST's
+idx files, or CIFAR's binary batches. The set has one image for each class, or `--config.distill.examples=N` in all. Ten
+of 28 × 28 pixels take half an hour on one core; `network=lenet` is several times as fast.
 """
 
 from dd_al.config import Settings, parse_variant, to_config

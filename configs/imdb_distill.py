@@ -2,8 +2,8 @@
 
 python -m dd_al.main --config=configs/imdb_distill.py --workdir=runs/imdb
 
-Expect 82 % (test; 80 to 83 % over three distillations) from 2 items where all data give 86 %. One core takes 35
-minutes, three of them counting word vectors the first time, and 3.7 GB of memory.
+Expect 82 % (test; 80 to 83 % over three distillations) from 2 examples, where all data give 86 %. One core takes 35
+minutes, three of them to count word vectors the first time, and 3.7 GB of memory.
 """
 
 from dd_al.config import Settings, to_config

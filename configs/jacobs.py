@@ -4,13 +4,13 @@ python -m dd_al.main --config=configs/jacobs.py --workdir=runs/jacobs
 python -m dd_al.main --config=configs/jacobs.py --config.encoder.name=google-bert/bert-base-uncased --workdir=runs/bert
 python -m dd_al.main --config=configs/jacobs.py:quick --workdir=runs/jacobs_quick
 
-The encoder is all-MiniLM-L6-v2; arXiv 2109.04847 has BERT-base, which the second command loads from the hub (try
-`--config.active.rate=2e-5` with it). The whole protocol is for an accelerator: 94 rounds of three seeds and seven
-queries. `:quick` asks three times, for one seed and three queries, and looks at 256 texts each time: 43 minutes on one
-core.
+The encoder is all-MiniLM-L6-v2. The paper (arXiv 2109.04847) uses BERT-base, which the second command loads from the
+hub (try `--config.active.rate=2e-5` with it). The whole protocol needs an accelerator: 94 rounds of three seeds and
+seven queries. `:quick` makes three queries of each kind, for one seed and three kinds, and scores 256 texts each time.
+It takes 43 minutes on one core.
 
-Not as theirs: word-piece vectors stay as they were published, the optimizer is Adam without weight decay, and the rate
-falls along a half cosine.
+Differences from the paper: word-piece vectors stay as published, the optimizer is Adam without weight decay, and the
+rate falls along a half cosine.
 """
 
 from dd_al.config import Settings, parse_variant, to_config

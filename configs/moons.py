@@ -5,15 +5,15 @@ python -m dd_al.main --config=configs/moons.py:layers=2,tuned --workdir=runs/moo
 python -m dd_al.main --config=configs/moons.py:study=all --workdir=runs/moons-study
 python -m dd_al.main --config=configs/moons.py:study=all,tuned --workdir=runs/moons-study-tuned
 
-320 points in 40 batches of 4 of each class, which 5 epochs of inner steps meet in turn, from normal noise, with hard
-labels; 800 outer steps are as many as 50 epochs of 1,005 points in batches of 64. A rate is learned for each step.
-Reported are 0.871, 0.941 and 0.906 on test. Half a minute to two minutes. `tuned` takes what works best instead.
+320 points with hard labels start from normal noise, in 40 batches of 4 of each class, which 5 epochs of inner steps use
+in turn. Each step learns a rate. 800 outer steps are as many as 50 epochs of 1,005 points in batches of 64. The paper
+reports 0.871, 0.941 and 0.906 on test. A run takes half a minute to two minutes. `tuned` has better settings instead.
 
-`study=curves` goes along inner epochs, inner steps and nets (figure 7), `study=matrix` distils for each network and for
-all at once, ten times, and tries the sets on all of them by longer schedules, with pictures of the points and of what
-networks decide (figures 8 to 10), and `study=all` does both.
+`study=curves` varies inner epochs, inner steps and nets (figure 7). `study=matrix` distils for each network and for all
+at once, ten times, and tries the sets on all networks by longer schedules, with pictures of the points and of the
+networks' decisions (figures 8 to 10). `study=all` does both.
 
-Data: scikit-learn's generator; a tenth of the 1,005 training points is for validation, which chooses the length of
+Data: scikit-learn's generator. A tenth of the 1,005 training points is for validation, which chooses the length of
 longer schedules, and with `tuned` the outer step.
 """
 
@@ -37,7 +37,7 @@ def get_config(arg=None):
     config.model.update(kind="mlp", width=10, depth=given.get("layers", 1) - 1, dropout=0.0)
     config.model.update(weights="xavier", one_logit=True)
     config.learner.optimizer = "sgd"
-    # Plain descent on all data, too, but at a rate that suits it, which that of the paper's numbers for it did not.
+    # All data also trains by plain descent, but at a rate that suits it better than the paper's.
     config.full.update(epochs=100, batch_size=64, rate=1.0)
     config.random.update(rates=(0.03, 0.1, 0.3, 1.0), steps=(10, 40, 160, 640), dropout=(False,))
     config.transfer.full_rates = (4e-3, 1.6e-2, 5e-2, 0.1, 0.2)

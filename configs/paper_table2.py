@@ -2,9 +2,9 @@
 
 python -m dd_al.main --config=configs/paper_table2.py --workdir=runs/table2
 
-Six whole runs, one after the other, of five to six minutes each on two cores: 35 minutes. Expect the distilled data
-to keep more than the paper's 89.2 % of the accuracy on all data, and random data more than its 63.8 % on SST-2 and
-less on SST-5. The same command goes on with a table that was stopped.
+The table makes six whole runs, one after the other, of five to six minutes each on two cores: 35 minutes. Expect the
+distilled data to keep more than the paper's 89.2 % of the accuracy on all data, and random data to keep more than its
+63.8 % on SST-2 and less on SST-5. The same command continues a stopped table.
 """
 
 from dd_al.config import Settings, to_config

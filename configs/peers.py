@@ -5,10 +5,9 @@ python -m dd_al.main --config=configs/peers.py:data=imdb --workdir=runs/peers_im
 DD_AL_DATA=my_data python -m dd_al.main --config=configs/peers.py:data=trec6 --workdir=runs/peers_trec6
 
 Three seeds of three or four rows are nine or twelve whole runs, of five to twenty minutes each on two cores (an
-estimate): leave it over night, or take one seed with `--config.table.seeds=0`. The same command goes on with a table
-that was stopped.
+estimate). Run it overnight, or take one seed with `--config.table.seeds=0`. The same command continues a stopped table.
 
-TREC-6 is read from the user's own copy (`my_data/trec6`, or `--config.data.dir`), else from the hub.
+TREC-6 comes from your own copy (`my_data/trec6`, or `--config.data.dir`), else from the hub.
 """
 
 from dd_al.config import Settings, parse_variant, to_config

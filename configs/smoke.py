@@ -1,4 +1,4 @@
-"""Everything once, at toy size: a check that an installation works, not a result.
+"""Run everything once at toy size: a check that an installation works, not a result.
 
 python -m dd_al.main --config=configs/smoke.py --workdir=runs/smoke
 """

@@ -5,7 +5,7 @@ python -m dd_al.main --config=configs/sst_active.py:classes=5 --workdir=runs/act
 python -m dd_al.main --config=configs/sst_active.py:inputs=sentences --workdir=runs/active_minilm  # as in sst_minilm.py
 python -m dd_al.main --config=configs/sst_active.py:quick --workdir=runs/active_quick
 
-`--config.active.queries=` names others, `--config.active.seeds=0,1,2,3,4,5,6,7,8,9` is enough for a verdict.
+`--config.active.queries=` selects others. A verdict needs ten seeds: `--config.active.seeds=0,1,2,3,4,5,6,7,8,9`.
 """
 
 from dd_al.config import Settings, parse_variant, to_config

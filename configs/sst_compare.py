@@ -2,13 +2,13 @@
 
 python -m dd_al.main --config=configs/sst_compare.py --workdir=runs/compare
 
-Expect, on SST-2's test split: all data 83.6 %; 8 distilled sentences 82 %, made with 1,038 bought labels 80 %; 70
-bought ones 69 to 71 %, 1,038 of them 80 to 82 %. Half an hour on two cores, 4 GB of memory; slices may run
-elsewhere.
+Expect, on SST-2's test split: all data 83.6 %; 8 distilled sentences 82 %, or 80 % if they are made from 1,038 bought
+labels; 70 bought sentences 69 to 71 %, 1,038 of them 80 to 82 %. It takes half an hour on two cores and 4 GB of memory;
+other machines may run slices of it.
 
-:classes=5 is SST-5; :quick a small one (two minutes); :stability asks for wrong labels, outliers,
-other seed sets and other networks; :verdict has the ten seeds that a verdict takes, fewer methods, and distils
-for as long as sst_distill.py (40 minutes as two slices, a core each).
+:classes=5 compares on SST-5. :quick is a small comparison (two minutes). :stability adds wrong labels, outliers, other
+seed sets and other networks. :verdict has the ten seeds that a verdict needs, fewer methods, and distillations as long
+as those of sst_distill.py (40 minutes as two slices, a core each).
 """
 
 from dd_al.config import Settings, parse_variant, to_config
@@ -19,7 +19,7 @@ def get_config(arg=None):
     config = to_config(Settings())
     config.experiment = "compare"
     config.data.name = f"sst{variant.get('classes', 2)}"
-    # Two items at 0.02, the default, have hypergradients in the hundreds, and three seeds of five get nowhere.
+    # At the default, 0.02, the hypergradients of two examples reach the hundreds, and three seeds of five do not learn.
     config.distill.iterations, config.distill.inner_rate = 400, 0.01
     config.random.rates, config.random.steps = (1e-3, 3e-3, 1e-2), (10, 40, 160)
     if variant.get("quick"):

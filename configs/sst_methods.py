@@ -5,8 +5,8 @@ python -m dd_al.main --config=configs/sst_methods.py:method=gradient_matching --
 python -m dd_al.main --config=configs/sst_methods.py:method=distribution_matching --workdir=runs/features2
 python -m dd_al.main --config=configs/sst_methods.py:method=kernel_regression,classes=5 --workdir=runs/kernel5
 
-Expect less than from the unroll (82.5 % on test): 80, 63 and 72 % in single runs. One core takes ten minutes and 1.7 GB
-of memory.
+Expect less than the unrolled objective gives (82.5 % on test): 80, 63 and 72 % in single runs, in the order of the
+commands. One core takes ten minutes and 1.7 GB of memory.
 """
 
 from dd_al.config import Settings, parse_variant, to_config
@@ -18,7 +18,7 @@ def get_config(arg=None):
     config = to_config(Settings())
     config.data.name = f"sst{variant.get('classes', 2)}"
     config.distill.method = variant.get("method", OBJECTIVES[1])
-    # What validation looks at, and what pools take: networks that train longer and more slowly than unrolled ones.
+    # For validation and the pool: their networks train longer and more slowly than unrolled ones.
     config.distill.steps, config.distill.inner_rate = 80, 1e-2
     config.distill.pool_age = 80
     config.distill.rate = 0.02

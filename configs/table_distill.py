@@ -1,9 +1,9 @@
-"""Your own table of numbers and categories (CSV, TSV or Parquet): synthetic rows, beside random ones and all of them.
+"""Distil your own table of numbers and categories (CSV, TSV or Parquet) into synthetic rows.
 
 python -m dd_al.main --config=configs/table_distill.py --workdir=runs/table --config.data.dir=people.csv
 
-The column "label" holds the classes (`--config.data.label_column`); all others are read, or those named in
-`--config.data.columns`. A column that holds words becomes a number for each of them. Half a minute to some minutes.
+The column "label" holds the classes (`--config.data.label_column`). The run reads all others, or those named in
+`--config.data.columns`; a column of words becomes a 0/1 column for each word. It takes half a minute to some minutes.
 """
 
 from dd_al.config import Settings, to_config
