@@ -1,22 +1,18 @@
 """Word vectors: counted from text by default, or read from a file."""
 
-from __future__ import annotations
-
 import dataclasses
-import io
 import json
 import logging
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dd_al.config.data import VectorSettings
-from dd_al.core.errors import DataError, UserError
-from dd_al.core.files import atomic_write, sha256_of, user_cache
+from dd_al.core.errors import DataError
 from dd_al.data import counts, packaged
+from dd_al.data.cache import cached
 from dd_al.data.overlap import overlapping
 from dd_al.data.text import PAD, UNKNOWN, Vocabulary, build_vocabulary
 from dd_al.data.vector_file import read_vectors
@@ -72,17 +68,17 @@ def word_vectors(settings: VectorSettings, train: Sequence[str], held_out: Seque
 
 def _cached(settings: VectorSettings, train: list[str], held_out: list[str]) -> WordVectors:
     corpus = packaged.texts() if settings.corpus == "packaged" else []
-    key = sha256_of(json.dumps([_VERSION, dataclasses.asdict(settings), train, held_out, corpus]))[:32]
-    path = user_cache() / "vectors" / f"{key}.npz"
-    if (found := _load(path)) is not None:
-        return found
-    made = _count(settings, train, corpus, held_out)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, _pack(made))
-    except (OSError, UserError) as error:
-        _LOG.warning("cannot keep the word vectors in %s (%s): they are counted again next time", path, error)
-    return made
+
+    def make() -> dict[str, np.ndarray]:
+        made = _count(settings, train, corpus, held_out)
+        words, report = "\n".join(made.vocabulary.words), json.dumps(made.report)
+        texts = {name: np.frombuffer(text.encode(), np.uint8) for name, text in (("words", words), ("report", report))}
+        return {**texts, "table": made.table, "trained": np.asarray(made.trained)}
+
+    key = [_VERSION, dataclasses.asdict(settings), train, held_out, corpus]
+    found = cached("the word vectors", "vectors", key, make)
+    words, report = (found[name].tobytes().decode() for name in ("words", "report"))
+    return WordVectors(Vocabulary(tuple(words.split("\n"))), found["table"], int(found["trained"]), json.loads(report))
 
 
 def _count(settings: VectorSettings, train: list[str], corpus: list[str], held_out: list[str]) -> WordVectors:
@@ -122,24 +118,3 @@ def _ordered(words: Sequence[str], table: np.ndarray, train: Sequence[str], repo
     full[2:] = table[order]
     vocabulary = Vocabulary((PAD, UNKNOWN, *(words[i] for i in order)))
     return WordVectors(vocabulary, full, len(inside) + 2, {**report, "coverage": float(coverage)})
-
-
-def _pack(made: WordVectors) -> bytes:
-    buffer = io.BytesIO()
-    words = np.frombuffer("\n".join(made.vocabulary.words).encode(), np.uint8)
-    report = np.frombuffer(json.dumps(made.report).encode(), np.uint8)
-    np.savez(buffer, words=words, table=made.table.astype(np.float32), trained=made.trained, report=report)
-    return buffer.getvalue()
-
-
-def _load(path: Path) -> WordVectors | None:
-    if not path.exists():
-        return None
-    try:
-        with np.load(path) as file:  # plain arrays: pickles are refused
-            words = tuple(file["words"].tobytes().decode().split("\n"))
-            report = json.loads(file["report"].tobytes())
-            return WordVectors(Vocabulary(words), file["table"], int(file["trained"]), report)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        _LOG.warning("%s is damaged (%s): counting the word vectors again", path, error)
-        return None

@@ -1,7 +1,5 @@
 """A pretrained encoder with a head, to be trained as a whole (Devlin et al. 2019, arXiv 1810.04805, section 3.2)."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import jax
@@ -11,7 +9,7 @@ from flax import linen as nn
 from dd_al.core.types import TextInputs
 from dd_al.models.base import Model, Params
 from dd_al.models.linen import masked_mean
-from dd_al.models.minilm import EncoderSizes, sentence_encoder
+from dd_al.models.minilm import EncoderSizes, SentenceEncoder
 
 _HEAD = "output"
 
@@ -29,13 +27,14 @@ def fine_tuned(sizes: EncoderSizes, pretrained: Params, classes: int, *, dropout
       dropout: rate inside, as BERT has it (after the embeddings, in the attention and after each block's parts), and in
         the head.
     """
-    encoder = sentence_encoder(dataclasses.replace(sizes, dropout=dropout, attention_dropout=dropout))
+    rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    encoder = SentenceEncoder(dataclasses.replace(sizes, **rates))
     drop = nn.Dropout(dropout)
     body = {name: value for name, value in pretrained.items() if name != "words"}
 
     def init(key: jax.Array) -> Params:
         del key
-        head = {"kernel": jnp.zeros((sizes.width, classes)), "bias": jnp.zeros(classes)}
+        head = {"kernel": jnp.zeros((sizes.hidden_size, classes)), "bias": jnp.zeros(classes)}
         return {**jax.tree.map(jnp.asarray, body), _HEAD: head}
 
     def features(params: Params, inputs: TextInputs, key: jax.Array | None = None) -> jax.Array:

@@ -64,6 +64,6 @@ def word_pieces(settings: EncoderSettings, dataset: Dataset, length: int | None,
     table[0] = 0  # of padding, which nothing reads
     words = tuple(files.tokenizer.id_to_token(i) or f"[unused{i}]" for i in range(len(table)))
     report = {"source": f"{files.name} ({files.source})", "sha256": files.sha256}
-    report |= {"dim": sizes.width, "words": len(table)}
+    report |= {"dim": sizes.hidden_size, "words": len(table)}
     vectors = WordVectors(Vocabulary(words), table, len(words), report)
     return Pieces(vectors, ids, fine_tuned(sizes, params, dataset.num_classes, dropout=dropout))
