@@ -3,13 +3,16 @@
 Every reader ends in `checked`, so that bad text and missing labels are found in one place and named by file and line.
 """
 
+import codecs
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
 
 
@@ -90,6 +93,57 @@ def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
         f"{origin}: no column {wanted!r}{nearest(wanted, names)}; its columns are {', '.join(map(repr, names))}. "
         f"Choose one with config.data.{option} (--{option} of dd_al.evaluate)"
     )
+
+
+def columns_of(
+    names: Iterable[str], settings: DataSettings, origin: str, *, optional: bool = False
+) -> tuple[int, int | None]:
+    """Returns the positions of the texts' and the labels' column; None for labels that are `optional` and absent.
+
+    Raises:
+        DataError: as from `column`.
+    """
+    names = [str(name).strip() for name in names]
+    texts = column(names, settings.text_column, "text_column", origin)
+    if optional and settings.label_column not in names:
+        return texts, None
+    return texts, column(names, settings.label_column, "label_column", origin)
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Returns the decoded file; a byte order mark is tolerated.
+
+    Raises:
+        DataError: unknown encoding, or a byte that is not in it; the message names line and byte.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        codec = codecs.lookup(encoding).name
+        return data.decode("utf-8-sig" if codec == "utf-8" else codec)
+    except LookupError:
+        raise DataError(f"encoding: {encoding!r} is unknown; common ones are utf-8, utf-16, latin-1, cp1252") from None
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        start += 3 * (codec == "utf-8" and data.startswith(codecs.BOM_UTF8))
+        guess = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
+        line, byte = data.count(b"\n", 0, start) + 1, f"0x{data[start]:02x}" if start < len(data) else "the end"
+        raise DataError(
+            f"{path}, line {line}: not {codec}: {byte} at byte {start} of the file cannot be decoded. Save the file "
+            f"as UTF-8, or name its encoding in the option encoding (perhaps {guess!r})"
+        ) from error
+
+
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """Yields (1-based number, line) for all lines that are not blank.
+
+    Lines end at a line feed only: `str.splitlines` also breaks at characters that may stand inside a text.
+    """
+    for i, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield i, line.strip()
 
 
 def _written(label: Any) -> Any:

@@ -1,6 +1,5 @@
 """Which example goes where: seeded stratified splits, and sentences that may be in one split only."""
 
-import dataclasses
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,23 +16,7 @@ T = TypeVar("T")
 SEED_PAPER_TRAIN, SEED_PAPER_TEST = 10_534, 1_316
 
 
-@dataclasses.dataclass(frozen=True)
-class Arranged:
-    """Three splits, the rows dropped as duplicates, and what to say about it."""
-
-    train: Split
-    validation: Split
-    test: Split
-    dropped: int
-    notes: tuple[str, ...]
-
-    @property
-    def parts(self) -> dict[str, Split]:
-        """The splits by name."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}
-
-
-def arrange(splits: dict[str, Split], seed: int) -> Arranged:
+def arrange(splits: dict[str, Split], seed: int, noun: str = "text") -> tuple[dict[str, Split], int, list[str]]:
     """Completes and cleans the splits that a source gave.
 
     Validation or test that the source does not give are a seeded stratified tenth of the texts of its train. Texts with
@@ -43,13 +26,17 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
     Args:
         splits: "train", and "validation" and "test" where the source has them.
         seed: decides what is carved.
+        noun: what notes call a text.
+
+    Returns:
+        Train, validation and test; how many rows were dropped as duplicates; what to say about it.
 
     Raises:
         DataError: too few rows to carve from.
     """
     train, conflicts = drop_conflicts(splits["train"])
     if not len(train):
-        raise DataError(f"all {conflicts} rows of train hold texts that occur in it with different labels")
+        raise DataError(f"all {conflicts} rows of train hold {noun}s that occur in it with different labels")
     notes, parts, tenth = [], dict(splits), round(len(set(train.texts)) / 10)
     carved = [name for name in ("test", "validation") if name not in splits]
     copies = len(train)
@@ -65,15 +52,14 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
     validation, test = parts["validation"], parts["test"]
     validation, repeated = _drop(validation, set(test.texts))
     train, shared = _drop(train, {*validation.texts, *test.texts})
-    if copies:
-        notes.append(f"{copies} further copies of texts in {' and '.join(carved)} were removed")
-    if shared:
-        notes.append(f"{shared} rows whose text is in another split too were removed from train")
-    if repeated:
-        notes.append(f"{repeated} rows whose text is in test too were removed from validation")
-    if conflicts:
-        notes.append(f"{conflicts} rows of texts that occur with different labels were removed from train")
-    return Arranged(train, validation, test, shared + repeated + conflicts + copies, tuple(notes))
+    removed = {
+        f"further copies of {noun}s in {' and '.join(carved)} were removed": copies,
+        f"rows whose {noun} is in another split too were removed from train": shared,
+        f"rows whose {noun} is in test too were removed from validation": repeated,
+        f"rows of {noun}s that occur with different labels were removed from train": conflicts,
+    }
+    notes += [f"{count} {what}" for what, count in removed.items() if count]
+    return {"train": train, "validation": validation, "test": test}, sum(removed.values()), notes
 
 
 def carve(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Split]:
@@ -101,14 +87,10 @@ def carve_texts(split: Split, size: int, seed: int, purpose: str) -> tuple[Split
     Drawn row by row, a text with many copies would be in the part almost surely, be lost to the rest, and be most of
     what the part measures.
     """
-    _, part = carve(split.take(_first_copies(split)), size, seed, purpose)
+    first = {text: i for i, text in reversed(list(enumerate(split.texts)))}
+    _, part = carve(split.take(np.array(sorted(first.values()), np.int64)), size, seed, purpose)
     held = set(part.texts)
     return split.take(np.array([text not in held for text in split.texts], bool)), part
-
-
-def _first_copies(split: Split) -> np.ndarray:
-    first: dict[str, int] = {}
-    return np.array([first.setdefault(text, i) == i for i, text in enumerate(split.texts)], bool)
 
 
 def stratified(labels: np.ndarray, size: int, seed: int, purpose: str) -> np.ndarray:

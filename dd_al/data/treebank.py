@@ -5,13 +5,13 @@ Socher et al. 2013, "Recursive Deep Models for Semantic Compositionality Over a 
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dd_al.core.errors import DataError
-from dd_al.data.rows import Rows, checked
+from dd_al.data.rows import Rows, checked, lines_of, read_text
 
 FILES = ("datasetSentences.txt", "datasetSplit.txt", "dictionary.txt", "sentiment_labels.txt")
 _SPLITS = {"1": "train", "2": "test", "3": "validation"}
@@ -41,9 +41,7 @@ def read_trees(text: str, origin: str) -> Rows:
 
 
 def _trees(text: str, origin: str) -> Iterator[tuple[int, str, str]]:
-    for i, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+    for i, line in lines_of(text):
         tokens = _TREE_TOKEN.findall(line)
         depth, words = 0, []
         for position, token in enumerate(tokens):
@@ -69,12 +67,12 @@ class Treebank:
     notes: tuple[str, ...]
 
 
-def read_release(folder: Path, read_text: Callable[[Path], str], binary: bool) -> Treebank:
+def read_release(folder: Path, encoding: str, binary: bool) -> Treebank:
     """Reads the folder of the original release.
 
     Args:
         folder: holds `FILES`.
-        read_text: decodes one of them.
+        encoding: of the files.
         binary: two classes, 0 negative and 1 positive, without the neutral; otherwise the five of `grade`.
 
     Raises:
@@ -84,7 +82,7 @@ def read_release(folder: Path, read_text: Callable[[Path], str], binary: bool) -
         raise DataError(f"{folder}: the treebank's folder needs {', '.join(FILES)}; missing: {', '.join(missing)}")
 
     def table(name: str, separator: str, header: bool) -> Iterable[tuple[int, str, str]]:
-        return _pairs(read_text(folder / name), name, separator, header)
+        return _pairs(read_text(folder / name, encoding), name, separator, header)
 
     values = {key: _value(value, line) for line, key, value in table(FILES[3], "|", True)}
     ids = {unescape(phrase): key for _, phrase, key in table(FILES[2], "|", False)}
@@ -162,8 +160,8 @@ def _rows(examples: list[tuple[int, int, str]], grades: dict[str, int], origin: 
 
 def _pairs(text: str, origin: str, separator: str, header: bool) -> Iterator[tuple[int, str, str]]:
     """Yields (line, left, right); the separator is the last one, or for a tab the first one."""
-    for i, line in enumerate(text.split("\n"), 1):
-        if not line.strip() or header and i == 1:
+    for i, line in lines_of(text):
+        if header and i == 1:
             continue
         left, found, right = line.partition(separator) if separator == "\t" else line.rpartition(separator)
         if not found or not left.strip() or not right.strip():
