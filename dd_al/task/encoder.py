@@ -1,5 +1,6 @@
-"""Sentence vectors of whole corpora, kept in the user's cache."""
+"""Texts through a pretrained encoder: as frozen sentence vectors, or as the word pieces that it is trained on."""
 
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -7,11 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.core.errors import DataError
+from dd_al.config.data import EncoderSettings
+from dd_al.core.errors import ConfigError, DataError
+from dd_al.data import minilm_files
 from dd_al.data.cache import cached
+from dd_al.data.dataset import Dataset
 from dd_al.data.minilm_files import MAX_PIECES, EncoderFiles
-from dd_al.data.text import padded
+from dd_al.data.text import PAD, UNKNOWN, Vocabulary, choose_length, padded
+from dd_al.data.vectors import WordVectors
 from dd_al.io.progress import Progress
+from dd_al.models.base import Model
+from dd_al.models.fine_tuned import fine_tuned
 from dd_al.models.minilm import EncoderSizes, SentenceEncoder, sizes_of
 from dd_al.models.minilm_weights import params_from
 
@@ -20,28 +27,120 @@ _VERSION = 2  # part of the cache's key: raise it with every change to what the 
 _WIDTHS = (16, 24, 32, 40, 64, 128, MAX_PIECES)
 # Word pieces in a batch. More are no faster on a CPU: this many stay in its caches.
 _PIECES = 1024
+_LEAST = 3  # word pieces: a text begins with [CLS] and ends with [SEP]
+_SPLITS = ("train", "validation", "test")
 
 
-def embed(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
-    """The sentence vectors of a corpus: from the cache where the same texts were embedded with the same files.
+def sentence_vectors(
+    settings: EncoderSettings, dataset: Dataset
+) -> tuple[WordVectors, np.ndarray, dict[str, np.ndarray]]:
+    """The sentences of a task in the form of words (`config.inputs=sentences`): each is a "word" with its own vector.
+
+    Returns:
+      The training texts as a vocabulary, to look nearest ones up in; the vectors of all texts, ``float32[rows, dim]``;
+      and the row of each text by split, ``int32[texts, 1]``.
+
+    Raises:
+      DataError: the encoder's files are not there; the message has the command that installs them.
+    """
+    start = time.perf_counter()
+    files = minilm_files.load(settings)
+    splits = {split: getattr(dataset, split).texts for split in _SPLITS}
+    features = sentence_features([text for texts in splits.values() for text in texts], files, keep=True)
+    table = np.concatenate([np.zeros((2, features.shape[1]), np.float32), features])  # padding and the unknown word
+    ids, first = {}, 2
+    for split, texts in splits.items():
+        ids[split] = np.arange(first, first + len(texts), dtype=np.int32)[:, None]
+        first += len(texts)
+    words = (PAD, UNKNOWN, *(" ".join(text.split()) for text in dataset.train.texts))
+    report = {
+        "source": f"{files.name} ({files.source})",
+        "sha256": files.sha256,
+        "dim": table.shape[1],
+        "sentences": first - 2,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    return WordVectors(Vocabulary(words), table[: len(words)], len(words), report), table, ids
+
+
+def word_pieces(
+    settings: EncoderSettings, dataset: Dataset, length: int | None, dropout: float
+) -> tuple[WordVectors, dict[str, np.ndarray], Model]:
+    """The texts of a task as word pieces (`config.inputs=pieces`), and the network that reads them.
+
+    Args:
+      settings: where the encoder is.
+      dataset: the texts.
+      length: word pieces of a text at most, [CLS] and [SEP] among them; if None, what leaves 98 % of the training texts
+        whole.
+      dropout: in the encoder, and in its head.
+
+    Returns:
+      The word pieces with their vectors; ``int32[n, length]`` of each split; and the encoder with a head.
+
+    Raises:
+      ConfigError: the length leaves no room for a word piece.
+      DataError: the encoder's files are not there, or do not belong together.
+    """
+    if length is not None and length < _LEAST:
+        raise ConfigError(
+            f"config.data.length = {length}: [CLS] and [SEP] leave no room for words; give {_LEAST} at least"
+        )
+    files = minilm_files.load(settings)
+    if files.tokenizer.token_to_id(PAD) != 0:
+        raise DataError(f"{files.folder / 'tokenizer.json'}: the word piece with the id 0 has to be {PAD}")
+    length = length or choose_length([len(pieces) for pieces in files.word_pieces(dataset.train.texts)])
+    sizes, params = pretrained(files, length)
+    ids = {split: padded(files.word_pieces(getattr(dataset, split).texts, length), length) for split in _SPLITS}
+    table = params["words"].copy()
+    table[0] = 0  # of padding, which nothing reads
+    words = tuple(files.tokenizer.id_to_token(i) or f"[unused{i}]" for i in range(len(table)))
+    report = {"source": f"{files.name} ({files.source})", "sha256": files.sha256}
+    report |= {"dim": sizes.hidden_size, "words": len(table)}
+    vectors = WordVectors(Vocabulary(words), table, len(words), report)
+    return vectors, ids, fine_tuned(sizes, params, dataset.num_classes, dropout=dropout)
+
+
+def encoder_of(sha256: str, settings: EncoderSettings | None = None) -> EncoderFiles:
+    """The encoder whose files have this hash.
+
+    Raises:
+      DataError: its files are not there, or they are other ones.
+    """
+    files = minilm_files.load(settings)
+    if files.sha256 != sha256:
+        raise DataError(
+            f"this set was distilled with a sentence encoder whose files have the hash {sha256[:12]}…; those in "
+            f"{files.folder} have {files.sha256[:12]}…: set DD_AL_ENCODER to the folder that it was made with"
+        )
+    return files
+
+
+def sentence_features(texts: Sequence[str], files: EncoderFiles, *, keep: bool = False) -> np.ndarray:
+    """A vector per text, ``float32[texts, width]``.
+
+    They are scaled to a mean square of 1, which suits the learners' first rates and the float16 of artefacts.
 
     Args:
       texts: any, of which the first `MAX_PIECES` word pieces count; an empty one has a vector, too.
-      files: of `dd_al.data.minilm_files.load`.
-
-    Returns:
-      ``float32[texts, width]`` of unit length, in the order of the texts.
+      files: of the encoder.
+      keep: whether the vectors are kept in the user's cache folder, and looked for there.
 
     Raises:
       DataError: the files do not belong together.
     """
     texts = list(texts)
-    key = [_VERSION, files.sha256, texts]
-    return cached("the sentence vectors", "sentences", key, lambda: {"vectors": compute(texts, files)})["vectors"]
+    if keep:
+        key = [_VERSION, files.sha256, texts]
+        made = cached("the sentence vectors", "sentences", key, lambda: {"vectors": compute(texts, files)})
+        vectors = made["vectors"]
+    else:
+        vectors = compute(texts, files)
+    return (vectors * vectors.shape[1] ** 0.5).astype(np.float16).astype(np.float32)
 
 
 def compute(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
-    """What `embed` returns, without the cache."""
+    """Sentence vectors of unit length in the order of the texts, ``float32[texts, width]``; see `sentence_features`."""
     sizes, params = pretrained(files)
     params = jax.tree.map(jnp.asarray, params)
     pieces = files.word_pieces(texts)

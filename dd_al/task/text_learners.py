@@ -19,7 +19,7 @@ from dd_al.data.minilm_files import EncoderFiles
 from dd_al.data.text import Vocabulary
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import embed
-from dd_al.task.sentences import encoder_of, sentence_features
+from dd_al.task.encoder import encoder_of, sentence_features
 from dd_al.task.task import make_model
 
 T = TypeVar("T")

@@ -29,6 +29,10 @@ def files(write_encoder, tmp_path_factory):
     return load(EncoderSettings(str(write_encoder(tmp_path_factory.mktemp("encoder")))))
 
 
+def kept(texts, files):
+    return encoder.sentence_features(texts, files, keep=True)
+
+
 def test_every_text_is_in_one_batch_that_is_wide_enough():
     lengths = np.random.default_rng(0).integers(2, 90, 500).tolist() + [256, 255, 0, 64, 65, 1] + [2] * 200
     seen = []
@@ -64,31 +68,31 @@ def test_few_programs_are_compiled_for_all_corpora(files, compilations):
 
 
 def test_the_cache_is_read_by_content(files, write_encoder, tmp_path, monkeypatch):
-    first = encoder.embed(TEXTS, files)
-    (kept,) = (tmp_path / "cache" / "dd_al" / "sentences").iterdir()
+    first = kept(TEXTS, files)
+    (entry,) = (tmp_path / "cache" / "dd_al" / "sentences").iterdir()
     with monkeypatch.context() as patch:
         patch.setattr(encoder, "compute", None)
-        np.testing.assert_array_equal(encoder.embed(list(TEXTS), files), first)
+        np.testing.assert_array_equal(kept(list(TEXTS), files), first)
     other = load(EncoderSettings(str(write_encoder(tmp_path / "other", seed=1))))
-    assert np.abs(encoder.embed(TEXTS, other) - first).max() > 1e-3
-    np.testing.assert_array_equal(encoder.embed(TEXTS[::-1], files), encoder.compute(TEXTS[::-1], files))
-    assert len(list(kept.parent.iterdir())) == 3
+    assert np.abs(kept(TEXTS, other) - first).max() > 1e-3
+    np.testing.assert_array_equal(kept(TEXTS[::-1], files), encoder.sentence_features(TEXTS[::-1], files))
+    assert len(list(entry.parent.iterdir())) == 3
 
 
 def test_a_damaged_entry_is_computed_again(files, tmp_path, caplog):
-    first = encoder.embed(TEXTS, files)
-    (kept,) = (tmp_path / "cache" / "dd_al" / "sentences").iterdir()
-    whole = kept.read_bytes()
+    first = kept(TEXTS, files)
+    (entry,) = (tmp_path / "cache" / "dd_al" / "sentences").iterdir()
+    whole = entry.read_bytes()
     for broken in (whole[: len(whole) // 2], whole[:200] + b"\x99" + whole[201:], b""):
-        kept.write_bytes(broken)
-        np.testing.assert_array_equal(encoder.embed(TEXTS, files), first)
-        assert "damaged" in caplog.text and kept.read_bytes() == whole
+        entry.write_bytes(broken)
+        np.testing.assert_array_equal(kept(TEXTS, files), first)
+        assert "damaged" in caplog.text and entry.read_bytes() == whole
         caplog.clear()
 
 
 def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(files, tmp_path, caplog):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert encoder.embed(TEXTS[:2], files).shape == (2, 8)
+    assert kept(TEXTS[:2], files).shape == (2, 8)
     assert "cannot keep the sentence vectors" in caplog.text
 
 
