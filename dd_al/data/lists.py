@@ -1,7 +1,5 @@
 """Texts and labels that come from a program's own lists."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -4,8 +4,6 @@ Unless another is asked for it is all-MiniLM-L6-v2: Wang et al. 2020 (arXiv 2002
 by the sentence-transformers project.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Words: a treebank-style tokenizer, a vocabulary, and ids of fixed length."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """word2vec and GloVe files, text or binary."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Set
 from pathlib import Path
 
@@ -13,16 +11,13 @@ _KEEP = 40_000  # of a large file: its first, which are its most frequent, and w
 
 
 def read_vectors(path: Path, wanted: Set[str] = frozenset(), keep: int = _KEEP) -> tuple[tuple[str, ...], np.ndarray]:
-    """Reads word vectors.
+    """Reads words, lower-cased and each once, and their vectors, ``float32[words, dim]``.
 
     Args:
       path: "word number number …" lines (GloVe), the same below a "words dim" line (word2vec text), or word2vec's
         binary format.
       wanted: words to keep wherever they stand in the file.
       keep: how many others to keep.
-
-    Returns:
-      The words, lower-cased and each once, and ``float32[words, dim]``.
 
     Raises:
       DataError: missing, empty or malformed; names the line (or, in a binary file, the word).

@@ -27,7 +27,7 @@ class WordVectors:
     """A vocabulary with its vectors.
 
     Attributes:
-      vocabulary: its first `trained` words occur in the training text.
+      vocabulary: of the words.
       table: ``float32[words, dim]``; padding and the unknown word are zero. Entries are float16 numbers, so that an
         artefact can hold them in half the space without loss.
       trained: words up to here (padding and unknown included) occur in the training text.
@@ -111,10 +111,7 @@ def _ordered(words: Sequence[str], table: np.ndarray, train: Sequence[str], repo
     coverage = 1 - seen[1] / max(seen.sum(), 1)
     if coverage == 0:
         raise DataError("no word of the training text has a vector; is the vectors' file of another language?")
-    inside = np.flatnonzero(seen[2:])
-    outside = np.flatnonzero(seen[2:] == 0)
-    order = np.concatenate([inside, outside])
-    full = np.zeros((len(words) + 2, table.shape[1]), np.float32)
-    full[2:] = table[order]
-    vocabulary = Vocabulary((PAD, UNKNOWN, *(words[i] for i in order)))
-    return WordVectors(vocabulary, full, len(inside) + 2, {**report, "coverage": float(coverage)})
+    order = np.argsort(seen[2:] == 0, kind="stable")
+    full = np.concatenate([np.zeros((2, table.shape[1]), np.float32), table[order]])
+    vocabulary, trained = Vocabulary((PAD, UNKNOWN, *(words[i] for i in order))), np.count_nonzero(seen[2:]) + 2
+    return WordVectors(vocabulary, full, int(trained), {**report, "coverage": float(coverage)})
