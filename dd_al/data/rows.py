@@ -15,6 +15,8 @@ import numpy as np
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
 
+_NEEDED = "; every row needs one (remove the rows without)"
+
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
@@ -23,8 +25,8 @@ class Rows:
     Attributes:
         texts: n texts without surrounding white space.
         labels: n labels as written ("3", "positive", "4 stars").
-        rows: int64[n], 0-based position in the file or split as read.
-        lines: int64[n], 1-based line (or row, or item) for messages.
+        rows: int64[n], position in the file or split as read, from 0.
+        lines: int64[n], line (or row, or item) for messages, from 1.
         origin: the file's or split's name for messages.
         unit: what `lines` counts.
         graded: the labels are grades of a treebank, so that a few rows may well hold many classes.
@@ -165,18 +167,16 @@ def _label_problem(label: Any) -> str:
     if not isinstance(label, str):
         hint = "; of one-hot or soft labels give the argmax" if getattr(label, "shape", ()) else ""
         return f"the label is {_short(label)}; it must be a string or a finite number{hint}"
-    if label == "":
-        return "no label; every row needs one (remove the rows without)"
-    return _unicode_problem("label", label)
+    return _unicode_problem("label", label) if label else f"no label{_NEEDED}"
 
 
 def _text_problem(text: Any) -> str:
     if text is None or isinstance(text, float) and math.isnan(text):
-        return "no text (missing or NaN); every row needs one (remove the rows without)"
+        return f"no text (missing or NaN){_NEEDED}"
     if not isinstance(text, str):
         return f"the text is {_short(text)}; it must be a string"
     if not text.strip():
-        return "the text is empty; every row needs one (remove the rows without)"
+        return f"the text is empty{_NEEDED}"
     if "\0" in text:
         return "the text holds a NUL character: this is not a text file, or not in this encoding"
     return _unicode_problem("text", text)

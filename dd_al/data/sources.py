@@ -126,12 +126,9 @@ def local_path(settings: DataSettings) -> Path | None:
 
 
 def own_name(path: Path, settings: DataSettings, known: Iterable[str]) -> str:
-    """Returns what the user's own file or folder is called: as `settings` say, unless that is only a config's name.
+    """Returns what the user's own file or folder is called: as `settings` say, unless a config gave that name.
 
-    Args:
-        path: what is read.
-        settings: whose `name` is one of `known`, or the default, where a config gave it.
-        known: data sets that a config may name; what is in `dir` is none of them, whatever it is called.
+    Then it is the default, or one of the data sets `known` to configs, none of which is in `dir`.
     """
     return path.stem if settings.dir and settings.name in {*known, DataSettings().name} else settings.name
 
@@ -148,8 +145,8 @@ def read_local(path: Path, settings: DataSettings) -> Found:
     if not path.is_dir():
         return Found(name, "local", {"train": formats.read_file(path, settings)})
     if any((path / file).exists() for file in treebank.FILES):
-        bank = treebank.read_release(path, settings.encoding, binary=settings.name == "sst2")
-        return Found(settings.name, "local", bank.splits, phrases=bank.phrases, notes=bank.notes)
+        splits, phrases, notes = treebank.read_release(path, settings.encoding, binary=settings.name == "sst2")
+        return Found(settings.name, "local", splits, phrases=phrases, notes=notes)
     files = formats.split_files(path, formats.EXTENSIONS)
     return Found(name, "local", {split: formats.read_file(file, settings) for split, file in files.items()})
 
