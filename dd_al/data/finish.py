@@ -40,26 +40,22 @@ class Found:
 def array_rows(
     parts: Mapping[str, tuple[np.ndarray, Sequence]], unit: str, origin: str
 ) -> tuple[dict[str, Rows], np.ndarray]:
-    """Returns images or rows of numbers in the form of texts, so that the same code deals, cleans and slices them.
+    """Returns images or rows of numbers in the form of texts, which `finish` deals with, and all of their arrays.
 
-    What stands for an image is the hash of its bytes. Rows of a few categories may well be equal and mean several
-    examples: their numbers stand for them.
+    The hash of its bytes stands for an image. Rows of a few categories may well be equal and mean several examples:
+    their positions stand for them.
 
     Args:
         parts: by split, uint8[n, height, width, channels] or float32[n, columns], and n labels.
         unit: "image" or "row".
         origin: the source's name for messages.
 
-    Returns:
-        The splits, and their arrays one behind the other.
-
     Raises:
         DataError: no examples, or a label that is none.
     """
     arrays = np.concatenate([inputs for inputs, _ in parts.values()])
     keys = [hashlib.sha256(x.tobytes()).hexdigest() if unit == "image" else str(i) for i, x in enumerate(arrays)]
-    found: dict[str, Rows] = {}
-    first = 0
+    found, first = {}, 0
     for split, (inputs, classes) in parts.items():
         last = first + len(inputs)
         examples = zip(range(1, len(inputs) + 1), keys[first:last], classes, strict=True)

@@ -35,14 +35,14 @@ class HubError(DataError):
 
 
 def read(settings: DataSettings) -> dict[str, Rows]:
-    """Reads a data set of the hub, or its copy in the local cache where the hub cannot be reached.
+    """Reads texts of the hub, or their copy in the local cache where the hub cannot be reached.
 
     Args:
-        settings: its name, a key of `IDS` or "owner/name", and its columns; a label column "label" stands for that of a
-            key of `IDS`, whatever its name.
+        settings: the name, a key of `IDS` or "owner/name", and the columns; "label" stands for the labels of a key of
+            `IDS`, whatever they are called.
 
     Returns:
-        dict of "train", "validation" and "test", as far as they exist; one split alone is called "train".
+        "train", "validation" and "test", as far as they exist; one split alone is called "train".
 
     Raises:
         HubError: the hub cannot be reached and there is no cached copy, or it has no such data set.
@@ -63,8 +63,7 @@ def read(settings: DataSettings) -> dict[str, Rows]:
 def read_images(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:
     """Reads images of the hub: each split's ``uint8[n, height, width, channels]``, and n labels.
 
-    Args:
-        settings: the name, and the column that holds the labels; the images are in the only column that has some.
+    The images are in the only column that has some.
 
     Raises:
         HubError: see `read`.
