@@ -41,7 +41,7 @@ def sentence_vectors(
       and the row of each text by split, ``int32[texts, 1]``.
 
     Raises:
-      DataError: the encoder's files are not there; the message has the command that installs them.
+      DataError: see `dd_al.data.minilm_files.load`.
     """
     start = time.perf_counter()
     files = minilm_files.load(settings)
@@ -53,13 +53,7 @@ def sentence_vectors(
         ids[split] = np.arange(first, first + len(texts), dtype=np.int32)[:, None]
         first += len(texts)
     words = (PAD, UNKNOWN, *(" ".join(text.split()) for text in dataset.train.texts))
-    report = {
-        "source": f"{files.name} ({files.source})",
-        "sha256": files.sha256,
-        "dim": table.shape[1],
-        "sentences": first - 2,
-        "seconds": round(time.perf_counter() - start, 3),
-    }
+    report = _report(files, table) | {"sentences": first - 2, "seconds": round(time.perf_counter() - start, 3)}
     return WordVectors(Vocabulary(words), table[: len(words)], len(words), report), table, ids
 
 
@@ -95,10 +89,12 @@ def word_pieces(
     table = params["words"].copy()
     table[0] = 0  # of padding, which nothing reads
     words = tuple(files.tokenizer.id_to_token(i) or f"[unused{i}]" for i in range(len(table)))
-    report = {"source": f"{files.name} ({files.source})", "sha256": files.sha256}
-    report |= {"dim": sizes.hidden_size, "words": len(table)}
-    vectors = WordVectors(Vocabulary(words), table, len(words), report)
+    vectors = WordVectors(Vocabulary(words), table, len(words), _report(files, table) | {"words": len(table)})
     return vectors, ids, fine_tuned(sizes, params, dataset.num_classes, dropout=dropout)
+
+
+def _report(files: EncoderFiles, table: np.ndarray) -> dict[str, str | int]:
+    return {"source": f"{files.name} ({files.source})", "sha256": files.sha256, "dim": table.shape[1]}
 
 
 def encoder_of(sha256: str, settings: EncoderSettings | None = None) -> EncoderFiles:
@@ -117,12 +113,12 @@ def encoder_of(sha256: str, settings: EncoderSettings | None = None) -> EncoderF
 
 
 def sentence_features(texts: Sequence[str], files: EncoderFiles, *, keep: bool = False) -> np.ndarray:
-    """A vector per text, ``float32[texts, width]``.
+    """A vector per text, of which the first `MAX_PIECES` word pieces count, ``float32[texts, width]``.
 
     They are scaled to a mean square of 1, which suits the learners' first rates and the float16 of artefacts.
 
     Args:
-      texts: any, of which the first `MAX_PIECES` word pieces count; an empty one has a vector, too.
+      texts: any.
       files: of the encoder.
       keep: whether the vectors are kept in the user's cache folder, and looked for there.
 

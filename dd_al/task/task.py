@@ -52,9 +52,9 @@ class Task:
       vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words. None
         for images and rows.
       inputs: "words", "pieces" or "sentences": what the rows of ``table`` stand for; "images" or "rows".
-      shape: of one example as networks read it: (length, dim), (height, width, channels) or (columns,). A text is cut
-        and padded to ``length`` words, 1 where it is one sentence vector.
-      raw: each split as it is held: token ids ``int32[n, length]``, which are rows of ``table``; images
+      shape: of one example as networks read it: (length, dim), (height, width, channels) or (columns,); a sentence
+        vector has the length 1.
+      raw: each split as it is held: ``int32[n, length]``, rows of ``table``; images
         ``uint8[n, height, width, channels]``; or rows ``float32[n, columns]``.
       embed: raw examples to what networks read.
       train: the training split on the device; the test split stays off it until the end.
@@ -143,22 +143,20 @@ def make_model(settings: ModelSettings, shape: Sequence[int], classes: int) -> M
     Raises:
       ConfigError: the network does not fit the examples.
     """
-    width, dropout, dim = settings.width, settings.dropout, shape[-1]
-    if settings.kind == "mlp":
+    kind, dim = settings.kind, shape[-1]
+    common = {"width": settings.width, "dropout": settings.dropout}
+    if kind in IMAGE_KINDS:
+        common |= {"depth": settings.depth, "weights": settings.weights}
+        if kind != "mlp":
+            return image_network(kind, shape, classes, **common)
         if settings.one_logit and classes != 2:
             raise ConfigError(f"config.model.one_logit tells two classes apart; there are {classes}")
-        drawn = {"weights": settings.weights, "one_logit": settings.one_logit}
-        return mlp(shape, classes, width=width, depth=settings.depth, dropout=dropout, **drawn)
-    if settings.kind in IMAGE_KINDS:
-        sizes = {"width": width, "depth": settings.depth, "weights": settings.weights}
-        return image_network(settings.kind, shape, classes, dropout=dropout, **sizes)
-    if settings.kind == "text_cnn":
-        return text_cnn(dim, classes, windows=settings.windows, filters=settings.filters, dropout=dropout)
-    if settings.kind == "transformer":
-        return transformer(dim, classes, width=width, blocks=settings.blocks, heads=settings.heads, dropout=dropout)
-    if settings.kind == "averaging":
-        return averaging(dim, classes, width=width, dropout=dropout)
-    return recurrent(dim, classes, kind=settings.kind, width=width, dropout=dropout)
+        return mlp(shape, classes, one_logit=settings.one_logit, **common)
+    if kind == "text_cnn":
+        return text_cnn(dim, classes, windows=settings.windows, filters=settings.filters, dropout=settings.dropout)
+    if kind == "transformer":
+        return transformer(dim, classes, blocks=settings.blocks, heads=settings.heads, **common)
+    return averaging(dim, classes, **common) if kind == "averaging" else recurrent(dim, classes, kind=kind, **common)
 
 
 def make_optimizer(settings: LearnerSettings):
@@ -246,7 +244,7 @@ def with_training(task: Task, raw: np.ndarray, split: Split, *, buckets: int | N
       task: any.
       raw: the examples as they are held; see `Task.raw`.
       split: the same with their classes.
-      buckets: of lengths; as many as suit so many texts if None.
+      buckets: of lengths; see `length_buckets` if None.
     """
     targets = one_hot(split.labels, task.classes)
     return replace(
