@@ -15,6 +15,7 @@ import numpy as np
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
 
+Label = str | int | float | bool
 _NEEDED = "; every row needs one (remove the rows without)"
 
 
@@ -193,3 +194,27 @@ def _unicode_problem(what: str, value: str) -> str:
 def _short(value: Any) -> str:
     shown = repr(value)
     return f"{shown if len(shown) <= 40 else shown[:37] + '...'} ({type(value).__name__})"
+
+
+def as_list(values: Any, what: str) -> list:
+    """Returns a program's own list, of texts or of labels.
+
+    Raises:
+        DataError: it is no list.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise DataError(f"{what} must be a list, not {type(values).__name__}")
+    return list(values)
+
+
+def strings(texts: Any) -> list[str]:
+    """Returns a program's own list of texts.
+
+    Raises:
+        DataError: it is no list, or something in it is no string; says which.
+    """
+    texts = as_list(texts, "texts")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"texts[{index}] is {text!r} ({type(text).__name__}); it must be a string")
+    return texts

@@ -11,7 +11,7 @@ from dd_al.core.errors import DataError, nearest
 from dd_al.data import formats, hub, packaged, treebank
 from dd_al.data.dataset import Dataset
 from dd_al.data.finish import Found, finish
-from dd_al.data.rows import Rows, checked
+from dd_al.data.rows import Rows, as_list, checked
 
 
 def load(settings: DataSettings) -> Dataset:
@@ -179,10 +179,7 @@ def _packaged(name: str) -> Found:
 
 
 def _listed(texts: Iterable, labels: Iterable, origin: str) -> Rows:
-    for what, values in (("texts", texts), ("labels", labels)):
-        if isinstance(values, str) or not isinstance(values, Iterable):
-            raise DataError(f"{origin}: {what} must be a list, not {type(values).__name__}")
-    texts, labels = list(texts), list(labels)
+    texts, labels = as_list(texts, f"{origin}: texts"), as_list(labels, f"{origin}: labels")
     if len(texts) != len(labels):
         raise DataError(f"{origin}: {len(texts)} texts, but {len(labels)} labels")
     return checked(zip(itertools.count(1), texts, labels), origin, "item")

@@ -19,8 +19,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, WorkdirError
 from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
 from dd_al.data.formats import read_file
-from dd_al.data.lists import Label
-from dd_al.data.rows import Rows
+from dd_al.data.rows import Label, Rows
 from dd_al.io.workdir import Workdir
 
 _ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "label_studio": ".json"}

@@ -18,8 +18,7 @@ from dd_al.data.text import PAD, UNKNOWN, Vocabulary, choose_length, padded
 from dd_al.data.vectors import WordVectors
 from dd_al.io.progress import Progress
 from dd_al.models.base import Model
-from dd_al.models.fine_tuned import fine_tuned
-from dd_al.models.minilm import EncoderSizes, SentenceEncoder, sizes_of
+from dd_al.models.minilm import EncoderSizes, SentenceEncoder, fine_tuned, sizes_of
 from dd_al.models.minilm_weights import params_from
 
 _VERSION = 2  # part of the cache's key: raise it with every change to what the vectors are

@@ -13,8 +13,7 @@ from dd_al.learner import optimizers
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import make_learner
 from dd_al.models.embedding import embed
-from dd_al.models.fine_tuned import fine_tuned
-from dd_al.models.minilm import SentenceEncoder, sizes_of
+from dd_al.models.minilm import SentenceEncoder, fine_tuned, sizes_of
 from dd_al.models.minilm_weights import params_from
 
 pytestmark = pytest.mark.usefixtures("own_caches")
