@@ -42,11 +42,11 @@ def read_file(path: Path, settings: DataSettings | None = None, *, optional: boo
 
     Args:
         path: of the file.
-        settings: names the columns and the encoding.
+        settings: the columns and the encoding.
         optional: rows, or the whole file, may lack labels, which are then ""; of a .txt file every line is a text.
 
     Raises:
-        DataError: it cannot be read, is no known format, or an example is bad; the message names the line.
+        DataError: it cannot be read, is no known format, or an example is bad; names the line.
     """
     settings, endings = settings or DataSettings(), _POOLS if optional else EXTENSIONS
     ending, origin = path.suffix.lower(), str(path)
@@ -137,10 +137,9 @@ def _table(text: str, delimiter: str, settings: DataSettings, origin: str, optio
 
 
 def _is_number(cell: str) -> bool:
-    try:
+    with contextlib.suppress(ValueError):
         return not math.isnan(float(cell))
-    except ValueError:
-        return False
+    return False
 
 
 def cells_of(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[tuple[int, list[str]]]:
@@ -164,11 +163,7 @@ def cells_of(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[t
 
 
 def read_parquet(path: Path, choose: Callable[[list[str]], list[str] | None] = lambda names: None) -> "pyarrow.Table":
-    """Reads a Parquet file.
-
-    Args:
-        path: of the file.
-        choose: which columns to read, of those that there are; all if None.
+    """Reads a Parquet file: the columns that `choose` picks of those that there are, or all where it gives None.
 
     Raises:
         DataError: it cannot be read.

@@ -31,10 +31,10 @@ _Parts = dict[str, tuple[np.ndarray, list]]
 
 
 def load(settings: DataSettings) -> Dataset:
-    """Reads the images that `settings` name; "auto" tries dir, $DD_AL_DATA/NAME, the hub, then a package.
+    """Reads, checks and splits the images that `settings` name.
 
     Raises:
-        DataError: they cannot be found, read or used; the message says what to do, and names the file where it can.
+        DataError: they cannot be found, read or used; says what to do, and names the file where it can.
     """
     name = settings.name
 
@@ -133,14 +133,13 @@ def _picture_folder(path: Path) -> _Parts:
     splits = {SPLIT_NAMES[f.name.lower()]: f for f in folders if f.name.lower() in SPLIT_NAMES}
     parts: _Parts = {}
     for split, folder in (splits or {"train": path}).items():
-        files = [(file, kind.name) for kind in sorted(folder.iterdir()) if kind.is_dir()
-                 for file in sorted(kind.iterdir()) if file.suffix.lower() in _PICTURES]  # fmt: skip
+        files = [file for file in sorted(folder.glob("*/*")) if file.suffix.lower() in _PICTURES]
         if not files:
             raise DataError(
                 f"{folder}: no folders of pictures in it; put those of each class into one, as in {folder}/cat/1.png "
                 f"({', '.join(_PICTURES)}), or give MNIST's idx files or CIFAR's binary batches"
             )
-        parts[split] = _pictures(files), [kind for _, kind in files]
+        parts[split] = _pictures(files), [file.parent.name for file in files]
     if "train" not in parts:
         raise DataError(f"{path}: no train folder; it has {', '.join(sorted(parts))}")
     shapes = {split: images.shape[1:] for split, (images, _) in parts.items()}
@@ -149,27 +148,26 @@ def _picture_folder(path: Path) -> _Parts:
     return parts
 
 
-def _pictures(files: list[tuple[Path, str]]) -> np.ndarray:
+def _pictures(files: list[Path]) -> np.ndarray:
     """Grey where all are, else in colours; all of one size."""
     from PIL import Image
 
     images = []
-    for file, _ in files:
+    for file in files:
         try:
             with Image.open(file) as image:
                 if image.mode in _DEEP:
                     raise DataError(f"{file}: its pixels ({image.mode}) are not of 8 bits a channel; save it with such")
-                grey = image.mode in _GREY
-                images.append(np.asarray(image.convert("L" if grey else "RGB")))
+                images.append(np.asarray(image.convert("L" if image.mode in _GREY else "RGB")))
         except OSError as error:
             raise DataError(f"{file}: no picture that can be read ({error})") from error
         if images[-1].shape[:2] != images[0].shape[:2]:
             raise DataError(
-                f"{file}: {images[-1].shape[1]} × {images[-1].shape[0]} pixels where {files[0][0].name} has "
+                f"{file}: {images[-1].shape[1]} × {images[-1].shape[0]} pixels where {files[0].name} has "
                 f"{images[0].shape[1]} × {images[0].shape[0]}; bring all to one size"
             )
-    colours = any(image.ndim == 3 for image in images)
-    return np.stack([image if image.ndim == 3 else np.stack([image] * (3 if colours else 1), -1) for image in images])
+    channels = 3 if any(image.ndim == 3 for image in images) else 1
+    return np.stack([image if image.ndim == 3 else np.stack([image] * channels, -1) for image in images])
 
 
 def _of_folder(path: Path, settings: DataSettings) -> Found:

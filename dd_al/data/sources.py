@@ -18,8 +18,7 @@ def load(settings: DataSettings) -> Dataset:
     """Reads, checks and splits the texts that `settings` name.
 
     Raises:
-        DataError: they cannot be found, read or used; the message says what to do, and names file and line where it
-            can.
+        DataError: they cannot be found, read or used; says what to do, and names file and line where it can.
     """
     for field, allowed in (("source", SOURCES), ("split", SPLITS)):
         value = getattr(settings, field)
@@ -52,7 +51,7 @@ def from_lists(
 
     Args:
         texts: training texts; a seeded stratified tenth of them becomes each split that is not given.
-        labels: their labels.
+        labels: theirs.
         name: for messages and results.
         validation: (texts, labels).
         test: (texts, labels).
@@ -77,13 +76,8 @@ def located(
 ) -> Found:
     """Returns the examples of the one source asked for, or of the first that "auto" finds.
 
-    Args:
-        settings: name the data set and its source.
-        of_files: reads a file or folder.
-        of_hub: reads a data set of the hub.
-        of_package: reads a data set that a package carries, or what stands in for it.
-        carried: the names that there is such a package for.
-        nowhere: the message where nothing is found, of why there is nothing local and why not on the hub.
+    `of_package` may read what stands in for the data set, and `carried` has the names that there is a package for.
+    Where nothing is found, `nowhere` gives the message, of why there is nothing local and why not on the hub.
 
     Raises:
         DataError: nothing is found, or what is found cannot be read.
@@ -134,11 +128,7 @@ def own_name(path: Path, settings: DataSettings, known: Iterable[str]) -> str:
 
 
 def read_local(path: Path, settings: DataSettings) -> Found:
-    """Reads a file of texts, a folder of them, or the folder of the original treebank.
-
-    Raises:
-        DataError: there is none, or it cannot be read; the message names file and line where it can.
-    """
+    """Reads a file of texts, a folder of them, or the folder of the original treebank; raises as `load`."""
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     name = own_name(path, settings, hub.IDS)

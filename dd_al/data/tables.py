@@ -56,10 +56,7 @@ def load(settings: DataSettings) -> Dataset:
 def read(path: Path, encoding: str, needed: str = "train") -> dict[str, Table]:
     """Reads a table, which is called "train", or those of a folder by split.
 
-    Args:
-        path: of the file or folder.
-        encoding: of text files.
-        needed: the split that a folder without train has to have.
+    A folder without train has to have the split that is `needed`.
 
     Raises:
         DataError: there is none, or it is no table; names the line where it can.
@@ -77,11 +74,7 @@ def read(path: Path, encoding: str, needed: str = "train") -> dict[str, Table]:
 def examples(table: Table, columns: Sequence[str], settings: DataSettings) -> tuple[np.ndarray, Sequence]:
     """Returns the numbers of a table, float32[rows, columns], and its labels as they are written.
 
-    Args:
-        table: of the task.
-        columns: what the task's numbers are: names of columns, or NAME=CATEGORY of a column of words, which is 1 where
-            a cell is that category, else 0.
-        settings: the column of the labels.
+    Its columns are names of columns of numbers, or NAME=CATEGORY of words, which is 1 where a cell is that, else 0.
 
     Raises:
         DataError: a column is not there, or a cell is no number.
@@ -158,26 +151,23 @@ def _columns(tables: dict[str, Table], settings: DataSettings) -> tuple[str, ...
     columns: list[str] = []
     for name in names:
         for table in tables.values():
-            absent = [line for cell, line in zip(table.columns[name], table.lines, strict=True) if _is_missing(cell)]
+            absent = [line for cell, line in zip(table.columns[name], table.lines) if _is_missing(cell)]
             if absent:
                 more = f" ({len(absent) - 1} more rows of this file have none either)" if len(absent) > 1 else ""
                 raise DataError(
                     f"{table.path}, line {absent[0]}: column {name!r} has no value{more}; fill it in, {_MEND}"
                 )
-        cells = [
-            (table.path, line, cell)
+        words = [
+            f"{table.path}, line {line}: {cell!r}"
             for table in tables.values()
-            for cell, line in zip(table.columns[name], table.lines, strict=True)
+            for cell, line in zip(table.columns[name], table.lines)
+            if _number(cell) is None
         ]
-        words = [one for one in cells if _number(one[2]) is None]
         if not words:
             columns.append(name)
             continue
-        if 2 * len(words) < len(cells):  # where most cells are numbers, those that are none are mistakes
-            path, line, cell = words[0]
-            raise DataError(
-                f"{path}, line {line}: {cell!r} in the column {name!r}, whose other cells are numbers; mend it, {_MEND}"
-            )
+        if 2 * len(words) < sum(len(table.lines) for table in tables.values()):
+            raise DataError(f"{words[0]} in the column {name!r}, whose other cells are numbers; mend it, {_MEND}")
         # A category that training lacks is none of them.
         known = sorted({str(cell).strip() for cell in train.columns[name]})
         if len(known) > min(_MOST, max(2, len(train.lines) // 2)):
