@@ -32,9 +32,7 @@ import numpy as np
 
 from dd_al.active import selectors
 from dd_al.active.batch_bald import batch_bald
-from dd_al.geometry.clusters import assign, k_means
-from dd_al.geometry.distances import to_points
-from dd_al.geometry.spread import plus_plus
+from dd_al.geometry.points import assign, k_means, plus_plus, to_points
 
 PASSES, WIDTH, CLASSES = 10, 192, 5
 KEY = jax.random.key(0)

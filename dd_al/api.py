@@ -23,7 +23,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.data import sources
 from dd_al.data.dataset import Dataset
-from dd_al.data.lists import Label, strings
+from dd_al.data.rows import Label, strings
 from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.starts import number_of_items
 from dd_al.distillation.synthetic import targets

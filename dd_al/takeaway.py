@@ -14,7 +14,7 @@ from dd_al.config.distill import DistillSettings
 from dd_al.config.learner import LearnerSettings, ModelSettings
 from dd_al.config.schema import from_config
 from dd_al.core.errors import ConfigError, DataError
-from dd_al.data.lists import Label, strings
+from dd_al.data.rows import Label, strings
 from dd_al.data.text import Vocabulary
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact

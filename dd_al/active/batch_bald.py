@@ -8,8 +8,7 @@ from jax.scipy.special import xlogy
 
 from dd_al.active import scores
 from dd_al.core.keys import stream
-from dd_al.geometry.distances import by_block
-from dd_al.geometry.spread import first
+from dd_al.geometry.points import by_block, first
 
 
 def batch_bald(key: jax.Array, probs: jax.Array, available: jax.Array, k: int, *, samples: int = 1000) -> jax.Array:

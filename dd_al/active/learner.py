@@ -23,7 +23,7 @@ from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, nearest
 from dd_al.core.types import TextInputs
-from dd_al.data.lists import Label, strings
+from dd_al.data.rows import Label, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
 from dd_al.io.tensors import read_safetensors, write_safetensors

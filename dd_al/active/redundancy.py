@@ -10,8 +10,7 @@ import jax.numpy as jnp
 
 from dd_al.active.selectors import top_k
 from dd_al.core.keys import stream
-from dd_al.geometry.distances import by_block, units
-from dd_al.geometry.spread import first
+from dd_al.geometry.points import by_block, first, units
 
 
 def by_training(

@@ -13,9 +13,18 @@ import jax.numpy as jnp
 from jax.scipy.special import xlogy
 
 from dd_al.core.keys import stream
-from dd_al.geometry.clusters import k_means, nearest_to
-from dd_al.geometry.distances import by_block, squared, to_nearest, to_points, to_products, units
-from dd_al.geometry.spread import farthest_first, plus_plus
+from dd_al.geometry.points import (
+    by_block,
+    farthest_first,
+    k_means,
+    nearest_to,
+    plus_plus,
+    squared,
+    to_nearest,
+    to_points,
+    to_products,
+    units,
+)
 
 
 def top_k(key: jax.Array, scores: jax.Array, available: jax.Array, k: int) -> jax.Array:

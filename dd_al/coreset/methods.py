@@ -3,23 +3,15 @@
 All of them look at every label, as distillation does; active learning (`dd_al.active`) chooses without.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.geometry.distances import squared, to_points
-from dd_al.geometry.spread import farthest_first, plus_plus
-
-# choose(key, points, k) -> rows of the points of one class
-_Choose = Callable[[jax.Array, np.ndarray, int], np.ndarray]
+from dd_al.geometry.points import farthest_first, plus_plus, squared, to_points
 
 
 def select(name: str, key: jax.Array, features: np.ndarray, labels: np.ndarray, per_class: np.ndarray) -> np.ndarray:
-    """The rows that a method keeps, class after class.
+    """The rows that a method keeps, ``int64[sum of per_class]``, class after class, none twice.
 
     ===============  ==================================================================================================
     herding          again and again the point that brings the mean of those kept nearest to the mean of its class
@@ -39,10 +31,7 @@ def select(name: str, key: jax.Array, features: np.ndarray, labels: np.ndarray, 
       key: of what is random.
       features: ``float32[n, dim]``.
       labels: ``int[n]``.
-      per_class: ``int[classes]``, how many to keep of each; no class has fewer.
-
-    Returns:
-      ``int64[sum of per_class]``, no row twice.
+      per_class: ``int[classes]``, how many to keep of each.
 
     Raises:
       ValueError: for an unknown name, or more of a class than there are.
@@ -136,25 +125,23 @@ def _condensed(key: jax.Array, features: np.ndarray, labels: np.ndarray) -> np.n
     return np.asarray([*store, *(row for row in order.tolist() if row not in store)])
 
 
-_BY_CLASS: dict[str, _Choose] = {"herding": _herding, "k_center": _k_center, "k_medoids": _k_medoids}
+# (key, points of one class, k) -> rows of them, and (key, features, labels) -> all rows, the best first
+_BY_CLASS = {"herding": _herding, "k_center": _k_center, "k_medoids": _k_medoids}
 _RANKED = {"support_vectors": _support_vectors, "condensed": _condensed}
 NAMES = (*_BY_CLASS, *_RANKED)
 
 
 def prototypes(seed: int, inputs: np.ndarray, labels: np.ndarray, per_class: np.ndarray) -> np.ndarray:
-    """The mean of each class, or the means of its clusters: examples that are nobody's.
+    """The mean of each class, or the means of its clusters: ``float32[sum of per_class, dim]``, class after class.
 
     Args:
       seed: of the first centers of k-means.
       inputs: ``float32[n, dim]``.
       labels: ``int[n]``.
-      per_class: ``int[classes]``, how many to make of each; no class has fewer examples.
-
-    Returns:
-      ``float32[sum of per_class, dim]``, class after class.
+      per_class: ``int[classes]``, how many to make of each.
 
     Raises:
-      ValueError: more of a class than there are.
+      ValueError: more of a class than there are examples.
     """
     from sklearn.cluster import KMeans
 

@@ -4,8 +4,6 @@ Two views of the same text are factorised and set side by side. Words that share
 that share *documents* are alike in topic and tone, which is what a sentiment classifier asks for.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -16,23 +14,37 @@ _FIRST_WORD = 2  # rows 0 and 1 are padding and the unknown word
 
 
 class Text(NamedTuple):
-    """A corpus as numbers.
-
-    Attributes:
-      words: ``int32[tokens]``, ids.
-      documents: ``int32[tokens]``, the document of each token, ascending.
-    """
+    """A corpus as ids of words, ``int32[tokens]``, and the document of each token, ``int32[tokens]``, ascending."""
 
     words: np.ndarray
     documents: np.ndarray
 
 
-def neighbour_counts(text: Text, size: int, window: int) -> sp.csr_matrix:
-    """How often words stand within ``window`` of each other, a pair at distance d counting 1/d.
+def count_vectors(text: Text, size: int, dim: int, *, window: int = 5, document_share: float = 0.5) -> np.ndarray:
+    """Word vectors of unit length, ``float32[size, dim]``; words that were never counted get zero.
 
-    Returns:
-      ``float32[size, size]``, symmetric.
+    Args:
+      text: the corpus.
+      size: number of words.
+      dim: columns.
+      window: see `neighbour_counts`.
+      document_share: share of the columns that come from documents rather than neighbours.
     """
+    of_documents = round(dim * document_share)
+    views = []
+    if dim > of_documents:
+        views.append(factorise(ppmi(neighbour_counts(text, size, window)), dim - of_documents))
+    if of_documents:
+        views.append(factorise(ppmi(document_counts(text, size)), of_documents))
+    return _unit(np.concatenate([_unit(view) for view in views], axis=1))
+
+
+def _unit(table: np.ndarray) -> np.ndarray:
+    return table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
+
+
+def neighbour_counts(text: Text, size: int, window: int) -> sp.csr_matrix:
+    """How often words stand within ``window`` of each other, at distance d counting 1/d, ``float32[size, size]``."""
     total = sp.csr_matrix((size, size), dtype=np.float32)
     known = text.words >= _FIRST_WORD
     for distance in range(1, window + 1):
@@ -58,9 +70,6 @@ def ppmi(counts: sp.csr_matrix, smoothing: float = 0.75) -> sp.csr_matrix:
     Args:
       counts: ``float32[words, contexts]``.
       smoothing: exponent on the contexts' frequencies.
-
-    Returns:
-      ``float32[words, contexts]``, sparse.
     """
     counts = counts.tocoo()
     words = np.asarray(counts.sum(1)).ravel()
@@ -73,10 +82,9 @@ def ppmi(counts: sp.csr_matrix, smoothing: float = 0.75) -> sp.csr_matrix:
 
 
 def factorise(matrix: sp.csr_matrix, dim: int, weight: float = 0.5) -> np.ndarray:
-    """U Σ^weight of a truncated SVD (randomised, Halko et al. 2011, algorithm 4.4), deterministic.
+    """U Σ^weight of a truncated SVD, ``float32[rows, dim]``; columns past the rank of the matrix are zero.
 
-    Returns:
-      ``float32[words, dim]``; columns past the rank of the matrix are zero.
+    Randomised (Halko et al. 2011, algorithm 4.4) with a fixed seed.
     """
     rank = min(dim + _OVERSAMPLE, *matrix.shape)
     start = np.random.default_rng(0).standard_normal((matrix.shape[1], rank)).astype(np.float32)
@@ -91,35 +99,3 @@ def factorise(matrix: sp.csr_matrix, dim: int, weight: float = 0.5) -> np.ndarra
     out = np.zeros((matrix.shape[0], dim), np.float32)
     out[:, : min(dim, rank)] = (u * s**weight)[:, :dim]
     return out
-
-
-def count_vectors(
-    text: Text,
-    size: int,
-    dim: int,
-    *,
-    window: int = 5,
-    document_share: float = 0.5,
-) -> np.ndarray:
-    """Word vectors of unit length, ``float32[size, dim]``; words that were never counted get zero.
-
-    Args:
-      text: the corpus.
-      size: number of words.
-      dim: columns.
-      window: see `neighbour_counts`.
-      document_share: share of the columns that come from documents rather than neighbours.
-    """
-    of_documents = round(dim * document_share)
-    views = []
-    if dim > of_documents:
-        counts = neighbour_counts(text, size, window)
-        views.append(factorise(ppmi(counts), dim - of_documents))
-    if of_documents:
-        views.append(factorise(ppmi(document_counts(text, size)), of_documents))
-    return unit(np.concatenate([unit(view) for view in views], axis=1))
-
-
-def unit(table: np.ndarray) -> np.ndarray:
-    """Rows scaled to length 1; zero rows stay."""
-    return table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)

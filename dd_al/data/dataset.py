@@ -9,13 +9,10 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Texts and their classes.
+    """n texts, their classes int32[n] in [0, num_classes), and their rows int64[n] in the source's split or file.
 
-    Attributes:
-        texts: n texts.
-        labels: int32[n], classes in [0, num_classes).
-        rows: int64[n], 0-based row in the source's split or file as read. Where splits were pooled, rows count on
-            through train, validation and test; those of treebank phrases follow the sentences'.
+    Rows count from 0, and on through train, validation and test where splits were pooled; those of treebank phrases
+    follow the sentences'.
     """
 
     texts: tuple[str, ...]
@@ -34,12 +31,9 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class ArraySplit:
-    """Images or rows of numbers, and their classes.
+    """n images uint8[n, height, width, channels], or rows of numbers float32[n, columns]; otherwise as `Split`.
 
-    Attributes:
-        inputs: uint8[n, height, width, channels] images, or float32[n, columns].
-        labels: int32[n], classes in [0, num_classes).
-        rows: int64[n], 0-based row in the source as read, its splits one after the other.
+    Rows count from 0, on through the source's splits.
     """
 
     inputs: np.ndarray
@@ -53,12 +47,7 @@ class ArraySplit:
 
 @dataclasses.dataclass(frozen=True)
 class Scaling:
-    """How stored numbers become what networks read: (inputs − mean) / std.
-
-    Attributes:
-        mean: float32[channels], or float32[columns].
-        std: of the same shape, positive.
-    """
+    """How stored numbers become what networks read: (inputs − mean) / std, each float32[channels or columns]."""
 
     mean: np.ndarray
     std: np.ndarray
@@ -109,8 +98,7 @@ class Dataset:
     def provenance(self, split: str = "test") -> dict[str, Any]:
         """Returns the `dataset` object of results.json: plain JSON values, sizes for splits.
 
-        Args:
-            split: the one that is judged on; its `majority_rate` is given beside that of validation.
+        The majority rate is that of the `split` that is judged on, beside that of validation.
         """
         return {
             "name": self.name,
@@ -120,9 +108,7 @@ class Dataset:
             "label_map": dict(self.label_map),
             "majority_rate": self.majority_rate(split),
             "validation_majority_rate": self.majority_rate("validation"),
-            "train": len(self.train),
-            "validation": len(self.validation),
-            "test": len(self.test),
+            **{name: len(getattr(self, name)) for name in ("train", "validation", "test")},
             "dropped_duplicates": self.dropped_duplicates,
             "train_counts": np.bincount(self.train.labels, minlength=self.num_classes).tolist(),
             "sha256": self.sha256,
@@ -136,8 +122,8 @@ def content_hash(*splits: Split | ArraySplit) -> str:
     digest = hashlib.sha256()
     for split in splits:
         digest.update(len(split).to_bytes(8, "little"))
-        arrays = isinstance(split, ArraySplit)
-        contents = [row.tobytes() for row in split.inputs] if arrays else [text.encode() for text in split.texts]
+        texts = isinstance(split, Split)
+        contents = (text.encode() for text in split.texts) if texts else (row.tobytes() for row in split.inputs)
         for encoded, label in zip(contents, split.labels.tolist(), strict=True):
             # Lengths first, so that no two contents share their bytes.
             digest.update(len(encoded).to_bytes(8, "little") + encoded + label.to_bytes(4, "little"))

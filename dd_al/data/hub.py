@@ -6,15 +6,16 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
 from dd_al.data.formats import SPLIT_NAMES
-from dd_al.data.rows import Rows, checked, column
+from dd_al.data.rows import Rows, checked, column, columns_of
 
 IDS = {
     "sst2": "SetFit/sst2",
@@ -33,42 +34,43 @@ class HubError(DataError):
     """The hub, or the data set on it, cannot be reached: `auto` may look elsewhere."""
 
 
-def read(name: str, text_column: str = "text", label_column: str = "label") -> dict[str, Rows]:
-    """Reads a data set of the hub, or its copy in the local cache where the hub cannot be reached.
+def read(settings: DataSettings) -> dict[str, Rows]:
+    """Reads texts of the hub, or their copy in the local cache where the hub cannot be reached.
 
     Args:
-        name: a key of `IDS`, or "owner/name".
-        text_column: the column that holds the texts.
-        label_column: the column that holds the labels; "label" stands for that of a key of `IDS`, whatever its name.
+        settings: the name, a key of `IDS` or "owner/name", and the columns; "label" stands for the labels of a key of
+            `IDS`, whatever they are called.
 
     Returns:
-        dict of "train", "validation" and "test", as far as they exist; one split alone is called "train".
+        "train", "validation" and "test", as far as they exist; one split alone is called "train".
 
     Raises:
         HubError: the hub cannot be reached and there is no cached copy, or it has no such data set.
         DataError: a column is missing, or an example is bad.
     """
-    if label_column == "label":
-        label_column = _LABEL_COLUMNS.get(name, label_column)
-    repository, splits = _splits(name)
-    return {
-        key: checked(_examples(split, text_column, label_column, f"{repository}:{key}"), f"{repository}:{key}", "row")
-        for key, split in splits.items()
-    }
+    if settings.label_column == "label":
+        settings = replace(settings, label_column=_LABEL_COLUMNS.get(settings.name, "label"))
+    repository, splits = _splits(settings.name)
+    found = {}
+    for key, split in splits.items():
+        origin = f"{repository}:{key}"
+        columns_of(split.column_names, settings, origin)
+        texts, labels = split[settings.text_column], _labels(split, settings.label_column)
+        found[key] = checked(zip(range(1, len(split) + 1), texts, labels, strict=True), origin, "row")
+    return found
 
 
-def read_images(name: str, label_column: str = "label") -> dict[str, tuple[np.ndarray, list]]:
+def read_images(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:
     """Reads images of the hub: each split's ``uint8[n, height, width, channels]``, and n labels.
 
-    Args:
-        name: a key of `IDS`, or "owner/name".
-        label_column: the column that holds the labels; the images are in the only column that has some.
+    The images are in the only column that has some.
 
     Raises:
         HubError: see `read`.
         DataError: no column or several columns with images, no such label column, or images of different sizes.
     """
-    repository, splits = _splits(name)
+    label_column = settings.label_column
+    repository, splits = _splits(settings.name)
     found = {}
     for key, split in splits.items():
         origin = f"{repository}:{key}"
@@ -115,13 +117,6 @@ def _load(repository: str, offline: bool) -> Any:
         raise HubError(f"hub: {repository} cannot be loaded ({type(error).__name__}: {error})") from error
     finally:
         datasets.config.HF_HUB_OFFLINE = before
-
-
-def _examples(split: Any, text_column: str, label_column: str, origin: str) -> Iterator[tuple[int, Any, Any]]:
-    names = split.column_names
-    for wanted, option in ((text_column, "text_column"), (label_column, "label_column")):
-        column(names, wanted, option, origin)
-    yield from zip(range(1, len(split) + 1), split[text_column], _labels(split, label_column), strict=True)
 
 
 def _labels(split: Any, column: str) -> list:

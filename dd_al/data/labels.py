@@ -77,8 +77,6 @@ def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
 
 
 _GIVE_CLASS = "Give every label a class, as in --config.data.label_map=bad:0,good:1"
-
-
 AS_IN_TRAINING = "Write labels as they were in training, and leave out rows of others"
 
 
@@ -88,12 +86,12 @@ def encode(rows: Rows, label_map: Mapping[str, int], remedy: str = _GIVE_CLASS) 
     Raises:
         DataError: a label that is not in `label_map`; the message names its line.
     """
-    by_number = {number(label): value for label, value in label_map.items()}
+    by_number = {number(label): value for label, value in label_map.items() if number(label) is not None}
     labels = np.empty(len(rows.labels), np.int32)
     for i, label in enumerate(rows.labels):
         value = label_map.get(label)
-        if value is None and (key := number(label)) is not None:
-            value = by_number.get(key)
+        if value is None:
+            value = by_number.get(number(label))
         if value is None:
             known = ", ".join(map(repr, label_map))
             raise DataError(
@@ -104,12 +102,7 @@ def encode(rows: Rows, label_map: Mapping[str, int], remedy: str = _GIVE_CLASS) 
 
 
 def check_classes(splits: Mapping[str, Split], label_map: Mapping[str, int], why: str = "") -> None:
-    """Checks that train can teach every class.
-
-    Args:
-        splits: at least "train".
-        label_map: label → class.
-        why: ends the message, for example " once duplicates are removed".
+    """Checks that train can teach every class; `why` ends the message.
 
     Raises:
         DataError: fewer training rows than classes, or a class without a training row.

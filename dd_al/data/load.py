@@ -1,18 +1,18 @@
 """The one dispatch on what examples are: texts, images, or rows of numbers."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dd_al.config.data import DataSettings
 from dd_al.config.settings import Settings
-from dd_al.data import images, minilm_files, sources, tables
+from dd_al.data import images, labels, minilm_files, sources, splits, tables
 from dd_al.data.dataset import ArraySplit, Dataset, Split
+from dd_al.data.finish import array_rows, of_arrays
 
 _RARE, _RARE_SHARE = 10, 20  # a class of fewer examples than one, and than the median class's over the other
 
@@ -23,35 +23,40 @@ def load(settings: Settings) -> Dataset:
     Raises:
       DataError: it cannot be found, read or used; the message says what to do.
     """
-    if settings.inputs == "images":
-        dataset = images.load(settings.data)
-    elif settings.inputs == "rows":
-        dataset = tables.load(settings.data)
-    else:
-        dataset = sources.load(settings.data)
+    dataset = {"images": images, "rows": tables}.get(settings.inputs, sources).load(settings.data)
     return replace(dataset, notes=(*dataset.notes, *_rare(dataset)))
 
 
 def read_examples(
-    spec: Mapping[str, Any], path: str | os.PathLike, split: str | None, settings: DataSettings
+    spec: Mapping[str, Any], path: str | os.PathLike, split: str | None = None, settings: DataSettings | None = None
 ) -> Split | ArraySplit:
     """Reads examples of the task that an artefact was distilled for, to test learners on.
 
     Args:
-      spec: the artefact's description, which says what examples are.
+      spec: the artefact's description, which says what examples are, and has the task's label → class.
       path: a file, all of which is read, or a folder.
-      split: of a folder; see `dd_al.data.splits.chosen`.
-      settings: columns and encoding.
+      split: of a folder: "train", "validation", "test", or "all"; None reads test where there is one, else all.
+      settings: columns, encoding and name; those of `DataSettings()` if None.
 
     Raises:
       DataError: a bad file, no such split, or a label that the task does not have.
     """
-    kind, label_map = spec.get("inputs", "words"), spec["label_map"]
+    kind, where = spec.get("inputs", "words"), Path(path).expanduser()
+    settings = settings or DataSettings(name=where.stem)
     if kind == "images":
-        return images.read_examples(path, label_map, split)
+        parts, unit = images.read(where), "image"
+    elif kind == "rows":
+        parts, unit = tables.read(where, settings.encoding, "test"), "row"
+    else:
+        parts, unit = sources.read_local(where, settings).splits, ""
+    parts, arrays = splits.chosen(parts, split, path), None
     if kind == "rows":
-        return tables.read_examples(path, label_map, spec["columns"], split, settings)
-    return sources.read_examples(path, label_map, split, settings)
+        parts = {name: tables.examples(table, spec["columns"], settings) for name, table in parts.items()}
+    if unit:
+        parts, arrays = array_rows(parts, unit, str(path))
+    found = [labels.encode(rows, spec["label_map"], labels.AS_IN_TRAINING) for rows in parts.values()]
+    pooled = splits.pool(found, renumber=arrays is None)
+    return pooled if arrays is None else of_arrays(pooled, arrays)
 
 
 def identity(settings: Settings, dataset: Dataset) -> dict[str, str]:

@@ -4,8 +4,6 @@ Unless another is asked for it is all-MiniLM-L6-v2: Wang et al. 2020 (arXiv 2002
 by the sentence-transformers project.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -42,7 +40,6 @@ class EncoderFiles:
         config: the parsed config.json.
         tensors: the weights by their names in model.safetensors.
         tokenizer: of its word pieces; it does not pad.
-        weights_sha256: of model.safetensors.
         sha256: of the three files together.
     """
 
@@ -52,7 +49,6 @@ class EncoderFiles:
     config: dict[str, Any]
     tensors: dict[str, np.ndarray]
     tokenizer: Tokenizer
-    weights_sha256: str
     sha256: str
 
     def word_pieces(self, texts: Sequence[str], length: int = MAX_PIECES) -> list[np.ndarray]:
@@ -83,25 +79,13 @@ def load(settings: EncoderSettings | None = None) -> EncoderFiles:
         tensors = load_file(weights)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{weights} is broken, or no safetensors file: {error}") from error
-    return EncoderFiles(
-        folder=folder,
-        source=source,
-        name=str(folder) if source == "dir" else settings.name or ENCODER,
-        config=parsed,
-        tensors=tensors,
-        tokenizer=_tokenizer(tokenizer),
-        weights_sha256=sha256_of(weights),
-        sha256=sha256_of(config, tokenizer, weights),
-    )
-
-
-def _tokenizer(path: Path) -> Tokenizer:
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        cutter = Tokenizer.from_file(str(tokenizer))
     except Exception as error:  # the library raises nothing narrower
-        raise DataError(f"{path} is broken, or no file of the tokenizers library: {error}") from error
-    tokenizer.no_padding()  # the published file pads to 128 word pieces
-    return tokenizer
+        raise DataError(f"{tokenizer} is broken, or no file of the tokenizers library: {error}") from error
+    cutter.no_padding()  # the published file pads to 128 word pieces
+    name = str(folder) if source == "dir" else settings.name or ENCODER
+    return EncoderFiles(folder, source, name, parsed, tensors, cutter, sha256_of(config, tokenizer, weights))
 
 
 def _find(settings: EncoderSettings) -> tuple[Path, str]:
@@ -116,26 +100,28 @@ def _find(settings: EncoderSettings) -> tuple[Path, str]:
     folder = installed(_PACKAGE, "model") if repository == ENCODER else None
     if folder is not None and not _absent(folder):
         return folder, "packaged"
-    if (folder := _download(repository, offline=True)) is not None:
-        return folder, "hub"
-    return _from_hub(repository), "hub"
+    return _of_hub(repository), "hub"
 
 
 def _absent(folder: Path) -> list[str]:
     return [name for name in ENCODER_FILES if not (folder / name).is_file()]
 
 
-def _from_hub(repository: str) -> Path:
-    reason = hub.unreachable(repository, "models")
-    if not reason:
+def _of_hub(repository: str) -> Path:
+    """The folder of the hub's copy: from its cache, or else from the network."""
+    from huggingface_hub import snapshot_download
+
+    for offline in (True, False):
+        if not offline and (reason := hub.unreachable(repository, "models")):
+            break
         try:
-            folder = _download(repository, offline=False)
+            folder = Path(snapshot_download(repository, allow_patterns=list(ENCODER_FILES), local_files_only=offline))
         except Exception as error:  # of whatever kind
             reason = f"{type(error).__name__}: {error}"
-        else:
-            if folder is not None:
-                return folder
-            reason = f"it lacks one of {', '.join(ENCODER_FILES)}"
+            continue
+        if not _absent(folder):
+            return folder
+        reason = f"it lacks one of {', '.join(ENCODER_FILES)}"
     if repository != ENCODER:
         raise DataError(
             f"config.encoder.name = {repository!r} cannot be loaded from the hub ({reason}); give a BERT's owner/name, "
@@ -145,17 +131,3 @@ def _from_hub(repository: str) -> Path:
         f"the sentence encoder {ENCODER.partition('/')[2]} is not installed, and {ENCODER} cannot be loaded from "
         f"the hub ({reason}); get it with: {INSTALL}"
     )
-
-
-def _download(repository: str, offline: bool) -> Path | None:
-    """Returns the folder of the hub's copy; None where it is not complete."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(repository, allow_patterns=list(ENCODER_FILES), local_files_only=offline))
-    except LocalEntryNotFoundError:
-        if offline:
-            return None
-        raise
-    return None if _absent(folder) else folder

@@ -1,14 +1,11 @@
-"""Which rows of an unlabelled corpus give away an evaluation sentence."""
-
-from __future__ import annotations
+"""Texts that two corpora share, found by their letters and digits."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-_ALNUM = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
-_OTHERS = bytes(b for b in range(256) if b not in _ALNUM)
+_OTHERS = bytes(b for b in range(256) if b not in b"abcdefghijklmnopqrstuvwxyz0123456789")
 _KEY = 8  # bytes that index a sentence; shorter ones are searched one by one
 
 
@@ -18,7 +15,7 @@ def squeeze(text: str) -> bytes:
 
 
 def overlapping(rows: Sequence[str], held_out: Sequence[str], min_overlap: int) -> np.ndarray:
-    """Marks the rows whose letters and digits contain, or are contained in, a held-out sentence.
+    """Marks the rows that contain, or are contained in, a held-out sentence, ``bool[rows]``.
 
     Args:
         rows: the corpus.
@@ -26,9 +23,6 @@ def overlapping(rows: Sequence[str], held_out: Sequence[str], min_overlap: int) 
         min_overlap: letters and digits that a sentence needs to count as contained in a longer row. "No." is
             a test sentence, and most reviews contain its letters without giving anything away. 0 counts every one.
             Rows inside a sentence, and rows equal to one, count at any length.
-
-    Returns:
-        ``bool[rows]``.
     """
     squeezed = [squeeze(row) for row in rows]
     sentences = sorted({s for s in map(squeeze, held_out) if s})
@@ -47,7 +41,6 @@ def _containing(rows: list[bytes], sentences: list[bytes]) -> np.ndarray:
     text = b"|".join(rows) + b"|" * _KEY
     ends = np.cumsum([len(row) + 1 for row in rows])
     hits = []
-
     by_key: dict[int, list[bytes]] = {}
     for sentence in sentences:
         if len(sentence) >= _KEY:
@@ -59,25 +52,23 @@ def _containing(rows: list[bytes], sentences: list[bytes]) -> np.ndarray:
             # One hit marks the whole row, so the search goes on in the next.
             position = text.find(sentence, int(ends[np.searchsorted(ends, position, "right")]))
 
+    def bucket(keys: np.ndarray) -> np.ndarray:
+        return (keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(42)
+
     windows = np.ndarray((len(text) - _KEY,), "<u8", text, strides=(1,))
     # A bitmap of hashed keys passes over nearly every position before anything exact is compared.
-    bucket = lambda keys: (keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(42)  # noqa: E731
     bitmap = np.zeros(1 << 22, bool)
     bitmap[bucket(np.fromiter(by_key, np.uint64, len(by_key)))] = True
-    for position in np.flatnonzero(bitmap[bucket(windows)]):
-        for sentence in by_key.get(int(windows[position]), ()):
-            if text.startswith(sentence, int(position)):
-                hits.append(int(position))
-                break
+    for position in np.flatnonzero(bitmap[bucket(windows)]).tolist():
+        if any(text.startswith(sentence, position) for sentence in by_key.get(int(windows[position]), ())):
+            hits.append(position)
     return np.searchsorted(ends, np.asarray(hits, np.int64), "right")
 
 
 def sketch(texts: Iterable[str], *, size: int = 4096) -> list[int]:
     """A corpus as the smallest hashes of its texts' letters and digits, rising (Broder 1997, "bottom-k").
 
-    Args:
-        texts: of the corpus.
-        size: hashes at most; a corpus of no more texts is held whole.
+    There are ``size`` at most; a corpus of no more texts is held whole.
     """
     squeezed = {squeeze(text) for text in texts} - {b""}
     hashes = (int.from_bytes(hashlib.blake2b(one, digest_size=6).digest(), "big") for one in squeezed)

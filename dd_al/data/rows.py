@@ -3,14 +3,20 @@
 Every reader ends in `checked`, so that bad text and missing labels are found in one place and named by file and line.
 """
 
+import codecs
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
+
+Label = str | int | float | bool
+_NEEDED = "; every row needs one (remove the rows without)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +26,8 @@ class Rows:
     Attributes:
         texts: n texts without surrounding white space.
         labels: n labels as written ("3", "positive", "4 stars").
-        rows: int64[n], 0-based position in the file or split as read.
-        lines: int64[n], 1-based line (or row, or item) for messages.
+        rows: int64[n], position in the file or split as read, from 0.
+        lines: int64[n], line (or row, or item) for messages, from 1.
         origin: the file's or split's name for messages.
         unit: what `lines` counts.
         graded: the labels are grades of a treebank, so that a few rows may well hold many classes.
@@ -92,6 +98,57 @@ def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
     )
 
 
+def columns_of(
+    names: Iterable[str], settings: DataSettings, origin: str, *, optional: bool = False
+) -> tuple[int, int | None]:
+    """Returns the positions of the texts' and the labels' column; None for labels that are `optional` and absent.
+
+    Raises:
+        DataError: as from `column`.
+    """
+    names = [str(name).strip() for name in names]
+    texts = column(names, settings.text_column, "text_column", origin)
+    if optional and settings.label_column not in names:
+        return texts, None
+    return texts, column(names, settings.label_column, "label_column", origin)
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Returns the decoded file; a byte order mark is tolerated.
+
+    Raises:
+        DataError: unknown encoding, or a byte that is not in it; the message names line and byte.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        codec = codecs.lookup(encoding).name
+        return data.decode("utf-8-sig" if codec == "utf-8" else codec)
+    except LookupError:
+        raise DataError(f"encoding: {encoding!r} is unknown; common ones are utf-8, utf-16, latin-1, cp1252") from None
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        start += 3 * (codec == "utf-8" and data.startswith(codecs.BOM_UTF8))
+        guess = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
+        line, byte = data.count(b"\n", 0, start) + 1, f"0x{data[start]:02x}" if start < len(data) else "the end"
+        raise DataError(
+            f"{path}, line {line}: not {codec}: {byte} at byte {start} of the file cannot be decoded. Save the file "
+            f"as UTF-8, or name its encoding in the option encoding (perhaps {guess!r})"
+        ) from error
+
+
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """Yields (1-based number, line) for all lines that are not blank.
+
+    Lines end at a line feed only: `str.splitlines` also breaks at characters that may stand inside a text.
+    """
+    for i, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield i, line.strip()
+
+
 def _written(label: Any) -> Any:
     """Returns the label as a string, "" for a missing one, or the value itself where it is no label."""
     if getattr(label, "shape", None) == () and hasattr(label, "item"):  # a scalar of NumPy, JAX or PyTorch
@@ -111,18 +168,16 @@ def _label_problem(label: Any) -> str:
     if not isinstance(label, str):
         hint = "; of one-hot or soft labels give the argmax" if getattr(label, "shape", ()) else ""
         return f"the label is {_short(label)}; it must be a string or a finite number{hint}"
-    if label == "":
-        return "no label; every row needs one (remove the rows without)"
-    return _unicode_problem("label", label)
+    return _unicode_problem("label", label) if label else f"no label{_NEEDED}"
 
 
 def _text_problem(text: Any) -> str:
     if text is None or isinstance(text, float) and math.isnan(text):
-        return "no text (missing or NaN); every row needs one (remove the rows without)"
+        return f"no text (missing or NaN){_NEEDED}"
     if not isinstance(text, str):
         return f"the text is {_short(text)}; it must be a string"
     if not text.strip():
-        return "the text is empty; every row needs one (remove the rows without)"
+        return f"the text is empty{_NEEDED}"
     if "\0" in text:
         return "the text holds a NUL character: this is not a text file, or not in this encoding"
     return _unicode_problem("text", text)
@@ -139,3 +194,27 @@ def _unicode_problem(what: str, value: str) -> str:
 def _short(value: Any) -> str:
     shown = repr(value)
     return f"{shown if len(shown) <= 40 else shown[:37] + '...'} ({type(value).__name__})"
+
+
+def as_list(values: Any, what: str) -> list:
+    """Returns a program's own list, of texts or of labels.
+
+    Raises:
+        DataError: it is no list.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise DataError(f"{what} must be a list, not {type(values).__name__}")
+    return list(values)
+
+
+def strings(texts: Any) -> list[str]:
+    """Returns a program's own list of texts.
+
+    Raises:
+        DataError: it is no list, or something in it is no string; says which.
+    """
+    texts = as_list(texts, "texts")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"texts[{index}] is {text!r} ({type(text).__name__}); it must be a string")
+    return texts

@@ -1,6 +1,5 @@
 """Which example goes where: seeded stratified splits, and sentences that may be in one split only."""
 
-import dataclasses
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,23 +16,7 @@ T = TypeVar("T")
 SEED_PAPER_TRAIN, SEED_PAPER_TEST = 10_534, 1_316
 
 
-@dataclasses.dataclass(frozen=True)
-class Arranged:
-    """Three splits, the rows dropped as duplicates, and what to say about it."""
-
-    train: Split
-    validation: Split
-    test: Split
-    dropped: int
-    notes: tuple[str, ...]
-
-    @property
-    def parts(self) -> dict[str, Split]:
-        """The splits by name."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}
-
-
-def arrange(splits: dict[str, Split], seed: int) -> Arranged:
+def arrange(splits: dict[str, Split], seed: int, noun: str = "text") -> tuple[dict[str, Split], int, list[str]]:
     """Completes and cleans the splits that a source gave.
 
     Validation or test that the source does not give are a seeded stratified tenth of the texts of its train. Texts with
@@ -43,13 +26,17 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
     Args:
         splits: "train", and "validation" and "test" where the source has them.
         seed: decides what is carved.
+        noun: what notes call a text.
+
+    Returns:
+        Train, validation and test; how many rows were dropped as duplicates; what to say about it.
 
     Raises:
         DataError: too few rows to carve from.
     """
     train, conflicts = drop_conflicts(splits["train"])
     if not len(train):
-        raise DataError(f"all {conflicts} rows of train hold texts that occur in it with different labels")
+        raise DataError(f"all {conflicts} rows of train hold {noun}s that occur in it with different labels")
     notes, parts, tenth = [], dict(splits), round(len(set(train.texts)) / 10)
     carved = [name for name in ("test", "validation") if name not in splits]
     copies = len(train)
@@ -65,15 +52,14 @@ def arrange(splits: dict[str, Split], seed: int) -> Arranged:
     validation, test = parts["validation"], parts["test"]
     validation, repeated = _drop(validation, set(test.texts))
     train, shared = _drop(train, {*validation.texts, *test.texts})
-    if copies:
-        notes.append(f"{copies} further copies of texts in {' and '.join(carved)} were removed")
-    if shared:
-        notes.append(f"{shared} rows whose text is in another split too were removed from train")
-    if repeated:
-        notes.append(f"{repeated} rows whose text is in test too were removed from validation")
-    if conflicts:
-        notes.append(f"{conflicts} rows of texts that occur with different labels were removed from train")
-    return Arranged(train, validation, test, shared + repeated + conflicts + copies, tuple(notes))
+    removed = {
+        f"further copies of {noun}s in {' and '.join(carved)} were removed": copies,
+        f"rows whose {noun} is in another split too were removed from train": shared,
+        f"rows whose {noun} is in test too were removed from validation": repeated,
+        f"rows of {noun}s that occur with different labels were removed from train": conflicts,
+    }
+    notes += [f"{count} {what}" for what, count in removed.items() if count]
+    return {"train": train, "validation": validation, "test": test}, sum(removed.values()), notes
 
 
 def carve(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Split]:
@@ -84,14 +70,13 @@ def carve(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Spli
     Raises:
         DataError: no class has two rows.
     """
-    chosen = stratified(split.labels, size, seed, purpose)
-    if not len(chosen):
+    part = np.zeros(len(split), bool)
+    part[stratified(split.labels, size, seed, purpose)] = True
+    if not part.any():
         raise DataError(
             f"too few rows: {len(split)} are left of train to make a {purpose} split of. Give a {purpose} file of your "
             "own (see docs/data.md), or more rows: each class needs a row in every split"
         )
-    part = np.zeros(len(split), bool)
-    part[chosen] = True
     return split.take(~part), split.take(part)
 
 
@@ -101,28 +86,16 @@ def carve_texts(split: Split, size: int, seed: int, purpose: str) -> tuple[Split
     Drawn row by row, a text with many copies would be in the part almost surely, be lost to the rest, and be most of
     what the part measures.
     """
-    _, part = carve(split.take(_first_copies(split)), size, seed, purpose)
-    held = set(part.texts)
-    return split.take(np.array([text not in held for text in split.texts], bool)), part
-
-
-def _first_copies(split: Split) -> np.ndarray:
-    first: dict[str, int] = {}
-    return np.array([first.setdefault(text, i) == i for i, text in enumerate(split.texts)], bool)
+    first = {text: i for i, text in reversed(list(enumerate(split.texts)))}
+    _, part = carve(split.take(np.array(sorted(first.values()), np.int64)), size, seed, purpose)
+    return _drop(split, set(part.texts))[0], part
 
 
 def stratified(labels: np.ndarray, size: int, seed: int, purpose: str) -> np.ndarray:
-    """Returns the sorted indices of a seeded draw of `size` rows with the class shares of `labels`.
+    """Returns the sorted indices of a seeded draw of about `size` rows with the class shares of `labels`, int64[size].
 
-    Args:
-        labels: int[n].
-        size: rows to draw; a row more or less per rare class, as each class with two or more rows gives at least one
-            and keeps at least one.
-        seed: of the draw.
-        purpose: names the random stream, so that one draw does not change another.
-
-    Returns:
-        int64[about size].
+    It is a row more or less per rare class: each with two or more rows gives at least one and keeps at least one. The
+    `purpose` names the random stream, so that one draw does not change another.
     """
     rng = np.random.default_rng([seed, zlib.crc32(purpose.encode())])
     counts = np.bincount(labels)
@@ -138,11 +111,7 @@ def stratified(labels: np.ndarray, size: int, seed: int, purpose: str) -> np.nda
 def balanced_draw(rng: np.random.Generator, labels: np.ndarray, classes: int, size: int) -> np.ndarray:
     """Returns `size` rows that go round the classes, in random order where they do not suffice for another round.
 
-    Args:
-        rng: of the draw.
-        labels: int[n], the class of each row.
-        classes: how many there are.
-        size: how many to draw; fewer come back where there are fewer.
+    Their classes are `labels`, int[n]; fewer come back where there are fewer.
     """
     shuffled = [rng.permutation(np.flatnonzero(labels == c)) for c in range(classes)]
     picks: list[int] = []
@@ -153,35 +122,31 @@ def balanced_draw(rng: np.random.Generator, labels: np.ndarray, classes: int, si
     return np.asarray(picks)
 
 
-def slice_rows(split: Split, size: int, seed: int, purpose: str) -> Split:
-    """Returns a seeded stratified slice of about `size` rows, or the split where it has no more than that."""
-    return split if len(split) <= size else split.take(stratified(split.labels, size, seed, purpose))
-
-
 def slices(parts: Mapping[str, Split], size: int | None, seed: int) -> tuple[dict[str, Split], list[str]]:
-    """Returns `slice_rows` of every split and what to say about it; the splits themselves without a size."""
+    """Returns a seeded stratified slice of about `size` rows of every split that has more, and what to say about it."""
     if not size:
         return dict(parts), []
-    kept = {name: slice_rows(part, size, seed, f"slice {name}") for name, part in parts.items()}
+    kept = {name: _at_most(part, size, seed, f"slice {name}") for name, part in parts.items()}
     return kept, [f"max_train: a slice of at most {size} rows of each split"]
 
 
+def _at_most(split: Split, size: int, seed: int, purpose: str) -> Split:
+    return split if len(split) <= size else split.take(stratified(split.labels, size, seed, purpose))
+
+
 def seed_paper(splits: dict[str, Split], seed: int) -> tuple[dict[str, Split], str]:
-    """Pools the splits and draws the seed paper's: 10,534 sentences for train, 1,316 for test.
+    """Pools the splits and draws the seed paper's train and test; returns them and a note.
 
-    Both are counted before duplicates are removed, and validation is carved from the 10,534 later: the paper names
-    none, and its test may not choose. SST-2 has 9,613 sentences only: they are split in the same proportion. Of the
-    11,855 of SST-5, five are left over.
-
-    Returns:
-        ({"train", "test"}, a note).
+    Both are counted before duplicates are removed, and validation is carved from train later: the paper names none,
+    and its test may not choose. SST-2 has 9,613 sentences only: they are split in the same proportion. Of the 11,855 of
+    SST-5, five are left over.
     """
     everything = pool([splits[name] for name in ("train", "validation", "test") if name in splits])
     total = SEED_PAPER_TRAIN + SEED_PAPER_TEST
     enough = len(everything) >= total
     size = SEED_PAPER_TEST if enough else round(len(everything) * SEED_PAPER_TEST / total)
     rest, test = carve(everything, size, seed, "test")
-    train = slice_rows(rest, SEED_PAPER_TRAIN, seed, "train")
+    train = _at_most(rest, SEED_PAPER_TRAIN, seed, "train")
     how = "" if enough else f", in the proportion of the paper's {SEED_PAPER_TRAIN}/{SEED_PAPER_TEST}"
     note = f"split=seed_paper: {len(everything)} sentences re-split into {len(train)} train and {len(test)} test{how}"
     return {"train": train, "test": test}, note
@@ -192,8 +157,8 @@ def chosen(parts: Mapping[str, T], split: str | None, path: str | os.PathLike) -
 
     Args:
         parts: what was read, by split.
-        split: "train", "validation", "test" or "all"; None for test where there is one, else all.
-        path: what was read, for the message.
+        split: a name or "all"; None for test where there is one, else all.
+        path: what was read.
 
     Raises:
         DataError: the folder has no such split.

@@ -1,7 +1,5 @@
 """Words: a treebank-style tokenizer, a vocabulary, and ids of fixed length."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,27 +17,16 @@ _TOKEN = r"\w+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|\w+|\.\.+|[^\w\s]"
 
 def _tokenizer(vocabulary: dict[str, int]) -> Tokenizer:
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.Sequence(
-        [
-            normalizers.NFC(),
-            normalizers.Replace(Regex(r"<br\s*/?>"), " "),
-            normalizers.Lowercase(),
-            normalizers.Replace("’", "'"),
-            normalizers.Replace("-lrb-", "("),
-            normalizers.Replace("-rrb-", ")"),
-        ]
-    )
+    brackets = [normalizers.Replace(*pair) for pair in (("’", "'"), ("-lrb-", "("), ("-rrb-", ")"))]
+    tags = normalizers.Replace(Regex(r"<br\s*/?>"), " ")
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), tags, normalizers.Lowercase(), *brackets])
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_TOKEN), "removed", invert=True)
     return tokenizer
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Known words; row ``i`` of a table of word vectors belongs to ``words[i]``.
-
-    Attributes:
-      words: starts with the padding and the unknown word.
-    """
+    """Known words, the padding and the unknown word first; row ``i`` of a table of vectors belongs to ``words[i]``."""
 
     words: tuple[str, ...]
 
@@ -49,11 +36,11 @@ class Vocabulary:
 
     def ids(self, texts: Sequence[str], length: int | None = None) -> list[np.ndarray]:
         """The ids of every text's words, ``int32[words]`` each, at most ``length`` of them."""
-        encoder = self._encoder
-        encoder.no_truncation()
-        if length is not None:
-            encoder.enable_truncation(length)
-        return [np.asarray(e.ids, np.int32) for e in encoder.encode_batch_fast(list(texts))]
+        if length is None:
+            self._encoder.no_truncation()
+        else:
+            self._encoder.enable_truncation(length)
+        return [np.asarray(e.ids, np.int32) for e in self._encoder.encode_batch_fast(list(texts))]
 
     def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
         """Ids cut and padded to ``int32[texts, length]``."""

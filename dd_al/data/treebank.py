@@ -3,15 +3,16 @@
 Socher et al. 2013, "Recursive Deep Models for Semantic Compositionality Over a Sentiment Treebank".
 """
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dd_al.core.errors import DataError
-from dd_al.data.rows import Rows, checked
+from dd_al.data.rows import Rows, checked, lines_of, read_text
 
 FILES = ("datasetSentences.txt", "datasetSplit.txt", "dictionary.txt", "sentiment_labels.txt")
 _SPLITS = {"1": "train", "2": "test", "3": "validation"}
@@ -41,9 +42,7 @@ def read_trees(text: str, origin: str) -> Rows:
 
 
 def _trees(text: str, origin: str) -> Iterator[tuple[int, str, str]]:
-    for i, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+    for i, line in lines_of(text):
         tokens = _TREE_TOKEN.findall(line)
         depth, words = 0, []
         for position, token in enumerate(tokens):
@@ -60,22 +59,16 @@ def _trees(text: str, origin: str) -> Iterator[tuple[int, str, str]]:
         raise DataError(f"{origin}, line {i}: not a tree such as '(3 (2 The) (3 film))': check labels and brackets")
 
 
-@dataclasses.dataclass(frozen=True)
-class Treebank:
-    """The release's folder: its splits, all its phrases (their rows follow the sentences'), what to say about it."""
-
-    splits: dict[str, Rows]
-    phrases: Rows
-    notes: tuple[str, ...]
-
-
-def read_release(folder: Path, read_text: Callable[[Path], str], binary: bool) -> Treebank:
+def read_release(folder: Path, encoding: str, binary: bool) -> tuple[dict[str, Rows], Rows, tuple[str, ...]]:
     """Reads the folder of the original release.
 
     Args:
         folder: holds `FILES`.
-        read_text: decodes one of them.
+        encoding: of the files.
         binary: two classes, 0 negative and 1 positive, without the neutral; otherwise the five of `grade`.
+
+    Returns:
+        Its splits; all its phrases, whose rows follow the sentences'; and what to say about it.
 
     Raises:
         DataError: a file is missing, a line malformed, or no sentence is in the dictionary.
@@ -83,15 +76,22 @@ def read_release(folder: Path, read_text: Callable[[Path], str], binary: bool) -
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise DataError(f"{folder}: the treebank's folder needs {', '.join(FILES)}; missing: {', '.join(missing)}")
 
-    def table(name: str, separator: str, header: bool) -> Iterable[tuple[int, str, str]]:
-        return _pairs(read_text(folder / name), name, separator, header)
+    def table(name: str, separator: str, first: int = 2) -> Iterator[tuple[int, str, str]]:
+        """Yields (line, left, right) from a line on; the separator is the last one, or for a tab the first one."""
+        for i, line in lines_of(read_text(folder / name, encoding)):
+            if i < first:
+                continue
+            left, found, right = line.partition(separator) if separator == "\t" else line.rpartition(separator)
+            if not found or not left.strip() or not right.strip():
+                raise DataError(f"{name}, line {i}: two fields with {separator!r} between them are needed")
+            yield i, left.strip(), right.strip()
 
-    values = {key: _value(value, line) for line, key, value in table(FILES[3], "|", True)}
-    ids = {unescape(phrase): key for _, phrase, key in table(FILES[2], "|", False)}
-    split_of = {index: split for _, index, split in table(FILES[1], ",", True)}
+    values = {key: _value(value, line) for line, key, value in table(FILES[3], "|")}
+    ids = {unescape(phrase): key for _, phrase, key in table(FILES[2], "|", first=1)}
+    split_of = {index: split for _, index, split in table(FILES[1], ",")}
     examples: dict[str, list[tuple[int, str, int]]] = {"train": [], "validation": [], "test": []}
     unmatched, by_ascii = 0, None
-    for row, (line, index, sentence) in enumerate(table(FILES[0], "\t", True)):
+    for row, (line, index, sentence) in enumerate(table(FILES[0], "\t")):
         split = _SPLITS.get(split_of.get(index, ""))
         if split is None:
             raise DataError(f"{FILES[0]}, line {line}: {FILES[1]} has no split 1, 2 or 3 for sentence {index!r}")
@@ -112,7 +112,7 @@ def read_release(folder: Path, read_text: Callable[[Path], str], binary: bool) -
     notes = [f"{unmatched} sentences of {FILES[0]} are not in {FILES[2]} and were left out"] if unmatched else []
     if binary:
         notes.append("name=sst2: the treebank's neutral sentences were left out (sst5 keeps five classes)")
-    return Treebank(splits, _rows(listed, grades, FILES[2], binary), tuple(notes))
+    return splits, _rows(listed, grades, FILES[2], binary), tuple(notes)
 
 
 def grade(value: float) -> int:
@@ -121,19 +121,10 @@ def grade(value: float) -> int:
 
 
 def training_phrases(phrases: Sequence[str], train: Iterable[str], held_out: Iterable[str]) -> np.ndarray:
-    """Returns which phrases may be trained on.
+    """Returns which phrases may be trained on, bool[len(phrases)].
 
-    Phrases of a validation or test sentence tell its label (often they are all of it but the full stop), so they are
-    left out, unless they occur in a training sentence too. Whole sentences are left out: those of train are there
-    already.
-
-    Args:
-        phrases: all phrases of the treebank.
-        train: its training sentences.
-        held_out: its validation and test sentences.
-
-    Returns:
-        bool[len(phrases)].
+    Phrases of a held-out sentence tell its label (often they are all of it but the full stop), so they are left out,
+    unless they occur in a training sentence too. Whole sentences are left out: those of train are there already.
     """
     train, held_out, known = set(train), set(held_out), set(phrases)
     excluded = (_spans(held_out, known) - _spans(train, known)) | train | held_out
@@ -160,25 +151,11 @@ def _rows(examples: list[tuple[int, int, str]], grades: dict[str, int], origin: 
     return Rows(tuple(e[2] for e in examples), labels, numbers[:, 0], numbers[:, 1], origin, graded=True)
 
 
-def _pairs(text: str, origin: str, separator: str, header: bool) -> Iterator[tuple[int, str, str]]:
-    """Yields (line, left, right); the separator is the last one, or for a tab the first one."""
-    for i, line in enumerate(text.split("\n"), 1):
-        if not line.strip() or header and i == 1:
-            continue
-        left, found, right = line.partition(separator) if separator == "\t" else line.rpartition(separator)
-        if not found or not left.strip() or not right.strip():
-            raise DataError(f"{origin}, line {i}: two fields with {separator!r} between them are needed")
-        yield i, left.strip(), right.strip()
-
-
 def _value(value: str, line: int) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise DataError(f"{FILES[3]}, line {line}: the sentiment {value!r} is no number from 0 to 1")
-    return number
+    with contextlib.suppress(ValueError):
+        if 0 <= float(value) <= 1:
+            return float(value)
+    raise DataError(f"{FILES[3]}, line {line}: the sentiment {value!r} is no number from 0 to 1")
 
 
 def _ascii(text: str) -> str:

@@ -1,28 +1,24 @@
 """Word vectors: counted from text by default, or read from a file."""
 
-from __future__ import annotations
-
 import dataclasses
-import io
 import json
 import logging
 import time
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 import numpy as np
 
 from dd_al.config.data import VectorSettings
-from dd_al.core.errors import DataError, UserError
-from dd_al.core.files import atomic_write, sha256_of, user_cache
+from dd_al.core.errors import DataError
 from dd_al.data import counts, packaged
+from dd_al.data.cache import cached
 from dd_al.data.overlap import overlapping
 from dd_al.data.text import PAD, UNKNOWN, Vocabulary, build_vocabulary
-from dd_al.data.vector_file import read_vectors
 
 _LOG = logging.getLogger(__name__)
 _SCALE = 0.5  # root mean square of a vector's entries
+_KEEP = 40_000  # of a large file: its first, which are its most frequent, and whatever the training text has
 _VERSION = 2  # part of the cache's key: raise it with every change to how vectors are counted
 
 
@@ -31,7 +27,7 @@ class WordVectors:
     """A vocabulary with its vectors.
 
     Attributes:
-      vocabulary: its first `trained` words occur in the training text.
+      vocabulary: of the words.
       table: ``float32[words, dim]``; padding and the unknown word are zero. Entries are float16 numbers, so that an
         artefact can hold them in half the space without loss.
       trained: words up to here (padding and unknown included) occur in the training text.
@@ -72,17 +68,17 @@ def word_vectors(settings: VectorSettings, train: Sequence[str], held_out: Seque
 
 def _cached(settings: VectorSettings, train: list[str], held_out: list[str]) -> WordVectors:
     corpus = packaged.texts() if settings.corpus == "packaged" else []
-    key = sha256_of(json.dumps([_VERSION, dataclasses.asdict(settings), train, held_out, corpus]))[:32]
-    path = user_cache() / "vectors" / f"{key}.npz"
-    if (found := _load(path)) is not None:
-        return found
-    made = _count(settings, train, corpus, held_out)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, _pack(made))
-    except (OSError, UserError) as error:
-        _LOG.warning("cannot keep the word vectors in %s (%s): they are counted again next time", path, error)
-    return made
+
+    def make() -> dict[str, np.ndarray]:
+        made = _count(settings, train, corpus, held_out)
+        words, report = "\n".join(made.vocabulary.words), json.dumps(made.report)
+        texts = {name: np.frombuffer(text.encode(), np.uint8) for name, text in (("words", words), ("report", report))}
+        return {**texts, "table": made.table, "trained": np.asarray(made.trained)}
+
+    key = [_VERSION, dataclasses.asdict(settings), train, held_out, corpus]
+    found = cached("the word vectors", "vectors", key, make)
+    words, report = (found[name].tobytes().decode() for name in ("words", "report"))
+    return WordVectors(Vocabulary(tuple(words.split("\n"))), found["table"], int(found["trained"]), json.loads(report))
 
 
 def _count(settings: VectorSettings, train: list[str], corpus: list[str], held_out: list[str]) -> WordVectors:
@@ -115,31 +111,80 @@ def _ordered(words: Sequence[str], table: np.ndarray, train: Sequence[str], repo
     coverage = 1 - seen[1] / max(seen.sum(), 1)
     if coverage == 0:
         raise DataError("no word of the training text has a vector; is the vectors' file of another language?")
-    inside = np.flatnonzero(seen[2:])
-    outside = np.flatnonzero(seen[2:] == 0)
-    order = np.concatenate([inside, outside])
-    full = np.zeros((len(words) + 2, table.shape[1]), np.float32)
-    full[2:] = table[order]
-    vocabulary = Vocabulary((PAD, UNKNOWN, *(words[i] for i in order)))
-    return WordVectors(vocabulary, full, len(inside) + 2, {**report, "coverage": float(coverage)})
+    order = np.argsort(seen[2:] == 0, kind="stable")
+    full = np.concatenate([np.zeros((2, table.shape[1]), np.float32), table[order]])
+    vocabulary, trained = Vocabulary((PAD, UNKNOWN, *(words[i] for i in order))), np.count_nonzero(seen[2:]) + 2
+    return WordVectors(vocabulary, full, int(trained), {**report, "coverage": float(coverage)})
 
 
-def _pack(made: WordVectors) -> bytes:
-    buffer = io.BytesIO()
-    words = np.frombuffer("\n".join(made.vocabulary.words).encode(), np.uint8)
-    report = np.frombuffer(json.dumps(made.report).encode(), np.uint8)
-    np.savez(buffer, words=words, table=made.table.astype(np.float32), trained=made.trained, report=report)
-    return buffer.getvalue()
+def read_vectors(path: Path, wanted: Set[str] = frozenset(), keep: int = _KEEP) -> tuple[tuple[str, ...], np.ndarray]:
+    """Reads words, lower-cased and each once, and their vectors, ``float32[words, dim]``.
 
+    Args:
+      path: "word number number …" lines (GloVe), the same below a "words dim" line (word2vec text), or word2vec's
+        binary format.
+      wanted: words to keep wherever they stand in the file.
+      keep: how many others to keep.
 
-def _load(path: Path) -> WordVectors | None:
-    if not path.exists():
-        return None
+    Raises:
+      DataError: missing, empty or malformed; names the line (or, in a binary file, the word).
+    """
     try:
-        with np.load(path) as file:  # plain arrays: pickles are refused
-            words = tuple(file["words"].tobytes().decode().split("\n"))
-            report = json.loads(file["report"].tobytes())
-            return WordVectors(Vocabulary(words), file["table"], int(file["trained"]), report)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        _LOG.warning("%s is damaged (%s): counting the word vectors again", path, error)
-        return None
+        head = path.open("rb").read(1 << 16)
+    except OSError as error:
+        raise DataError(f"config.vectors.path: cannot read {path}: {error.strerror}") from error
+    if not head:
+        raise DataError(f"{path} is empty: expected word vectors")
+    first = head.split(b"\n", 1)[0].split()
+    counted = len(first) == 2 and all(part.isdigit() for part in first)
+    body = head[head.find(b"\n") + 1 :] if counted else head
+    # Text has no control bytes; four-byte floats soon do.
+    binary = counted and any(b < 9 for b in body)
+    entries = _binary(path, int(first[0]), int(first[1])) if binary else _text(path, skip=int(counted))
+    words, rows = {}, []
+    for word, row in entries:
+        word = word.lower()
+        if word not in words and (len(rows) < keep or word in wanted):
+            words[word] = len(rows)
+            rows.append(row)
+    if not rows:
+        raise DataError(f"{path} holds no word vectors")
+    table = np.stack(rows)
+    if not np.isfinite(table).all():
+        bad = list(words)[int(np.flatnonzero(~np.isfinite(table).all(1))[0])]
+        raise DataError(f"{path}: the vector of {bad!r} has an entry that is not finite")
+    return tuple(words), table
+
+
+def _text(path: Path, skip: int) -> Iterator[tuple[str, np.ndarray]]:
+    dim = None
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if number <= skip or not line.strip():
+                continue
+            try:
+                word, *numbers = line.decode("utf-8").rstrip().split(" ")
+                if dim is None:
+                    dim = len(numbers)
+                # GloVe has a few "words" with spaces inside: the numbers are counted from the end.
+                row = np.array(numbers[-dim:] if dim else [], np.float32)
+            except UnicodeDecodeError as error:
+                raise DataError(f"{path}, line {number}: byte {error.start} is not UTF-8") from error
+            except ValueError as error:
+                raise DataError(f"{path}, line {number}: expected a word and numbers ({error})") from error
+            if not dim or len(row) != dim:
+                raise DataError(f"{path}, line {number}: {len(row)} numbers where the first word has {dim}")
+            yield word, row
+
+
+def _binary(path: Path, count: int, dim: int) -> Iterator[tuple[str, np.ndarray]]:
+    with path.open("rb") as file:
+        file.readline()
+        for number in range(1, count + 1):
+            word = bytearray()
+            while (byte := file.read(1)) not in (b" ", b""):
+                word += byte
+            data = file.read(4 * dim)
+            if len(data) < 4 * dim:
+                raise DataError(f"{path} ends inside word {number} of {count}: the file is cut short")
+            yield word.decode("utf-8", "replace").strip(), np.frombuffer(data, "<f4")

@@ -18,9 +18,8 @@ from dd_al.config.active import ActiveSettings
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, WorkdirError
 from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
-from dd_al.data.formats import read_pool
-from dd_al.data.lists import Label
-from dd_al.data.rows import Rows
+from dd_al.data.formats import read_file
+from dd_al.data.rows import Label, Rows
 from dd_al.io.workdir import Workdir
 
 _ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "label_studio": ".json"}
@@ -54,7 +53,7 @@ def _pool(settings: Settings) -> tuple[Rows, tuple[str, ...]]:
     data, annotate = settings.data, settings.annotate
     if not data.dir:
         raise ConfigError("config.data.dir is missing: the file of texts to label")
-    pool = read_pool(Path(data.dir).expanduser(), data.text_column, data.label_column, data.encoding)
+    pool = read_file(Path(data.dir).expanduser(), data, optional=True)
     written = sorted(set(pool.labels) - {""})
     labels = annotate.labels or tuple(written)
     if len(labels) < 2:

@@ -1,7 +1,5 @@
 """The model contract: pure functions over continuous inputs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,19 +12,17 @@ class Model(NamedTuple):
     """A network as three pure functions, and a fourth where it has attention.
 
     Attributes:
-      init: ``init(key) -> params``, a dict whose top-level entries are the layers; learned
-        learning rates are per top-level entry.
+      init: ``init(key) -> params``, a dict whose top-level entries are the layers that learned rates belong to.
       features: ``features(params, inputs, key=None) -> float[batch, width]``.
-      head: ``head(params, h, key=None) -> float[batch, classes]``, the logits. Dropout is active
-        exactly where a key is given.
+      head: ``head(params, h, key=None) -> float[batch, classes]``, the logits. Dropout is active exactly where a key is
+        given.
       attention: ``attention(params, inputs, key=None) -> (h, float[batch, blocks, heads, length])``: the features and,
         from the same pass, the share of attention that every position received; None for a network without attention.
-      over_table: ``over_table(params, table) -> features(ids, key=None, kept=None)``: the features of texts whose words
-        are rows of a table, where what the network makes of a word alone is computed once for each row, not for each
-        place; None for a network that has no such part. ``kept``, ``bool[batch, length]``, makes the other words
-        unknown.
-      trunk_dropout: whether ``features`` has dropout, too. Without, one pass through it serves any number of
-        stochastic passes through ``head``.
+      over_table: ``over_table(params, table) -> features(ids, key=None, kept=None)``: features of texts whose words are
+        rows of a table, which compute once for each row what the network makes of a word alone; None without such a
+        part. ``kept``, ``bool[batch, length]``, makes the other words unknown.
+      trunk_dropout: whether ``features`` has dropout, too; without, one pass serves many stochastic ones through
+        ``head``.
       apart: whether several networks are trained and asked one after another on a CPU: side by side their activations
         would outgrow its caches.
     """

@@ -1,7 +1,5 @@
 """The one place where token ids become continuous inputs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,21 +13,12 @@ PAD = 0
 
 
 def embed(vectors: jax.Array, ids: jax.Array) -> TextInputs:
-    """Looks words up.
-
-    Args:
-      vectors: ``float32[words, dim]``; row 0 belongs to padding and is zero.
-      ids: ``int32[batch, length]``.
-    """
+    """Looks ``int32[batch, length]`` up in ``float32[words, dim]``, whose row 0 belongs to padding and is zero."""
     return TextInputs(vectors[ids], ids != PAD)
 
 
 class Lookup(NamedTuple):
-    """``ids -> TextInputs`` by a table that can be read off it.
-
-    Attributes:
-      table: ``float32[words, dim]``, see `embed`.
-    """
+    """``ids -> TextInputs`` by a table that can be read off it; see `embed`."""
 
     table: jax.Array
 
@@ -39,7 +28,7 @@ class Lookup(NamedTuple):
 
 
 class Scaled(NamedTuple):
-    """Images or rows as they are stored, to what networks read: (raw − mean) / std.
+    """Images or rows as they are stored, to what networks read: (raw − mean) / std, ``float32``.
 
     Attributes:
       mean: ``float32[channels or columns]``.
@@ -50,7 +39,7 @@ class Scaled(NamedTuple):
     std: jax.Array
 
     def __call__(self, raw: jax.Array) -> jax.Array:
-        """``float32`` of the shape of ``raw``."""
+        """See `Scaled`."""
         return (raw.astype(jnp.float32) - self.mean) / self.std
 
 
@@ -63,13 +52,7 @@ class AsTheyAre(NamedTuple):
 
 
 def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
-    """Makes some words unknown: their vectors become zero, their positions stay.
-
-    Args:
-      key: draws them.
-      inputs: embedded texts.
-      rate: the share of words.
-    """
+    """Makes a share of the words unknown: their vectors become zero, their positions stay."""
     return inputs._replace(embedded=inputs.embedded * _kept(key, inputs.mask.shape, rate)[..., None])
 
 
@@ -107,16 +90,12 @@ def dropping_words(model: Model, rate: float) -> Model:
 
 
 def tuned_embedding(model: Model, vectors: jax.Array, trainable: int) -> Model:
-    """A model over token ids that also trains its word vectors (Kim 2014, "CNN-non-static").
+    """A model over ids ``int32[batch, length]`` that also trains its word vectors (Kim 2014, "CNN-non-static").
 
     Args:
       model: a model over `TextInputs`.
       vectors: ``float32[words, dim]``, where training starts.
-      trainable: the first ``trainable`` rows are trained, the others (words that the training text
-        lacks) stay as they are.
-
-    Returns:
-      A `Model` whose inputs are ids ``int32[batch, length]``.
+      trainable: the first rows, so many, are trained; the others (words that the training text lacks) stay as they are.
     """
     rest = vectors[trainable:]
 

@@ -4,8 +4,6 @@ Convolutions are products of matrices: under vmap over networks, differentiated 
 XLA's convolution on a CPU.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import jax
@@ -52,10 +50,7 @@ def _side_by_side(x: jax.Array, size: int, axis: int) -> jax.Array:
 def _over_rows(kernel: jax.Array, width: int, padding: int) -> jax.Array:
     """The matrix from rows of pixels to a row of responses, ``float[size · width · channels, places · filters]``.
 
-    Args:
-      kernel: ``float[size, size, channels, filters]``.
-      width: pixels in a row.
-      padding: zeros on either side of a row.
+    The kernel is ``float[size, size, channels, filters]``; on either side of a row are ``padding`` zeros.
     """
     size, _, channels, filters = kernel.shape
     places = width + 2 * padding - size + 1
@@ -88,60 +83,34 @@ class _Convolution(nn.Module):
         return convolve(images, kernel, self.size, self.padding) + bias
 
 
-class LeNet(Drawn):
+class _LeNet(Drawn):
     """LeNet-5 with ReLU and max-pooling (LeCun et al. 1998), as Wang et al. 2018 distil for it."""
 
+    sizes = ((6, 2, 120), (16, 0, 84))  # filters and padding of a convolution, units of a dense layer
+
     def layers(self):
-        """Two of convolutions, two dense."""
-        self.conv1 = _Convolution(6, 5, 2, self.kernel_init)
-        self.conv2 = _Convolution(16, 5, 0, self.kernel_init)
-        self.dense1 = nn.Dense(120, kernel_init=self.kernel_init)
-        self.dense2 = nn.Dense(84, kernel_init=self.kernel_init)
+        for i, (filters, padding, units) in enumerate(self.sizes, 1):
+            setattr(self, f"conv{i}", _Convolution(filters, 5, padding, self.kernel_init))
+            setattr(self, f"dense{i}", nn.Dense(units, kernel_init=self.kernel_init))
+
+    def pooled(self, images: jax.Array) -> jax.Array:
+        h = pool(nn.relu(self.conv1(images)))
+        return pool(nn.relu(self.conv2(h)))
 
     def features(self, images: jax.Array) -> jax.Array:
-        """``float[batch, 84]``."""
-        h = pool(nn.relu(self.conv1(images)))
-        h = pool(nn.relu(self.conv2(h)))
+        h = self.pooled(images)
         h = nn.relu(self.dense1(h.reshape(len(h), -1)))
         return nn.relu(self.dense2(h))
 
 
-class ConvNet(Drawn):
-    """Blocks of 3 × 3 filters, instance norm, ReLU and mean-pooling (Gidaris & Komodakis 2018; Zhao et al. 2021)."""
-
-    width: int = 128
-    depth: int = 3
-
-    def layers(self):
-        """The blocks; the norm's scale and shift are layers of their own."""
-        for i in range(1, self.depth + 1):
-            setattr(self, f"conv{i}", _Convolution(self.width, 3, 1, self.kernel_init))
-            setattr(self, f"norm{i}", nn.GroupNorm(num_groups=None, group_size=1))
-
-    def features(self, images: jax.Array) -> jax.Array:
-        """``float[batch, height · width · channels]`` after the last block."""
-        h = images
-        for i in range(1, self.depth + 1):
-            h = pool(nn.relu(getattr(self, f"norm{i}")(getattr(self, f"conv{i}")(h))), jnp.mean)
-        return h.reshape(len(h), -1)
-
-
-class AlexCifarNet(Drawn):
+class _AlexCifarNet(_LeNet):
     """The AlexNet for CIFAR of Wang et al. 2018 (cuda-convnet's): two convolutions with normalisation, three dense."""
 
-    def layers(self):
-        """Two of convolutions, two dense."""
-        self.conv1 = _Convolution(64, 5, 2, self.kernel_init)
-        self.conv2 = _Convolution(64, 5, 2, self.kernel_init)
-        self.dense1 = nn.Dense(384, kernel_init=self.kernel_init)
-        self.dense2 = nn.Dense(192, kernel_init=self.kernel_init)
+    sizes = ((64, 2, 384), (64, 2, 192))
 
-    def features(self, images: jax.Array) -> jax.Array:
-        """``float[batch, 192]``."""
+    def pooled(self, images: jax.Array) -> jax.Array:
         h = _local_response(pool(nn.relu(self.conv1(images))))
-        h = pool(_local_response(nn.relu(self.conv2(h))))
-        h = nn.relu(self.dense1(h.reshape(len(h), -1)))
-        return nn.relu(self.dense2(h))
+        return pool(_local_response(nn.relu(self.conv2(h))))
 
 
 def _local_response(images: jax.Array, size: int = 9, alpha: float = 0.001, beta: float = 0.75) -> jax.Array:
@@ -149,6 +118,24 @@ def _local_response(images: jax.Array, size: int = 9, alpha: float = 0.001, beta
     squares = jnp.pad(images**2, ((0, 0), (0, 0), (0, 0), (size // 2, size // 2)))
     energy = sum(squares[..., i : i + images.shape[-1]] for i in range(size))
     return images * (1 + alpha / size * energy) ** -beta
+
+
+class _ConvNet(Drawn):
+    """Blocks of 3 × 3 filters, instance norm, ReLU and mean-pooling (Gidaris & Komodakis 2018; Zhao et al. 2021)."""
+
+    width: int = 128
+    depth: int = 3
+
+    def layers(self):
+        for i in range(1, self.depth + 1):
+            setattr(self, f"conv{i}", _Convolution(self.width, 3, 1, self.kernel_init))
+            setattr(self, f"norm{i}", nn.GroupNorm(num_groups=None, group_size=1))
+
+    def features(self, images: jax.Array) -> jax.Array:
+        h = images
+        for i in range(1, self.depth + 1):
+            h = pool(nn.relu(getattr(self, f"norm{i}")(getattr(self, f"conv{i}")(h))), jnp.mean)
+        return h.reshape(len(h), -1)
 
 
 def image_network(
@@ -161,7 +148,7 @@ def image_network(
     dropout: float = 0.0,
     weights: str = "lecun",
 ) -> Model:
-    """One of `NETWORKS` over images.
+    """One of `NETWORKS` over images; its layers are "conv1", …, "norm1", … and "dense1", …, and "output".
 
     Args:
       kind: its name.
@@ -169,11 +156,8 @@ def image_network(
       classes: number of logits.
       width: filters in each block (convnet).
       depth: blocks (convnet).
-      dropout: rate in the head, active where a key is given.
-      weights: see `dd_al.models.linen.Drawn`.
-
-    Returns:
-      A `Model` whose layers are the convolutions, norms and dense layers, and "output".
+      dropout: see `Drawn`.
+      weights: see `Drawn`.
 
     Raises:
       ConfigError: images too small for it.
@@ -185,5 +169,5 @@ def image_network(
             f"these have {shape[0]} × {shape[1]}"
         )
     sizes = {"width": width, "depth": depth} if kind == "convnet" else {}
-    network = {"lenet": LeNet, "convnet": ConvNet, "alex_cifar": AlexCifarNet}[kind]
+    network = {"lenet": _LeNet, "convnet": _ConvNet, "alex_cifar": _AlexCifarNet}[kind]
     return as_model(network(classes, dropout, weights, **sizes), jnp.zeros((1, *shape)))._replace(apart=True)

@@ -1,7 +1,5 @@
 """Flax Linen networks behind the model contract."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from typing import Any
@@ -37,13 +35,13 @@ dense = partial(nn.Dense, dot_general=few_products)
 
 
 class Classifier(nn.Module):
-    """A head to inherit: dropout, then a linear layer that starts at zero, which makes hypergradients far calmer.
+    """A head to inherit: dropout, then a layer "output" that starts at zero, which makes hypergradients far calmer.
 
     A network defines ``features(inputs) -> float[batch, width]``, and makes its layers in ``layers``.
 
     Attributes:
       classes: number of logits.
-      dropout: rate in the head, active where it is not deterministic.
+      dropout: rate in the head, active where a key is given.
     """
 
     classes: int
@@ -52,8 +50,12 @@ class Classifier(nn.Module):
     def setup(self):
         """Makes the layers; their names are those of the parameters."""
         self.head_dropout = nn.Dropout(self.dropout)
-        self.output = nn.Dense(self.classes, kernel_init=nn.initializers.zeros)
+        self.output = self.last()
         self.layers()
+
+    def last(self) -> nn.Module:
+        """The layer "output"."""
+        return nn.Dense(self.classes, kernel_init=nn.initializers.zeros)
 
     def head(self, h: jax.Array, deterministic: bool = True) -> jax.Array:
         """Logits, ``float[batch, classes]``."""
@@ -81,16 +83,14 @@ class Drawn(Classifier):
         """Of the kernels that a network makes in ``layers``."""
         return nn.initializers.lecun_normal() if self.weights == "lecun" else nn.initializers.xavier_normal()
 
-    def setup(self):
-        """Makes the layers; their names are those of the parameters."""
-        self.head_dropout = nn.Dropout(self.dropout)
+    def last(self) -> nn.Module:
+        """See `Classifier.last`."""
         first = nn.initializers.zeros if self.weights == "lecun" else self.kernel_init
-        self.output = dense(1 if self.one_logit else self.classes, kernel_init=first)
-        self.layers()
+        return dense(1 if self.one_logit else self.classes, kernel_init=first)
 
     def head(self, h: jax.Array, deterministic: bool = True) -> jax.Array:
         """Logits, ``float[batch, classes]``."""
-        logits = self.output(self.head_dropout(h, deterministic=deterministic))
+        logits = super().head(h, deterministic)
         return jnp.concatenate([jnp.zeros_like(logits), logits], -1) if self.one_logit else logits
 
 
@@ -106,7 +106,6 @@ def as_model(network: nn.Module, example: Any) -> Model:
         return network.init(key, example)["params"]
 
     def features(params: Params, inputs: Any, key: jax.Array | None = None) -> jax.Array:
-        del key  # no dropout in the trunk
         return network.apply({"params": params}, inputs, method="features")
 
     def head(params: Params, h: jax.Array, key: jax.Array | None = None) -> jax.Array:
@@ -122,11 +121,6 @@ def example_text(dim: int, length: int = 1) -> TextInputs:
 
 
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
-    """The mean over words, ``float[batch, width]``; zero for a text without words.
-
-    Args:
-      values: ``float[batch, length, width]``.
-      mask: ``bool[batch, length]``.
-    """
+    """The mean of ``float[batch, length, width]`` over words, ``float[batch, width]``; zero where there are none."""
     counts = jnp.maximum(jnp.sum(mask, 1, keepdims=True), 1)
     return jnp.sum(values * mask[..., None], 1) / counts

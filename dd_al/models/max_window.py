@@ -15,8 +15,6 @@ throughout.
 Filters come first and texts last in every array here: learners in parallel are then only more filters in front.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 
@@ -50,12 +48,7 @@ def max_window(texts: jax.Array, mask: jax.Array, kernel: jax.Array) -> jax.Arra
 
 
 def word_responses(table: jax.Array, kernel: jax.Array) -> jax.Array:
-    """What every filter makes of every word in every place of its window, ``float[rows, words, filters]``.
-
-    Args:
-      table: ``float[rows, dim]``.
-      kernel: ``float[filters, words · dim]``.
-    """
+    """What every filter makes of every row of a table in every place of its window, ``float[rows, words, filters]``."""
     rows, dim = table.shape
     places = kernel.reshape(len(kernel), -1, dim).transpose(2, 1, 0)
     return (table @ places.reshape(dim, -1)).reshape(rows, *places.shape[1:])
@@ -68,9 +61,6 @@ def max_window_of(responses: jax.Array, ids: jax.Array, kept: jax.Array | None =
       responses: of `word_responses`; row 0 belongs to padding.
       ids: ``int[batch, length]``, rows of them.
       kept: ``bool[batch, length]``, words whose vectors count; all if None.
-
-    Returns:
-      ``float[batch, filters]``.
     """
     words, (batch, length) = responses.shape[1], ids.shape
     after = ((0, words - 1), (0, 0))
@@ -109,8 +99,7 @@ def _compete(texts: jax.Array, kernel: jax.Array, mask: jax.Array) -> tuple[jax.
 
 @jax.custom_vjp
 def _in_kernel(best: jax.Array, texts: jax.Array, kernel: jax.Array, winners: jax.Array) -> jax.Array:
-    """Returns ``best``, as a function of ``kernel``."""
-    del texts, kernel, winners
+    """``best`` as a function of ``kernel``."""
     return best
 
 
@@ -120,7 +109,7 @@ def _in_kernel_forward(best, texts, kernel, winners):
 
 def _in_kernel_backward(residuals, weights):
     texts, kernel, winners = residuals
-    return None, None, weighted_windows(_words(texts, kernel), texts, weights, winners), None
+    return None, None, weighted_windows(kernel.shape[-1] // texts.shape[-1], texts, weights, winners), None
 
 
 _in_kernel.defvjp(_in_kernel_forward, _in_kernel_backward)
@@ -128,12 +117,11 @@ _in_kernel.defvjp(_in_kernel_forward, _in_kernel_backward)
 
 @jax.custom_jvp
 def _in_texts(best: jax.Array, texts: jax.Array, kernel: jax.Array, winners: jax.Array) -> jax.Array:
-    """Returns ``best``, as a function of ``texts``.
+    """``best`` as a function of ``texts``.
 
     Not part of `_in_kernel`, because the backward pass of a `custom_vjp` under vmap computes the gradient of the texts
     once per learner and then adds; the transpose of an ordinary product sums over learners within it.
     """
-    del texts, kernel, winners
     return best
 
 
@@ -150,24 +138,16 @@ def _in_texts_jvp(primals, tangents):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def weighted_windows(words: int, texts: jax.Array, weights: jax.Array, winners: jax.Array) -> jax.Array:
-    """The sum over texts of one weighted window per filter.
+    """The sum over texts of one weighted window per filter, ``float[filters, words · dim]``.
 
     Args:
       words: of a window.
       texts: ``float[batch, length, dim]``.
       weights: ``float[filters, batch]``.
       winners: ``int32[filters, batch]``, the positions where the windows start.
-
-    Returns:
-      ``float[filters, words · dim]``.
     """
-    return jax.lax.platform_dependent(
-        texts,
-        weights,
-        winners,
-        cpu=functools.partial(_gathered_windows, words),
-        default=functools.partial(_spread_windows, words),
-    )
+    cpu, default = (functools.partial(how, words) for how in (_gathered_windows, _spread_windows))
+    return jax.lax.platform_dependent(texts, weights, winners, cpu=cpu, default=default)
 
 
 @functools.partial(weighted_windows.defjvp, symbolic_zeros=True)
@@ -216,10 +196,6 @@ def _chunks(arrays: tuple[jax.Array, ...]) -> tuple[tuple[jax.Array, ...], tuple
     return stacked, tuple(array[whole:] for array in arrays)
 
 
-def _words(texts: jax.Array, kernel: jax.Array) -> int:
-    return kernel.shape[-1] // texts.shape[-1]
-
-
 def _unfold(texts: jax.Array, words: int) -> jax.Array:
     """Every window of every text, ``float[words · dim, length, batch]``."""
     length = texts.shape[1]
@@ -229,7 +205,7 @@ def _unfold(texts: jax.Array, words: int) -> jax.Array:
 
 def _responses(texts: jax.Array, kernel: jax.Array) -> jax.Array:
     """Every filter at every window, ``float[filters, length, batch]``."""
-    return jnp.einsum("fk,klb->flb", kernel, _unfold(texts, _words(texts, kernel)))
+    return jnp.einsum("fk,klb->flb", kernel, _unfold(texts, kernel.shape[-1] // texts.shape[-1]))
 
 
 def _is_winner(winners: jax.Array, length: int) -> jax.Array:

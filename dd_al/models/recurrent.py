@@ -1,7 +1,5 @@
 """Bidirectional recurrent networks: plain (Elman 1990), LSTM (Hochreiter & Schmidhuber 1997), GRU (Cho et al. 2014)."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -43,11 +41,9 @@ class _Bidirectional(nn.Module):
     @nn.compact
     def __call__(self, inputs: TextInputs) -> jax.Array:
         columns = GATES[self.kind] * self.width
-        per_direction = {"batch_axis": 0}
-        kernel = self.param(
-            "kernel", nn.initializers.lecun_normal(**per_direction), (2, inputs.embedded.shape[-1], columns)
-        )
-        recurrent = self.param("recurrent", nn.initializers.lecun_normal(**per_direction), (2, self.width, columns))
+        per_direction = nn.initializers.lecun_normal(batch_axis=0)
+        kernel = self.param("kernel", per_direction, (2, inputs.embedded.shape[-1], columns))
+        recurrent = self.param("recurrent", per_direction, (2, self.width, columns))
         bias = self.param("bias", nn.initializers.zeros, (2, 1, columns))
 
         def both(x: jax.Array) -> jax.Array:
@@ -74,37 +70,25 @@ class _Bidirectional(nn.Module):
         return jnp.concatenate([forward, backward[:, ::-1]], axis=-1)
 
 
-class Recurrent(Classifier):
-    """The network; see `recurrent` for its pure functions."""
-
+class _Recurrent(Classifier):
     kind: str
     width: int
 
     def layers(self):
-        """One."""
         self.recurrent = _Bidirectional(self.kind, self.width)
 
     def features(self, inputs: TextInputs) -> jax.Array:
-        """Mean states, ``float[batch, 2 · width]``."""
         return masked_mean(self.recurrent(inputs), inputs.mask)
 
 
 def recurrent(dim: int, classes: int, *, kind: str = "lstm", width: int = 64, dropout: float = 0.5) -> Model:
-    """A bidirectional recurrent network over `TextInputs`, whose states are averaged over the words.
+    """A layer "recurrent", whose states, ``width`` numbers in each direction, are averaged over the words.
 
-    Args:
-      dim: size of a word vector.
-      classes: number of logits.
-      kind: "rnn", "lstm" or "gru".
-      width: size of the state in each direction.
-      dropout: rate in the head, active where a key is given.
-
-    Returns:
-      A `Model` with the layers "output" (which starts at zero) and "recurrent".
+    Words have ``dim`` numbers; for the other arguments see `Classifier`.
 
     Raises:
-      ValueError: for an unknown kind.
+      ValueError: the kind is none of `GATES`.
     """
     if kind not in GATES:
         raise ValueError(f"unknown recurrent network {kind!r}; allowed: {', '.join(GATES)}")
-    return as_model(Recurrent(classes, dropout, kind, width), example_text(dim))
+    return as_model(_Recurrent(classes, dropout, kind, width), example_text(dim))

@@ -1,7 +1,5 @@
 """A small transformer encoder (Vaswani et al. 2017, arXiv 1706.03762), normalised first (Xiong et al. 2020)."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -26,22 +24,18 @@ class _Block(nn.Module):
         return x + nn.Dense(width, name="down")(h)
 
 
-class Transformer(Classifier):
-    """The network; see `transformer` for its pure functions."""
-
+class _Transformer(Classifier):
     width: int
     blocks: int
     heads: int
 
     def layers(self):
-        """A projection of the word vectors, the blocks, and a last normalisation."""
         self.input = nn.Dense(self.width)
         for i in range(self.blocks):
             setattr(self, f"block{i}", _Block(self.heads))
         self.norm = nn.LayerNorm()
 
     def features(self, inputs: TextInputs) -> jax.Array:
-        """Mean outputs over the words, ``float[batch, width]``."""
         # Word vectors have about unit length; the stream has about unit variance, as the positions do.
         x = self.input(inputs.embedded * inputs.embedded.shape[-1] ** 0.5)
         x = x + positions(inputs.mask.shape[1], self.width)
@@ -78,29 +72,19 @@ def received(weights: jax.Array, mask: jax.Array) -> jax.Array:
 def transformer(
     dim: int, classes: int, *, width: int = 64, blocks: int = 1, heads: int = 4, dropout: float = 0.5
 ) -> Model:
-    """A transformer encoder over `TextInputs`, whose outputs are averaged over the words.
+    """Word vectors through a layer "input", blocks "block0", … and a layer "norm", averaged over the words.
 
-    Args:
-      dim: size of a word vector, projected to ``width``.
-      classes: number of logits.
-      width: of the stream between blocks, a multiple of ``heads``.
-      blocks: how many.
-      heads: of attention, in each block.
-      dropout: rate in the head, active where a key is given.
-
-    Returns:
-      A `Model` with the layers "block0", …, "input", "norm" and "output" (which starts at zero), and with `attention`,
-      which is what every position has `received`.
+    Its `Model.attention` is what every position has `received`. Words have ``dim`` numbers, the stream between blocks
+    has ``width``; for the other arguments see `Classifier`.
 
     Raises:
       ValueError: a width that the heads cannot share.
     """
     if width % heads:
         raise ValueError(f"{heads} attention heads cannot share a width of {width}")
-    network = Transformer(classes, dropout, width, blocks, heads)
+    network = _Transformer(classes, dropout, width, blocks, heads)
 
     def attention(params: Params, inputs: TextInputs, key: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        del key  # no dropout in the trunk
         h, sown = network.apply({"params": params}, inputs, method="features", mutable=["intermediates"])
         sown = [sown["intermediates"][f"block{i}"]["attention"]["attention_weights"][0] for i in range(blocks)]
         return h, received(jnp.stack(sown, 1), inputs.mask)

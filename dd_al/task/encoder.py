@@ -1,137 +1,162 @@
-"""Sentence vectors of whole corpora, kept in the user's cache."""
+"""Texts through a pretrained encoder: as frozen sentence vectors, or as the word pieces that it is trained on."""
 
-from __future__ import annotations
-
-import io
-import itertools
-import json
-import logging
-import zipfile
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.core.errors import DataError, UserError
-from dd_al.core.files import atomic_write, sha256_of, user_cache
+from dd_al.config.data import EncoderSettings
+from dd_al.core.errors import ConfigError, DataError
+from dd_al.data import minilm_files
+from dd_al.data.cache import cached
+from dd_al.data.dataset import Dataset
 from dd_al.data.minilm_files import MAX_PIECES, EncoderFiles
+from dd_al.data.text import PAD, UNKNOWN, Vocabulary, choose_length, padded
+from dd_al.data.vectors import WordVectors
 from dd_al.io.progress import Progress
-from dd_al.models.minilm import EncoderSizes, sentence_encoder, sizes_of
+from dd_al.models.base import Model
+from dd_al.models.minilm import EncoderSizes, SentenceEncoder, fine_tuned, sizes_of
 from dd_al.models.minilm_weights import params_from
 
-_LOG = logging.getLogger(__name__)
-_VERSION = 1  # part of the cache's key: raise it with every change to what the vectors are
-# Short texts share rows of 64 word pieces: one program to compile, and next to no padding. Longer texts share rows of
-# 256, where attention costs more.
-_WIDTHS = (64, MAX_PIECES)
+_VERSION = 2  # part of the cache's key: raise it with every change to what the vectors are
+# Word pieces that texts are padded to, each a program to compile; a sixth of what is computed for SST is padding.
+_WIDTHS = (16, 24, 32, 40, 64, 128, MAX_PIECES)
 # Word pieces in a batch. More are no faster on a CPU: this many stay in its caches.
 _PIECES = 1024
+_LEAST = 3  # word pieces: a text begins with [CLS] and ends with [SEP]
+_SPLITS = ("train", "validation", "test")
 
 
-def embed(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
-    """The sentence vectors of a corpus: from the cache where the same texts were embedded with the same files.
-
-    Args:
-      texts: any, of which the first `MAX_PIECES` word pieces count; an empty one has a vector, too.
-      files: of `dd_al.data.minilm_files.load`.
+def sentence_vectors(
+    settings: EncoderSettings, dataset: Dataset
+) -> tuple[WordVectors, np.ndarray, dict[str, np.ndarray]]:
+    """The sentences of a task in the form of words (`config.inputs=sentences`): each is a "word" with its own vector.
 
     Returns:
-      ``float32[texts, width]`` of unit length, in the order of the texts.
+      The training texts as a vocabulary, to look nearest ones up in; the vectors of all texts, ``float32[rows, dim]``;
+      and the row of each text by split, ``int32[texts, 1]``.
+
+    Raises:
+      DataError: see `dd_al.data.minilm_files.load`.
+    """
+    start = time.perf_counter()
+    files = minilm_files.load(settings)
+    splits = {split: getattr(dataset, split).texts for split in _SPLITS}
+    features = sentence_features([text for texts in splits.values() for text in texts], files, keep=True)
+    table = np.concatenate([np.zeros((2, features.shape[1]), np.float32), features])  # padding and the unknown word
+    ids, first = {}, 2
+    for split, texts in splits.items():
+        ids[split] = np.arange(first, first + len(texts), dtype=np.int32)[:, None]
+        first += len(texts)
+    words = (PAD, UNKNOWN, *(" ".join(text.split()) for text in dataset.train.texts))
+    report = _report(files, table) | {"sentences": first - 2, "seconds": round(time.perf_counter() - start, 3)}
+    return WordVectors(Vocabulary(words), table[: len(words)], len(words), report), table, ids
+
+
+def word_pieces(
+    settings: EncoderSettings, dataset: Dataset, length: int | None, dropout: float
+) -> tuple[WordVectors, dict[str, np.ndarray], Model]:
+    """The texts of a task as word pieces (`config.inputs=pieces`), and the network that reads them.
+
+    Args:
+      settings: where the encoder is.
+      dataset: the texts.
+      length: word pieces of a text at most, [CLS] and [SEP] among them; if None, what leaves 98 % of the training texts
+        whole.
+      dropout: in the encoder, and in its head.
+
+    Returns:
+      The word pieces with their vectors; ``int32[n, length]`` of each split; and the encoder with a head.
+
+    Raises:
+      ConfigError: the length leaves no room for a word piece.
+      DataError: the encoder's files are not there, or do not belong together.
+    """
+    if length is not None and length < _LEAST:
+        raise ConfigError(
+            f"config.data.length = {length}: [CLS] and [SEP] leave no room for words; give {_LEAST} at least"
+        )
+    files = minilm_files.load(settings)
+    if files.tokenizer.token_to_id(PAD) != 0:
+        raise DataError(f"{files.folder / 'tokenizer.json'}: the word piece with the id 0 has to be {PAD}")
+    length = length or choose_length([len(pieces) for pieces in files.word_pieces(dataset.train.texts)])
+    sizes, params = pretrained(files, length)
+    ids = {split: padded(files.word_pieces(getattr(dataset, split).texts, length), length) for split in _SPLITS}
+    table = params["words"].copy()
+    table[0] = 0  # of padding, which nothing reads
+    words = tuple(files.tokenizer.id_to_token(i) or f"[unused{i}]" for i in range(len(table)))
+    vectors = WordVectors(Vocabulary(words), table, len(words), _report(files, table) | {"words": len(table)})
+    return vectors, ids, fine_tuned(sizes, params, dataset.num_classes, dropout=dropout)
+
+
+def _report(files: EncoderFiles, table: np.ndarray) -> dict[str, str | int]:
+    return {"source": f"{files.name} ({files.source})", "sha256": files.sha256, "dim": table.shape[1]}
+
+
+def encoder_of(sha256: str, settings: EncoderSettings | None = None) -> EncoderFiles:
+    """The encoder whose files have this hash.
+
+    Raises:
+      DataError: its files are not there, or they are other ones.
+    """
+    files = minilm_files.load(settings)
+    if files.sha256 != sha256:
+        raise DataError(
+            f"this set was distilled with a sentence encoder whose files have the hash {sha256[:12]}…; those in "
+            f"{files.folder} have {files.sha256[:12]}…: set DD_AL_ENCODER to the folder that it was made with"
+        )
+    return files
+
+
+def sentence_features(texts: Sequence[str], files: EncoderFiles, *, keep: bool = False) -> np.ndarray:
+    """A vector per text, of which the first `MAX_PIECES` word pieces count, ``float32[texts, width]``.
+
+    They are scaled to a mean square of 1, which suits the learners' first rates and the float16 of artefacts.
+
+    Args:
+      texts: any.
+      files: of the encoder.
+      keep: whether the vectors are kept in the user's cache folder, and looked for there.
 
     Raises:
       DataError: the files do not belong together.
     """
     texts = list(texts)
-    path = user_cache() / "sentences" / f"{sha256_of(json.dumps([_VERSION, files.sha256, texts]))[:32]}.npz"
-    if (found := _load(path, len(texts))) is not None:
-        return found
-    made = compute(texts, files)
-    buffer = io.BytesIO()
-    np.savez(buffer, vectors=made)  # an archive, which has checksums
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, buffer.getvalue())
-    except (OSError, UserError) as error:
-        _LOG.warning("cannot keep the sentence vectors in %s (%s): they are computed again next time", path, error)
-    return made
+    if keep:
+        key = [_VERSION, files.sha256, texts]
+        made = cached("the sentence vectors", "sentences", key, lambda: {"vectors": compute(texts, files)})
+        vectors = made["vectors"]
+    else:
+        vectors = compute(texts, files)
+    return (vectors * vectors.shape[1] ** 0.5).astype(np.float16).astype(np.float32)
 
 
 def compute(texts: Sequence[str], files: EncoderFiles) -> np.ndarray:
-    """What `embed` returns, without the cache."""
+    """Sentence vectors of unit length in the order of the texts, ``float32[texts, width]``; see `sentence_features`."""
     sizes, params = pretrained(files)
     params = jax.tree.map(jnp.asarray, params)
     pieces = files.word_pieces(texts)
-    out = np.zeros((len(pieces), sizes.width), np.float32)
+    out = np.zeros((len(pieces), sizes.hidden_size), np.float32)
     with Progress(len(pieces), "embedding sentences") as progress:
-        for batch in batches(pieces):
-            vectors = np.asarray(_features(sizes, params, batch.ids, batch.sentences, batch.texts.shape[1]))
-            filled = batch.texts >= 0
-            out[batch.texts[filled]] = vectors[filled]
-            progress.update(int(filled.sum()))
+        for width, batch in batches([len(ids) for ids in pieces]):
+            rows = [pieces[text] for text in batch]
+            rows += [rows[-1]] * (_PIECES // width - len(batch))  # a last batch has the shape of all others
+            mask = np.arange(width) < np.array([len(ids) for ids in rows])[:, None]
+            out[batch] = _features(sizes, params, padded(rows, width), mask)[: len(batch)]
+            progress.update(len(batch))
     return out
 
 
-class Packed(NamedTuple):
-    """Several texts in each row.
-
-    Attributes:
-      ids: ``int32[rows, width]`` of word pieces, zero on padding.
-      sentences: ``int32[rows, width]``, the slot in the row from 1, zero on padding.
-      texts: ``int32[rows, slots]``, which text lies in a slot, -1 in none.
-    """
-
-    ids: np.ndarray
-    sentences: np.ndarray
-    texts: np.ndarray
-
-
-def batches(pieces: Sequence[np.ndarray]) -> Iterator[Packed]:
-    """Packs texts into batches of two shapes, the longest first.
-
-    Args:
-      pieces: ids of each text, ``int32[length]``, at most `MAX_PIECES`; a text without any is in no batch.
-    """
-    rows = _rows([len(p) for p in pieces])
-    for width, group in itertools.groupby(rows, key=lambda row: row[0]):
-        while chunk := [row for _, row in itertools.islice(group, _PIECES // width)]:
-            yield _packed(pieces, chunk, width)
-
-
-def _rows(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-    """Fills rows with the longest text that is left and still fits; yields widths and positions of texts."""
-    waiting: list[list[int]] = [[] for _ in range(MAX_PIECES + 1)]
-    for text, length in reversed(list(enumerate(lengths))):
-        waiting[length].append(text)
-    longest = MAX_PIECES
-    while longest:
-        if not waiting[longest]:
-            longest -= 1
-            continue
-        width = next(width for width in _WIDTHS if width >= longest)
-        row, room, length = [], width, longest
-        while length and len(row) < width // 2:
-            if length <= room and waiting[length]:
-                row.append(waiting[length].pop())
-                room -= length
-            else:
-                length = min(length - 1, room)
-        yield width, row
-
-
-def _packed(pieces: Sequence[np.ndarray], rows: list[list[int]], width: int) -> Packed:
-    batch = _PIECES // width
-    ids, sentences = np.zeros((2, batch, width), np.int32)
-    texts = np.full((batch, width // 2), -1, np.int32)  # two word pieces at least, [CLS] and [SEP]
-    for i, row in enumerate(rows):
-        lengths = [len(pieces[text]) for text in row]
-        ids[i, : sum(lengths)] = np.concatenate([pieces[text] for text in row])
-        sentences[i, : sum(lengths)] = np.repeat(np.arange(1, len(row) + 1), lengths)
-        texts[i, : len(row)] = row
-    return Packed(ids, sentences, texts)
+def batches(lengths: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields texts of about one length, the longest first: the word pieces to pad to, and their positions."""
+    order, start = np.argsort(lengths, kind="stable")[::-1], 0
+    while start < len(order):
+        width = next(width for width in _WIDTHS if width >= lengths[order[start]])
+        yield width, order[start : start + _PIECES // width]
+        start += _PIECES // width
 
 
 def pretrained(files: EncoderFiles, length: int = MAX_PIECES) -> tuple[EncoderSizes, dict]:
@@ -146,29 +171,16 @@ def pretrained(files: EncoderFiles, length: int = MAX_PIECES) -> tuple[EncoderSi
     """
     origin = str(files.folder / "config.json")
     sizes = sizes_of(files.config, origin)
-    needed = {"vocab_size": (sizes.words, files.tokenizer.get_vocab_size())}
-    needed["max_position_embeddings"] = (sizes.positions, length)
-    for key, (value, least) in needed.items():
+    needed = {"vocab_size": files.tokenizer.get_vocab_size(), "max_position_embeddings": length}
+    for key, least in needed.items():
         # An index out of range is no error in JAX.
-        if value < least:
+        if (value := getattr(sizes, key)) < least:
             raise DataError(f"{origin}: {key} is {value}, and the texts as tokenizer.json cuts them need {least}")
     return sizes, params_from(files.tensors, sizes, str(files.folder / "model.safetensors"))
 
 
-@partial(jax.jit, static_argnums=(0, 4))
-def _features(sizes: EncoderSizes, params: dict, ids: jax.Array, sentences: jax.Array, slots: int) -> jax.Array:
+@partial(jax.jit, static_argnums=0)
+def _features(sizes: EncoderSizes, params: dict, ids: jax.Array, mask: jax.Array) -> jax.Array:
     # Accelerators would round the factors of float32 products.
     with jax.default_matmul_precision("float32"):
-        return sentence_encoder(sizes).packed_features(params, ids, sentences, slots)
-
-
-def _load(path: Path, count: int) -> np.ndarray | None:
-    if not path.exists():
-        return None
-    try:
-        with np.load(path) as file:  # plain arrays: pickles are refused
-            vectors = file["vectors"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        _LOG.warning("%s is damaged (%s): embedding the sentences again", path, error)
-        return None
-    return vectors if len(vectors) == count else None
+        return SentenceEncoder(sizes).sentence_features(params, ids, mask)

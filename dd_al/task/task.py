@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,26 +32,16 @@ from dd_al.models.mlp import mlp
 from dd_al.models.recurrent import recurrent
 from dd_al.models.text_cnn import text_cnn
 from dd_al.models.transformer import transformer
-from dd_al.task.pieces import word_pieces
-from dd_al.task.sentences import sentence_vectors
+from dd_al.task.encoder import sentence_vectors, word_pieces
 
 _LOG = logging.getLogger(__name__)
+_SPLITS = ("train", "validation", "test")
 _PER_BUCKET = 512  # training examples below which a length bucket saves less than its compilation costs
 
 
-class Arrays(NamedTuple):
-    """What programs read of a task, to be handed to them.
-
-    Arrays that a program closes over are written into it: with a table of word vectors it takes seconds more to
-    compile, and megabytes in the cache.
-
-    Attributes:
-      train: its buckets; those of validation are small, and read before there are programs.
-      embed: `Task.embed`, whose arrays are leaves.
-    """
-
-    train: tuple[Bucket, ...]
-    embed: Callable[[jax.Array], Any]
+# What programs read of a task, handed to them: the buckets of train, and `Task.embed`, whose arrays are leaves. Arrays
+# that a program closes over are written into it: with a table of word vectors it takes seconds more to compile.
+Arrays = tuple[tuple[Bucket, ...], Callable[[jax.Array], Any]]
 
 
 @dataclass(frozen=True)
@@ -63,9 +53,9 @@ class Task:
       vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words. None
         for images and rows.
       inputs: "words", "pieces" or "sentences": what the rows of ``table`` stand for; "images" or "rows".
-      shape: of one example as networks read it: (length, dim), (height, width, channels) or (columns,). A text is cut
-        and padded to ``length`` words, 1 where it is one sentence vector.
-      raw: each split as it is held: token ids ``int32[n, length]``, which are rows of ``table``; images
+      shape: of one example as networks read it: (length, dim), (height, width, channels) or (columns,); a sentence
+        vector has the length 1.
+      raw: each split as it is held: ``int32[n, length]``, rows of ``table``; images
         ``uint8[n, height, width, channels]``; or rows ``float32[n, columns]``.
       embed: raw examples to what networks read.
       train: the training split on the device; the test split stays off it until the end.
@@ -109,16 +99,13 @@ class Task:
     @property
     def arrays(self) -> Arrays:
         """Arguments of programs that begin with `given`."""
-        return Arrays(self.train.buckets, self.embed)
+        return self.train.buckets, self.embed
 
     def given(self, arrays: Arrays) -> Task:
         """The task as a compiled program sees it: the arrays are the program's arguments."""
-        return replace(
-            self,
-            train=self.train._replace(buckets=arrays.train),
-            embed=arrays.embed,
-            table=None if self.table is None else arrays.embed.table,
-        )
+        buckets, embed = arrays
+        table = None if self.table is None else embed.table
+        return replace(self, train=self.train._replace(buckets=buckets), embed=embed, table=table)
 
     def examples(self, split: str) -> Examples:
         """A split on the device, in one bucket: it is read once, and each bucket is a program to compile."""
@@ -157,22 +144,20 @@ def make_model(settings: ModelSettings, shape: Sequence[int], classes: int) -> M
     Raises:
       ConfigError: the network does not fit the examples.
     """
-    width, dropout, dim = settings.width, settings.dropout, shape[-1]
-    if settings.kind == "mlp":
+    kind, dim = settings.kind, shape[-1]
+    common = {"width": settings.width, "dropout": settings.dropout}
+    if kind in IMAGE_KINDS:
+        common |= {"depth": settings.depth, "weights": settings.weights}
+        if kind != "mlp":
+            return image_network(kind, shape, classes, **common)
         if settings.one_logit and classes != 2:
             raise ConfigError(f"config.model.one_logit tells two classes apart; there are {classes}")
-        drawn = {"weights": settings.weights, "one_logit": settings.one_logit}
-        return mlp(shape, classes, width=width, depth=settings.depth, dropout=dropout, **drawn)
-    if settings.kind in IMAGE_KINDS:
-        sizes = {"width": width, "depth": settings.depth, "weights": settings.weights}
-        return image_network(settings.kind, shape, classes, dropout=dropout, **sizes)
-    if settings.kind == "text_cnn":
-        return text_cnn(dim, classes, windows=settings.windows, filters=settings.filters, dropout=dropout)
-    if settings.kind == "transformer":
-        return transformer(dim, classes, width=width, blocks=settings.blocks, heads=settings.heads, dropout=dropout)
-    if settings.kind == "averaging":
-        return averaging(dim, classes, width=width, dropout=dropout)
-    return recurrent(dim, classes, kind=settings.kind, width=width, dropout=dropout)
+        return mlp(shape, classes, one_logit=settings.one_logit, **common)
+    if kind == "text_cnn":
+        return text_cnn(dim, classes, windows=settings.windows, filters=settings.filters, dropout=settings.dropout)
+    if kind == "transformer":
+        return transformer(dim, classes, blocks=settings.blocks, heads=settings.heads, **common)
+    return averaging(dim, classes, **common) if kind == "averaging" else recurrent(dim, classes, kind=kind, **common)
 
 
 def make_optimizer(settings: LearnerSettings):
@@ -196,40 +181,40 @@ def make_task(
       ConfigError: windows longer than the texts, or a network that does not fit the examples.
     """
     start = time.perf_counter()
-    pretrained, table, embed = None, None, None
+    model, kind, pretrained, table = settings.model, settings.model.kind, None, None
     if settings.inputs in ("images", "rows"):
-        ids = {split: getattr(dataset, split).inputs for split in ("train", "validation", "test")}
+        ids = {split: getattr(dataset, split).inputs for split in _SPLITS}
         embed = Scaled(jnp.asarray(dataset.scaling.mean), jnp.asarray(dataset.scaling.std))
-        if (shift := settings.learner.shift) and 4 * shift > min(ids["train"].shape[1:3]):
-            least, most = min(ids["train"].shape[1:3]), min(ids["train"].shape[1:3]) // 4
+        pixels, shift = min(ids["train"].shape[1:3]), settings.learner.shift
+        if 4 * shift > pixels and shift:
             raise ConfigError(
-                f"config.learner.shift = {shift} moves much of an image of {least} pixels out of sight; {most} at most"
+                f"config.learner.shift = {shift} moves much of an image of {pixels} pixels out of sight; {pixels // 4} "
+                "at most"
             )
     elif settings.inputs == "pieces":
-        vectors, ids, pretrained = word_pieces(settings.encoder, dataset, settings.data.length, settings.model.dropout)
+        vectors, ids, pretrained = word_pieces(settings.encoder, dataset, settings.data.length, model.dropout)
         table = vectors.table
     elif settings.inputs == "sentences":
         vectors, table, ids = sentence_vectors(settings.encoder, dataset)
     else:
         held_out = dataset.validation.texts + dataset.test.texts
         vectors = vectors or word_vectors(settings.vectors, dataset.train.texts, held_out)
-        words = vectors.vocabulary
+        words, table = vectors.vocabulary, vectors.table
         length = settings.data.length or choose_length([len(i) for i in words.ids(dataset.train.texts)])
-        ids = {s: words.encode(getattr(dataset, s).texts, length) for s in ("train", "validation", "test")}
-        table = vectors.table
+        ids = {split: words.encode(getattr(dataset, split).texts, length) for split in _SPLITS}
     seconds = {"data_s": load_seconds, "vectors_s": time.perf_counter() - start}
     shape = ids["train"].shape[1:]
     if table is not None:
         _LOG.info("%s vectors: %d of %d dimensions (%.1f s)", settings.inputs[:-1], *table.shape, seconds["vectors_s"])
         table = jnp.asarray(table)
         shape, embed = (*shape, table.shape[1]), Lookup(table)
-    if settings.model.kind == "text_cnn" and max(settings.model.windows) > shape[0]:
-        raise ConfigError(f"config.model.windows: {max(settings.model.windows)} words in a text of {shape[0]}")
-    kind = settings.model.kind
+    if kind == "text_cnn" and max(model.windows) > shape[0]:
+        raise ConfigError(f"config.model.windows: {max(model.windows)} words in a text of {shape[0]}")
     if pretrained is None:
         learners = make_learners(settings, (kind, *(settings.distill.also or ())), shape, dataset.num_classes)
     else:
         learners = {kind: make_learner(pretrained, make_optimizer(settings.learner))}
+    targets = {split: one_hot(getattr(dataset, split).labels, dataset.num_classes) for split in ("train", "validation")}
     return Task(
         dataset=dataset,
         vectors=vectors,
@@ -237,10 +222,8 @@ def make_task(
         shape=shape,
         raw=ids,
         embed=embed,
-        train=_examples(
-            ids["train"], one_hot(dataset.train.labels, dataset.num_classes), buckets=length_buckets(len(ids["train"]))
-        ),
-        validation=_examples(ids["validation"], one_hot(dataset.validation.labels, dataset.num_classes), buckets=1),
+        train=_examples(ids["train"], targets["train"]),
+        validation=_examples(ids["validation"], targets["validation"], buckets=1),
         table=table,
         learner=learners.pop(kind),
         others=learners,
@@ -249,10 +232,10 @@ def make_task(
     )
 
 
-def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int) -> Examples:
-    """Texts in buckets by length, anything else in one."""
+def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int | None = None) -> Examples:
+    """Texts in buckets by length, as many as suit so many texts if None; anything else in one."""
     is_ids = raw.ndim == 2 and raw.dtype == np.int32
-    return make_examples(raw, targets, buckets=buckets) if is_ids else whole(raw, targets)
+    return make_examples(raw, targets, buckets=buckets or length_buckets(len(raw))) if is_ids else whole(raw, targets)
 
 
 def with_training(task: Task, raw: np.ndarray, split: Split, *, buckets: int | None = None) -> Task:
@@ -262,14 +245,14 @@ def with_training(task: Task, raw: np.ndarray, split: Split, *, buckets: int | N
       task: any.
       raw: the examples as they are held; see `Task.raw`.
       split: the same with their classes.
-      buckets: of lengths; as many as suit so many texts if None.
+      buckets: of lengths; see `length_buckets` if None.
     """
     targets = one_hot(split.labels, task.classes)
     return replace(
         task,
         dataset=replace(task.dataset, train=split),
         raw={**task.raw, "train": raw},
-        train=_examples(raw, targets, buckets=buckets or length_buckets(len(raw))),
+        train=_examples(raw, targets, buckets=buckets),
     )
 
 

@@ -1,11 +1,9 @@
 """Trained learners that answer texts as people have them: vocabulary or encoder, networks and all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +17,7 @@ from dd_al.data.minilm_files import EncoderFiles
 from dd_al.data.text import Vocabulary
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import embed
-from dd_al.task.sentences import encoder_of, sentence_features
+from dd_al.task.encoder import encoder_of, sentence_features
 from dd_al.task.task import make_model
 
 T = TypeVar("T")
@@ -50,11 +48,11 @@ class TextLearners:
     encoder: str | None = None
     encoder_dir: str | None = None
 
-    def with_params(self, params: Params) -> TextLearners:
+    def with_params(self, params: Params) -> Self:
         """Others of the same kind, which share what has been compiled."""
         other = replace(self, params=params)
-        shared = ("_encoder", "_vocabulary", "_answer")
-        other.__dict__.update({name: self.__dict__[name] for name in shared if name in self.__dict__})
+        for name in self.__dict__.keys() - other.__dict__.keys():  # the cached properties
+            other.__dict__[name] = self.__dict__[name]
         return other
 
     def __len__(self) -> int:
@@ -62,13 +60,9 @@ class TextLearners:
         return jax.tree.leaves(self.params)[0].shape[0]
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Answers texts, a few hundred at a time: memory does not grow with them beyond the answers.
+        """Answers texts as they are, ``float32[learners, texts, classes]``.
 
-        Args:
-          texts: as they are; words are split and looked up here.
-
-        Returns:
-          ``float32[learners, texts, classes]``.
+        A few hundred at a time: memory does not grow with them beyond the answers.
         """
         answers = [np.zeros((len(self), 0, self.classes), np.float32)]
         params = jax.device_put(self.params)
@@ -105,9 +99,8 @@ class TextLearners:
     def _answer(self):
         model = self.model
         if not isinstance(model, Model):
-            model = make_model(
-                settings_from(ModelSettings, model, "the classifier"), self.vectors.shape[1:], self.classes
-            )
+            settings = settings_from(ModelSettings, model, "the classifier")
+            model = make_model(settings, self.vectors.shape[1:], self.classes)
 
         @jax.jit
         def answer(params: Params, vectors: jax.Array, ids: jax.Array) -> jax.Array:
@@ -118,12 +111,7 @@ class TextLearners:
 
 
 def settings_from(cls: type[T], values: Mapping, source: str) -> T:
-    """The settings that a file holds.
-
-    Args:
-      cls: their class.
-      values: plain values of its keys.
-      source: the file, for messages.
+    """The settings that a file, the ``source``, holds as plain values of the keys of ``cls``.
 
     Raises:
       DataError: it comes from another version.

@@ -104,7 +104,7 @@ def test_every_package_is_read(folder):
     assert unseen.main(["--data", str(folder), "--prepare"]) == 0
     found = {}
     for name in unseen.SETS:
-        rows = formats.read_file(folder / f"{name}.jsonl", "text", "label", "utf-8")
+        rows = formats.read_file(folder / f"{name}.jsonl")
         found[name] = list(zip(rows.texts, rows.labels))
     assert found == {
         "rasa": [("hey", "greet"), ("good morning", "greet")],

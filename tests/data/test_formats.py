@@ -116,7 +116,7 @@ def test_csv_cell_over_several_lines_keeps_the_line_numbers(tmp_path):
 def test_other_columns_and_encoding(tmp_path):
     path = tmp_path / "reviews.csv"
     path.write_bytes("sentence,stars\ncafé,4 stars\n".encode("cp1252"))
-    rows = formats.read_file(path, "sentence", "stars", "cp1252")
+    rows = formats.read_file(path, DataSettings(text_column="sentence", label_column="stars", encoding="cp1252"))
     assert (rows.texts, rows.labels) == (("café",), ("4 stars",))
 
 
@@ -139,7 +139,7 @@ def test_unknown_encoding(tmp_path, encoding):
     path = tmp_path / "a.csv"
     path.write_text("text,label\na,1\n")
     with pytest.raises(DataError, match=f"'{encoding}' is unknown"):
-        formats.read_file(path, encoding=encoding)
+        formats.read_file(path, DataSettings(encoding=encoding))
 
 
 BAD = {
@@ -193,7 +193,7 @@ def test_bad_parquet(tmp_path):
     with pytest.raises(DataError, match="b.parquet, row 2: no text.*1 more row"):
         formats.read_file(tmp_path / "b.parquet")
     with pytest.raises(DataError, match="no column 'txt'.*did you mean 'text'"):
-        formats.read_file(tmp_path / "b.parquet", "txt")
+        formats.read_file(tmp_path / "b.parquet", DataSettings(text_column="txt"))
 
 
 @pytest.mark.parametrize("validation", ["validation", "dev", "valid", "VAL"])
@@ -201,14 +201,14 @@ def test_folder_splits_by_file_name_in_any_format(tmp_path, validation):
     for name, writer in (("train", ".jsonl"), (validation, ".parquet"), ("test", ".csv")):
         WRITERS[writer](tmp_path / (name + writer))
     (tmp_path / "README.md").write_text("not data")
-    assert set(formats.read_folder(tmp_path)) == {"train", "validation", "test"}
+    assert set(formats.split_files(tmp_path, formats.EXTENSIONS)) == {"train", "validation", "test"}
 
 
 def test_folder_with_one_split_twice(tmp_path):
     WRITERS[".jsonl"](tmp_path / "train.jsonl")
     WRITERS[".csv"](tmp_path / "train.csv")
     with pytest.raises(DataError, match="train.csv and train.jsonl are both its train split"):
-        formats.read_folder(tmp_path)
+        load(DataSettings(dir=str(tmp_path)))
 
 
 @pytest.mark.parametrize("present, missing", [("train", "test"), ("test", "train")])

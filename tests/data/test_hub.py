@@ -186,7 +186,7 @@ def test_hub_never_stands_in(unreachable):
 
 def test_hub_wants_owner_and_name(no_cache):
     with pytest.raises(DataError, match="owner/name"):
-        hub.read("sst3")
+        hub.read(DataSettings(name="sst3"))
 
 
 def test_hanging_name_look_up_does_not_hold_auto_up(no_cache, hanging_look_up):

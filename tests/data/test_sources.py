@@ -10,7 +10,8 @@ import pytest
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, UserError, nearest
 from dd_al.data import packaged
-from dd_al.data.sources import from_lists, load, read_examples
+from dd_al.data.load import read_examples
+from dd_al.data.sources import from_lists, load
 
 
 def _write(path, count, start=0, label=lambda i: i % 2):
@@ -173,22 +174,22 @@ def test_bad_lists(texts, labels, message):
 
 
 def test_examples_for_a_known_task(folder, tmp_path):
-    label_map = {"0": 0, "1": 1}
-    assert len(read_examples(folder, label_map)) == 20
-    assert len(read_examples(folder, label_map, split="validation")) == 10
-    everything = read_examples(folder, label_map, split="all")
+    spec = {"label_map": {"0": 0, "1": 1}}
+    assert len(read_examples(spec, folder)) == 20
+    assert len(read_examples(spec, folder, split="validation")) == 10
+    everything = read_examples(spec, folder, split="all")
     assert len(everything) == len(set(everything.rows)) == 110
-    assert read_examples(folder / "dev.jsonl", {"0": 1, "1": 0}).labels.tolist() == [0, 1] * 5
+    assert read_examples({"label_map": {"0": 1, "1": 0}}, folder / "dev.jsonl").labels.tolist() == [0, 1] * 5
     single = _write(tmp_path / "half" / "test.jsonl", 4)
-    assert len(read_examples(single.parent, label_map)) == 4
+    assert len(read_examples(spec, single.parent)) == 4
     with pytest.raises(DataError, match="no train split in this folder; it has test"):
-        read_examples(single.parent, label_map, split="train")
+        read_examples(spec, single.parent, split="train")
     with pytest.raises(DataError, match="no such file"):
-        read_examples(tmp_path / "absent.csv", label_map)
+        read_examples(spec, tmp_path / "absent.csv")
     with pytest.raises(
         DataError, match="dev.jsonl, line 2: the label '0' is not one of '1', '2'.*as they were in training"
     ):
-        read_examples(folder / "dev.jsonl", {"1": 0, "2": 1})
+        read_examples({"label_map": {"1": 0, "2": 1}}, folder / "dev.jsonl")
 
 
 def test_reading_local_files_imports_no_heavy_library():

@@ -52,11 +52,11 @@ def test_a_published_test_split_keeps_its_sentences():
     train = Split(("in both", "own", "in test", "other"), np.array([0, 1, 0, 1], np.int32), np.arange(4))
     validation = Split(("in both", "in test"), np.array([0, 1], np.int32), np.arange(2))
     test = Split(("in test", "in test"), np.array([0, 1], np.int32), np.arange(2))
-    found = splits.arrange({"train": train, "validation": validation, "test": test}, 0)
-    assert found.train.texts == ("own", "other")
-    assert found.train.rows.tolist() == [1, 3]
-    assert (found.validation.texts, found.test.texts) == (("in both",), test.texts)
-    assert found.dropped == 3
+    found, dropped, notes = splits.arrange({"train": train, "validation": validation, "test": test}, 0)
+    assert found["train"].texts == ("own", "other")
+    assert found["train"].rows.tolist() == [1, 3]
+    assert (found["validation"].texts, found["test"].texts) == (("in both",), test.texts)
+    assert dropped == 3
 
 
 def test_conflicting_copies_go_and_agreeing_ones_stay():
@@ -68,26 +68,26 @@ def test_conflicting_copies_go_and_agreeing_ones_stay():
 def test_carved_splits_share_no_sentence():
     texts = tuple(f"text {i % 60}" for i in range(120))
     data = Split(texts, (np.arange(120) % 60 % 2).astype(np.int32), np.arange(120))
-    found = splits.arrange({"train": data}, 0)
-    parts = [set(split.texts) for split in (found.train, found.validation, found.test)]
+    found, dropped, notes = splits.arrange({"train": data}, 0)
+    parts = [set(split.texts) for split in found.values()]
     assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
-    assert [len(split) for split in (found.train, found.validation, found.test)] == [96, 6, 6]
-    assert found.dropped == 12 and "12 further copies of texts in test and validation were removed" in found.notes
+    assert [len(split) for split in found.values()] == [96, 6, 6]
+    assert dropped == 12 and "12 further copies of texts in test and validation were removed" in notes
 
 
 def test_a_class_of_few_texts_with_many_copies_is_in_every_split():
     texts = tuple(f"text {i % 4 if i < 400 else i}" for i in range(800))
     data = Split(texts, (np.arange(800) >= 400).astype(np.int32), np.arange(800))
-    found = splits.arrange({"train": data}, 0)
-    for split, copies in ((found.train, 200), (found.validation, 1), (found.test, 1)):
+    found, dropped, notes = splits.arrange({"train": data}, 0)
+    for split, copies in zip(found.values(), (200, 1, 1), strict=True):
         assert (split.labels == 0).sum() == copies and (split.labels == 1).sum() >= 30
-    assert found.dropped == 198
+    assert dropped == 198
 
 
 def test_validation_is_carved_from_train_with_a_note():
-    found = splits.arrange({"train": _split([0, 1] * 50), "test": _split([0, 1] * 5, "held out")}, 0)
-    assert (len(found.train), len(found.validation), len(found.test)) == (90, 10, 10)
-    assert "no validation split given: a seeded stratified tenth of train (10 rows) became it" in found.notes
+    found, dropped, notes = splits.arrange({"train": _split([0, 1] * 50), "test": _split([0, 1] * 5, "held out")}, 0)
+    assert (len(found["train"]), len(found["validation"]), len(found["test"])) == (90, 10, 10)
+    assert "no validation split given: a seeded stratified tenth of train (10 rows) became it" in notes
 
 
 @pytest.mark.parametrize("total, train, test", [(11_855, 10_534, 1_316), (9_613, 8_545, 1_068)])

@@ -5,8 +5,7 @@ from dd_al.config.data import VectorSettings
 from dd_al.core.errors import DataError
 from dd_al.data import packaged
 from dd_al.data.counts import Text, count_vectors, document_counts, factorise, neighbour_counts, ppmi
-from dd_al.data.vector_file import read_vectors
-from dd_al.data.vectors import word_vectors
+from dd_al.data.vectors import read_vectors, word_vectors
 
 TRAIN = ["the good film was good", "the bad film was bad", "a good story", "a bad story"] * 5
 OPTIONS = {"corpus": "train", "dim": 4, "min_count": 1}

@@ -13,8 +13,7 @@ from dd_al.learner import optimizers
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import make_learner
 from dd_al.models.embedding import embed
-from dd_al.models.fine_tuned import fine_tuned
-from dd_al.models.minilm import sentence_encoder, sizes_of
+from dd_al.models.minilm import SentenceEncoder, fine_tuned, sizes_of
 from dd_al.models.minilm_weights import params_from
 
 pytestmark = pytest.mark.usefixtures("own_caches")
@@ -33,7 +32,7 @@ def parts(bert):
 def test_features_point_where_the_sentence_vectors_do(parts):
     sizes, params, model, table = parts
     h = model.features(model.init(KEY), embed(table, IDS))
-    expected = sentence_encoder(sizes).sentence_features(params, IDS, IDS > 0)
+    expected = SentenceEncoder(sizes).sentence_features(params, IDS, IDS > 0)
     np.testing.assert_allclose(h / jnp.linalg.norm(h, axis=1, keepdims=True), expected, atol=1e-6)
     assert not model.head(model.init(KEY), h).any()
 

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from dd_al.core.errors import DataError
+from dd_al.core.files import sha256_of
 from dd_al.core.types import TextInputs
-from dd_al.models.minilm import sentence_encoder, sizes_of
+from dd_al.models.minilm import SentenceEncoder, sizes_of
 from dd_al.models.minilm_weights import params_from
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
@@ -31,7 +32,7 @@ def tiny(bert):
     """A tiny encoder, its parameters, and the config and tensors that they come from."""
     config, tensors = bert()
     sizes = sizes_of(config)
-    return sentence_encoder(sizes), params_from(tensors, sizes), config, tensors
+    return SentenceEncoder(sizes), params_from(tensors, sizes), config, tensors
 
 
 def padded(rows, width):
@@ -97,20 +98,6 @@ def test_padding_changes_nothing_whatever_it_holds(tiny):
     np.testing.assert_allclose(apply(params, jnp.where(mask, ids, 7), mask), expected, atol=2e-6)
 
 
-def test_sentences_in_one_row_do_not_meet(tiny):
-    encoder, params, *_ = tiny
-    rows = sentences([5, 3, 1, 4])
-    expected = encoder.sentence_features(params, *padded(rows, 5))
-    ids, numbers = np.full((2, 11), 7, np.int32), np.zeros((2, 11), np.int32)
-    for i, pair in enumerate((rows[:2], rows[2:])):
-        words = np.concatenate(pair)
-        ids[i, : len(words)] = words
-        numbers[i, : len(words)] = np.repeat([1, 2], [len(row) for row in pair])
-    found = jax.jit(encoder.packed_features, static_argnums=3)(params, ids, numbers, 3)
-    np.testing.assert_allclose(found[:, :2].reshape(4, -1), expected, atol=2e-6)
-    assert not found[:, 2].any()
-
-
 def test_a_sentence_without_words_is_zero_with_finite_derivatives(tiny):
     encoder, params, *_ = tiny
     ids, mask = padded([[], [4, 5]], 3)
@@ -133,8 +120,7 @@ def test_dropout_is_active_exactly_where_a_key_is_given(tiny):
 def test_features_read_embedded_words(tiny):
     encoder, params, *_ = tiny
     ids, mask = padded(sentences([6, 4]), 6)
-    inputs = encoder.embed(params, ids, mask)
-    assert isinstance(inputs, TextInputs) and not inputs.embedded[1, 4:].any()
+    inputs = TextInputs(params["words"][ids] * mask[..., None], mask)
     np.testing.assert_array_equal(encoder.features(params, inputs), encoder.sentence_features(params, ids, mask))
 
 
@@ -156,7 +142,7 @@ def test_weights_that_do_not_fit_are_named(bert):
     assert "folder/model.safetensors" in message and f"missing: {query};" in message
     assert "unexpected: decoder.bias;" in message
     assert "embeddings.LayerNorm.bias has the shape [9], not [8]" in message
-    with pytest.raises(DataError, match=r"missing: .*embeddings\.word_embeddings\.weight, .* and 33 more"):
+    with pytest.raises(DataError, match=r"missing: .*embeddings\.position_embeddings\.weight, .* and 33 more"):
         params_from({}, sizes_of(config))
 
 
@@ -182,12 +168,12 @@ def test_a_config_without_a_key_is_refused(bert):
 
 
 def test_published_weights_give_the_reference(minilm):
-    assert minilm.weights_sha256 == REFERENCE["weights_sha256"]
+    assert sha256_of(minilm.folder / "model.safetensors") == REFERENCE["weights_sha256"]
     sizes = sizes_of(minilm.config)
     params = params_from(minilm.tensors, sizes)
     rows = minilm.word_pieces(REFERENCE["texts"])
     assert max(map(len, rows)) == 256 and min(map(len, rows)) == 2
-    vectors = np.asarray(jax.jit(sentence_encoder(sizes).sentence_features)(params, *padded(rows, 256)))
+    vectors = np.asarray(jax.jit(SentenceEncoder(sizes).sentence_features)(params, *padded(rows, 256)))
     waves = np.stack([np.cos(np.arange(384)), np.sin(np.arange(384))], 1)
     np.testing.assert_allclose(vectors[:, :16], REFERENCE["first16"], atol=1e-4)
     np.testing.assert_allclose(vectors @ vectors.T, REFERENCE["cosines"], atol=1e-4)

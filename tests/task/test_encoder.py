@@ -1,4 +1,4 @@
-"""Sentence vectors of a corpus: packing, the cache, and the published encoder."""
+"""Sentence vectors of a corpus: batches, the cache, and the published encoder."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from dd_al.config.data import EncoderSettings
 from dd_al.core.errors import DataError
 from dd_al.data.minilm_files import load
-from dd_al.models.minilm import sentence_encoder, sizes_of
+from dd_al.models.minilm import SentenceEncoder, sizes_of
 from dd_al.models.minilm_weights import params_from
 from dd_al.task import encoder
 
@@ -29,35 +29,29 @@ def files(write_encoder, tmp_path_factory):
     return load(EncoderSettings(str(write_encoder(tmp_path_factory.mktemp("encoder")))))
 
 
-def pieces(lengths):
-    return [np.full(n, i + 1, np.int32) for i, n in enumerate(lengths)]
+def kept(texts, files):
+    return encoder.sentence_features(texts, files, keep=True)
 
 
-def test_every_text_lies_whole_in_one_slot():
+def test_every_text_is_in_one_batch_that_is_wide_enough():
     lengths = np.random.default_rng(0).integers(2, 90, 500).tolist() + [256, 255, 0, 64, 65, 1] + [2] * 200
-    seen, shapes = [], set()
-    for batch in encoder.batches(pieces(lengths)):
-        shapes.add(batch.ids.shape)
-        for ids, sentences, texts in zip(*batch, strict=True):
-            for slot, text in enumerate(texts, 1):
-                if text >= 0:
-                    seen.append(text)
-                    assert ids[sentences == slot].tolist() == [text + 1] * lengths[text]
-            assert sentences.max() == (texts >= 0).sum() and not ids[sentences == 0].any()
-            assert (np.diff(sentences[sentences > 0]) >= 0).all()
-    assert shapes == {(16, 64), (4, 256)}
-    assert sorted(seen) == [text for text, length in enumerate(lengths) if length]
+    seen = []
+    for width, texts in encoder.batches(lengths):
+        seen += texts.tolist()
+        assert max(lengths[text] for text in texts) <= width and len(texts) * width <= 1024
+    assert sorted(seen) == list(range(len(lengths)))
+    assert not list(encoder.batches([]))
 
 
 def test_little_is_padding():
     lengths = np.clip(np.random.default_rng(0).normal(25, 9, 5000).round().astype(int), 3, 64)
-    total = sum(batch.ids.size for batch in encoder.batches(pieces(lengths)))
-    assert total < 1.02 * lengths.sum()
+    total = sum(width * len(texts) for width, texts in encoder.batches(lengths))
+    assert total < 1.2 * lengths.sum()
 
 
 def test_vectors_are_those_of_each_text_alone(files):
     sizes = sizes_of(files.config)
-    params, features = params_from(files.tensors, sizes), jax.jit(sentence_encoder(sizes).sentence_features)
+    params, features = params_from(files.tensors, sizes), jax.jit(SentenceEncoder(sizes).sentence_features)
     found = encoder.compute(TEXTS, files)
     assert found.shape == (9, 8) and found.dtype == np.float32
     for vector, ids in zip(found, files.word_pieces(TEXTS), strict=True):
@@ -65,40 +59,40 @@ def test_vectors_are_those_of_each_text_alone(files):
     assert encoder.compute([], files).shape == (0, 8)
 
 
-def test_two_programs_are_compiled_for_all_corpora(files, compilations):
+def test_few_programs_are_compiled_for_all_corpora(files, compilations):
     jax.clear_caches()
     with compilations() as compiled:
         for texts in (TEXTS, TEXTS * 30, TEXTS[:1], ["good"] * 200):
             encoder.compute(texts, files)
-    assert sum(count for name, count in compiled.items() if "features" in name) == 2
+    assert sum(count for name, count in compiled.items() if "features" in name) == 3  # for widths of 16, 128 and 256
 
 
 def test_the_cache_is_read_by_content(files, write_encoder, tmp_path, monkeypatch):
-    first = encoder.embed(TEXTS, files)
-    (kept,) = (tmp_path / "cache" / "dd_al" / "sentences").iterdir()
+    first = kept(TEXTS, files)
+    (entry,) = (tmp_path / "cache" / "dd_al" / "sentences").iterdir()
     with monkeypatch.context() as patch:
         patch.setattr(encoder, "compute", None)
-        np.testing.assert_array_equal(encoder.embed(list(TEXTS), files), first)
+        np.testing.assert_array_equal(kept(list(TEXTS), files), first)
     other = load(EncoderSettings(str(write_encoder(tmp_path / "other", seed=1))))
-    assert np.abs(encoder.embed(TEXTS, other) - first).max() > 1e-3
-    np.testing.assert_array_equal(encoder.embed(TEXTS[::-1], files), encoder.compute(TEXTS[::-1], files))
-    assert len(list(kept.parent.iterdir())) == 3
+    assert np.abs(kept(TEXTS, other) - first).max() > 1e-3
+    np.testing.assert_array_equal(kept(TEXTS[::-1], files), encoder.sentence_features(TEXTS[::-1], files))
+    assert len(list(entry.parent.iterdir())) == 3
 
 
 def test_a_damaged_entry_is_computed_again(files, tmp_path, caplog):
-    first = encoder.embed(TEXTS, files)
-    (kept,) = (tmp_path / "cache" / "dd_al" / "sentences").iterdir()
-    whole = kept.read_bytes()
+    first = kept(TEXTS, files)
+    (entry,) = (tmp_path / "cache" / "dd_al" / "sentences").iterdir()
+    whole = entry.read_bytes()
     for broken in (whole[: len(whole) // 2], whole[:200] + b"\x99" + whole[201:], b""):
-        kept.write_bytes(broken)
-        np.testing.assert_array_equal(encoder.embed(TEXTS, files), first)
-        assert "damaged" in caplog.text and kept.read_bytes() == whole
+        entry.write_bytes(broken)
+        np.testing.assert_array_equal(kept(TEXTS, files), first)
+        assert "damaged" in caplog.text and entry.read_bytes() == whole
         caplog.clear()
 
 
 def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(files, tmp_path, caplog):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert encoder.embed(TEXTS[:2], files).shape == (2, 8)
+    assert kept(TEXTS[:2], files).shape == (2, 8)
     assert "cannot keep the sentence vectors" in caplog.text
 
 
