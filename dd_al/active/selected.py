@@ -51,7 +51,7 @@ def positions(path: Path) -> np.ndarray:
 
 
 def given_labels(path: Path, seeds: Sequence[int], rows: np.ndarray) -> np.ndarray:
-    """The first labels that `config.active.given` names, positions in the training split: ``int32[seeds, size]``.
+    """The first labels that `config.active.start` names, positions in the training split: ``int32[seeds, size]``.
 
     A line is an object with a "row". It is for one "seed" if it has one, else for all; where lines have a "round" those
     of round 0 count. So the selected.jsonl of another run gives what that run began with.

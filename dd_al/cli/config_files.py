@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from dd_al.config.schema import Text, current, find, to_config
+from dd_al.config.schema import Text, find, to_config
 from dd_al.core.errors import ConfigError, UserError, nearest
 
 MISSING = "--config=FILE is missing: which experiment to run; see --help"
@@ -42,9 +42,8 @@ def define_config(values: flags.FlagValues, argv: list[str], cls: type) -> None:
     """
     for place, (arg, after) in enumerate(zip_longest(argv[:], argv[1:], fillvalue="")):
         if flag := re.fullmatch(r"(--?(?:no)?config\.)([^=]*)(=.*)?", arg, re.DOTALL):
-            key = current(cls, flag[2])
+            key, _ = find(cls, flag[2], flag[3][1:] if flag[3] else after)
             argv[place] = f"{flag[1]}{key}{flag[3] or ''}"
-            find(cls, key, flag[3][1:] if flag[3] else after)
             if not any(re.match("--?config(=|$)", arg) for arg in argv):
                 raise ConfigError(MISSING)
     for kind in (bool, int, float, str, tuple, list, dict, type(None)):

@@ -30,13 +30,10 @@ class DataSettings:
     split: str = option("standard", "seed_paper re-splits SST as the seed paper counts it", choices=SPLITS)
     label_map: dict[str, int] | None = option(None, "class of each label; labels in sorted order if unset")
     encoding: str = option("utf-8", "encoding of local text files")
-    phrases: bool = option(False, "train on the treebank's phrases too; its original folder only")
     length: int | None = option(None, "tokens a text is cut and padded to; chosen from the texts if unset", min=1)
     max_train: int | None = option(None, "rows to keep of each split, for smoke runs", min=2)
     columns: tuple[str, ...] | None = option(None, "columns of a table to read; all but the label's if unset")
     scaling: str = option("standard", "of the columns of a table, by its training rows", choices=SCALINGS)
-    points: int = option(1500, "points to generate (moons, circles, blobs)", min=30)
-    noise: float = option(0.05, "standard deviation of their noise; a twentieth of that of blobs", min=0.0)
     split_seed: int = option(0, "seed of every split that is made here", min=0)
 
 
@@ -47,7 +44,6 @@ class VectorSettings:
     path: str | None = option(None, "word2vec or GloVe file, text or binary; counted from text if unset")
     corpus: str = option("packaged", "count in the training text, or in the packaged reviews too", choices=CORPORA)
     dim: int = option(100, "columns of counted vectors", min=2)
-    min_count: int = option(2, "occurrences that a word needs to be counted", min=1)
     min_overlap: int = option(12, "letters of a held-out sentence that exclude a row containing it", min=0)
 
 

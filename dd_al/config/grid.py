@@ -187,8 +187,6 @@ def _check_study(settings: Settings) -> None:
             "config.distill.init = 'known': what is distilled for one network's weights is not tried on other "
             "networks; set config.study.matrix to false, or init to 'random'"
         )
-    if "learned" not in study.schedules:
-        raise ConfigError(f"config.study.schedules = {study.schedules}: 'learned' must be among them")
     if not study.matrix and not study.curves:
         raise ConfigError("config.study: neither a matrix nor curves are asked for")
 

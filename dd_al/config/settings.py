@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from dd_al.config.active import ActiveSettings, AnnotateSettings
 from dd_al.config.data import DataSettings, EncoderSettings, VectorSettings
@@ -30,10 +31,29 @@ class EvaluateSettings:
     select_inits: int = option(10, "initialisations that choose the best outer step", min=1)
 
 
+# Keys that version 0.1 had: what they always are now, as JSON has it, and what to do for another value.
+RETIRED = {
+    "data.phrases": (False, "train on sentences alone, or give a file of your own"),
+    "data.points": (1500, "give points of your own by data.dir"),
+    "data.noise": (0.05, "give points of your own by data.dir"),
+    "vectors.min_count": (2, "words that occur twice are counted"),
+    "active.share": (0.01, "set active.size"),
+    "active.given": (None, "set active.start to the file"),
+    "active.charge_validation": (False, "the report has the labels of validation beside the others"),
+    "active.stop_agreement": (0.99, "set active.thresholds, as in stable:0.99"),
+    "active.stop_uncertainty": (None, "set active.thresholds, as in certain:0.2"),
+    "active.stop_accuracy": (None, "set active.thresholds, as in accurate:0.8"),
+    "study.schedules": (["learned", "repeated", "continued", "rising"], "all four are tried"),
+    "study.longest": (5, "longer schedules have up to five times the learned steps"),
+    "compare.full_batch": (64, "sets of up to 64 examples are trained on whole, too"),
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """A whole config."""
 
+    RETIRED: ClassVar = RETIRED
     experiment: str = option(
         "distill", "the question: distill, train, active, annotate, transfer, study, table or compare"
     )

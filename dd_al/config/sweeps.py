@@ -9,7 +9,6 @@ from dd_al.config.learner import CORESETS, KINDS
 from dd_al.config.schema import option
 
 TABLE_METHODS = ("full", "distilled", "random")
-SCHEDULES = ("learned", "repeated", "continued", "rising")
 ACTIVE = tuple(name for name in QUERIES if name != "random")
 DISTILLED = {
     "distilled": "fresh initialisations, soft labels",
@@ -73,9 +72,6 @@ class CompareSettings:
     rates: tuple[float, ...] = option(
         (1e-3, 4e-3), "first rates of minibatches of real examples to choose among, for each set", min=1e-8
     )
-    full_batch: int = option(
-        64, "examples up to which constant rates on all at once (config.random) are tried beside minibatches", min=0
-    )
     networks: tuple[str, ...] | None = option(
         None, "further networks to train on the sets of one budget, by names as of config.distill.also"
     )
@@ -131,11 +127,6 @@ class StudySettings:
     )
     matrix: bool = option(True, "try the sets of each network, and those for all at once, on all networks")
     restarts: int = option(10, "distillations of each row of the matrix, side by side", min=1)
-    schedules: tuple[str, ...] = option(
-        SCHEDULES, "rates to train networks with on a distilled set, of which the longer ones end by validation",
-        choices=SCHEDULES,
-    )  # fmt: skip
-    longest: int = option(5, "times as many inner steps as were learned, in the longest schedule", min=1)
     curves: dict[str, str] | None = option(
         None,
         "a name for each curve, and the keys whose values it goes along, such as {'steps': 'distill.steps=1|10|40'}",

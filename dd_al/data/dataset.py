@@ -15,7 +15,7 @@ class Split:
         texts: n texts.
         labels: int32[n], classes in [0, num_classes).
         rows: int64[n], 0-based row in the source's split or file as read. Where splits were pooled, rows count on
-            through train, validation and test; those of treebank phrases follow the sentences'.
+            through train, validation and test.
     """
 
     texts: tuple[str, ...]

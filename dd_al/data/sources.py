@@ -23,7 +23,6 @@ class _Found:
     source: str
     splits: dict[str, Rows]
     stand_in_for: str | None = None
-    phrases: Rows | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -170,7 +169,7 @@ def _read_local(path: Path, settings: DataSettings) -> _Found:
     bank = treebank.read_release(
         path, lambda file: formats.read_text(file, settings.encoding), binary=settings.name == "sst2"
     )
-    return _Found(settings.name, "local", bank.splits, phrases=bank.phrases, notes=bank.notes)
+    return _Found(settings.name, "local", bank.splits, notes=bank.notes)
 
 
 def _complete(found: _Found, path: Path) -> _Found:
@@ -211,29 +210,19 @@ def _listed(texts: Iterable, labels: Iterable, origin: str) -> Rows:
 
 def _finish(found: _Found, settings: DataSettings) -> Dataset:
     """From examples as written to a data set: classes, splits, duplicates, slices."""
-    if settings.phrases and found.phrases is None:
-        raise DataError(f"phrases: only the original treebank folder ({', '.join(treebank.FILES)}) has phrases")
     if settings.split == "seed_paper" and settings.name not in _SST:
         raise DataError(f"split: seed_paper re-splits {' and '.join(_SST)} only, not {settings.name!r}")
-    rows = dict(found.splits, phrases=found.phrases) if settings.phrases else found.splits
+    rows = found.splits
     label_map = labels.parse_map(settings.label_map) if settings.label_map else labels.infer_map(rows.values())
     parts = {name: labels.encode(split, label_map) for name, split in rows.items()}
-    phrases = parts.pop("phrases", None)
-    taught = splits.pool([parts["train"], phrases]) if phrases else parts["train"]
-    labels.check_classes({**parts, "train": taught}, label_map)
+    labels.check_classes(parts, label_map)
     notes, seed = list(found.notes), settings.split_seed
     if settings.split == "seed_paper":
         parts, note = splits.seed_paper(parts, seed)
         notes.append(note)
     arranged = splits.arrange(parts, seed)
-    parts = arranged.parts
     notes += arranged.notes
-    if phrases:
-        held = arranged.validation.texts + arranged.test.texts
-        phrases = phrases.take(treebank.training_phrases(phrases.texts, arranged.train.texts, held))
-        parts["train"] = splits.pool([arranged.train, phrases], renumber=False)
-        notes.append(f"{len(phrases)} phrases of the treebank were added to train")
-    parts, said = splits.slices(parts, settings.max_train, seed)
+    parts, said = splits.slices(arranged.parts, settings.max_train, seed)
     labels.check_classes({"train": parts["train"]}, label_map, " once duplicates are removed")
     return Dataset(
         name=found.name,

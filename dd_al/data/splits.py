@@ -206,9 +206,9 @@ def chosen(parts: Mapping[str, T], split: str | None, path: str | os.PathLike) -
     return dict(parts) if split == "all" else {split: parts[split]}
 
 
-def pool(parts: Sequence[Split], renumber: bool = True) -> Split:
-    """Returns the parts as one; rows count on from part to part, or stay as they are without `renumber`."""
-    ends = np.cumsum([int(part.rows.max(initial=-1)) + 1 for part in parts]) * renumber
+def pool(parts: Sequence[Split]) -> Split:
+    """Returns the parts as one; rows count on from part to part."""
+    ends = np.cumsum([int(part.rows.max(initial=-1)) + 1 for part in parts])
     return Split(
         tuple(text for part in parts for text in part.texts),
         np.concatenate([part.labels for part in parts]),

@@ -47,7 +47,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         try:
             pinned["given"] = sha256_of(path)[:12]
         except OSError as error:
-            raise ConfigError(f"config.active.given: cannot read {active.given}: {error.strerror or error}") from None
+            raise ConfigError(f"config.active.start: cannot read {active.given}: {error.strerror or error}") from None
     dataset = record.load_dataset(settings, workdir, **pinned)
     given = selected.given_labels(path, active.seeds, dataset.train.rows) if active.given else None
     plan = plan_of(active, len(dataset.train), None if given is None else given.shape[1])
@@ -246,10 +246,8 @@ def _finish(
     everything = evaluate(task, task.learner.model, {"full": full.params}, split)["full"]
     curve = record.curve(full.steps, full.accuracy)
     methods = {"full": record.entry(split, everything, task.classes, None, curve=curve)}
-    train, truth, lines, charged = task.dataset.train, task.labels(split), [], 0
+    train, truth, lines = task.dataset.train, task.labels(split), []
     budget = {"full": record.given_all(task)}
-    if active.charge_validation:
-        charged = len(task.labels("validation"))
     for name, history in histories.items():
         # A rule may have ended the rounds before the plan does.
         rounds = int(history.round)
@@ -260,7 +258,7 @@ def _finish(
         last = Score(history.predicted[rounds - 1], truth, _accuracies(task, history)[-1])
         methods[name] = record.entry(
             split, last, task.classes, everything,
-            **_course(task, active, history, truth, [count + charged for count in counts]),
+            **_course(task, active, history, truth, list(counts)),
             picked=selected.picked(train, task.classes, labelled[:, plan.first :]),
         )  # fmt: skip
         budget[name] = record.given(counts[-1], len(train), counts[-1], counts[-1] * task.numbers)
@@ -282,7 +280,7 @@ def _finish(
             "rounds": plan.rounds,
             "labels": plan.budget,
             "validation_labels": len(task.labels("validation")),
-            "charged": charged,
+            "charged": 0,
             **({"stop": active.stop} if active.stop else {}),
         },
         time={

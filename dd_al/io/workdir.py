@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from dd_al.config.schema import is_retired
+from dd_al.config.settings import Settings
 from dd_al.core.errors import BusyError, UserError, WorkdirError
 from dd_al.core.files import flattened, jsonable, read_json, remove_temporaries, write_json
 
@@ -227,6 +229,7 @@ def _refuse_changed(workdir: Workdir, config: Mapping[str, Any], free: Collectio
     except UserError as error:
         raise WorkdirError(f"{error}; --overwrite starts over") from error
     old, new = flattened(recorded), flattened(config)
+    old = {key: value for key, value in old.items() if not is_retired(Settings, key[1:], value)}
     changed = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
     changed = [key for key in changed if key.split(".")[1] not in (*free, *_HARMLESS)]
     _refuse_changes(

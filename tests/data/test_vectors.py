@@ -9,7 +9,7 @@ from dd_al.data.vector_file import read_vectors
 from dd_al.data.vectors import word_vectors
 
 TRAIN = ["the good film was good", "the bad film was bad", "a good story", "a bad story"] * 5
-OPTIONS = {"corpus": "train", "dim": 4, "min_count": 1}
+OPTIONS = {"corpus": "train", "dim": 4}
 
 
 @pytest.fixture(autouse=True)
@@ -105,8 +105,8 @@ def test_an_unwritable_cache_is_only_a_warning(tmp_path, caplog, monkeypatch):
 
 
 def test_too_few_words_is_an_error():
-    with pytest.raises(DataError, match="min_count"):
-        word_vectors(VectorSettings(corpus="train", min_count=1000), TRAIN, [])
+    with pytest.raises(DataError, match="no word occurs twice in the text"):
+        word_vectors(VectorSettings(corpus="train"), ["every word", "is another"], [])
 
 
 def test_vectors_from_a_file(tmp_path):
