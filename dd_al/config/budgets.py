@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from dd_al.core.errors import ConfigError
+from dd_al.core.errors import ConfigError, named
 
 _PER_CLASS = re.compile(r"(\d+)\s*/\s*class")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
@@ -47,14 +47,12 @@ def in_examples(budgets: Sequence[str], train: int, classes: int, name: str) -> 
     Raises:
       ConfigError: they do not rise, or are more than there is.
     """
-    try:
+    with named(f"the data of {name!r}"):
         found = {budget: examples(budget, train, classes) for budget in budgets}
-    except ConfigError as error:
-        raise ConfigError(f"the data of {name!r}: {error}") from error
-    for (one, few), (other, many) in pairwise(found.items()):
-        if few >= many:
-            raise ConfigError(
-                f"the data of {name!r}: config.compare.budgets: {one!r} and {other!r} are {few} and {many} of {train} "
-                "training examples; they have to rise: leave one out"
-            )
+        for (one, few), (other, many) in pairwise(found.items()):
+            if few >= many:
+                raise ConfigError(
+                    f"config.compare.budgets: {one!r} and {other!r} are {few} and {many} of {train} training examples; "
+                    "they have to rise: leave one out"
+                )
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dd_al.config.pairs import changed, split
 from dd_al.config.schema import option
-from dd_al.core.errors import ConfigError
+from dd_al.core.errors import named
 
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")
@@ -123,7 +123,5 @@ def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
     """
     kind, colon, rest = name.partition(":")
     changes = [(key, value) for key, _, value in split(rest, ":")] if colon else []
-    try:
+    with named(f"config.{key}, {name!r}"):
         return changed(model, [("kind", kind), *changes])
-    except ConfigError as error:
-        raise ConfigError(f"config.{key}, {name!r}: {error}") from error

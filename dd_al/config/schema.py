@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 from ml_collections import ConfigDict
 
-from dd_al.core.errors import ConfigError, nearest
+from dd_al.core.errors import ConfigError, named, nearest
 from dd_al.core.files import flattened, jsonable
 
 T = TypeVar("T")
@@ -202,10 +202,8 @@ def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root
             checked[name] = _build(fields[name].kind, value, key, root) if section else fields[name].checked(value, key)
         elif not is_retired(root, key.removeprefix("config."), value):
             raise ConfigError(_unknown(key, value, cls, root, path))
-    try:
+    with named(path):  # for checks of the class's own, between fields
         return cls(**checked)
-    except ValueError as error:  # a check of the class's own, between fields
-        raise ConfigError(f"{path}: {error}") from error
 
 
 def is_retired(cls: type, key: str, value: Any) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dd_al.config.grid import parse_variant
+from dd_al.config.pairs import parse_variant
 from dd_al.config.schema import Text, from_config, keys_help, option, override, to_config
 from dd_al.core.errors import ConfigError
 
