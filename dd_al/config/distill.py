@@ -57,10 +57,7 @@ class DistillSettings:
     b2: float = option(0.99, "decay of its second moment", min=0.0, max=0.99999)
     clip: float = option(0.25, "largest norm of a hypergradient", min=1e-8)
     teacher: float = option(
-        0.0,
-        "weight of soft predictions of learners trained on all data in real labels",
-        min=0.0,
-        max=1.0,
+        0.0, "weight of soft predictions of learners trained on all data in real labels", min=0.0, max=1.0
     )
     rate_noise: float = option(
         0.0, "spread of log-normal factors on the rates of every net, so that the set serves other schedules", min=0.0
@@ -83,35 +80,28 @@ class DistillSettings:
     label_scale: float = option(
         2.0, "first log-odds of an item's own class against all others (1 for unrestricted labels)", min=1e-3
     )
-    hypergradient: str = option(
-        "full",
-        "how training is differentiated",
-        choices=HYPERGRADIENTS,
-    )
+    hypergradient: str = option("full", "how training is differentiated", choices=HYPERGRADIENTS)
     window: int | None = option(None, "inner steps that a truncated hypergradient goes through", min=1)
     log_every: int = option(25, "outer steps between lines of metrics.jsonl", min=1)
     evaluate_every: int = option(50, "outer steps between looks at validation (and checkpoints)", min=1)
 
     def __post_init__(self):
         """Checks between keys."""
+        unrolled, truncated = self.method == "unrolled", "truncated" in self.hypergradient
         if self.init == "pool" and self.nets > self.pool:
             raise ValueError(f"nets = {self.nets} learners cannot be drawn from a pool of pool = {self.pool}")
-        unrolled = {
-            "hypergradient": self.hypergradient != "full", "rate_noise": self.rate_noise > 0,
-            "attention": self.attention > 0, "shared_rates": self.shared_rates,
-            "rate_map": self.rate_map != "exp",
-        }  # fmt: skip
-        if self.method != "unrolled" and any(unrolled.values()):
-            key = next(name for name, given in unrolled.items() if given)
-            raise ValueError(f"{key} = {getattr(self, key)!r} is for method = 'unrolled', not {self.method!r}")
+        default = {"hypergradient": "full", "rate_noise": 0, "attention": 0, "shared_rates": False, "rate_map": "exp"}
+        given = next((key for key, value in default.items() if getattr(self, key) != value), None)
+        if given and not unrolled:
+            raise ValueError(f"{given} = {getattr(self, given)!r} is for method = 'unrolled', not {self.method!r}")
         if self.method == "gradient_matching" and self.init != "pool":
             raise ValueError(
                 "method = 'gradient_matching' needs init = 'pool': the output layer of a fresh learner is zero, and so "
                 "are the gradients of all layers below"
             )
-        if self.method in ("gradient_matching", "distribution_matching") and self.labels == "unrestricted":
+        if self.method in MATCHING and self.labels == "unrestricted":
             raise ValueError(f"method = {self.method!r} needs labels that are shares of classes: 'soft' or 'hard'")
-        if self.method != "unrolled" and self.init == "known":
+        if not unrolled and self.init == "known":
             raise ValueError(f"method = {self.method!r} matches networks in general: init must be 'random' or 'pool'")
         if self.also and self.init == "known":
             raise ValueError("also needs init = 'random': a known initialisation is one network's")
@@ -119,11 +109,11 @@ class DistillSettings:
             raise ValueError(f"examples = {self.examples} cannot be dealt to batches = {self.batches} of one size")
         if self.batches > self.steps:
             raise ValueError(f"batches = {self.batches}: no inner step would see the last, for steps = {self.steps}")
-        if self.batches > 1 and (self.method != "unrolled" or self.init == "pool"):
+        if self.batches > 1 and (not unrolled or self.init == "pool"):
             raise ValueError(f"batches = {self.batches} needs method = 'unrolled', and init = 'random' or 'known'")
-        if self.window and "truncated" not in self.hypergradient:
+        if self.window and not truncated:
             raise ValueError(f"window = {self.window} is for a truncated hypergradient, not {self.hypergradient!r}")
-        if "truncated" in self.hypergradient and not 1 <= (self.window or 0) <= self.steps:
+        if truncated and not 1 <= (self.window or 0) <= self.steps:
             raise ValueError(
                 f"hypergradient = {self.hypergradient!r} needs window, the inner steps it goes through, between 1 and "
                 f"steps = {self.steps}, not {self.window}"

@@ -1,4 +1,4 @@
-"""Configs out of one config: the rows of a table, the points of a study's curves, and a slice of a sweep."""
+"""What texts of a config stand for: rows of a table, points of a study's curves, budgets, and a slice of a sweep."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
+from itertools import pairwise
 from typing import TypeVar
 
 from dd_al.config.pairs import along, changed, pairs
@@ -174,6 +175,41 @@ def _check_distillation(settings: Settings) -> None:
     for key in ("teacher", "also", "attention"):
         if value := getattr(settings.distill, key):
             raise ConfigError(f"config.distill.{key} = {value!r} is not for experiment = 'study'")
+
+
+def examples(budget: str, train: int, classes: int) -> int:
+    """How many examples a budget is: ``"2/class"`` of each, or ``"0.5%"`` of the training data, in whole classes.
+
+    Args:
+        budget: as in `config.compare.budgets`.
+        train: training examples.
+        classes: how many there are.
+
+    Raises:
+        ConfigError: it is no such text, or more than there is.
+    """
+    if found := re.fullmatch(r"(\d+)\s*/\s*class", budget.strip()):
+        count = int(found[1]) * classes
+    elif found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", budget.strip()):
+        count = math.ceil(round(float(found[1]) / 100 * train, 9) / classes) * classes
+    else:
+        raise ConfigError(f"config.compare.budgets: {budget!r} is neither like '2/class' nor like '0.5%'")
+    if not 0 < count < train:
+        raise ConfigError(f"config.compare.budgets: {budget!r} are {count} of {train} training examples")
+    return count
+
+
+def in_examples(budgets: Sequence[str], train: int, classes: int, name: str) -> dict[str, int]:
+    """Every one of the budgets in `examples`, for the data set called `name`; a ConfigError if they do not rise."""
+    with named(f"the data of {name!r}"):
+        found = {budget: examples(budget, train, classes) for budget in budgets}
+        for (one, few), (other, many) in pairwise(found.items()):
+            if few >= many:
+                raise ConfigError(
+                    f"config.compare.budgets: {one!r} and {other!r} are {few} and {many} of {train} training examples; "
+                    "they have to rise: leave one out"
+                )
+    return found
 
 
 def sliced(every: Sequence[T], text: str) -> Sequence[T]:

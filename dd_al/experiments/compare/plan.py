@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dd_al.config.budgets import examples
-from dd_al.config.grid import row_folder, variants
+from dd_al.config.grid import examples, row_folder, variants
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED, CompareSettings
 from dd_al.core.errors import ConfigError, nearest
