@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import runpy
 import traceback
 from collections.abc import Callable, Mapping
-from importlib.machinery import SourceFileLoader
 from itertools import zip_longest
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from absl import flags
@@ -76,15 +75,13 @@ def folder() -> Path:
 
 def headers() -> dict[str, str]:
     """The configs that come with the package: name → the first line of what the file says of itself."""
-    return {path.stem: _header(path) for path in sorted(folder().glob("*.py"))}
-
-
-def _header(path: Path) -> str:
-    try:
-        text = ast.get_docstring(ast.parse(path.read_bytes()))
-    except (SyntaxError, ValueError, OSError) as error:
-        return f"(cannot be read: {error})"
-    return (text or "").partition("\n")[0]
+    found = {}
+    for path in sorted(folder().glob("*.py")):
+        try:
+            found[path.stem] = (ast.get_docstring(ast.parse(path.read_bytes())) or "").partition("\n")[0]
+        except (SyntaxError, ValueError, OSError) as error:
+            found[path.stem] = f"(cannot be read: {error})"
+    return found
 
 
 def load(flag: str) -> ConfigDict:
@@ -98,7 +95,7 @@ def load(flag: str) -> ConfigDict:
     """
     name, path, variant = _find(flag)
     try:
-        get_config = getattr(_import_file(path), "get_config", None)
+        get_config = runpy.run_path(str(path.absolute())).get("get_config")
         if not callable(get_config):
             raise ConfigError("has no function get_config(arg)")
         takes_variant = bool(inspect.signature(get_config).parameters)
@@ -131,12 +128,6 @@ def _find(flag: str) -> tuple[str, Path, str]:
         named = f"; {_PACKAGE}:{path.stem} comes with the package" if (folder() / f"{path.stem}.py").is_file() else None
         raise ConfigError(f"there is no config file {name}{named or nearest(name, siblings)}")
     return name, path, variant
-
-
-def _import_file(path: Path) -> ModuleType:
-    module = ModuleType(f"dd_al_config_{path.stem}")
-    SourceFileLoader(module.__name__, str(path.absolute())).exec_module(module)
-    return module
 
 
 def _line(error: BaseException, path: Path) -> str:

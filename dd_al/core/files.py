@@ -138,21 +138,14 @@ def sha256_of(*parts: bytes | str | os.PathLike) -> str:
     Raises:
         OSError: a file cannot be read.
     """
-    digests = [_digest(part) for part in parts]
-    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
-
-
-def _digest(part: bytes | str | os.PathLike) -> str:
-    digest = hashlib.sha256()
-    for chunk in _chunks(part) if isinstance(part, os.PathLike) else (part,):
-        digest.update(chunk.encode() if isinstance(chunk, str) else chunk)
-    return digest.hexdigest()
-
-
-def _chunks(path: os.PathLike, size: int = 1 << 20) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        while chunk := file.read(size):
-            yield chunk
+    digests = []
+    for part in parts:
+        if isinstance(part, os.PathLike):
+            with open(part, "rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        else:
+            digests.append(hashlib.sha256(part.encode() if isinstance(part, str) else part).hexdigest())
+    return digests[0] if len(digests) == 1 else sha256_of(" ".join(digests))
 
 
 def user_cache() -> Path:

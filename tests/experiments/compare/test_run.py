@@ -180,8 +180,8 @@ def test_a_data_set_that_cannot_be_used_does_not_stop_the_others(tmp_path, data)
 
 
 def test_another_recipe_is_refused_instead_of_being_mixed(whole, data):
-    with pytest.raises(WorkdirError, match="full_batch"):
-        run(whole, settings(data, full_batch=3, methods=("full", "random")))
+    with pytest.raises(WorkdirError, match="compare.rates"):
+        run(whole, settings(data, rates=(2e-3,), methods=("full", "random")))
 
 
 def test_a_point_that_fails_is_shown_and_tried_again(tmp_path, data, monkeypatch):
