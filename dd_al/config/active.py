@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from dd_al.config.schema import option
 from dd_al.core.errors import nearest
 
-SCORES = (
-    "variation_ratio", "predictive_entropy", "bald", "expected_entropy", "least_confidence", "margin"
-)  # fmt: skip
+SCORES = ("variation_ratio", "predictive_entropy", "bald", "expected_entropy", "least_confidence", "margin")
 STARTS = ("random", "stratified", "k_means")
 STOPS = ("stable", "certain", "accurate")
 QUERIES = (
@@ -23,32 +21,27 @@ class ActiveSettings:
     """Active learning; `config.active`."""
 
     queries: tuple[str, ...] = option(
-        ("random", "variation_ratio", "predictive_entropy", "bald", "badge"),
-        "what chooses the texts to label",
-        choices=QUERIES,
+        ("random", *SCORES[:3], "badge"), "what chooses the texts to label", choices=QUERIES
     )
     seeds: tuple[int, ...] = option((0, 1, 2, 3, 4), "a run of every query for each", min=0, max=2**32 - 1)
     rounds: int | None = option(15, "times that labels are asked for; until all have one if unset", min=1)
     size: int | None = option(None, "labels in a query; 1 % of the training data if unset", min=1)
     start: str = option(
         "random",
-        "the first labels: random texts, stratified as many of each class as can be, k_means those nearest to centers "
-        "of clusters, or a .jsonl with a row of the source (and a seed) in each line, such as a run's selected.jsonl",
+        "the first labels: random, stratified (as many of each class), k_means (nearest to centers of clusters), or a "
+        ".jsonl with a row of the source (and a seed) in each line, such as a run's selected.jsonl",
     )
     start_size: int | None = option(None, "first labels; as in a query if unset", min=1)
     subset: int | None = option(None, "random texts that a query looks at; all if unset", min=1)
     passes: int = option(10, "stochastic passes over the pool, each with dropout, that a query looks at", min=1)
     noise: float = option(0.0, "share of labels that the oracle gets wrong", min=0.0, max=1.0)
-    stop: str | None = option(
-        None, "rule that ends a query's rounds, once all of its seeds have met it; none by default", choices=STOPS
-    )
+    stop: str | None = option(None, "rule that ends a query's rounds, once all its seeds have met it", choices=STOPS)
     thresholds: dict[str, float] | None = option(
         None,
-        "where rules say that asking could stop: stable from a kappa of successive predictions on, a mean over three "
-        "rounds (0.99 if unset), certain below a mean entropy in nats, accurate from an accuracy on validation on",
-        example="stable:0.99,certain:0.2,accurate:0.8",
-        min=0.0,
-    )
+        "where asking could stop: stable from a kappa of successive predictions on, a mean of three (0.99 if unset), "
+        "certain below a mean entropy in nats, accurate from an accuracy on validation on",
+        example="stable:0.99,certain:0.2,accurate:0.8", min=0.0,
+    )  # fmt: skip
     steps: int = option(150, "training steps of a round at least", min=1)
     epochs: int = option(5, "passes over the labels in a round at least", min=1)
     batch_size: int = option(32, "texts in a minibatch", min=1)

@@ -21,8 +21,8 @@ class DataSettings:
     source: str = option("auto", "auto tries dir, $DD_AL_DATA/NAME, the hub, then a stand-in", choices=SOURCES)
     name: str = option(
         "sst2",
-        "sst2, sst5, rotten_tomatoes, imdb, trec6; of inputs=images mnist, digits, cifar10; of inputs=rows moons, "
-        "circles, blobs; owner/name on the hub, or one of your own",
+        "sst2, sst5, rotten_tomatoes, imdb, trec6; images: mnist, digits, cifar10; rows: moons, circles, blobs; "
+        "owner/name on the hub, or one of your own",
     )
     dir: str | None = option(None, "the data set's own file or folder")
     text_column: str = option("text", "column that holds the texts")
@@ -54,9 +54,7 @@ class EncoderSettings:
     dir: str | None = option(
         None, f"folder with {', '.join(ENCODER_FILES)}; $DD_AL_ENCODER, the installed package, then the hub if unset"
     )
-    name: str | None = option(
-        None, f"a BERT on the hub, such as google-bert/bert-base-uncased; {ENCODER} if this and dir are unset"
-    )
+    name: str | None = option(None, f"on the hub, such as google-bert/bert-base-uncased; {ENCODER} if all is unset")
 
     def __post_init__(self):
         """Checks between keys."""

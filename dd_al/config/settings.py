@@ -54,15 +54,12 @@ class Settings:
     """A whole config."""
 
     RETIRED: ClassVar = RETIRED
-    experiment: str = option(
-        "distill", "the question: distill, train, active, annotate, transfer, study, table or compare"
-    )
+    experiment: str = option("distill", "distill, train, active, annotate, transfer, study, table or compare")
     seed: int = option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     tensorboard: bool = option(False, "write metrics.jsonl for TensorBoard, too, into events/; needs tensorboardX")
     inputs: str = option(
         "words",
-        "what networks read: word vectors, one frozen MiniLM vector a text, the word pieces of a pretrained encoder, "
-        "images, or rows of numbers",
+        "what networks read: word vectors, a frozen MiniLM vector, pieces of an encoder, images, or rows of numbers",
         choices=INPUTS,
     )
     data: DataSettings = field(default_factory=DataSettings)
