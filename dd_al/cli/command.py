@@ -58,11 +58,7 @@ class Command:
         app.run(lambda parsed: exit_code(lambda: self._run(*parsed), sys.argv), flags_parser=parse)
 
     def _parse(self, argv: Sequence[str]) -> tuple[flags.FlagValues, list[str]]:
-        """Returns the flags and the other arguments.
-
-        Raises:
-            ConfigError: a flag that is not known, or that cannot have its value.
-        """
+        """Returns the flags and the other arguments; a ConfigError for a flag or value that is not known."""
         values = flags.FlagValues()
         try:
             argv = flags.FLAGS.read_flags_from_files(argv)

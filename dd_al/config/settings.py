@@ -84,8 +84,8 @@ class Settings:
         inputs, experiment, model, shift = self.inputs, self.experiment, self.model, self.learner.shift
         if self.distill.attention and (model.kind, inputs) != ("transformer", "words"):
             raise ValueError(
-                f"distill.attention = {self.distill.attention:g} needs model.kind = 'transformer' and inputs = 'words', "
-                f"not {model.kind!r} and {inputs!r}"
+                f"distill.attention = {self.distill.attention:g} needs model.kind = 'transformer' and inputs = 'words'"
+                f", not {model.kind!r} and {inputs!r}"
             )
         for key in ("distill.also", "study.networks", "compare.networks"):
             section, leaf = key.split(".")
