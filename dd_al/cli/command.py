@@ -90,14 +90,9 @@ class Command:
 
 
 def exit_code(call: Callable[[], None], argv: Sequence[str]) -> int:
-    """Calls, and turns the way it ends into an exit code; what else it raises is a failure of the program.
+    """Calls, and returns 0 when done, 2 for the user's mistake, 130 and 143 for SIGINT and SIGTERM.
 
-    Args:
-        call: what is done.
-        argv: the command line. With `--debug` the user's mistakes show a traceback, too.
-
-    Returns:
-        0 done, 2 the user's mistake, 130 and 143 for SIGINT and SIGTERM.
+    What else the call raises is a failure of the program. With `--debug` in `argv` mistakes show a traceback, too.
     """
     try:
         with sigterm_interrupts():

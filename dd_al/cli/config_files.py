@@ -29,12 +29,9 @@ def define_config(values: flags.FlagValues, argv: list[str], cls: type) -> None:
     By `ml_collections.config_flags`, with two parsers of ours. Its own one of files keeps one module for all of them,
     and does not tell the line of a mistake; those of values know neither `none`, nor `1e3`, nor how to set what is
     None: they leave the text to `from_config`, which knows all of a key. Its errors do not name unknown keys well, so
-    those are looked for first.
+    those are looked for first, and keys in `argv`, which is parsed next, get new names for old ones.
 
-    Args:
-        values: where they are defined.
-        argv: the command line that is parsed next; keys that go by their old names get their new ones.
-        cls: the settings class, all of whose keys the ConfigDict has, whatever the file leaves out.
+    The ConfigDict has all keys of the settings class `cls`, whatever the file leaves out.
 
     Raises:
         ConfigError: a key that does not exist, or one without `--config`.
@@ -85,10 +82,7 @@ def headers() -> dict[str, str]:
 
 
 def load(flag: str) -> ConfigDict:
-    """What `get_config` of a file gives.
-
-    Args:
-        flag: "FILE.py", "FILE.py:VARIANT", "dd_al:NAME" or "dd_al:NAME:VARIANT".
+    """What `get_config` gives of "FILE.py", "FILE.py:VARIANT", "dd_al:NAME" or "dd_al:NAME:VARIANT".
 
     Raises:
         ConfigError: there is no such file, or it gives no config.

@@ -67,7 +67,7 @@ def variants(
         texts: by name, such as `"data.name=sst5; distill.examples=8"`.
         key: of the config that holds them, for messages.
         fixed: sections and keys that no text may change, beside the experiment and the seed.
-        why: they must not.
+        why: they must not, for the message.
 
     Raises:
         ConfigError: a run cannot have the keys it asks for, or two would share a folder.
@@ -128,9 +128,7 @@ def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
 
 
 def published_matrix(settings: Settings) -> dict[str, list[float]]:
-    """Returns the published accuracies of each row of a study's matrix, a number for each network.
-
-    Of sets by the rates that were learned, by longer schedules ("ROW longer"), or of "all data".
+    """Returns the published accuracies of each row of a study's matrix, "ROW longer" or "all data", for each network.
 
     Raises:
         ConfigError: what is given are not as many numbers.
@@ -178,12 +176,7 @@ def _check_distillation(settings: Settings) -> None:
 
 
 def examples(budget: str, train: int, classes: int) -> int:
-    """How many examples a budget is: ``"2/class"`` of each, or ``"0.5%"`` of the training data, in whole classes.
-
-    Args:
-        budget: as in `config.compare.budgets`.
-        train: training examples.
-        classes: how many there are.
+    """How many of `train` examples a budget is: ``"2/class"`` of each, or a share ``"0.5%"``, in whole classes.
 
     Raises:
         ConfigError: it is no such text, or more than there is.

@@ -59,16 +59,11 @@ def along(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def changed(settings: T, changes: Iterable[tuple[str, str]], *, fixed: tuple[str, ...] = (), why: str = "") -> T:
-    """Returns settings in which keys have the values that texts spell.
-
-    Args:
-        settings: a settings dataclass.
-        changes: (key, text), such as those of `pairs`.
-        fixed: sections and keys that must not be among them.
-        why: they must not, for the message.
+    """Returns settings in which keys have the values that texts spell: `changes` are such as those of `pairs`.
 
     Raises:
-        ConfigError: there is no such key, it cannot have that value, or it is fixed.
+        ConfigError: there is no such key, it cannot have that value, or it is one of the `fixed` keys and sections,
+            which the message says `why`.
     """
     config = to_config(settings)
     for key, value in changes:
@@ -82,11 +77,8 @@ def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[
     """Returns the values of a config's variant, the part after the colon in `configs/NAME.py:key=value,key=value`.
 
     Args:
-        arg: `"key=value,key=value"`; None or "" for none. `"quick"` means `"quick=true"`.
+        arg: that part; None or "" for none. `"quick"` means `"quick=true"`.
         allowed: for each known key a tuple of choices or a type (bool, int, float or str).
-
-    Returns:
-        The keys that were given, in their types; the caller fills in the rest.
 
     Raises:
         ConfigError: an unknown key, one given twice, a value that is not allowed, or no `=`.

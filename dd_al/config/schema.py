@@ -1,12 +1,11 @@
 """Frozen dataclasses inside, `ml_collections.ConfigDict`s at the door, and errors that name the key.
 
 A settings class is a frozen dataclass whose fields are `bool`, `int`, `float`, `str`, `tuple[X, ...]`, `dict[str, X]`,
-`X | None` or another settings class, all with defaults. A field says what it means, and may have `min`, `max` (both
-allowed values), `choices` (of a tuple: of each item) and `example` (of a dict):
+`X | None` or another settings class, all with defaults:
 
     @dataclass(frozen=True)
     class DistillSettings:
-        items: int | None = option(None, "synthetic examples in all", min=1)
+        examples: int | None = option(None, "synthetic examples in all", min=1)
 
 `to_config` turns it into the ConfigDict that a config file edits, flags put `Text` into it, and `from_config` checks
 everything and returns the dataclass. The ConfigDict itself checks nothing (it is not type-safe, nor locked before its
@@ -41,9 +40,10 @@ class Text:
 
 
 def option(default: Any, help: str, **limits: Any) -> Any:
-    """A field of a settings class: its default, its meaning in a line, and its limits.
+    """A field of a settings class: its default, its meaning in a line, and what is allowed.
 
-    Limits are `min`, `max`, `choices` and `example`; `was` is its name in the version before.
+    `limits` are `min` and `max` (allowed themselves), `choices` (of a tuple: of each item), `example` (of a dict), and
+    `was`, its name in the version before.
     """
     return dataclasses.field(default=default, metadata={"help": help, **limits})
 
@@ -169,11 +169,9 @@ def to_config(settings: Any) -> ConfigDict:
 
 
 def from_config(cls: type[T], config: ConfigDict | Mapping[str, Any]) -> T:
-    """Returns the frozen dataclass that a config describes; keys that it leaves out keep their defaults.
+    """Returns the frozen dataclass that a ConfigDict, or nested mappings (such as a parsed config.json), describe.
 
-    Args:
-        cls: the settings class. Where it has `RETIRED`, those keys may be there with the value that they always have.
-        config: a ConfigDict, or nested mappings (such as a parsed config.json).
+    Keys that are left out keep their defaults. Those in the class's `RETIRED` may be there with what they always are.
 
     Raises:
         ConfigError: an unknown key, a wrong type or a value out of range: names the full key
@@ -183,7 +181,6 @@ def from_config(cls: type[T], config: ConfigDict | Mapping[str, Any]) -> T:
 
 
 def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root: type) -> T:
-    """`from_config` of the section at `path`."""
     fields, checked = _fields(cls), {}
     if not isinstance(config, (ConfigDict, Mapping)):
         raise ConfigError(f"{path} = {config!r}: is a section; its keys are {', '.join(fields)}")
@@ -215,12 +212,7 @@ def is_retired(cls: type, key: str, value: Any) -> bool:
 def find(cls: type, key: str, text: str) -> tuple[str, Field]:
     """Returns the name that a key such as `"distill.examples"` has in this version, and its field.
 
-    A name of the version before is answered with a warning.
-
-    Args:
-        cls: the settings class.
-        key: the names of its section and its own.
-        text: the value that it is to have, for messages.
+    A name of the version before is answered with a warning. `text` is the value that the key is to have, for messages.
 
     Raises:
         ConfigError: there is no such key; names the nearest.

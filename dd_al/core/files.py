@@ -24,9 +24,7 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
     """Writes `data` to `path` so that a reader, or a crash at any moment, sees the old file or the new one.
 
-    Args:
-        path: the file to write; its folder must exist.
-        data: bytes, or a str that is written as UTF-8.
+    The folder must exist; a str is written as UTF-8.
 
     Raises:
         UserError: the disk (or the user's quota) is full; names the path.
@@ -128,12 +126,10 @@ def flattened(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def sha256_of(*parts: bytes | str | os.PathLike) -> str:
-    """Returns a SHA-256 as 64 hex digits.
+    """Returns the SHA-256 of bytes, of a str (as UTF-8) or of the content of a `Path`, as 64 hex digits.
 
-    Args:
-        *parts: bytes, a str (hashed as UTF-8) or a `Path` (the file's content is hashed). One part gives its plain
-            digest, as `sha256sum` prints it; several give the digest of their digests, so that ("ab", "c") and
-            ("a", "bc") differ.
+    One part gives its plain digest, as `sha256sum` prints it; several give the digest of their digests, so that
+    ("ab", "c") and ("a", "bc") differ.
 
     Raises:
         OSError: a file cannot be read.
