@@ -28,10 +28,10 @@ class DistillSettings:
     length: int | None = option(24, "words of a synthetic sentence (1 of sentence vectors); as texts if unset", min=1)
     candidates: int = option(64, "random real subsets of which the best is the start", min=1)
     method: str = option(
-        "unrolled", "minimises the loss after unrolled training, or a distance without an unroll", choices=OBJECTIVES
+        "unrolled", "minimises the loss after an unroll, or a distance without one", choices=OBJECTIVES
     )
     init: str = option(
-        "random", "what learners start from: fresh draws, a known one, or a pool of partly trained ones", choices=INITS
+        "random", "learners start fresh, from a known draw, or from a partly trained pool", choices=INITS
     )
     pool: int = option(10, "learners in the pool", min=1)
     pool_age: int = option(20, "steps of training after which a learner of the pool is replaced", min=1)
@@ -52,11 +52,7 @@ class DistillSettings:
     average: float = option(0.99, "decay of the moving average of the set", min=0.0, max=0.9999)
     inner_rate: float = option(0.02, "learning rate that every inner step starts from", min=1e-8)
     inner_schedule: str = option("constant", "how these fall along the inner steps", choices=("constant", "cosine"))
-    rate_map: str = option(
-        "exp",
-        "the outer Adam moves inner rates by shares, or, once they are large, by amounts",
-        choices=("exp", "softplus"),
-    )
+    rate_map: str = option("exp", "inner rates move by shares, or, once large, by amounts", choices=("exp", "softplus"))
     shared_rates: bool = option(False, "learn one rate for each inner step, instead of one for each layer in it")
     attention: float = option(0.0, "weight of learned attention labels in the inner loss (transformer)", min=0.0)
     label_scale: float = option(2.0, "first log-odds of an example's own class (1 for unrestricted labels)", min=1e-3)

@@ -27,12 +27,10 @@ class ModelSettings:
     )
     windows: tuple[int, ...] = option((1, 2, 3), "words per window, a group of filters each (text_cnn)", min=1)
     filters: int = option(64, "filters per window size (text_cnn)", min=1)
-    width: int = option(
-        64, "of states, hidden layers (of averaging 0 for none), a transformer's stream, or a convnet's filters", min=0
-    )
+    width: int = option(64, "of states, hidden layers (averaging: 0 for none), streams, or filters of a convnet", min=0)
     depth: int = option(1, "hidden layers (mlp), or blocks (convnet)", min=0)
     weights: str = option(
-        "lecun", "first ones (images, rows): LeCun's with outputs of zero, or Glorot's", choices=("lecun", "xavier")
+        "lecun", "LeCun's, with outputs of zero, or Glorot's (images, rows)", choices=("lecun", "xavier")
     )
     one_logit: bool = option(False, "one output unit for two classes, their log-odds (mlp)")
     blocks: int = option(1, "blocks (transformer)", min=1)

@@ -32,11 +32,8 @@ T = TypeVar("T")
 _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-@dataclasses.dataclass(frozen=True)
-class Text:
+class Text(str):
     """The text of a flag, as a value of a ConfigDict: `Field.checked` reads it by the type of its key."""
-
-    text: str
 
 
 def option(default: Any, help: str, **limits: Any) -> Any:
@@ -127,7 +124,7 @@ class Field:
         Raises:
             ConfigError: it is not allowed; names the key, the value, what is allowed and the nearest of the choices.
         """
-        value = self.read(value.text) if isinstance(value, Text) else value
+        value = self.read(str(value)) if isinstance(value, Text) else value
         try:
             return self.check(value)
         except ValueError:

@@ -43,9 +43,7 @@ class CompareSettings:
         "a name for each data set, and the keys that it changes; that of config.data if unset",
         example="SST-2:data.name=sst2,SST-5:data.name=sst5",
     )
-    query: str = option(
-        "predictive_entropy", "buys the labels for distilled_bought, and picks for distilled_picked", choices=ACTIVE
-    )
+    query: str = option("predictive_entropy", "buys for distilled_bought, picks for distilled_picked", choices=ACTIVE)
     bought: str = option("15%", "how many labels distilled_bought has")
     noise: tuple[float, ...] | None = option(
         None, "shares of wrong labels to repeat full, random, distilled and active points with", min=0.0, max=1.0

@@ -173,20 +173,19 @@ def open_workdir(
 
 def _lock(folder: Path, shared: bool) -> IO[str]:
     """Takes the folder's lock, which the kernel gives back however this process ends."""
-    with contextlib.ExitStack() as on_error:
-        file = on_error.enter_context(open(folder / ".lock", "a+", encoding="utf-8"))
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
+    file = open(folder / ".lock", "a+", encoding="utf-8")  # noqa: SIM115
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with file:
             file.seek(0)
             process = f"another process (pid {owner})" if (owner := file.read().strip()) else "another process"
-            message = f"{process} is using {folder}: wait until it is done, stop it, or take another workdir"
-            raise BusyError(message) from None
-        if not shared:
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")  # for people to read; the lock itself is the kernel's
-            file.flush()
-        on_error.pop_all()
+        message = f"{process} is using {folder}: wait until it is done, stop it, or take another workdir"
+        raise BusyError(message) from None
+    if not shared:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")  # for people to read; the lock itself is the kernel's
+        file.flush()
     return file
 
 
