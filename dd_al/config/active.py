@@ -27,9 +27,7 @@ class ActiveSettings:
     rounds: int | None = option(15, "times that labels are asked for; until all have one if unset", min=1)
     size: int | None = option(None, "labels in a query; 1 % of the training data if unset", min=1)
     start: str = option(
-        "random",
-        "the first labels: random, stratified (as many of each class), k_means (nearest to centers of clusters), or a "
-        ".jsonl with a row of the source (and a seed) in each line, such as a run's selected.jsonl",
+        "random", "the first labels: random, as many of each class, or nearest to centers of clusters", choices=STARTS
     )
     start_size: int | None = option(None, "first labels; as in a query if unset", min=1)
     subset: int | None = option(None, "random texts that a query looks at; all if unset", min=1)
@@ -49,13 +47,6 @@ class ActiveSettings:
 
     def __post_init__(self):
         """Checks between keys."""
-        if self.start not in STARTS and not self.given:
-            known = ", ".join(map(repr, STARTS))
-            raise ValueError(
-                f"start = {self.start!r}: must be one of {known}, or a .jsonl{nearest(self.start, STARTS)}"
-            )
-        if self.given and self.start_size is not None:
-            raise ValueError(f"start_size = {self.start_size}: as many as {self.given} has are given")
         for rule, threshold in (self.thresholds or {}).items():
             if rule not in STOPS:
                 raise ValueError(
@@ -65,11 +56,6 @@ class ActiveSettings:
                 raise ValueError(f"thresholds: {rule}:{threshold:g} must be at most 1")
         if self.stop and self.threshold(self.stop) is None:
             raise ValueError(f"stop = {self.stop!r} needs its threshold, as in thresholds = {self.stop}:0.2")
-
-    @property
-    def given(self) -> str | None:
-        """The file with the first labels, if they come from one."""
-        return self.start if self.start.endswith(".jsonl") else None
 
     def threshold(self, rule: str) -> float | None:
         """What one of `STOPS` compares with; None for a rule that has not been given any."""

@@ -38,7 +38,7 @@ RETIRED = {
     "data.noise": (0.05, "give points of your own by data.dir"),
     "vectors.min_count": (2, "words that occur twice are counted"),
     "active.share": (0.01, "set active.size"),
-    "active.given": (None, "set active.start to the file"),
+    "active.given": (None, "set active.start to another choice"),
     "active.charge_validation": (False, "the report has the labels of validation beside the others"),
     "active.stop_agreement": (0.99, "set active.thresholds, as in stable:0.99"),
     "active.stop_uncertainty": (None, "set active.thresholds, as in certain:0.2"),

@@ -80,14 +80,12 @@ def test_attention_labels_need_a_transformer_over_words(section, found):
 @pytest.mark.parametrize(
     ("active", "message"),
     [
-        ({"start": "stratifid"}, r"start = 'stratifid': must be one of 'random', .*jsonl \(did you mean 'stratified'"),
-        ({"start": "mine.jsonl", "start_size": 3}, "start_size = 3: as many as mine.jsonl has are given"),
         ({"thresholds": {"stabel": 0.9}}, r"thresholds: no rule 'stabel' \(did you mean 'stable'\?\); the rules are"),
         ({"thresholds": {"accurate": 80}}, "thresholds: accurate:80 must be at most 1"),
         ({"stop": "certain"}, "stop = 'certain' needs its threshold, as in thresholds = certain:0.2"),
     ],
 )
-def test_where_active_learning_starts_and_stops(active, message):
+def test_where_active_learning_stops(active, message):
     with pytest.raises(ConfigError, match=f"config.active: {message}"):
         from_config(Settings, {"active": active})
 

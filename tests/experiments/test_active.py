@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -131,12 +130,8 @@ def test_a_run_killed_in_any_round_goes_on_as_if_it_had_not_been(done, data, tmp
 
 
 @pytest.mark.slow
-def test_a_run_over_subsets_from_given_labels_goes_on_too(done, data, tmp_path, monkeypatch):
-    given = tmp_path / "given.jsonl"
-    given.write_text("".join(json.dumps({"row": row}) + "\n" for row in (3, 11, 40, 55)))
-    flags = {
-        **TRAINED, "active.start": given, "active.start_size": None, "active.subset": 20, "active.noise": 0.2,
-    }  # fmt: skip
+def test_a_run_over_subsets_goes_on_too(done, data, tmp_path, monkeypatch):
+    flags = {**TRAINED, "active.start_size": 4, "active.subset": 20, "active.noise": 0.2}
     run(data, tmp_path / "whole", **flags)
     killed_after(6, monkeypatch, data, tmp_path / "w", **flags)  # in the third round of the second query
     run(data, tmp_path / "w", **flags)
@@ -251,9 +246,8 @@ def test_first_labels_and_a_noisy_oracle(data, tmp_path, start):
 
 
 @pytest.mark.slow
-def test_given_first_labels_to_the_pools_end(done, data, tmp_path):
-    given = {"active.start": done / "selected.jsonl", "active.start_size": None}
-    run(data, tmp_path / "w", **given, **{"active.rounds": None, "active.size": 25, "active.queries": "random,bald"})
+def test_rounds_to_the_pools_end(done, data, tmp_path):
+    run(data, tmp_path / "w", **{"active.rounds": None, "active.size": 25, "active.queries": "random,bald"})
     results, lines, before = read_json(tmp_path / "w/results.json"), selected(tmp_path / "w"), selected(done)
     assert (results["active"]["rounds"], results["active"]["labels"]) == (3, 60)
     assert results["methods"]["bald"]["curve"]["labels"] == [3, 28, 53, 60]
@@ -265,36 +259,6 @@ def test_given_first_labels_to_the_pools_end(done, data, tmp_path):
         assert [line["index"] for line in own[:3]] == start
     # With every label there is, it no longer matters which query asked for them first.
     assert "90 with those of validation" in (tmp_path / "w/report.html").read_text()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "0 for seed 3"),
-        ('{"row": 1}\nrow 2\n', r"given.jsonl, line 2: must be an object such as {\"row\": 7, .*not 'row 2'"),
-        ('{"row": [1]}\n', "line 1: must be an object"),
-        ('{"row": 1, "seed": [3]}\n', "line 1: must be an object"),
-        ('{"row": true}\n', "line 1: must be an object"),
-        ('{"row": 1}\n{"row": 1000}\n', "given.jsonl, line 2: row 1000 is none of the 60 training texts"),
-        ('{"row": 1}\n{"row": 2, "seed": 5}\n', "1 for seed 3, 2 for seed 5"),
-    ],
-)
-def test_bad_files_of_first_labels(data, tmp_path, capsys, text, message):
-    (tmp_path / "given.jsonl").write_text(text)
-    given = {"active.start": tmp_path / "given.jsonl", "active.start_size": None}
-    run(data, tmp_path / "w", code=2, **given)
-    assert re.search(message, capsys.readouterr().err)
-
-
-def test_first_labels_that_are_not_there_or_would_be_deleted(data, tmp_path, capsys):
-    given = {"active.start": tmp_path / "w/selected.jsonl", "active.start_size": None}
-    run(data, tmp_path / "v", code=2, **given)
-    assert re.search("config.active.start: cannot read .*No such file", capsys.readouterr().err)
-    (tmp_path / "w").mkdir()
-    (tmp_path / "w/selected.jsonl").write_text('{"row": 1}\n')
-    run(data, tmp_path / "w", code=2, **given)
-    assert "lies in --workdir" in capsys.readouterr().err
-    assert (tmp_path / "w/selected.jsonl").exists()
 
 
 @pytest.mark.slow
