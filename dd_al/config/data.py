@@ -8,8 +8,6 @@ from dd_al.config.schema import option
 
 SOURCES = ("auto", "local", "hub", "packaged")
 SPLITS = ("standard", "seed_paper")
-SCALINGS = ("standard", "range", "none")
-CORPORA = ("packaged", "train")
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 ENCODER_FILES = ("config.json", "tokenizer.json", "model.safetensors")
 
@@ -33,7 +31,9 @@ class DataSettings:
     length: int | None = option(None, "tokens a text is cut and padded to; chosen from the texts if unset", min=1)
     max_train: int | None = option(None, "rows to keep of each split, for smoke runs", min=2)
     columns: tuple[str, ...] | None = option(None, "columns of a table to read; all but the label's if unset")
-    scaling: str = option("standard", "of the columns of a table, by its training rows", choices=SCALINGS)
+    scaling: str = option(
+        "standard", "of the columns of a table, by its training rows", choices=("standard", "range", "none")
+    )
     split_seed: int = option(0, "seed of every split that is made here", min=0)
 
 
@@ -42,7 +42,7 @@ class VectorSettings:
     """Where word vectors come from; `config.vectors`."""
 
     path: str | None = option(None, "word2vec or GloVe file, text or binary; counted from text if unset")
-    corpus: str = option("packaged", "count in the training text, or in the packaged reviews too", choices=CORPORA)
+    corpus: str = option("packaged", "counts the training text, or packaged reviews too", choices=("packaged", "train"))
     dim: int = option(100, "columns of counted vectors", min=2)
     min_overlap: int = option(12, "letters of a held-out sentence that exclude a row containing it", min=0)
 

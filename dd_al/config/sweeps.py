@@ -10,15 +10,10 @@ from dd_al.config.schema import option
 
 TABLE_METHODS = ("full", "distilled", "random")
 ACTIVE = tuple(name for name in QUERIES if name != "random")
-DISTILLED = {
-    "distilled": "fresh initialisations, soft labels",
-    "distilled_hard": "fresh initialisations, hard labels",
-    "distilled_known": "a known initialisation, soft labels",
-    "distilled_known_hard": "a known initialisation, hard labels",
-    "distilled_bought": "from the texts alone that active learning has bought labels for",
-    "distilled_picked": "started from what active learning picked",
-    "distilled_taught": "with soft labels of teachers in the outer loss",
-}
+DISTILLED = (  # docs/compare.md says how they differ
+    "distilled", "distilled_hard", "distilled_known", "distilled_known_hard", "distilled_bought", "distilled_picked",
+    "distilled_taught",
+)  # fmt: skip
 STARTS = ("another", "random", "k_means")
 METHODS = ("full", "random", *(name for name in CORESETS if name != "prototypes"), *ACTIVE, *DISTILLED)  # of texts
 
