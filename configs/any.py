@@ -11,6 +11,5 @@ from dd_al.config import Settings, to_config
 
 def get_config():
     config = to_config(Settings())
-    config.data.source = "local"
-    config.data.name = "mine"
+    config.data.update(source="local", name="mine")
     return config

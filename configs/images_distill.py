@@ -15,12 +15,9 @@ from dd_al.config.learner import CORESETS
 def get_config(arg=None):
     given = parse_variant(arg, {"network": ("convnet", "lenet", "alex_cifar", "mlp")})
     config = to_config(Settings())
-    config.inputs = "images"
-    config.data.source = "local"
-    config.data.name = "pictures"
+    config.update(inputs="images", data={"source": "local", "name": "pictures"}, coreset={"methods": CORESETS})
     config.model.update(kind=given.get("network", "convnet"), width=64, depth=3, dropout=0.0)
     config.distill.update(candidates=8, nets=1, iterations=500, evaluate_every=50, inner_rate=3e-3)
     config.full.update(epochs=20, min_steps=300, rate=2e-3)
     config.random.update(rates=(3e-4, 1e-3, 3e-3, 1e-2), steps=(10, 20, 40, 80, 160), dropout=(False,))
-    config.coreset.methods = CORESETS
     return config

@@ -11,11 +11,7 @@ from dd_al.config import Settings, to_config
 
 def get_config():
     config = to_config(Settings())
-    config.data.source = "packaged"
-    config.data.name = "imdb"
-    config.data.length = 256
+    config.data.update(source="packaged", name="imdb", length=256)
     config.full.epochs = 2
-    config.distill.examples = 2
-    config.distill.batch_size = 128
-    config.distill.iterations = 1600
+    config.distill.update(examples=2, batch_size=128, iterations=1600)
     return config

@@ -19,27 +19,16 @@ from dd_al.config import Settings, parse_variant, to_config
 def get_config(arg=None):
     variant = parse_variant(arg, {"quick": bool})
     config = to_config(Settings())
-    config.experiment = "active"
-    config.data.name = "sst5"
-    config.data.length = 50
-    config.inputs = "pieces"
-    config.model.kind = "encoder"
-    config.model.dropout = 0.2
+    config.update(experiment="active", inputs="pieces", data={"name": "sst5", "length": 50})
+    config.model.update(kind="encoder", dropout=0.2)
     config.learner.eps_root = 1e-12  # the encoder's gradients are small
-    config.full.epochs, config.full.min_steps, config.full.batch_size, config.full.rate = 5, 0, 128, 1e-4
-    config.active.queries = (
-        "random", "variation_ratio", "predictive_entropy", "bald", "ret", "rect", "sud"
+    config.full.update(epochs=5, min_steps=0, batch_size=128, rate=1e-4)
+    config.active.update(
+        queries=("random", "variation_ratio", "predictive_entropy", "bald", "ret", "rect", "sud"), seeds=(0, 1, 2),
+        start_size=593, size=85, rounds=None, passes=10, steps=1, epochs=15, batch_size=128, rate=1e-4,
     )  # fmt: skip
-    config.active.seeds = (0, 1, 2)
-    config.active.start_size, config.active.size, config.active.rounds = 593, 85, None
-    config.active.passes = 10
-    config.active.steps, config.active.epochs, config.active.batch_size, config.active.rate = 1, 15, 128, 1e-4
     if variant.get("quick"):
-        config.active.queries = ("random", "predictive_entropy", "bald")
-        config.active.seeds = (0,)
-        config.active.rounds = 3
-        config.active.subset = 256
-        config.active.epochs, config.active.batch_size = 5, 32
-        config.full.epochs = 2
-        config.data.length = 32
+        config.active.update(queries=("random", "predictive_entropy", "bald"), seeds=(0,), rounds=3, subset=256)
+        config.active.update(epochs=5, batch_size=32)
+        config.update(full={"epochs": 2}, data={"length": 32})
     return config

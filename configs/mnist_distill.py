@@ -20,16 +20,14 @@ from dd_al.config.learner import CORESETS
 def get_config(arg=None):
     networks = ("lenet", "convnet", "mlp")
     given = parse_variant(arg, {"soft": int, "init": ("known", "random"), "network": networks, "curve": bool})
-    network = given.get("network", "lenet")
+    network, curve = given.get("network", "lenet"), given.get("curve")
     init = given.get("init", "random" if network == "convnet" else "known")
     of_any = init == "random" and network != "convnet"
     config = to_config(Settings())
-    config.inputs = "images"
-    config.data.name = "mnist"
+    config.update(inputs="images", data={"name": "mnist"}, coreset={"methods": None if curve else CORESETS})
     config.model.update(kind=network, dropout=0.0)
-    config.distill.init = init
-    config.distill.examples = given.get("soft", 100 if of_any else 10)
-    config.distill.labels = "soft" if "soft" in given or of_any else "hard"
+    config.distill.update(init=init, examples=given.get("soft", 100 if of_any else 10))
+    config.distill.update(labels="soft" if "soft" in given or of_any else "hard")
     if "soft" in given:
         config.distill.iterations = 2500
     config.distill.update(candidates=8, inner_rate=3e-3)  # an image moves a fresh network further than a text does
@@ -43,20 +41,15 @@ def get_config(arg=None):
     elif of_any:
         # A fresh network needs many images and many steps. In the same time, random windows of many steps improve the
         # images more than full unrolls of fewer steps (Feng et al. 2023, arXiv 2311.07025). In a short window lower
-        # rates always look better, so the rates must fall from the start. Two batches
-        # are for a hundred images; the points of a curve have other numbers.
-        config.distill.batches = 2 if config.distill.examples == 100 and not given.get("curve") else 1
+        # rates always look better, so the rates must fall from the start. Two batches are for a hundred images.
+        config.distill.batches = 2 if config.distill.examples == 100 and not curve else 1
         config.distill.update(steps=120, hypergradient="random_truncated", window=10, nets=2, clip=0.05)
         config.distill.update(inner_rate=6e-3, inner_schedule="cosine", rate=0.02, iterations=300, evaluate_every=25)
         # Networks learn a hundred images by heart, real or synthetic, unless the images are shifted.
         config.learner.shift = 2
         config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(80, 160, 320, 640))
-    config.coreset.methods = CORESETS
-    if given.get("curve"):
-        config.experiment = "study"
-        config.coreset.methods = None
-        config.study.matrix = False
-        config.distill.iterations = 500
+    if curve:
+        config.update(experiment="study", study={"matrix": False}, distill={"iterations": 500})
         config.study.curves = {
             "images with soft labels": "distill.examples=1|2|5|10|20|50|100; distill.labels=soft",
             "images with hard labels": "distill.examples=10|20|50|100; distill.labels=hard",

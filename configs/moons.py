@@ -25,58 +25,50 @@ SOURCE = (
     "distillations for networks of one, two and four layers (here mlp:depth=0, 1 and 3: hidden layers); theirs on a "
     "network's own sets spread by 0.3, 4.3 and 5.4 points. Longer is their longer schedule, whichever of ours."
 )
-NETWORKS = {1: "mlp:depth=0", 2: "mlp:depth=1", 4: "mlp:depth=3"}
+NETWORKS = ("mlp:depth=0", "mlp:depth=1", "mlp:depth=3")
+PUBLISHED = {
+    "mlp:depth=0": "87.1 86.9 86.4",
+    "mlp:depth=1": "80.8 94.1 69.1",
+    "mlp:depth=3": "82.5 87.9 90.6",
+    "all at once": "85.9 88.1 86.7",
+    "all at once longer": "85.1 97.0 98.6",
+    "all data": "76.6 87.7 99.5",
+}
+_FEW = "distill.iterations=160; distill.evaluate_every=160"
+CURVES = {
+    "inner epochs": f"distill.steps=1|15|40|100; distill.examples=8; distill.batches=1; {_FEW}",
+    "inner steps": f"distill.steps=1|15|40|100; distill.examples=8|120|320|800; distill.batches=1|15|40|100; {_FEW}",
+    "nets": f"distill.nets=1|2|10|20; distill.steps=10; distill.examples=80; distill.batches=10; {_FEW}",
+}
 
 
 def get_config(arg=None):
     allowed = {"layers": (1, 2, 4), "tuned": bool, "study": ("curves", "matrix", "all"), "data": ("moons", "circles")}
     given = parse_variant(arg, allowed)
+    data, study = given.get("data", "moons"), given.get("study")
     config = to_config(Settings())
-    config.inputs = "rows"
-    config.data.update(name=given.get("data", "moons"), scaling="none")
+    config.update(inputs="rows", data={"name": data, "scaling": "none"}, learner={"optimizer": "sgd"})
     config.model.update(kind="mlp", width=10, depth=given.get("layers", 1) - 1, dropout=0.0)
     config.model.update(weights="xavier", one_logit=True)
-    config.learner.optimizer = "sgd"
     # All data also trains by plain descent, but at a rate that suits it better than the paper's.
     config.full.update(epochs=100, batch_size=64, rate=1.0)
     config.random.update(rates=(0.03, 0.1, 0.3, 1.0), steps=(10, 40, 160, 640), dropout=(False,))
     config.transfer.full_rates = (4e-3, 1.6e-2, 5e-2, 0.1, 0.2)
-    config.coreset.methods = CORESETS
     if given.get("tuned"):
-        tuned(config)
+        # Adam inside, soft labels, points from real ones, an average of the outer steps, the best by validation.
+        config.update(
+            learner={"optimizer": "adam"}, full={"rate": 0.05}, random={"rates": (1e-3, 3e-3, 1e-2, 3e-2, 0.1)}
+        )
+        config.distill.update(examples=32, steps=40, nets=8, iterations=800, rate=0.03, batch_size=256)
     else:
         config.distill.update(examples=320, batches=40, steps=200, labels="hard", start="noise", nets=3, batch_size=64)
         config.distill.update(iterations=800, rate=0.01, schedule="constant", b1=0.5, b2=0.999, clip=1e9, average=0.0)
         config.distill.update(inner_rate=0.02, evaluate_every=800, shared_rates=True, rate_map="softplus")
-    if "study" in given:
-        config.experiment = "study"
-        config.coreset.methods = None
-        config.study.networks = tuple(NETWORKS.values())
-        config.study.matrix = given["study"] != "curves"
-        if given["study"] != "matrix":
-            few = "distill.iterations=160; distill.evaluate_every=160"
-            config.study.curves = {
-                "inner epochs": f"distill.steps=1|15|40|100; distill.examples=8; distill.batches=1; {few}",
-                "inner steps": "distill.steps=1|15|40|100; distill.examples=8|120|320|800; "
-                f"distill.batches=1|15|40|100; {few}",
-                "nets": f"distill.nets=1|2|10|20; distill.steps=10; distill.examples=80; distill.batches=10; {few}",
-            }
-        if config.data.name == "moons":
-            config.study.published = {
-                "mlp:depth=0": "87.1 86.9 86.4",
-                "mlp:depth=1": "80.8 94.1 69.1",
-                "mlp:depth=3": "82.5 87.9 90.6",
-                "all at once": "85.9 88.1 86.7",
-                "all at once longer": "85.1 97.0 98.6",
-                "all data": "76.6 87.7 99.5",
-            }
-            config.study.source = SOURCE
+    if not study:
+        config.coreset.methods = CORESETS
+        return config
+    config.experiment = "study"
+    config.study.update(networks=NETWORKS, matrix=study != "curves", curves=None if study == "matrix" else CURVES)
+    if data == "moons":
+        config.study.update(published=PUBLISHED, source=SOURCE)
     return config
-
-
-def tuned(config):
-    """Adam inside, soft labels, points from real ones, an average of the outer steps, the best by validation."""
-    config.learner.optimizer = "adam"
-    config.full.rate = 0.05
-    config.random.rates = (1e-3, 3e-3, 1e-2, 3e-2, 0.1)
-    config.distill.update(examples=32, steps=40, nets=8, iterations=800, rate=0.03, batch_size=256)

@@ -13,12 +13,8 @@ from dd_al.report.words import PAPER
 
 def get_config():
     config = to_config(Settings())
-    config.experiment = "table"
-    config.coreset.methods = ("herding", "k_medoids")
-    config.table.rows = {
-        "SST-2": "data.name=sst2; distill.examples=8",
-        "SST-5": "data.name=sst5; distill.examples=10",
-    }
-    config.table.published = dict.fromkeys(config.table.rows, "full=98.59; distilled=87.99; random=62.90")
-    config.table.source = PAPER
+    config.update(experiment="table", coreset={"methods": ("herding", "k_medoids")})
+    rows = {"SST-2": "data.name=sst2; distill.examples=8", "SST-5": "data.name=sst5; distill.examples=10"}
+    published = dict.fromkeys(rows, "full=98.59; distilled=87.99; random=62.90")
+    config.table.update(rows=rows, published=published, source=PAPER)
     return config

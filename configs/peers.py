@@ -19,11 +19,7 @@ _SOURCE = (
     "n sentences for each class in every distilled step; ours are n sentences for each class in all, met again in "
     "every step. "
 )
-_SPLITS = {
-    "sst5": "",
-    "imdb": "Their IMDB has 25,000 reviews for training and as many for test; the packaged one has 25,000 in all. ",
-    "trec6": "",
-}
+_IMDB = "Their IMDB has 25,000 reviews for training and as many for test; the packaged one has 25,000 in all. "
 _GRID = (
     "Rows of 20 per class choose the random subsets' training from a smaller grid than the others, without dropout. "
 )
@@ -51,25 +47,20 @@ _MANY = (
     "; distill.candidates=4; distill.nets=2; distill.batch_size=128; random.dropout=false; "
     "random.steps=10,20,40; random.rates=1e-3,3e-3,1e-2"
 )
-_CLASSES = {"sst5": 5, "imdb": 2, "trec6": 6}
-_NETWORK = {"sst5": "rnn", "imdb": "text_cnn", "trec6": "lstm"}
+_NETWORKS = {"sst5": ("rnn", 5), "imdb": ("text_cnn", 2), "trec6": ("lstm", 6)}  # with the classes of the data
 
 
 def get_config(arg=None):
     data = parse_variant(arg, {"data": tuple(_PUBLISHED)}).get("data", "sst5")
+    network, classes = _NETWORKS[data]
     config = to_config(Settings())
-    config.experiment = "table"
-    config.data.name = data
-    config.model.kind = _NETWORK[data]
-    config.distill.iterations = 400
+    config.update(experiment="table", data={"name": data}, model={"kind": network}, distill={"iterations": 400})
     if data == "imdb":
-        config.data.source = "packaged"
-        config.data.length = 256
-        config.full.epochs = 2
-        config.distill.batch_size = 128
-    config.table.rows = {name: _changes(name, _CLASSES[data]) for name in _PUBLISHED[data]}
+        config.data.update(source="packaged", length=256)
+        config.update(full={"epochs": 2}, distill={"batch_size": 128})
+    config.table.rows = {name: _changes(name, classes) for name in _PUBLISHED[data]}
     config.table.published = {name: text for name, text in _PUBLISHED[data].items() if text}
-    config.table.source = _SOURCE + _SPLITS[data] + ("" if data == "imdb" else _GRID)
+    config.table.source = _SOURCE + (_IMDB if data == "imdb" else _GRID)
     return config
 
 

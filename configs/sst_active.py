@@ -14,14 +14,11 @@ from dd_al.config import Settings, parse_variant, to_config
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5), "inputs": ("words", "sentences"), "quick": bool})
     config = to_config(Settings())
-    config.experiment = "active"
-    config.data.name = f"sst{variant.get('classes', 2)}"
+    config.update(experiment="active", data={"name": f"sst{variant.get('classes', 2)}"})
     if variant.get("inputs") == "sentences":
-        config.inputs = "sentences"
-        config.model.kind, config.model.width, config.model.dropout = "averaging", 0, 0.3
-        config.full.epochs, config.full.rate = 20, 2e-3
+        config.update(inputs="sentences", full={"epochs": 20, "rate": 2e-3})
+        config.model.update(kind="averaging", width=0, dropout=0.3)
         config.active.rate = 1e-3  # what random sampling does best with
     if variant.get("quick"):
-        config.active.seeds = (0, 1)
-        config.active.rounds = 4
+        config.active.update(seeds=(0, 1), rounds=4)
     return config

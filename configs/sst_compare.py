@@ -17,31 +17,26 @@ from dd_al.config import Settings, parse_variant, to_config
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5), "quick": bool, "stability": bool, "verdict": bool})
     config = to_config(Settings())
-    config.experiment = "compare"
-    config.data.name = f"sst{variant.get('classes', 2)}"
+    config.update(experiment="compare", data={"name": f"sst{variant.get('classes', 2)}"})
     # At the default, 0.02, the hypergradients of two examples reach the hundreds, and three seeds of five do not learn.
-    config.distill.iterations, config.distill.inner_rate = 400, 0.01
-    config.random.rates, config.random.steps = (1e-3, 3e-3, 1e-2), (10, 40, 160)
+    config.distill.update(iterations=400, inner_rate=0.01)
+    config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(10, 40, 160))
     if variant.get("quick"):
-        config.compare.seeds = (0, 1)
-        config.compare.methods = ("full", "random", "predictive_entropy", "distilled")
-        config.compare.budgets, config.compare.distil_up_to = ("0.1%", "1%", "5%"), "0.1%"
-        config.compare.bought = config.compare.varied_at = "5%"
-        config.random.rates, config.random.dropout, config.transfer.full_rates = (3e-3, 1e-2), (False,), (4e-3,)
+        config.compare.update(seeds=(0, 1), methods=("full", "random", "predictive_entropy", "distilled"))
+        config.compare.update(budgets=("0.1%", "1%", "5%"), distil_up_to="0.1%", bought="5%", varied_at="5%")
+        config.update(transfer={"full_rates": (4e-3,)}, random={"rates": (3e-3, 1e-2), "dropout": (False,)})
         config.distill.update(iterations=100, candidates=16)
     if variant.get("verdict"):
-        config.compare.seeds = tuple(range(10))
+        config.compare.update(seeds=tuple(range(10)), budgets=("0.1%", "1%", "5%", "15%"), distil_up_to="0.1%")
         config.compare.methods = (
             "full", "random", "k_medoids", "predictive_entropy", "badge", "distilled", "distilled_bought",
         )  # fmt: skip
-        config.compare.budgets, config.compare.distil_up_to = ("0.1%", "1%", "5%", "15%"), "0.1%"
         config.distill.iterations = 1500
     if variant.get("stability"):
-        config.compare.seeds, config.compare.noise, config.compare.outliers = (0, 1, 2), (0.1, 0.2), 0.05
-        config.compare.starts, config.compare.networks = ("another", "random", "k_means"), ("averaging", "lstm")
+        config.compare.update(seeds=(0, 1, 2), noise=(0.1, 0.2), outliers=0.05, starts=("another", "random", "k_means"))
         config.compare.methods = (
             "full", "random", "variation_ratio", "predictive_entropy", "bald", "power_bald", "badge", "distilled",
         )  # fmt: skip
-        config.compare.budgets, config.compare.distil_up_to = ("0.1%", "1%", "5%"), "0.1%"
-        config.compare.varied_at = config.compare.bought = "5%"
+        config.compare.update(budgets=("0.1%", "1%", "5%"), distil_up_to="0.1%", bought="5%", varied_at="5%")
+        config.compare.networks = ("averaging", "lstm")
     return config

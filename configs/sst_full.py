@@ -13,7 +13,5 @@ from dd_al.config import Settings, parse_variant, to_config
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5)})
     config = to_config(Settings())
-    config.experiment = "train"
-    config.data.name = f"sst{variant.get('classes', 2)}"
-    config.full.finetuned = True
+    config.update(experiment="train", data={"name": f"sst{variant.get('classes', 2)}"}, full={"finetuned": True})
     return config

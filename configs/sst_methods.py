@@ -15,15 +15,13 @@ from dd_al.config.distill import OBJECTIVES
 
 def get_config(arg=None):
     variant = parse_variant(arg, {"method": OBJECTIVES[1:], "classes": (2, 5)})
+    method = variant.get("method", OBJECTIVES[1])
     config = to_config(Settings())
     config.data.name = f"sst{variant.get('classes', 2)}"
-    config.distill.method = variant.get("method", OBJECTIVES[1])
     # For validation and the pool: their networks train longer and more slowly than unrolled ones.
-    config.distill.steps, config.distill.inner_rate = 80, 1e-2
-    config.distill.pool_age = 80
-    config.distill.rate = 0.02
-    if config.distill.method != "distribution_matching":
+    config.distill.update(method=method, steps=80, inner_rate=1e-2, pool_age=80, rate=0.02)
+    if method != "distribution_matching":
         config.distill.init = "pool"
-    if config.distill.method != "kernel_regression":
+    if method != "kernel_regression":
         config.distill.labels = "hard"  # only regression teaches labels
     return config

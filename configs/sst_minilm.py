@@ -12,14 +12,9 @@ from dd_al.config import Settings, parse_variant, to_config
 
 
 def get_config(arg=None):
-    variant = parse_variant(arg, {"classes": (2, 5)})
+    classes = parse_variant(arg, {"classes": (2, 5)}).get("classes", 2)
     config = to_config(Settings())
-    config.inputs = "sentences"
-    config.data.name = f"sst{variant.get('classes', 2)}"
-    config.model.kind = "averaging"
-    config.model.width = 0
-    config.model.dropout = 0.3
-    config.full.epochs = 20
-    config.full.rate = 2e-3
-    config.distill.examples = variant.get("classes", 2)
+    config.update(inputs="sentences", data={"name": f"sst{classes}"}, distill={"examples": classes})
+    config.model.update(kind="averaging", width=0, dropout=0.3)
+    config.full.update(epochs=20, rate=2e-3)
     return config

@@ -14,7 +14,5 @@ def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5)})
     config = to_config(Settings())
     config.data.name = f"sst{variant.get('classes', 2)}"
-    config.distill.also = ("lstm", "transformer")
-    config.distill.nets = 2
-    config.distill.iterations = 500
+    config.distill.update(also=("lstm", "transformer"), nets=2, iterations=500)
     return config

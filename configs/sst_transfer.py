@@ -9,6 +9,5 @@ from dd_al.config import Settings, parse_variant, to_config
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5)})
     config = to_config(Settings())
-    config.experiment = "transfer"
-    config.data.name = f"sst{variant.get('classes', 2)}"
+    config.update(experiment="transfer", data={"name": f"sst{variant.get('classes', 2)}"})
     return config

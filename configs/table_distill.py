@@ -12,10 +12,7 @@ from dd_al.config.learner import CORESETS
 
 def get_config():
     config = to_config(Settings())
-    config.inputs = "rows"
-    config.data.name = "table"
+    config.update(inputs="rows", data={"name": "table"}, random={"dropout": (False,)}, coreset={"methods": CORESETS})
     config.model.update(kind="mlp", width=64, depth=1, dropout=0.0)
-    config.random.dropout = (False,)
-    config.coreset.methods = CORESETS
     config.full.update(epochs=20, min_steps=1000, rate=1e-2)
     return config

@@ -8,7 +8,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -90,7 +89,7 @@ def _stages(experiment: str, settings: Settings, task: Task) -> Iterator[Stage]:
     if experiment == "active":
         yield _full(task, settings, len(settings.active.seeds))
         active, train = settings.active, len(task.raw["train"])
-        plan = plan_of(replace(active, given=None, start="random") if active.given else active, train)
+        plan = plan_of(active, train)
         yield _active(task, settings, plan, len(active.queries) * len(active.seeds) * (plan.rounds + 1))
     elif experiment in ("distill", "train"):
         inits = settings.evaluate.inits or (3 if settings.distill.init == "known" else 10)

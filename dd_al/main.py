@@ -19,7 +19,7 @@ from dd_al.config import grid
 from dd_al.config.schema import from_config, keys_help
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, nearest
-from dd_al.core.files import read_json
+from dd_al.core.files import flattened, read_json
 from dd_al.experiments import EXPERIMENTS
 from dd_al.io.workdir import Workdir, is_written, open_workdir
 
@@ -71,12 +71,13 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
         return
     if values.workdir is None:
         raise ConfigError("--workdir=DIR is missing: where the run is to write; see --help")
-    plain = dataclasses.asdict(settings)
+    plain, shared = dataclasses.asdict(settings), values.points is not None
     _check_inputs(plain, Path(values.workdir).expanduser().resolve())
-    _check_slice(settings, values)
-    free, shared = ["annotate", "compare"], values.points is not None
+    if shared:
+        _check_slice(settings, values)
     from dd_al import report  # SciPy comes with it: not before the arguments are known to be right
 
+    free = ["annotate", "compare"]
     with open_workdir(values.workdir, plain, overwrite=values.overwrite, free=free, shared=shared) as workdir:
         # A comparison looks at its points: there may be more of them now, or one may have been lost.
         if workdir.finished and settings.experiment != "compare":
@@ -87,7 +88,7 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
             experiment = importlib.import_module(EXPERIMENTS[settings.experiment])
             start_jax()
             began = time.monotonic()
-            experiment.run(settings, workdir, **({"part": values.points} if values.points else {}))
+            experiment.run(settings, workdir, **({"part": values.points} if shared else {}))
             logger.info("done in %.0f s", time.monotonic() - began)
         _print_headline(workdir)
 
@@ -105,8 +106,6 @@ def _settings(values: flags.FlagValues) -> Settings:
 
 
 def _check_slice(settings: Settings, values: flags.FlagValues) -> None:
-    if values.points is None:
-        return
     if settings.experiment not in ("compare", "table"):
         known = "experiment = 'compare' or 'table'"
         raise ConfigError(f"--points={values.points} is for {known}, not {settings.experiment!r}")
@@ -115,15 +114,13 @@ def _check_slice(settings: Settings, values: flags.FlagValues) -> None:
     grid.sliced((), values.points)
 
 
-def _check_inputs(values: Mapping[str, Any], workdir: Path, path: str = "config") -> None:
+def _check_inputs(plain: Mapping[str, Any], workdir: Path) -> None:
     """Refuses to write over what the run is to read: the work directory, or a run's files in it."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            _check_inputs(value, workdir, f"{path}.{name}")
-        elif isinstance(value, str) and value:
+    for key, value in flattened(plain, "config").items():
+        if isinstance(value, str) and value:
             read = Path(value).expanduser().resolve()
             if is_written(workdir, read) or (read.parent == workdir and read.stem == "distilled"):
-                raise ConfigError(f"{path}.{name} = {value!r} lies in --workdir, which is written: give another folder")
+                raise ConfigError(f"{key} = {value!r} lies in --workdir, which is written: give another folder")
 
 
 def _print_headline(workdir: Workdir) -> None:
@@ -131,21 +128,19 @@ def _print_headline(workdir: Workdir) -> None:
     from dd_al.report import tables
 
     results: dict[str, Any] = read_json(workdir.results) if workdir.results.exists() else {}
-    methods = results.get("methods", {})
     if "table" in results:
         print(tables.text(results))
-        methods = {}
-    if "compare" in results:
+    elif "compare" in results:
         print(tables.comparison_text(results))
-        methods = {}
-    for name, scores in methods.items():
-        for split in ("test", "validation"):
-            score = scores.get(f"{split}_accuracy")
-            if isinstance(score, dict) and score.get("mean") is not None:
-                several = score.get("std") is not None and score.get("n", 2) > 1
-                std = f" ± {score['std']:.4f}" if several else ""
-                print(f"{name}: {split} accuracy {score['mean']:.4f}{std} over {score.get('n', '?')}")
-                break
+    else:
+        for name, scores in results.get("methods", {}).items():
+            for split in ("test", "validation"):
+                score = scores.get(f"{split}_accuracy")
+                if isinstance(score, dict) and score.get("mean") is not None:
+                    several = score.get("std") is not None and score.get("n", 2) > 1
+                    std = f" ± {score['std']:.4f}" if several else ""
+                    print(f"{name}: {split} accuracy {score['mean']:.4f}{std} over {score.get('n', '?')}")
+                    break
     if workdir.report.exists():
         print(f"report: {workdir.report}")
 

@@ -26,16 +26,18 @@ are embedded), 26 (`encoder`) or 3 (`lenet`). `--classes=5` takes SST-5. The fir
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
 from dd_al.config import Settings, from_config, to_config
 from dd_al.config.schema import override
 from dd_al.core.errors import UserError
-from dd_al.core.losses import teaching
+from dd_al.core.losses import cross_entropy
 from dd_al.data import load
 from dd_al.data.dataset import Dataset
 from dd_al.distillation.teachers import labels_of, relabelled, soft_labels
@@ -70,8 +72,29 @@ _INITS = flags.DEFINE_integer("inits", 10, "fresh students, of each kind", lower
 _CHANGE = flags.DEFINE_multi_string("change", [], "KEY=VALUE of the config (docs/running.md), such as data.dir=FOLDER")
 
 
+def teaching(temperature: float, weight: float) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """The loss (1 − w) ℓ(y, z) + w T² ℓ(q, z / T) of a student (Hinton, Vinyals & Dean 2015, arXiv 1503.02531, §2).
+
+    T² keeps the two gradients in proportion when the temperature changes.
+
+    Args:
+      temperature: T, which also made the teacher's probabilities q.
+      weight: w, between 0 and 1.
+
+    Returns:
+      ``loss(logits, targets) -> float[]``, where targets ``float[..., 2 classes]`` are the labels y and then q.
+    """
+
+    def loss(logits: jax.Array, targets: jax.Array) -> jax.Array:
+        hard, soft = jnp.split(targets, 2, axis=-1)
+        taught = temperature**2 * cross_entropy(logits / temperature, soft)
+        return (1 - weight) * cross_entropy(logits, hard) + weight * taught
+
+    return loss
+
+
 def fit_taught(task: Task, settings: Settings, teachers: Task, params: Params, states: LearnerState) -> Trained:
-    """Trains students by `dd_al.core.losses.teaching`, at the temperature and weight with the best validation accuracy.
+    """Trains students by `teaching`, at the temperature and weight with the best validation accuracy.
 
     Args:
       task: of the students.

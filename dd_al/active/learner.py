@@ -38,8 +38,7 @@ _FORMAT = 1  # of a saved learner
 _SECTIONS = ("vectors", "model", "learner", "active")
 # Keys of config.active that say what a run of `dd_al.main` does, not how to train or what queries look at.
 OF_RUNS = {
-    "queries", "seeds", "rounds", "size", "share", "start", "given", "start_size", "noise", "charge_validation", "stop",
-    "stop_agreement", "stop_uncertainty", "stop_accuracy",
+    "queries", "seeds", "rounds", "size", "start", "start_size", "noise", "stop", "thresholds",
 }  # fmt: skip
 
 

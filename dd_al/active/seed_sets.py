@@ -42,19 +42,18 @@ class Plan(NamedTuple):
         return label_counts([self.first, self.budget], self.size)
 
 
-def plan_of(settings: ActiveSettings, train: int, given: int | None = None) -> Plan:
+def plan_of(settings: ActiveSettings, train: int) -> Plan:
     """The plan for so many training texts.
 
     Args:
       settings: sizes and rounds.
       train: how many there are.
-      given: first labels, where those are given.
 
     Raises:
       ConfigError: they do not suffice.
     """
     size = settings.query_size(train)
-    first = given or settings.start_size or size
+    first = settings.start_size or size
     if first >= train:
         raise ConfigError(f"{first} first labels of {train} training texts leave nothing to ask for")
     rounds = settings.rounds or -(-(train - first) // size)

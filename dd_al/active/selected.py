@@ -1,4 +1,4 @@
-"""The record of what was asked for: selected.jsonl, which runs write and can begin from."""
+"""The record of what was asked for: selected.jsonl, which runs write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from dd_al.core.errors import DataError
 from dd_al.data.dataset import Split
 from dd_al.data.formats import lines_of, read_text
 
@@ -48,46 +47,6 @@ def lines(
 def positions(path: Path) -> np.ndarray:
     """The positions in the training split that a run's file names, ``int32[labels]``."""
     return np.asarray([json.loads(line)["index"] for _, line in lines_of(read_text(path))], np.int32)
-
-
-def given_labels(path: Path, seeds: Sequence[int], rows: np.ndarray) -> np.ndarray:
-    """The first labels that `config.active.given` names, positions in the training split: ``int32[seeds, size]``.
-
-    A line is an object with a "row". It is for one "seed" if it has one, else for all; where lines have a "round" those
-    of round 0 count. So the selected.jsonl of another run gives what that run began with.
-
-    Args:
-      path: the file.
-      seeds: of the runs.
-      rows: ``int[n]``, the row in the source of each training text.
-
-    Raises:
-      DataError: the file is no such one, a row is no training text, or seeds have different numbers of labels.
-    """
-    places = {int(row): place for place, row in enumerate(rows)}
-    found: dict[int, dict[int, None]] = {seed: {} for seed in seeds}  # in order, each once
-    for number, line in lines_of(read_text(path)):
-        try:
-            value = json.loads(line)
-            row, seed, late = value["row"], value.get("seed"), value.get("round", 0) > 0
-            if not all(type(number) is int for number in (row, 0 if seed is None else seed)):
-                raise TypeError
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-            where = f"{path}, line {number}"
-            raise DataError(f'{where}: must be an object such as {{"row": 7, "seed": 0}}, not {line[:60]!r}') from None
-        if row not in places:
-            raise DataError(
-                f"{path}, line {number}: row {row!r} is none of the {len(places)} training texts (a row that was "
-                "removed, or another source)"
-            )
-        for one in found if seed is None else [seed]:
-            if one in found and not late:
-                found[one][places[row]] = None
-    sizes = {seed: len(chosen) for seed, chosen in found.items()}
-    if not all(sizes.values()) or len(set(sizes.values())) > 1:
-        counts = ", ".join(f"{size} for seed {seed}" for seed, size in sizes.items())
-        raise DataError(f"{path} gives different numbers of first labels, or none, for config.active.seeds: {counts}")
-    return np.asarray([list(chosen) for chosen in found.values()], np.int32)
 
 
 def picked(train: Split, classes: int, chosen: np.ndarray) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
@@ -55,14 +54,14 @@ def certain(uncertainties: Sequence[float], *, threshold: float) -> int | None:
     return _first(np.asarray(uncertainties, float) < threshold)
 
 
-def reached(accuracies: Sequence[float], *, target: float) -> int | None:
+def reached(accuracies: Sequence[float], *, threshold: float) -> int | None:
     """The first round whose accuracy reaches a target. The texts it is measured on have labels that cost, too.
 
     Args:
       accuracies: of each round.
-      target: the accuracy.
+      threshold: the accuracy.
     """
-    return _first(np.asarray(accuracies, float) >= target)
+    return _first(np.asarray(accuracies, float) >= threshold)
 
 
 def stops(
@@ -76,12 +75,12 @@ def stops(
       uncertainty: ``float[rounds, seeds]``; see `certain`.
       accuracy: ``float[rounds, seeds]`` on validation; see `reached`.
     """
-    rules = {"stable": (agreement, partial(stable, threshold=settings.stop_agreement))}
-    if settings.stop_uncertainty is not None:
-        rules["certain"] = uncertainty, partial(certain, threshold=settings.stop_uncertainty)
-    if settings.stop_accuracy is not None:
-        rules["accurate"] = accuracy, partial(reached, target=settings.stop_accuracy)
-    return {name: [rule(one) for one in np.asarray(values).T] for name, (values, rule) in rules.items()}
+    rules = {"stable": (agreement, stable), "certain": (uncertainty, certain), "accurate": (accuracy, reached)}
+    return {
+        name: [rule(one, threshold=threshold) for one in np.asarray(values).T]
+        for name, (values, rule) in rules.items()
+        if (threshold := settings.threshold(name)) is not None
+    }
 
 
 def _first(there: np.ndarray) -> int | None:

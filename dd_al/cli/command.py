@@ -58,11 +58,7 @@ class Command:
         app.run(lambda parsed: exit_code(lambda: self._run(*parsed), sys.argv), flags_parser=parse)
 
     def _parse(self, argv: Sequence[str]) -> tuple[flags.FlagValues, list[str]]:
-        """Returns the flags and the other arguments.
-
-        Raises:
-            ConfigError: a flag that is not known, or that cannot have its value.
-        """
+        """Returns the flags and the other arguments; a ConfigError for a flag or value that is not known."""
         values = flags.FlagValues()
         try:
             argv = flags.FLAGS.read_flags_from_files(argv)
@@ -94,14 +90,9 @@ class Command:
 
 
 def exit_code(call: Callable[[], None], argv: Sequence[str]) -> int:
-    """Calls, and turns the way it ends into an exit code; what else it raises is a failure of the program.
+    """Calls, and returns 0 when done, 2 for the user's mistake, 130 and 143 for SIGINT and SIGTERM.
 
-    Args:
-        call: what is done.
-        argv: the command line. With `--debug` the user's mistakes show a traceback, too.
-
-    Returns:
-        0 done, 2 the user's mistake, 130 and 143 for SIGINT and SIGTERM.
+    What else the call raises is a failure of the program. With `--debug` in `argv` mistakes show a traceback, too.
     """
     try:
         with sigterm_interrupts():

@@ -5,18 +5,17 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import runpy
 import traceback
 from collections.abc import Callable, Mapping
-from importlib.machinery import SourceFileLoader
 from itertools import zip_longest
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from dd_al.config.schema import Text, current, find, to_config
+from dd_al.config.schema import Text, find, to_config
 from dd_al.core.errors import ConfigError, UserError, nearest
 
 MISSING = "--config=FILE is missing: which experiment to run; see --help"
@@ -30,21 +29,17 @@ def define_config(values: flags.FlagValues, argv: list[str], cls: type) -> None:
     By `ml_collections.config_flags`, with two parsers of ours. Its own one of files keeps one module for all of them,
     and does not tell the line of a mistake; those of values know neither `none`, nor `1e3`, nor how to set what is
     None: they leave the text to `from_config`, which knows all of a key. Its errors do not name unknown keys well, so
-    those are looked for first.
+    those are looked for first, and keys in `argv`, which is parsed next, get new names for old ones.
 
-    Args:
-        values: where they are defined.
-        argv: the command line that is parsed next; keys that go by their old names get their new ones.
-        cls: the settings class, all of whose keys the ConfigDict has, whatever the file leaves out.
+    The ConfigDict has all keys of the settings class `cls`, whatever the file leaves out.
 
     Raises:
         ConfigError: a key that does not exist, or one without `--config`.
     """
     for place, (arg, after) in enumerate(zip_longest(argv[:], argv[1:], fillvalue="")):
         if flag := re.fullmatch(r"(--?(?:no)?config\.)([^=]*)(=.*)?", arg, re.DOTALL):
-            key = current(cls, flag[2])
+            key, _ = find(cls, flag[2], flag[3][1:] if flag[3] else after)
             argv[place] = f"{flag[1]}{key}{flag[3] or ''}"
-            find(cls, key, flag[3][1:] if flag[3] else after)
             if not any(re.match("--?config(=|$)", arg) for arg in argv):
                 raise ConfigError(MISSING)
     for kind in (bool, int, float, str, tuple, list, dict, type(None)):
@@ -77,29 +72,24 @@ def folder() -> Path:
 
 def headers() -> dict[str, str]:
     """The configs that come with the package: name → the first line of what the file says of itself."""
-    return {path.stem: _header(path) for path in sorted(folder().glob("*.py"))}
-
-
-def _header(path: Path) -> str:
-    try:
-        text = ast.get_docstring(ast.parse(path.read_bytes()))
-    except (SyntaxError, ValueError, OSError) as error:
-        return f"(cannot be read: {error})"
-    return (text or "").partition("\n")[0]
+    found = {}
+    for path in sorted(folder().glob("*.py")):
+        try:
+            found[path.stem] = (ast.get_docstring(ast.parse(path.read_bytes())) or "").partition("\n")[0]
+        except (SyntaxError, ValueError, OSError) as error:
+            found[path.stem] = f"(cannot be read: {error})"
+    return found
 
 
 def load(flag: str) -> ConfigDict:
-    """What `get_config` of a file gives.
-
-    Args:
-        flag: "FILE.py", "FILE.py:VARIANT", "dd_al:NAME" or "dd_al:NAME:VARIANT".
+    """What `get_config` gives of "FILE.py", "FILE.py:VARIANT", "dd_al:NAME" or "dd_al:NAME:VARIANT".
 
     Raises:
         ConfigError: there is no such file, or it gives no config.
     """
     name, path, variant = _find(flag)
     try:
-        get_config = getattr(_import_file(path), "get_config", None)
+        get_config = runpy.run_path(str(path.absolute())).get("get_config")
         if not callable(get_config):
             raise ConfigError("has no function get_config(arg)")
         takes_variant = bool(inspect.signature(get_config).parameters)
@@ -132,12 +122,6 @@ def _find(flag: str) -> tuple[str, Path, str]:
         named = f"; {_PACKAGE}:{path.stem} comes with the package" if (folder() / f"{path.stem}.py").is_file() else None
         raise ConfigError(f"there is no config file {name}{named or nearest(name, siblings)}")
     return name, path, variant
-
-
-def _import_file(path: Path) -> ModuleType:
-    module = ModuleType(f"dd_al_config_{path.stem}")
-    SourceFileLoader(module.__name__, str(path.absolute())).exec_module(module)
-    return module
 
 
 def _line(error: BaseException, path: Path) -> str:

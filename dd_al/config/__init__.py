@@ -3,7 +3,7 @@
 A config file needs three names: ``to_config(Settings())`` to edit, and ``parse_variant`` for what follows its name.
 """
 
-from dd_al.config.grid import parse_variant
+from dd_al.config.pairs import parse_variant
 from dd_al.config.schema import from_config, to_config
 from dd_al.config.settings import Settings
 

@@ -20,50 +20,40 @@ from dd_al.core.errors import ConfigError
 
 
 def check_document(value: Any, spec: Any, where: str = "") -> None:
-    """Checks that a document has the keys and the types of values that a spec asks for.
+    """Checks that a document has the keys and the types of values that a spec (see the module) asks for.
 
     Args:
         value: the document, of plain values as JSON gives them.
-        spec: see the module.
+        spec: what it must be.
         where: its name in messages; "" for keys without a name before them.
 
     Raises:
         ConfigError: a `Field` refuses its value; names the key, the value and what is allowed.
         ValueError: a key is missing, or holds another type; names the key.
     """
+    wanted = ""
     if isinstance(spec, Field):
         # A file holds a number in its own type: 1e3 is an integer in a flag, and 1000.0 is none here.
         if type(spec.checked(value, where)) is not type(value):
             raise ConfigError(f"{where} = {value!r}: must be {spec.describe()}")
-    elif isinstance(spec, dict):
-        _check_table(value, spec, where)
-    elif isinstance(spec, list):
-        if not isinstance(value, (list, tuple)):
-            raise ValueError(f"{where} must be a list, got {_shown(value)}")
+    elif isinstance(spec, dict) and isinstance(value, Mapping):
+        for key, inner in (dict.fromkeys(value, spec[str]) if str in spec else spec).items():
+            name = key.removesuffix("?")
+            path = f"{where}.{name}" if where else name
+            if name in value:
+                check_document(value[name], inner, path)
+            elif name == key:
+                raise ValueError(f"{path} is missing")
+    elif isinstance(spec, list) and isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             check_document(item, spec[0], f"{where}[{index}]")
+    elif isinstance(spec, (dict, list)):
+        wanted = "a table of keys" if isinstance(spec, dict) else "a list"
     elif isinstance(spec, frozenset):
         if isinstance(value, (list, dict)) or value not in spec:
-            raise ValueError(f"{where} must be {' or '.join(sorted(map(repr, spec)))}, got {_shown(value)}")
+            wanted = " or ".join(sorted(map(repr, spec)))
     elif not isinstance(value, spec) or isinstance(value, bool):  # a bool is an int to Python
-        names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in spec)
-        raise ValueError(f"{where} must be {names}, got {_shown(value)}")
-
-
-def _check_table(value: Any, spec: dict, where: str) -> None:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where} must be a table of keys, got {_shown(value)}")
-    if str in spec:
-        spec = dict.fromkeys(value, spec[str])
-    for key, inner in spec.items():
-        name = key.removesuffix("?")
-        path = f"{where}.{name}" if where else name
-        if name in value:
-            check_document(value[name], inner, path)
-        elif name == key:
-            raise ValueError(f"{path} is missing")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+        wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in spec)
+    if wanted:
+        shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+        raise ValueError(f"{where} must be {wanted}, got {shown} ({type(value).__name__})")

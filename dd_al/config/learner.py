@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from dd_al.config.pairs import changed, split
 from dd_al.config.schema import option
-from dd_al.core.errors import ConfigError
+from dd_al.core.errors import named
 
 KINDS = ("text_cnn", "rnn", "lstm", "gru", "transformer", "averaging")
 IMAGE_KINDS = ("lenet", "convnet", "alex_cifar", "mlp")
-NETWORKS = {
-    "words": KINDS, "sentences": KINDS, "pieces": ("encoder",), "images": IMAGE_KINDS, "rows": ("mlp",)
-}  # fmt: skip
+NETWORKS = {"words": KINDS, "sentences": KINDS, "pieces": ("encoder",), "images": IMAGE_KINDS, "rows": ("mlp",)}
 INPUTS = tuple(NETWORKS)
 OPTIMIZERS = ("sgd", "momentum", "adam")
 CORESETS = ("prototypes", "herding", "k_center", "k_medoids", "support_vectors", "condensed")
@@ -24,31 +22,20 @@ class ModelSettings:
 
     kind: str = option(
         "text_cnn",
-        "the network: of texts the first six; encoder: a pretrained one, trained on (inputs=pieces); of images the "
-        "others, of rows mlp",
+        "the network: of texts the first six, of pieces the pretrained encoder, of images the others, of rows mlp",
         choices=(*KINDS, "encoder", *IMAGE_KINDS),
     )
     windows: tuple[int, ...] = option((1, 2, 3), "words per window, a group of filters each (text_cnn)", min=1)
     filters: int = option(64, "filters per window size (text_cnn)", min=1)
-    width: int = option(
-        64,
-        "size of states, of a transformer's stream, of hidden layers (averaging, mlp; 0: none, a linear model), or "
-        "filters of a block (convnet)",
-        min=0,
-    )
+    width: int = option(64, "of states, hidden layers (averaging: 0 for none), streams, or filters of a convnet", min=0)
     depth: int = option(1, "hidden layers (mlp), or blocks (convnet)", min=0)
     weights: str = option(
-        "lecun",
-        "what layers of images' and rows' networks begin with: LeCun's normal with an output layer of zeros, or "
-        "Glorot's for all",
-        choices=("lecun", "xavier"),
+        "lecun", "LeCun's, with outputs of zero, or Glorot's (images, rows)", choices=("lecun", "xavier")
     )
     one_logit: bool = option(False, "one output unit for two classes, their log-odds (mlp)")
     blocks: int = option(1, "blocks (transformer)", min=1)
     heads: int = option(4, "attention heads in each block (transformer)", min=1)
-    dropout: float = option(
-        0.5, "dropout in the head, and inside an encoder, when training on real data", min=0.0, max=0.99
-    )
+    dropout: float = option(0.5, "in the head, and inside an encoder, when training on real data", min=0.0, max=0.99)
 
     def __post_init__(self):
         """Checks between keys."""
@@ -99,14 +86,10 @@ class CoresetSettings:
     """Instance selection beside the random subsets, trained on like them; `config.coreset`."""
 
     methods: tuple[str, ...] | None = option(
-        None,
-        "what chooses real examples, by all of their labels, or makes means of images and rows; nothing if unset",
-        choices=CORESETS,
+        None, "what chooses real examples, by all of their labels, or makes means of images and rows", choices=CORESETS
     )
     features: str = option(
-        "network",
-        "what examples are compared by: the features of a learner that was trained on all data, or what networks read",
-        choices=("network", "inputs"),
+        "network", "compares examples by features of a learner of all data, or by inputs", choices=("network", "inputs")
     )
 
 
@@ -123,7 +106,5 @@ def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
     """
     kind, colon, rest = name.partition(":")
     changes = [(key, value) for key, _, value in split(rest, ":")] if colon else []
-    try:
+    with named(f"config.{key}, {name!r}"):
         return changed(model, [("kind", kind), *changes])
-    except ConfigError as error:
-        raise ConfigError(f"config.{key}, {name!r}: {error}") from error

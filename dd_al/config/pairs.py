@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
-from dd_al.config.schema import from_config, override, to_config
-from dd_al.core.errors import ConfigError
+from dd_al.config.schema import Field, from_config, override, to_config
+from dd_al.core.errors import ConfigError, nearest
 
 T = TypeVar("T")
 
@@ -24,14 +24,15 @@ def pairs(text: str) -> list[tuple[str, str]]:
     Raises:
         ConfigError: it is no such text, or gives a key twice.
     """
-    parts = [part for part in split(text, ";") if any(part)]
-    for key, equals, _ in parts:
-        if not equals:
+    found: dict[str, str] = {}
+    for key, equals, value in split(text, ";"):
+        if key and not equals:
             raise ConfigError(f"{key!r}: write key=value; key=value")
-    found = [(key, value) for key, _, value in parts]
-    if len(dict(found)) < len(found):
-        raise ConfigError(f"{text!r} gives a key twice")
-    return found
+        if equals and key in found:
+            raise ConfigError(f"{text!r} gives a key twice")
+        if equals:
+            found[key] = value
+    return list(found.items())
 
 
 def along(text: str) -> dict[str, list[tuple[str, str]]]:
@@ -58,16 +59,11 @@ def along(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def changed(settings: T, changes: Iterable[tuple[str, str]], *, fixed: tuple[str, ...] = (), why: str = "") -> T:
-    """Returns settings in which keys have the values that texts spell.
-
-    Args:
-        settings: a settings dataclass.
-        changes: (key, text), such as those of `pairs`.
-        fixed: sections and keys that must not be among them.
-        why: they must not, for the message.
+    """Returns settings in which keys have the values that texts spell: `changes` are such as those of `pairs`.
 
     Raises:
-        ConfigError: there is no such key, it cannot have that value, or it is fixed.
+        ConfigError: there is no such key, it cannot have that value, or it is one of the `fixed` keys and sections,
+            which the message says `why`.
     """
     config = to_config(settings)
     for key, value in changes:
@@ -75,3 +71,30 @@ def changed(settings: T, changes: Iterable[tuple[str, str]], *, fixed: tuple[str
             raise ConfigError(f"config.{key} = {value!r}: {why}")
         override(type(settings), config, key, value)
     return from_config(type(settings), config)
+
+
+def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[str, Any]:
+    """Returns the values of a config's variant, the part after the colon in `configs/NAME.py:key=value,key=value`.
+
+    Args:
+        arg: that part; None or "" for none. `"quick"` means `"quick=true"`.
+        allowed: for each known key a tuple of choices or a type (bool, int, float or str).
+
+    Raises:
+        ConfigError: an unknown key, one given twice, a value that is not allowed, or no `=`.
+    """
+    values: dict[str, Any] = {}
+    for key, equals, text in split(arg, ",") if arg else []:
+        known = ", ".join(f"{name}={Field.of(kind).describe()}" for name, kind in allowed.items()) or "none"
+        part, hint = key + equals + text, f"{nearest(key, allowed)}; known keys: {known}"
+        if not equals and allowed.get(key) is bool:
+            equals, text = "=", "true"
+        if not equals:
+            raise ConfigError(f"variant {part!r}: write key=value{hint}")
+        if key not in allowed:
+            raise ConfigError(f"variant {part!r}: no such key{hint}")
+        if key in values:
+            raise ConfigError(f"variant {arg!r}: {key} is given twice")
+        field = Field.of(allowed[key])
+        values[key] = field.checked(field.read(text), f"variant {key}")
+    return values

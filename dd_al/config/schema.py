@@ -1,12 +1,11 @@
 """Frozen dataclasses inside, `ml_collections.ConfigDict`s at the door, and errors that name the key.
 
 A settings class is a frozen dataclass whose fields are `bool`, `int`, `float`, `str`, `tuple[X, ...]`, `dict[str, X]`,
-`X | None` or another settings class. A field says what it means, and may have `min`, `max` (both allowed values),
-`choices` (of a tuple: of each item) and `example` (of a dict):
+`X | None` or another settings class, all with defaults:
 
     @dataclass(frozen=True)
     class DistillSettings:
-        items: int | None = option(None, "synthetic examples in all", min=1)
+        examples: int | None = option(None, "synthetic examples in all", min=1)
 
 `to_config` turns it into the ConfigDict that a config file edits, flags put `Text` into it, and `from_config` checks
 everything and returns the dataclass. The ConfigDict itself checks nothing (it is not type-safe, nor locked before its
@@ -20,32 +19,28 @@ import dataclasses
 import types
 import typing
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any, TypeVar
 
 from ml_collections import ConfigDict
 
-from dd_al.core.errors import ConfigError, nearest
+from dd_al.core.errors import ConfigError, named, nearest
+from dd_al.core.files import flattened, jsonable
 
 T = TypeVar("T")
 _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-@dataclasses.dataclass(frozen=True)
-class Text:
+class Text(str):
     """The text of a flag, as a value of a ConfigDict: `Field.checked` reads it by the type of its key."""
-
-    text: str
 
 
 def option(default: Any, help: str, **limits: Any) -> Any:
-    """A field of a settings class.
+    """A field of a settings class: its default, its meaning in a line, and what is allowed.
 
-    Args:
-      default: what it is if nobody says otherwise.
-      help: its meaning, in a line.
-      **limits: `min`, `max`, `choices` or `example`; `was`, its name in the version before.
+    `limits` are `min` and `max` (allowed themselves), `choices` (of a tuple: of each item), `example` (of a dict), and
+    `was`, its name in the version before.
     """
     return dataclasses.field(default=default, metadata={"help": help, **limits})
 
@@ -63,11 +58,14 @@ class Field:
         """Returns the field of an annotation such as ``int | None``, or of a tuple of choices."""
         if isinstance(hint, tuple):
             return cls(type(hint[0]), False, {"choices": hint})
-        optional = False
-        if typing.get_origin(hint) in (types.UnionType, typing.Union):
-            (hint,) = (option for option in typing.get_args(hint) if option is not type(None))
-            optional = True
-        return cls(hint, optional, metadata or {})
+        kinds = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+        (kind,) = (kind for kind in kinds if kind is not type(None))
+        return cls(kind, len(kinds) > 1, metadata or {})
+
+    @property
+    def is_section(self) -> bool:
+        """Whether the value is another settings class."""
+        return dataclasses.is_dataclass(self.kind)
 
     @property
     def origin(self) -> type:
@@ -82,24 +80,17 @@ class Field:
 
     def describe(self) -> str:
         """Returns what is allowed in words, such as "an integer of at least 1, or None"."""
-        words = {
-            bool: "true or false",
-            int: "an integer",
-            float: "a number",
-            str: "a string",
-            dict: f"like {self.metadata.get('example', 'bad:0,good:1')}",
-        }
-        low, high, choices = (self.metadata.get(name) for name in ("min", "max", "choices"))
+        low, high, choices = map(self.metadata.get, ("min", "max", "choices"))
         if self.origin is tuple:
             text = f"a comma-separated list without repetitions, each item {self.item.describe()}"
+        elif self.origin is dict:
+            text = f"like {self.metadata.get('example', 'bad:0,good:1')}"
         elif choices is not None:
             text = "one of " + ", ".join(map(repr, choices))
         else:
-            text = words[self.origin]
-            if low is not None and high is not None:
-                text += f" between {low} and {high}"
-            elif low is not None or high is not None:
-                text += f" of at least {low}" if high is None else f" of at most {high}"
+            text = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}[self.origin]
+            if low is not None:
+                text += f" of at least {low}" if high is None else f" between {low} and {high}"
         return text + (", or None" if self.optional else "")
 
     def check(self, value: Any) -> Any:
@@ -120,7 +111,7 @@ class Field:
             value = float(value)
         elif self.origin not in (bool, str) or not isinstance(value, self.origin):
             raise ValueError
-        low, high, choices = (self.metadata.get(name) for name in ("min", "max", "choices"))
+        low, high, choices = map(self.metadata.get, ("min", "max", "choices"))
         if (low is not None and value < low) or (high is not None and value > high):
             raise ValueError
         if choices is not None and value not in choices:
@@ -133,7 +124,7 @@ class Field:
         Raises:
             ConfigError: it is not allowed; names the key, the value, what is allowed and the nearest of the choices.
         """
-        value = self.read(value.text) if isinstance(value, Text) else value
+        value = self.read(str(value)) if isinstance(value, Text) else value
         try:
             return self.check(value)
         except ValueError:
@@ -168,75 +159,74 @@ def to_config(settings: Any) -> ConfigDict:
     """Returns the fields of a settings dataclass as a nested, unlocked ConfigDict, for a config file to edit."""
     # Not type-safe: `from_config` says it better. Not converting: a dict of labels is a value, not a section.
     config = ConfigDict(type_safe=False, convert_dict=False)
-    for name in _fields(type(settings)):
+    for name, field in _fields(type(settings)).items():
         value = getattr(settings, name)
-        config[name] = to_config(value) if dataclasses.is_dataclass(value) else value
+        config[name] = to_config(value) if field.is_section else value
     return config
 
 
 def from_config(cls: type[T], config: ConfigDict | Mapping[str, Any]) -> T:
-    """Returns the frozen dataclass that a config describes; keys that it leaves out keep their defaults.
+    """Returns the frozen dataclass that a ConfigDict, or nested mappings (such as a parsed config.json), describe.
 
-    Args:
-        cls: the settings class.
-        config: a ConfigDict, or nested mappings (such as a parsed config.json).
+    Keys that are left out keep their defaults. Those in the class's `RETIRED` may be there with what they always are.
 
     Raises:
-        ConfigError: an unknown or missing key, a wrong type or a value out of range: names the full key
+        ConfigError: an unknown key, a wrong type or a value out of range: names the full key
             (`config.distill.examples`), the value, what is allowed and the nearest known key.
     """
     return _build(cls, config, "config", cls)
 
 
-def find(cls: type, key: str, text: str) -> Field:
-    """Returns the field of a key of a settings class, such as `"distill.examples"`.
+def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root: type) -> T:
+    fields, checked = _fields(cls), {}
+    if not isinstance(config, (ConfigDict, Mapping)):
+        raise ConfigError(f"{path} = {config!r}: is a section; its keys are {', '.join(fields)}")
+    values = dict(config.items())
+    for name in config:
+        if (new := _renamed(fields, name, path)) != name:
+            value = values.pop(name)
+            if values.get(new) is None:
+                values[new] = value
+            elif not isinstance(values[new], Text):  # a flag changes what the file says by the old name
+                raise ConfigError(f"{path}.{name} = {value!r}: {path}.{new} is given, too, which is its new name")
+    for name, value in values.items():
+        key = f"{path}.{name}"
+        if name in fields:
+            section = fields[name].is_section
+            checked[name] = _build(fields[name].kind, value, key, root) if section else fields[name].checked(value, key)
+        elif not is_retired(root, key.removeprefix("config."), value):
+            raise ConfigError(_unknown(key, value, cls, root, path))
+    with named(path):  # for checks of the class's own, between fields
+        return cls(**checked)
 
-    Args:
-        cls: the settings class.
-        key: the names of its section and its own.
-        text: the value that it is to have, for messages.
+
+def is_retired(cls: type, key: str, value: Any) -> bool:
+    """Whether an earlier version had a key, such as `"vectors.min_count"`, and the value is what it always is now."""
+    retired = getattr(cls, "RETIRED", {})
+    return key in retired and jsonable(value) == retired[key][0]
+
+
+def find(cls: type, key: str, text: str) -> tuple[str, Field]:
+    """Returns the name that a key such as `"distill.examples"` has in this version, and its field.
+
+    A name of the version before is answered with a warning. `text` is the value that the key is to have, for messages.
 
     Raises:
         ConfigError: there is no such key; names the nearest.
     """
-    owner, path = cls, key.split(".")
-    for depth, name in enumerate(path, start=1):
-        fields, here = _fields(owner), ".".join(["config", *path[:depth]])
-        if name not in fields:
-            raise ConfigError(_unknown(f"config.{key}", text, name, owner, cls, here.removesuffix(f".{name}")))
-        field, last = fields[name], depth == len(path)
-        nested = dataclasses.is_dataclass(field.kind)
-        if nested and last:
-            raise ConfigError(f"{here} = {text!r}: is a section; its keys are {', '.join(_fields(field.kind))}")
-        if not nested and not last:
+    owner, here, given, field = cls, "config", key.split("."), None
+    for name in given:
+        if field and not field.is_section:
             raise ConfigError(f"config.{key} = {text!r}: {here} has no keys; it is {field.describe()}")
+        fields = _fields(owner)
+        name = _renamed(fields, name, here)
+        if name not in fields:
+            raise ConfigError(_unknown(f"config.{key}", text, owner, cls, here))
+        field, here = fields[name], f"{here}.{name}"
         owner = field.kind
-    return field
-
-
-def current(cls: type, key: str) -> str:
-    """Returns what a key is called in this version, with a warning where that is another name than the given one.
-
-    Args:
-        cls: the settings class.
-        key: the names of its section and its own, which need not exist.
-    """
-    owner, path = cls, []
-    for name in key.split("."):
-        fields = _fields(owner) if dataclasses.is_dataclass(owner) else {}
-        path.append(_renamed(fields, name, ".".join(["config", *path])))
-        owner = fields[path[-1]].kind if path[-1] in fields else None
-    return ".".join(path)
-
-
-def _renamed(fields: Mapping[str, Field], name: str, section: str) -> str:
-    """The name of a key in this version, which its field remembers by the old one (``was``)."""
-    found = next((new for new, field in fields.items() if field.metadata.get("was") == name), None)
-    if found is None or name in fields:
-        return name
-    warnings.warn(f"{section}.{name} is called {section}.{found} now; the old name goes with the next version",
-                  FutureWarning, stacklevel=2)  # fmt: skip
-    return found
+    if field.is_section:
+        raise ConfigError(f"{here} = {text!r}: is a section; its keys are {', '.join(_fields(owner))}")
+    return here.removeprefix("config."), field
 
 
 def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
@@ -247,10 +237,9 @@ def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
     Raises:
         ConfigError: there is no such key, or the text is not a value that it allows.
     """
-    key = current(cls, key)
+    key, field = find(cls, key, text)
     *sections, name = key.split(".")
-    value = find(cls, key, text).checked(Text(text), f"config.{key}")
-    reduce(lambda config, section: config[section], sections, config)[name] = value
+    reduce(ConfigDict.__getitem__, sections, config)[name] = field.checked(Text(text), f"config.{key}")
 
 
 def keys_help(settings: Any, prefix: str = "--config.") -> list[str]:
@@ -258,7 +247,7 @@ def keys_help(settings: Any, prefix: str = "--config.") -> list[str]:
     lines = []
     for name, field in _fields(type(settings)).items():
         value = getattr(settings, name)
-        if dataclasses.is_dataclass(value):
+        if field.is_section:
             lines += keys_help(value, f"{prefix}{name}.")
         else:
             shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
@@ -267,43 +256,24 @@ def keys_help(settings: Any, prefix: str = "--config.") -> list[str]:
     return lines
 
 
-def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root: type) -> T:
-    """`from_config` of the section at `path`."""
-    if not isinstance(config, (ConfigDict, Mapping)):
-        raise ConfigError(f"{path} = {config!r}: is a section; its keys are {', '.join(_fields(cls))}")
-    fields = _fields(cls)
-    values = dict(config.items())
-    for name in list(values):
-        if (new := _renamed(fields, name, path)) != name:
-            value = values.pop(name)
-            if isinstance(values.get(new), Text):
-                continue  # a flag changes what the file says by the old name
-            if values.get(new) is not None:
-                raise ConfigError(f"{path}.{name} = {value!r}: {path}.{new} is given, too, which is its new name")
-            values[new] = value
-    for name, value in values.items():
-        if name not in fields:
-            raise ConfigError(_unknown(f"{path}.{name}", value, name, cls, root, path))
-    for field in dataclasses.fields(cls):
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and field.name not in values:
-            raise ConfigError(f"{path}.{field.name} is missing: it must be {fields[field.name].describe()}")
-    checked = {}
-    for name, value in values.items():
-        key, kind = f"{path}.{name}", fields[name].kind
-        nested = dataclasses.is_dataclass(kind)
-        checked[name] = _build(kind, value, key, root) if nested else fields[name].checked(value, key)
-    try:
-        return cls(**checked)
-    except ValueError as error:  # a check of the class's own, between fields
-        raise ConfigError(f"{path}: {error}") from error
+def _renamed(fields: Mapping[str, Field], name: str, section: str) -> str:
+    """The name of a key in this version, which its field remembers by the old one (``was``)."""
+    found = next((new for new, field in fields.items() if field.metadata.get("was") == name), name)
+    if found != name:
+        text = f"{section}.{name} is called {section}.{found} now; the old name goes with the next version"
+        warnings.warn(text, FutureWarning, stacklevel=2)
+    return found
 
 
-def _unknown(key: str, value: Any, name: str, cls: type, root: type, path: str) -> str:
-    """The message for a key that does not exist; the hint looks in its section, then for the same key elsewhere."""
-    leaf, everywhere = key.rpartition(".")[2], list(_all_keys(root))
-    elsewhere = [known for known in everywhere if known.endswith(f".{leaf}")]
-    hint = nearest(name, _fields(cls)) or nearest(key.removeprefix("config."), elsewhere or everywhere)
+def _unknown(key: str, value: Any, cls: type, root: type, path: str) -> str:
+    """The message for a key that its section `cls` at `path` lacks; it hints at this section, then at the others."""
+    inside = key.removeprefix("config.")
+    if inside in (retired := getattr(root, "RETIRED", {})):
+        return f"{key} = {value!r}: is no key any more: {retired[inside][1]}"
+    name, _, _ = key.removeprefix(f"{path}.").partition(".")
+    everywhere = [known[1:] for known in flattened(dataclasses.asdict(root()))]
+    elsewhere = [known for known in everywhere if known.endswith(f".{inside.rpartition('.')[2]}")]
+    hint = nearest(name, _fields(cls)) or nearest(inside, elsewhere or everywhere)
     if elsewhere and not hint:
         hint = f" (did you mean {elsewhere[0]!r}?)"
     return f"{key} = {value!r}: no such key{hint}; the keys of {path} are {', '.join(_fields(cls))}"
@@ -312,11 +282,3 @@ def _unknown(key: str, value: Any, name: str, cls: type, root: type, path: str) 
 def _fields(cls: type) -> dict[str, Field]:
     hints = typing.get_type_hints(cls)
     return {field.name: Field.of(hints[field.name], field.metadata) for field in dataclasses.fields(cls)}
-
-
-def _all_keys(cls: type, prefix: str = "") -> Iterator[str]:
-    for name, field in _fields(cls).items():
-        if dataclasses.is_dataclass(field.kind):
-            yield from _all_keys(field.kind, f"{prefix}{name}.")
-        else:
-            yield prefix + name

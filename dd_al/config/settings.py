@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from dd_al.config.active import ActiveSettings, AnnotateSettings
 from dd_al.config.data import DataSettings, EncoderSettings, VectorSettings
@@ -30,19 +31,35 @@ class EvaluateSettings:
     select_inits: int = option(10, "initialisations that choose the best outer step", min=1)
 
 
+# Keys that version 0.1 had: what they always are now, as JSON has it, and what to do for another value.
+RETIRED = {
+    "data.phrases": (False, "train on sentences alone, or give a file of your own"),
+    "data.points": (1500, "give points of your own by data.dir"),
+    "data.noise": (0.05, "give points of your own by data.dir"),
+    "vectors.min_count": (2, "words that occur twice are counted"),
+    "active.share": (0.01, "set active.size"),
+    "active.given": (None, "set active.start to another choice"),
+    "active.charge_validation": (False, "the report has the labels of validation beside the others"),
+    "active.stop_agreement": (0.99, "set active.thresholds, as in stable:0.99"),
+    "active.stop_uncertainty": (None, "set active.thresholds, as in certain:0.2"),
+    "active.stop_accuracy": (None, "set active.thresholds, as in accurate:0.8"),
+    "study.schedules": (["learned", "repeated", "continued", "rising"], "all four are tried"),
+    "study.longest": (5, "longer schedules have up to five times the learned steps"),
+    "compare.full_batch": (64, "sets of up to 64 examples are trained on whole, too"),
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """A whole config."""
 
-    experiment: str = option(
-        "distill", "the question: distill, train, active, annotate, transfer, study, table or compare"
-    )
+    RETIRED: ClassVar = RETIRED
+    experiment: str = option("distill", "distill, train, active, annotate, transfer, study, table or compare")
     seed: int = option(0, "of everything but the data splits", min=0, max=2**32 - 1)
     tensorboard: bool = option(False, "write metrics.jsonl for TensorBoard, too, into events/; needs tensorboardX")
     inputs: str = option(
         "words",
-        "what networks read: word vectors, one frozen MiniLM vector a text, the word pieces of a pretrained encoder, "
-        "images, or rows of numbers",
+        "what networks read: word vectors, a frozen MiniLM vector, pieces of an encoder, images, or rows of numbers",
         choices=INPUTS,
     )
     data: DataSettings = field(default_factory=DataSettings)
@@ -64,48 +81,43 @@ class Settings:
 
     def __post_init__(self):
         """Checks between sections."""
-        if self.distill.attention and (self.model.kind != "transformer" or self.inputs != "words"):
+        inputs, experiment, model, shift = self.inputs, self.experiment, self.model, self.learner.shift
+        if self.distill.attention and (model.kind, inputs) != ("transformer", "words"):
             raise ValueError(
-                f"distill.attention = {self.distill.attention:g} needs model.kind = 'transformer' and inputs = "
-                f"'words', not {self.model.kind!r} and {self.inputs!r}"
+                f"distill.attention = {self.distill.attention:g} needs model.kind = 'transformer' and inputs = 'words'"
+                f", not {model.kind!r} and {inputs!r}"
             )
-        for name in self.distill.also or ():
-            other = network(self.model, name, "distill.also")
-            if other == self.model:
-                raise ValueError(f"distill.also = {self.distill.also}: {name!r} is config.model already")
-            self._check_network(other, "distill.also")
-            self._check_sentences(other)
-        for key in ("study", "compare"):
-            for name in getattr(self, key).networks or ():
-                self._check_network(network(self.model, name, f"{key}.networks"), f"{key}.networks")
-        self._check_network(self.model, "model.kind")
-        self._check_sentences(self.model)
-        if self.full.finetuned and self.inputs != "words":
+        for key in ("distill.also", "study.networks", "compare.networks"):
+            section, leaf = key.split(".")
+            for name in getattr(getattr(self, section), leaf) or ():
+                other = network(model, name, key)
+                if key == "distill.also" and other == model:
+                    raise ValueError(f"distill.also = {self.distill.also}: {name!r} is config.model already")
+                self._check_network(other, key)
+        self._check_network(model, "model.kind")
+        if self.full.finetuned and inputs != "words":
             raise ValueError(
-                f"full.finetuned = True tunes word vectors, and inputs = {self.inputs!r} has none: set it to false"
+                f"full.finetuned = True tunes word vectors, and inputs = {inputs!r} has none: set it false"
             )
-        if self.inputs in ("images", "rows"):
-            if self.experiment not in ("distill", "train", "table", "study"):
-                raise ValueError(f"inputs = {self.inputs!r} is not for experiment = {self.experiment!r}")
-        if self.learner.shift and self.inputs != "images":
-            raise ValueError(
-                f"learner.shift = {self.learner.shift} moves images, and inputs = {self.inputs!r} has none"
-            )
-        if self.learner.shift and self.distill.init == "known":
-            raise ValueError(
-                f"learner.shift = {self.learner.shift} needs distill.init = 'random' or 'pool': a known initialisation "
-                "would know where the images go"
-            )
-        if self.inputs not in ("images", "rows") and "prototypes" in (self.coreset.methods or ()):
-            raise ValueError(f"coreset.methods: 'prototypes' are means of images or rows, not of {self.inputs}")
-        if self.coreset.methods and self.experiment == "study":
-            raise ValueError("coreset.methods: a study has no rows of real examples; set it to none")
-        if self.inputs == "sentences" and self.experiment == "annotate":
-            raise ValueError("inputs = 'sentences' is not for experiment = 'annotate', which reads words")
-        if self.inputs == "pieces" and self.experiment not in ("train", "active"):
-            raise ValueError(f"inputs = 'pieces' is for experiment = 'train' and 'active', not {self.experiment!r}")
-        if self.experiment == "distill" and self.full.finetuned:
+        if self.full.finetuned and experiment == "distill":
             raise ValueError("full.finetuned = True: only configs/sst_full.py compares tuned word vectors")
+        if shift and inputs != "images":
+            raise ValueError(f"learner.shift = {shift} moves images, and inputs = {inputs!r} has none")
+        if shift and self.distill.init == "known":
+            raise ValueError(
+                f"learner.shift = {shift} needs distill.init = 'random' or 'pool': a known initialisation would know "
+                "where the images go"
+            )
+        if self.coreset.methods and experiment == "study":
+            raise ValueError("coreset.methods: a study has no rows of real examples; set it to none")
+        if inputs not in ("images", "rows") and "prototypes" in (self.coreset.methods or ()):
+            raise ValueError(f"coreset.methods: 'prototypes' are means of images or rows, not of {inputs}")
+        if inputs in ("images", "rows") and experiment not in ("distill", "train", "table", "study"):
+            raise ValueError(f"inputs = {inputs!r} is not for experiment = {experiment!r}")
+        if inputs == "sentences" and experiment == "annotate":
+            raise ValueError("inputs = 'sentences' is not for experiment = 'annotate', which reads words")
+        if inputs == "pieces" and experiment not in ("train", "active"):
+            raise ValueError(f"inputs = 'pieces' is for experiment = 'train' and 'active', not {experiment!r}")
 
     def _check_network(self, model: ModelSettings, key: str):
         """A network reads some kinds of inputs only."""
@@ -117,12 +129,8 @@ class Settings:
             raise ValueError(
                 f"{key} = {model.kind!r} does not read inputs = {self.inputs!r}; networks that do: {', '.join(allowed)}"
             )
-
-    def _check_sentences(self, model: ModelSettings):
-        """A text that is one vector has one word."""
-        if self.inputs != "sentences":
-            return
-        if model.kind == "text_cnn" and max(model.windows) > 1:
+        trained = key in ("model.kind", "distill.also")
+        if trained and self.inputs == "sentences" and model.kind == "text_cnn" and max(model.windows) > 1:
             raise ValueError(
                 f"inputs = 'sentences' is one vector a text: model.windows = {model.windows} must be 1, or model.kind "
                 "'averaging'"

@@ -9,17 +9,11 @@ from dd_al.config.learner import CORESETS, KINDS
 from dd_al.config.schema import option
 
 TABLE_METHODS = ("full", "distilled", "random")
-SCHEDULES = ("learned", "repeated", "continued", "rising")
 ACTIVE = tuple(name for name in QUERIES if name != "random")
-DISTILLED = {
-    "distilled": "fresh initialisations, soft labels",
-    "distilled_hard": "fresh initialisations, hard labels",
-    "distilled_known": "a known initialisation, soft labels",
-    "distilled_known_hard": "a known initialisation, hard labels",
-    "distilled_bought": "from the texts alone that active learning has bought labels for",
-    "distilled_picked": "started from what active learning picked",
-    "distilled_taught": "with soft labels of teachers in the outer loss",
-}
+DISTILLED = (  # docs/compare.md says how they differ
+    "distilled", "distilled_hard", "distilled_known", "distilled_known_hard", "distilled_bought", "distilled_picked",
+    "distilled_taught",
+)  # fmt: skip
 STARTS = ("another", "random", "k_means")
 METHODS = ("full", "random", *(name for name in CORESETS if name != "prototypes"), *ACTIVE, *DISTILLED)  # of texts
 
@@ -29,56 +23,38 @@ class CompareSettings:
     """Methods, budgets, seeds and data sets on one axis; `config.compare`."""
 
     methods: tuple[str, ...] = option(
-        (
-            "full", "random", "k_medoids", "variation_ratio", "predictive_entropy", "bald",
-            "distilled", "distilled_bought",
-        ),
+        ("full", "random", "k_medoids", *ACTIVE[:3], "distilled", "distilled_bought"),
         "what chooses or makes the examples",
         choices=METHODS,
-    )  # fmt: skip
+    )
     budgets: tuple[str, ...] = option(
         ("1/class", "0.1%", "0.5%", "1%", "5%", "15%"),
-        "examples to train on: of each class, or as a share of the training data, rounded up to whole classes",
+        "examples of each class, or as a share of the training data, rounded up to whole classes",
     )
-    distil_up_to: str = option("0.5%", "the largest budget that is distilled: the cost grows with the items")
+    distil_up_to: str = option("0.5%", "the largest budget that is distilled: the cost grows with the examples")
     seeds: tuple[int, ...] = option((0, 1, 2, 3, 4), "a run of every method for each", min=0, max=2**32 - 1)
     datasets: dict[str, str] | None = option(
         None,
         "a name for each data set, and the keys that it changes; that of config.data if unset",
         example="SST-2:data.name=sst2,SST-5:data.name=sst5",
     )
-    query: str = option(
-        "predictive_entropy", "what buys the labels for distilled_bought, and picks for distilled_picked",
-        choices=ACTIVE,
-    )  # fmt: skip
+    query: str = option("predictive_entropy", "buys for distilled_bought, picks for distilled_picked", choices=ACTIVE)
     bought: str = option("15%", "how many labels distilled_bought has")
     noise: tuple[float, ...] | None = option(
-        None,
-        "shares of wrong labels to repeat points of all data, random, distilled and active ones with",
-        min=0.0,
-        max=1.0,
+        None, "shares of wrong labels to repeat full, random, distilled and active points with", min=0.0, max=1.0
     )
-    outliers: float = option(
-        0.0, "share of the pool that is made of shuffled words, in repeated active points", min=0.0, max=0.9
-    )
+    outliers: float = option(0.0, "share of shuffled words in the pool of repeated active points", min=0.0, max=0.9)
     starts: tuple[str, ...] | None = option(
         None,
-        "other seed sets to repeat random and active points with: another draw, one without regard to classes, or the "
-        "texts nearest to centers of clusters",
+        "other seed sets to repeat random and active points with: another draw, one whatever the classes, or the texts "
+        "nearest to centers of clusters",
         choices=STARTS,
     )
-    varied_at: str = option(
-        "1%", "the largest budget of the repeated points: noise, outliers and starts; distilled ones have one, below it"
-    )
+    varied_at: str = option("1%", "the largest budget of repeated points; distilled ones have one, below it")
     rates: tuple[float, ...] = option(
-        (1e-3, 4e-3), "first rates of minibatches of real examples to choose among, for each set", min=1e-8
+        (1e-3, 4e-3), "first rates of minibatches to choose among, for each set", min=1e-8
     )
-    full_batch: int = option(
-        64, "examples up to which constant rates on all at once (config.random) are tried beside minibatches", min=0
-    )
-    networks: tuple[str, ...] | None = option(
-        None, "further networks to train on the sets of one budget, by names as of config.distill.also"
-    )
+    networks: tuple[str, ...] | None = option(None, "further networks for the sets of one budget, as in distill.also")
     transfer_at: str = option("0.1%", "the budget whose sets compare.networks are trained on")
 
 
@@ -88,15 +64,11 @@ class TransferSettings:
 
     artefact: str | None = option(None, "the distilled set: a work directory or a .safetensors file")
     networks: tuple[str, ...] | None = option(
-        ("text_cnn", "lstm", "transformer", "averaging"),
-        "networks to try, beside the set's own",
-        choices=KINDS,
+        ("text_cnn", "lstm", "transformer", "averaging"), "networks to try, beside the set's own", choices=KINDS
     )
     widths: tuple[float, ...] | None = option((0.5, 2.0), "factors of the set's own network's width", min=1e-3)
     init_scales: tuple[float, ...] | None = option((0.5, 2.0), "factors of the set's own initial weights", min=1e-3)
-    full_rates: tuple[float, ...] = option(
-        (1e-3, 4e-3, 1.6e-2), "first rates on all data to choose among, for each network", min=1e-8
-    )
+    full_rates: tuple[float, ...] = option((1e-3, 4e-3, 1.6e-2), "first rates on all data, for each network", min=1e-8)
     steps: tuple[int, ...] = option((5, 10, 20, 40, 80, 160, 320), "steps at one rate to choose among", min=1)
     rates: tuple[float, ...] = option(
         (1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1), "rates of Adam to choose among", min=1e-8
@@ -110,7 +82,7 @@ class TableSettings:
 
     rows: dict[str, str] | None = option(
         None,
-        "a name for each row, and the keys that its runs change, such as {'SST-5': 'data.name=sst5; distill.steps=9'}",
+        "names of rows, and the keys that their runs change, such as {'SST-5': 'data.name=sst5; distill.steps=9'}",
         example="SST-2:data.name=sst2;distill.examples=8,SST-5:data.name=sst5",
     )
     seeds: tuple[int, ...] = option((0, 1, 2), "a run of every row for each", min=0, max=2**32 - 1)
@@ -126,29 +98,19 @@ class TableSettings:
 class StudySettings:
     """Sets for one network or several, on all of them, and along values of keys; `config.study`."""
 
-    networks: tuple[str, ...] | None = option(
-        None, "networks to compare, by names as of config.distill.also; that of config.model if unset"
-    )
+    networks: tuple[str, ...] | None = option(None, "networks to compare, as in distill.also; config.model's if unset")
     matrix: bool = option(True, "try the sets of each network, and those for all at once, on all networks")
     restarts: int = option(10, "distillations of each row of the matrix, side by side", min=1)
-    schedules: tuple[str, ...] = option(
-        SCHEDULES, "rates to train networks with on a distilled set, of which the longer ones end by validation",
-        choices=SCHEDULES,
-    )  # fmt: skip
-    longest: int = option(5, "times as many inner steps as were learned, in the longest schedule", min=1)
     curves: dict[str, str] | None = option(
         None,
-        "a name for each curve, and the keys whose values it goes along, such as {'steps': 'distill.steps=1|10|40'}",
+        "names of curves, and the keys whose values they go along, such as {'steps': 'distill.steps=1|10|40'}",
         example="steps:distill.steps=1|10|40",
     )
     curve_restarts: int = option(2, "distillations of each point of a curve, side by side", min=1)
-    workers: int | None = option(
-        None, "rows and points at a time; on a CPU its cores, at most 4, and one elsewhere if unset", min=1
-    )
+    workers: int | None = option(None, "rows and points at a time; up to 4 cores of a CPU, else one, if unset", min=1)
     published: dict[str, str] | None = option(
         None,
-        "accuracies to show beside the matrix, in per cent, in the order of the networks: of a row by its learned "
-        "rates, of 'ROW longer' by a longer schedule, of 'all data'",
+        "accuracies in per cent, a number for each network, to show beside 'ROW', 'ROW longer' and 'all data'",
         example="all at once:85.9 88.1 86.7",
     )
     source: str | None = option(None, "where the published numbers are from, and how to read them")

@@ -1,7 +1,8 @@
 """The exceptions that decide how a run ends, and the hint they share."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class UserError(Exception):
@@ -31,6 +32,15 @@ class Interrupted(BaseException):
         """Takes what was saved, and the shell's number for the signal: 130 for SIGINT, 143 for SIGTERM."""
         super().__init__(message)
         self.exit_code = exit_code
+
+
+@contextlib.contextmanager
+def named(where: str) -> Iterator[None]:
+    """Within this context a ConfigError or ValueError becomes a ConfigError that says where the mistake is."""
+    try:
+        yield
+    except (ConfigError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

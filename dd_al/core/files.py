@@ -24,9 +24,7 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
     """Writes `data` to `path` so that a reader, or a crash at any moment, sees the old file or the new one.
 
-    Args:
-        path: the file to write; its folder must exist.
-        data: bytes, or a str that is written as UTF-8.
+    The folder must exist; a str is written as UTF-8.
 
     Raises:
         UserError: the disk (or the user's quota) is full; names the path.
@@ -128,31 +126,22 @@ def flattened(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def sha256_of(*parts: bytes | str | os.PathLike) -> str:
-    """Returns a SHA-256 as 64 hex digits.
+    """Returns the SHA-256 of bytes, of a str (as UTF-8) or of the content of a `Path`, as 64 hex digits.
 
-    Args:
-        *parts: bytes, a str (hashed as UTF-8) or a `Path` (the file's content is hashed). One part gives its plain
-            digest, as `sha256sum` prints it; several give the digest of their digests, so that ("ab", "c") and
-            ("a", "bc") differ.
+    One part gives its plain digest, as `sha256sum` prints it; several give the digest of their digests, so that
+    ("ab", "c") and ("a", "bc") differ.
 
     Raises:
         OSError: a file cannot be read.
     """
-    digests = [_digest(part) for part in parts]
-    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
-
-
-def _digest(part: bytes | str | os.PathLike) -> str:
-    digest = hashlib.sha256()
-    for chunk in _chunks(part) if isinstance(part, os.PathLike) else (part,):
-        digest.update(chunk.encode() if isinstance(chunk, str) else chunk)
-    return digest.hexdigest()
-
-
-def _chunks(path: os.PathLike, size: int = 1 << 20) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        while chunk := file.read(size):
-            yield chunk
+    digests = []
+    for part in parts:
+        if isinstance(part, os.PathLike):
+            with open(part, "rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        else:
+            digests.append(hashlib.sha256(part.encode() if isinstance(part, str) else part).hexdigest())
+    return digests[0] if len(digests) == 1 else sha256_of(" ".join(digests))
 
 
 def user_cache() -> Path:

@@ -24,10 +24,5 @@ def stream(key: jax.Array, name: str, index: int | jax.Array | None = None) -> j
 
 
 def generator(key: jax.Array, name: str) -> np.random.Generator:
-    """The same for draws on the host: a generator of NumPy's, seeded by the key of one purpose.
-
-    Args:
-      key: see `stream`.
-      name: see `stream`.
-    """
+    """The `stream` of one purpose for draws on the host: a generator of NumPy's."""
     return np.random.default_rng(np.asarray(jax.random.key_data(stream(key, name))))

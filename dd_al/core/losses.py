@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
@@ -34,27 +32,6 @@ def divergence(targets: jax.Array, probabilities: jax.Array) -> jax.Array:
     """
     surprise = -targets * jnp.log(jnp.maximum(probabilities, 1e-9))
     return jnp.mean(jnp.sum(surprise + jax.scipy.special.xlogy(targets, targets), axis=-1))
-
-
-def teaching(temperature: float, weight: float) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """The loss (1 − w) ℓ(y, z) + w T² ℓ(q, z / T) of a student (Hinton, Vinyals & Dean 2015, arXiv 1503.02531, §2).
-
-    T² keeps the two gradients in proportion when the temperature changes.
-
-    Args:
-      temperature: T, which also made the teacher's probabilities q.
-      weight: w, between 0 and 1.
-
-    Returns:
-      ``loss(logits, targets) -> float[]``, where targets ``float[..., 2 classes]`` are the labels y and then q.
-    """
-
-    def loss(logits: jax.Array, targets: jax.Array) -> jax.Array:
-        hard, soft = jnp.split(targets, 2, axis=-1)
-        taught = temperature**2 * cross_entropy(logits / temperature, soft)
-        return (1 - weight) * cross_entropy(logits, hard) + weight * taught
-
-    return loss
 
 
 def hit_rate(answers: jax.Array, targets: jax.Array) -> jax.Array:

@@ -13,14 +13,10 @@ _AGAIN = 0.5  # seconds after which signals are looked for
 
 
 def side_by_side(calls: Mapping[Key, Callable[[], Result]], workers: int) -> dict[Key, Result]:
-    """What the calls return, each in a copy of this context.
+    """What the calls return, of which `workers` run at a time, each in a copy of this context, begun in their order.
 
     The first error is raised here when the calls that are running have come to their ends; no other is begun. For
     KeyboardInterrupt nothing is waited for.
-
-    Args:
-      calls: begun in their order.
-      workers: how many run at a time.
     """
     pool = ThreadPoolExecutor(workers)
     try:

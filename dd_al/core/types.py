@@ -1,11 +1,20 @@
-"""The few array containers that every room shares."""
+"""The few array containers that every room shares, and a mark of arrays that are worth keeping."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
+
+T = TypeVar("T")
+KEPT = "kept"
+
+
+def keep(values: T) -> T:
+    """Marks arrays that cost far more to compute than to hold, for the reverse pass of `dd_al.learner.unroll`."""
+    return checkpoint_name(values, KEPT)
 
 
 class TextInputs(NamedTuple):

@@ -11,8 +11,7 @@ import numpy as np
 class Split:
     """n texts, their classes int32[n] in [0, num_classes), and their rows int64[n] in the source's split or file.
 
-    Rows count from 0, and on through train, validation and test where splits were pooled; those of treebank phrases
-    follow the sentences'.
+    Rows count from 0, and on through train, validation and test where splits were pooled.
     """
 
     texts: tuple[str, ...]

@@ -8,7 +8,7 @@ import numpy as np
 
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
-from dd_al.data import labels, splits, treebank
+from dd_al.data import labels, splits
 from dd_al.data.dataset import ArraySplit, Dataset, Scaling, Split, content_hash
 from dd_al.data.rows import Rows, checked
 
@@ -22,7 +22,6 @@ class Found:
     Attributes:
         name, source, stand_in_for, notes, unit, columns: see `Dataset`.
         splits: "train", and "validation" and "test" where the source has them.
-        phrases: those of the treebank, with their grades.
         arrays: the images or rows of numbers of all splits, one behind the other; `Rows.rows` point into it.
     """
 
@@ -33,7 +32,6 @@ class Found:
     notes: tuple[str, ...] = ()
     unit: str = "sentence"
     columns: tuple[str, ...] = ()
-    phrases: Rows | None = None
     arrays: np.ndarray | None = None
 
 
@@ -71,27 +69,18 @@ def finish(found: Found, settings: DataSettings) -> Dataset:
     Raises:
         DataError: bad labels, too few rows to split, or settings that this source has no part for.
     """
-    if settings.phrases and found.phrases is None:
-        raise DataError(f"phrases: only the original treebank folder ({', '.join(treebank.FILES)}) has phrases")
     if settings.split == "seed_paper" and settings.name not in _SST:
         raise DataError(f"split: seed_paper re-splits {' and '.join(_SST)} only, not {settings.name!r}")
-    rows = found.splits | ({"phrases": found.phrases} if settings.phrases else {})
+    rows = found.splits
     label_map = labels.parse_map(settings.label_map) if settings.label_map else labels.infer_map(rows.values())
     parts = {name: labels.encode(split, label_map) for name, split in rows.items()}
-    phrases = parts.pop("phrases", None)
-    taught = splits.pool([parts["train"], phrases]) if phrases else parts["train"]
-    labels.check_classes({**parts, "train": taught}, label_map)
+    labels.check_classes(parts, label_map)
     notes, seed = list(found.notes), settings.split_seed
     if settings.split == "seed_paper":
         parts, note = splits.seed_paper(parts, seed)
         notes.append(note)
     parts, dropped, said = splits.arrange(parts, seed, "text" if found.arrays is None else found.unit)
     notes += said
-    if phrases:
-        held = parts["validation"].texts + parts["test"].texts
-        phrases = phrases.take(treebank.training_phrases(phrases.texts, parts["train"].texts, held))
-        parts["train"] = splits.pool([parts["train"], phrases], renumber=False)
-        notes.append(f"{len(phrases)} phrases of the treebank were added to train")
     parts, said = splits.slices(parts, settings.max_train, seed)
     labels.check_classes({"train": parts["train"]}, label_map, " once duplicates are removed")
     scaling = None

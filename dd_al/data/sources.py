@@ -135,8 +135,8 @@ def read_local(path: Path, settings: DataSettings) -> Found:
     if not path.is_dir():
         return Found(name, "local", {"train": formats.read_file(path, settings)})
     if any((path / file).exists() for file in treebank.FILES):
-        splits, phrases, notes = treebank.read_release(path, settings.encoding, binary=settings.name == "sst2")
-        return Found(settings.name, "local", splits, phrases=phrases, notes=notes)
+        splits, notes = treebank.read_release(path, settings.encoding, binary=settings.name == "sst2")
+        return Found(settings.name, "local", splits, notes=notes)
     files = formats.split_files(path, formats.EXTENSIONS)
     return Found(name, "local", {split: formats.read_file(file, settings) for split, file in files.items()})
 

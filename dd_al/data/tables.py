@@ -100,13 +100,13 @@ def _generated(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:
     """Points as Medvedev & D'yakonov 2020, arXiv 2010.09839, make theirs: a third of them is for testing."""
     from sklearn import datasets, model_selection
 
-    size = {"n_samples": settings.points, "random_state": _STATE}
+    size = {"n_samples": 1500, "random_state": _STATE}
     if settings.name == "moons":
-        points, labels = datasets.make_moons(**size, noise=settings.noise)
+        points, labels = datasets.make_moons(**size, noise=0.05)
     elif settings.name == "circles":
-        points, labels = datasets.make_circles(**size, noise=settings.noise, factor=0.5)
+        points, labels = datasets.make_circles(**size, noise=0.05, factor=0.5)
     else:
-        points, labels = datasets.make_blobs(**size, cluster_std=max(settings.noise, 1e-3) * 20, centers=3)
+        points, labels = datasets.make_blobs(**size, centers=3)
     split = model_selection.train_test_split(points.astype(np.float32), labels, test_size=0.33, random_state=_STATE)
     train, test, train_labels, test_labels = split
     return {"train": (train, train_labels.tolist()), "test": (test, test_labels.tolist())}

@@ -6,7 +6,7 @@ Socher et al. 2013, "Recursive Deep Models for Semantic Compositionality Over a 
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ def _trees(text: str, origin: str) -> Iterator[tuple[int, str, str]]:
         raise DataError(f"{origin}, line {i}: not a tree such as '(3 (2 The) (3 film))': check labels and brackets")
 
 
-def read_release(folder: Path, encoding: str, binary: bool) -> tuple[dict[str, Rows], Rows, tuple[str, ...]]:
+def read_release(folder: Path, encoding: str, binary: bool) -> tuple[dict[str, Rows], tuple[str, ...]]:
     """Reads the folder of the original release.
 
     Args:
@@ -68,7 +68,7 @@ def read_release(folder: Path, encoding: str, binary: bool) -> tuple[dict[str, R
         binary: two classes, 0 negative and 1 positive, without the neutral; otherwise the five of `grade`.
 
     Returns:
-        Its splits; all its phrases, whose rows follow the sentences'; and what to say about it.
+        Its splits, and what to say about it.
 
     Raises:
         DataError: a file is missing, a line malformed, or no sentence is in the dictionary.
@@ -105,41 +105,17 @@ def read_release(folder: Path, encoding: str, binary: bool) -> tuple[dict[str, R
         examples[split].append((row, line, phrase))
     if not any(examples.values()):
         raise DataError(f"{folder}: no sentence of {FILES[0]} is in {FILES[2]}; are the files of one release?")
-    count = 1 + max(rows[-1][0] for rows in examples.values() if rows)
-    listed = [(count + i, i + 1, phrase) for i, (phrase, key) in enumerate(ids.items()) if key in values]
     grades = {phrase: grade(values[key]) for phrase, key in ids.items() if key in values}
     splits = {split: _rows(rows, grades, FILES[0], binary) for split, rows in examples.items() if rows}
     notes = [f"{unmatched} sentences of {FILES[0]} are not in {FILES[2]} and were left out"] if unmatched else []
     if binary:
         notes.append("name=sst2: the treebank's neutral sentences were left out (sst5 keeps five classes)")
-    return splits, _rows(listed, grades, FILES[2], binary), tuple(notes)
+    return splits, tuple(notes)
 
 
 def grade(value: float) -> int:
     """Returns the class of a sentiment in [0, 1]: 0 up to 0.2, 1 up to 0.4, 2 up to 0.6, 3 up to 0.8, 4 above."""
     return int(np.searchsorted((0.2, 0.4, 0.6, 0.8), value, side="left"))
-
-
-def training_phrases(phrases: Sequence[str], train: Iterable[str], held_out: Iterable[str]) -> np.ndarray:
-    """Returns which phrases may be trained on, bool[len(phrases)].
-
-    Phrases of a held-out sentence tell its label (often they are all of it but the full stop), so they are left out,
-    unless they occur in a training sentence too. Whole sentences are left out: those of train are there already.
-    """
-    train, held_out, known = set(train), set(held_out), set(phrases)
-    excluded = (_spans(held_out, known) - _spans(train, known)) | train | held_out
-    return np.array([phrase not in excluded for phrase in phrases], bool)
-
-
-def _spans(sentences: Iterable[str], known: set[str]) -> set[str]:
-    """Returns those of `known` that are consecutive tokens of a sentence."""
-    found = set()
-    for sentence in sentences:
-        tokens = sentence.split()
-        for start in range(len(tokens)):
-            spans = (" ".join(tokens[start:end]) for end in range(start + 1, len(tokens) + 1))
-            found.update(span for span in spans if span in known)
-    return found
 
 
 def _rows(examples: list[tuple[int, int, str]], grades: dict[str, int], origin: str, binary: bool) -> Rows:

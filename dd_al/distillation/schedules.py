@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from dd_al.config.sweeps import SCHEDULES
+SCHEDULES = ("learned", "repeated", "continued", "rising")
+LONGEST = 5  # times as many inner steps as were learned, in the longest schedule
 
 
-def lengthened(name: str, rates: np.ndarray, batches: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
+def lengthened(name: str, rates: np.ndarray, batches: int, longest: int = LONGEST) -> tuple[np.ndarray, np.ndarray]:
     """A schedule and where it may end (Medvedev & D'yakonov 2020, arXiv 2010.09839).
 
     =========  =========================================================================================================

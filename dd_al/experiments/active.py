@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -21,8 +20,7 @@ from dd_al.active.oracle import noisy_labels
 from dd_al.active.seed_sets import Plan, plan_of, seed_set
 from dd_al.config.active import ActiveSettings
 from dd_al.config.settings import Settings
-from dd_al.core.errors import ConfigError
-from dd_al.core.files import atomic_write, sha256_of
+from dd_al.core.files import atomic_write
 from dd_al.core.keys import stream
 from dd_al.evaluation.baselines import Trained, fit_full, stage
 from dd_al.evaluation.protocol import Score, evaluate
@@ -42,21 +40,13 @@ _LOG = logging.getLogger(__name__)
 def run(settings: Settings, workdir: Workdir) -> None:
     """Trains on all of the data, then runs the loop with every acquisition function, and compares."""
     began, active = time.perf_counter(), settings.active
-    pinned, path = {}, Path(active.given or "").expanduser()
-    if active.given:
-        try:
-            pinned["given"] = sha256_of(path)[:12]
-        except OSError as error:
-            raise ConfigError(f"config.active.given: cannot read {active.given}: {error.strerror or error}") from None
-    dataset = record.load_dataset(settings, workdir, **pinned)
-    given = selected.given_labels(path, active.seeds, dataset.train.rows) if active.given else None
-    plan = plan_of(active, len(dataset.train), None if given is None else given.shape[1])
+    dataset = record.load_dataset(settings, workdir)
+    plan = plan_of(active, len(dataset.train))
     task = make_task(settings, dataset, time.perf_counter() - began)
     with catch_stop() as stop, MetricsWriter(workdir.metrics, workdir.events) as metrics:
         states = task.inits("evaluation", len(active.seeds))
         full, full_s = stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
-        first = _first_labels(task, active, plan.first) if given is None else given
-        runs = _Runs(task, settings, plan, first)
+        runs = _Runs(task, settings, plan, _first_labels(task, active, plan.first))
         histories = {name: runs.simulate(name, workdir, metrics, stop) for name in active.queries}
         stop.check()
     _finish(settings, workdir, task, full, full_s, histories, plan)
@@ -246,10 +236,8 @@ def _finish(
     everything = evaluate(task, task.learner.model, {"full": full.params}, split)["full"]
     curve = record.curve(full.steps, full.accuracy)
     methods = {"full": record.entry(split, everything, task.classes, None, curve=curve)}
-    train, truth, lines, charged = task.dataset.train, task.labels(split), [], 0
+    train, truth, lines = task.dataset.train, task.labels(split), []
     budget = {"full": record.given_all(task)}
-    if active.charge_validation:
-        charged = len(task.labels("validation"))
     for name, history in histories.items():
         # A rule may have ended the rounds before the plan does.
         rounds = int(history.round)
@@ -260,7 +248,7 @@ def _finish(
         last = Score(history.predicted[rounds - 1], truth, _accuracies(task, history)[-1])
         methods[name] = record.entry(
             split, last, task.classes, everything,
-            **_course(task, active, history, truth, [count + charged for count in counts]),
+            **_course(task, active, history, truth, list(counts)),
             picked=selected.picked(train, task.classes, labelled[:, plan.first :]),
         )  # fmt: skip
         budget[name] = record.given(counts[-1], len(train), counts[-1], counts[-1] * task.numbers)
@@ -282,7 +270,7 @@ def _finish(
             "rounds": plan.rounds,
             "labels": plan.budget,
             "validation_labels": len(task.labels("validation")),
-            "charged": charged,
+            "charged": 0,
             **({"stop": active.stop} if active.stop else {}),
         },
         time={

@@ -172,7 +172,7 @@ def _agreement(path: Path, now: np.ndarray, labels: Sequence[Label]) -> float | 
 
 def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]) -> bool:
     known = [float("nan") if value is None else value for value in agreement[-4:]]
-    stable = stopping.stable(known, threshold=settings.stop_agreement) is not None
+    stable = stopping.stable(known, threshold=settings.threshold("stable")) is not None
     if stable:
         print(
             "The predictions for all texts have hardly changed for three rounds "

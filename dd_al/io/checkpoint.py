@@ -26,11 +26,9 @@ State = TypeVar("State")
 def save(folder: str | os.PathLike, step: int, state: Any, meta: Mapping[str, Any]) -> None:
     """Saves a state as the checkpoint of `step`, complete on return; keeps the last two.
 
-    A step that is saved already is left as it is: a run is a function of its config and seed.
-
     Args:
         folder: where the checkpoints lie; made where it does not exist.
-        step: grows from one call to the next.
+        step: grows from one call to the next. One that is saved already stays: a run is a function of config and seed.
         state: any pytree of arrays and typed keys: NamedTuples, optax states, dicts; all bits are kept.
         meta: small things that JSON can hold, such as a best score.
 
@@ -63,8 +61,7 @@ def restore_latest(folder: str | os.PathLike, template: State) -> tuple[int, Sta
     if not folder.is_dir():
         return None
     items = ocp.args.Composite(state=ocp.args.StandardRestore(template), meta=ocp.args.JsonRestore())
-    damaged: list[int] = []
-    error: Exception | None = None
+    damaged, error = [], None
     with _manager(folder) as manager:
         for step in sorted(manager.all_steps(), reverse=True):
             try:
@@ -72,10 +69,10 @@ def restore_latest(folder: str | os.PathLike, template: State) -> tuple[int, Sta
             except Exception as raised:  # a damaged file raises whatever its reader happens to
                 logger.warning("cannot restore the checkpoint of step %d in %s: %s", step, folder, _brief(raised))
                 damaged, error = [*damaged, step], error or raised
-                continue
-            for broken in damaged:
-                manager.delete(broken)
-            return step, restored.state, dict(restored.meta)
+            else:
+                for broken in damaged:
+                    manager.delete(broken)
+                return step, restored.state, dict(restored.meta)
     if error is None:
         return None
     raise WorkdirError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import tempfile
 import time
 import zlib
@@ -66,19 +67,18 @@ def _delete_broken(folder: Path) -> int:
 def _whole(entry: bytes) -> bool:
     """Whether an entry unpacks: JAX packs with zstandard where that is installed, else with zlib."""
     try:
-        (_unpack_zstd if entry.startswith(_ZSTD_MAGIC) else zlib.decompress)(entry)
+        if not entry.startswith(_ZSTD_MAGIC):
+            zlib.decompress(entry)
+        elif sys.version_info >= (3, 14):
+            from compression import zstd
+
+            zstd.decompress(entry)
+        else:
+            import zstandard
+
+            zstandard.ZstdDecompressor().decompress(entry)
     except ImportError:
         return True  # an entry of another environment, and no way to tell
     except Exception:  # each packer has its own error, and any of them means that JAX cannot read the entry either
         return False
     return True
-
-
-def _unpack_zstd(entry: bytes) -> bytes:
-    try:
-        from compression import zstd  # Python 3.14
-    except ImportError:
-        import zstandard
-
-        return zstandard.ZstdDecompressor().decompress(entry)
-    return zstd.decompress(entry)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from dd_al.core.errors import ConfigError
 from dd_al.core.files import atomic_write, full_disk_named, jsonable
-from dd_al.io.events import Events
+
+_SHOWN = 32  # numbers of a list, such as learning rates, that TensorBoard shows
 
 
 class MetricsWriter:
@@ -18,12 +23,16 @@ class MetricsWriter:
 
     Args:
         path: the file; it is made where it does not exist.
-        events: a folder for the same numbers as TensorBoard reads them; see `Events`.
+        events: a folder for the same numbers as `tensorboard --logdir` shows them: what is finite, and of lists every
+            number, named by its place. A text is part of the others' names: methods stay apart.
+
+    Raises:
+        ConfigError: `events` without tensorboardX installed.
     """
 
     def __init__(self, path: str | os.PathLike, events: str | os.PathLike | None = None):
-        self._path = Path(path)
-        self._events = Events(events) if events else None
+        self._path, self._events_folder = Path(path), events
+        self._events = self._open_events()
         if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
             self._rewrite(read(self._path))
         self._file = self._open()
@@ -40,7 +49,11 @@ class MetricsWriter:
         """
         self._append({"step": int(step), **values})
         if self._events:
-            self._events.write(int(step), values)
+            values = jsonable(values)
+            prefix = "".join(f"{value}/" for value in values.values() if isinstance(value, str))
+            for name, value in values.items():
+                for tag, number in _numbers(f"{prefix}{name}", value):
+                    self._events.add_scalar(tag, number, int(step))
 
     def resume(self, step: int) -> None:
         """Drops the lines after `step`, which will be written again, and appends `{"event": "resume", "step": step}`.
@@ -52,7 +65,8 @@ class MetricsWriter:
         self._file = self._open()
         self._append({"event": "resume", "step": int(step)})
         if self._events:
-            self._events.resume(int(step))
+            self._events.close()
+            self._events = self._open_events(purge_step=int(step) + 1)
 
     def close(self) -> None:
         """Closes the files."""
@@ -68,6 +82,20 @@ class MetricsWriter:
 
     def _open(self) -> IO[str]:
         return open(self._path, "a", encoding="utf-8")
+
+    def _open_events(self, purge_step: int | None = None) -> Any:
+        """TensorBoard's writer, from a step on if what comes after it will be written again; None if not asked for."""
+        if not self._events_folder:
+            return None
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ConfigError(
+                f"config.tensorboard needs tensorboardX ({error}): pip install tensorboardX, or leave it False"
+            ) from error
+        # Its files are named by the second: without more, a quick restart would write over the last one.
+        more = {"flush_secs": 10, "filename_suffix": f".{time.time_ns()}"}
+        return SummaryWriter(str(self._events_folder), purge_step=purge_step, **more)
 
     def _append(self, line: dict[str, Any]) -> None:
         with full_disk_named(self._path):
@@ -97,3 +125,11 @@ def read(path: str | os.PathLike) -> list[dict[str, Any]]:
 
 def _dumps(line: dict[str, Any]) -> str:
     return json.dumps(jsonable(line, "line"), allow_nan=False) + "\n"
+
+
+def _numbers(tag: str, value: Any) -> Iterator[tuple[str, float]]:
+    if isinstance(value, list):
+        for index, one in enumerate(value[:_SHOWN]):
+            yield from _numbers(f"{tag}/{index}", one)
+    elif isinstance(value, (int, float)) and math.isfinite(value):
+        yield tag, float(value)

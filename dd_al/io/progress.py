@@ -19,24 +19,23 @@ _HIDDEN = ContextVar("hidden", default=False)
 _OF = ContextVar("of", default="")
 
 
-@contextlib.contextmanager
-def hidden() -> Iterator[None]:
+def hidden() -> contextlib.AbstractContextManager:
     """Within this context no progress is shown, on a terminal or elsewhere."""
-    token = _HIDDEN.set(True)
-    try:
-        yield
-    finally:
-        _HIDDEN.reset(token)
+    return _within(_HIDDEN, True)
+
+
+def progress_of(name: str) -> contextlib.AbstractContextManager:
+    """Within this context progress is said to be that of `name`, one of several runs."""
+    return _within(_OF, f"{name}: ")
 
 
 @contextlib.contextmanager
-def progress_of(name: str) -> Iterator[None]:
-    """Within this context progress is said to be that of `name`, one of several runs."""
-    token = _OF.set(f"{name}: ")
+def _within(variable: ContextVar, value: Any) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _OF.reset(token)
+        variable.reset(token)
 
 
 class Progress:
@@ -50,15 +49,15 @@ class Progress:
         total: how many steps there are.
         description: what is being done, in a word or two.
         done: steps that were done before this process; they do not count for the rate.
-        compiled: whether what it counts was compiled before, so that the first update counts for the rate, too.
+        compiled: whether what it counts was compiled before. Else the first update does not count for the rate either:
+            it holds the compilation.
     """
 
     def __init__(self, total: int, description: str, done: int = 0, *, compiled: bool = False):
         self._total, self._description = total, _OF.get() + description
         self._done = self._logged = done
         self._began = self._last = time.monotonic()
-        # Steps done and time from which on the rate is taken: after the first update where that compiles.
-        self._steady: tuple[int, float] | None = (done, self._began) if compiled else None
+        self._steady = (done, self._began) if compiled else None  # steps done and time since when the rate is taken
         self._bar: tqdm | None = None
         self._contexts = contextlib.ExitStack()
 
@@ -81,41 +80,34 @@ class Progress:
             n: the steps done since the last call.
             **values: what to show beside them, such as `loss=0.3`; arrays of one element count as numbers.
         """
-        self._done += n
-        if self._steady is None:
-            self._steady = self._done, time.monotonic()
+        self._done, now = self._done + n, time.monotonic()
+        self._steady = self._steady or (self._done, now)
+        # A line every ten seconds, at every tenth of the way, and at the end.
+        tenths = 10 * self._done // max(self._total, 1) > 10 * self._logged // max(self._total, 1)
         if self._bar is not None:
             self._bar.set_postfix_str(_words(values), refresh=False)
             self._bar.update(n)
-        elif self._due() and not _HIDDEN.get():
-            self._logged, self._last = self._done, time.monotonic()
+        elif (tenths or now - self._last >= _SECONDS_BETWEEN_LINES) and not _HIDDEN.get():
+            self._logged, self._last = self._done, now
+            line = ", ".join(
+                filter(None, [f"{self._description}: {self._done}/{self._total}, {self._pace(now)}", _words(values)])
+            )
             if logger.hasHandlers():
-                logger.info("%s", self._line(values))
+                logger.info("%s", line)
             else:  # a script or a notebook without logging
-                print(self._line(values), file=sys.stderr, flush=True)
+                print(line, file=sys.stderr, flush=True)
 
-    def _due(self) -> bool:
-        """A line every ten seconds, at every tenth of the way, and at the end."""
-        tenths = 10 * self._done // max(self._total, 1) > 10 * self._logged // max(self._total, 1)
-        return tenths or time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES
-
-    def _line(self, values: dict[str, Any]) -> str:
-        (steady, since), now = self._steady, time.monotonic()
-        if self._done > steady:
-            # The first update is left out of the rate: it holds the compilation.
-            rate = (self._done - steady) / max(now - since, 1e-9)
-            left = tqdm.format_interval(max(self._total - self._done, 0) / rate)
-            speed = f"{rate:.3g}/s" if rate >= 1 else f"{1 / rate:.3g} s each"
-            line = f"{self._description}: {self._done}/{self._total}, {speed}, {left} left"
-        else:
-            line = f"{self._description}: {self._done}/{self._total}, {now - self._began:.3g} s with compilation"
-        return f"{line}, {_words(values)}" if values else line
+    def _pace(self, now: float) -> str:
+        steady, since = self._steady
+        if self._done == steady:
+            return f"{now - self._began:.3g} s with compilation"
+        rate = (self._done - steady) / max(now - since, 1e-9)
+        left = tqdm.format_interval(max(self._total - self._done, 0) / rate)
+        return f"{f'{rate:.3g}/s' if rate >= 1 else f'{1 / rate:.3g} s each'}, {left} left"
 
 
 def _words(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={_word(value)}" for name, value in values.items())
-
-
-def _word(value: Any) -> str:
-    value = value.item() if hasattr(value, "item") else value
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    plain = {name: value.item() if hasattr(value, "item") else value for name, value in values.items()}
+    return ", ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in plain.items()
+    )

@@ -30,14 +30,9 @@ class Stop:
         return self.signum is not None
 
     def check(self, saved: str = "the state is saved, the same command goes on from it") -> None:
-        """Raises `Interrupted`, with the exit code 128 + signal, if a signal has arrived.
-
-        Args:
-            saved: tells the user what has been saved.
-        """
+        """Raises `Interrupted`, which says what was `saved`, with the exit code 128 + signal, if one has arrived."""
         if self.signum is not None:
-            name, code = signal.Signals(self.signum).name, 128 + self.signum
-            raise Interrupted(f"stopped by {name}; {saved}", code)
+            raise Interrupted(f"stopped by {signal.Signals(self.signum).name}; {saved}", 128 + self.signum)
 
     def _handle(self, signum: int, _: FrameType | None) -> None:
         if signum == signal.SIGINT and self.signum == signal.SIGINT:
@@ -94,15 +89,10 @@ def sigterm_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _handlers(handlers: dict[signal.Signals, Callable]) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
+    with contextlib.ExitStack() as back:
+        if threading.current_thread() is threading.main_thread():
+            for signum, handler in handlers.items():
+                old = signal.signal(signum, handler)
+                # None stands for a handler that was not set from Python; it cannot be put back.
+                back.callback(signal.signal, signum, signal.SIG_DFL if old is None else old)
         yield
-        return
-    old = {}
-    try:
-        for signum, handler in handlers.items():
-            old[signum] = signal.signal(signum, handler)
-        yield
-    finally:
-        for signum, handler in old.items():
-            # None stands for a handler that was not set from Python; it cannot be put back.
-            signal.signal(signum, signal.SIG_DFL if handler is None else handler)

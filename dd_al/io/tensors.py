@@ -16,13 +16,9 @@ from dd_al.core.files import atomic_write
 def write_safetensors(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes `arrays` to `path`, atomically.
 
-    The file has no metadata: safetensors writes two or more keys in an order that changes per process. What
-    describes the arrays belongs in a JSON file beside them.
-
-    Args:
-        path: the file.
-        arrays: name to array, of NumPy or JAX, of any shape, of booleans, integers or floats (not bfloat16: safetensors
-            writes it, but cannot read it back into NumPy).
+    They are of NumPy or JAX, of any shape, of booleans, integers or floats (not bfloat16: safetensors writes it, but
+    cannot read it back into NumPy). The file has no metadata: safetensors writes two or more keys in an order that
+    changes per process. What describes the arrays belongs in a JSON file beside them.
 
     Raises:
         UserError: the disk is full.

@@ -10,29 +10,18 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from dd_al.config.schema import is_retired
+from dd_al.config.settings import Settings
 from dd_al.core.errors import BusyError, UserError, WorkdirError
 from dd_al.core.files import flattened, jsonable, read_json, remove_temporaries, write_json
 
 # What a run writes, in the order of deletion: results.json first, so that half a run never looks like a finished one,
 # and config.json last, for as long as it stands the rest is known to be ours.
 _WRITTEN = (
-    "results.json",
-    "metrics.jsonl",
-    "report.html",
-    "report.md",
-    "tables/*.csv",
-    "figures/*.png",
-    "checkpoints",
-    "events",
-    "distilled.safetensors",
-    "distilled.json",
-    "selected.jsonl",
-    "answers.safetensors",
-    "error.json",
-    "points.json",
-    "resolved.json",
-    "config.json",
-)
+    "results.json", "metrics.jsonl", "report.html", "report.md", "tables/*.csv", "figures/*.png", "checkpoints",
+    "events", "distilled.safetensors", "distilled.json", "selected.jsonl", "answers.safetensors", "error.json",
+    "points.json", "resolved.json", "config.json",
+)  # fmt: skip
 _ABSENT = "(absent)"
 _HARMLESS = ("tensorboard",)  # keys that nothing which is computed depends on
 _PART = ".part"  # marks a folder of `Workdir.part`: a run of the user's own in `runs/` has none
@@ -41,15 +30,16 @@ _PART = ".part"  # marks a folder of `Workdir.part`: a run of the user's own in 
 class Workdir:
     """An open, locked work directory; made by `open_workdir`, and a context manager that lets go of the lock.
 
+    All paths are given whether or not anything is there yet.
+
     Attributes:
         path: the folder, absolute.
-        config: the path of `config.json`. This and all other paths are given whether or not anything is there yet.
+        config: `config.json`.
         metrics: `metrics.jsonl`.
         events: the folder for TensorBoard, if the config asks for it, else None.
         checkpoints: the folder of the checkpoints.
         results: `results.json`; to be written last of all, as it ends the run.
         report: `report.html`.
-        figures: the folder of the figures.
         distilled: `distilled.safetensors`.
         distilled_meta: `distilled.json`.
         selected: `selected.jsonl`.
@@ -57,7 +47,6 @@ class Workdir:
         error: `error.json`, why a part of a comparison failed.
         points: `points.json`, what a comparison is made of.
         resumed: whether an earlier process began the run that this one goes on with.
-        changed: whether that was with other values of keys that may change.
     """
 
     def __init__(self, path: Path, lock: IO[str], settings: Mapping[str, Any]):
@@ -67,18 +56,16 @@ class Workdir:
         self.config = path / "config.json"
         self.metrics = path / "metrics.jsonl"
         self.events = path / "events" if settings.get("tensorboard") else None
+        self.checkpoints = path / "checkpoints"
         self.results = path / "results.json"
         self.report = path / "report.html"
-        self.figures = path / "figures"
-        self.checkpoints = path / "checkpoints"
         self.distilled = path / "distilled.safetensors"
         self.distilled_meta = path / "distilled.json"
         self.selected = path / "selected.jsonl"
         self.answers = path / "answers.safetensors"
         self.error = path / "error.json"
         self.points = path / "points.json"
-        self._resolved = path / "resolved.json"
-        self.resumed = self.changed = False
+        self.resumed = self.config.exists()
 
     @property
     def finished(self) -> bool:
@@ -99,29 +86,22 @@ class Workdir:
         Raises:
             WorkdirError: the run began with something else, so what it has written does not go with it.
         """
-        found = jsonable(found)
+        found, resolved = jsonable(found), self.path / "resolved.json"
         if not self.config.exists() or read_json(self.config) != self._settings:  # keys that may change
             write_json(self.config, self._settings)
-        recorded = read_json(self._resolved) if self._resolved.exists() else {}
-        changed = [key for key in found if key in recorded and recorded[key] != found[key]]
+        recorded = read_json(resolved) if resolved.exists() else {}
         _refuse_changes(
             f"{self.path} holds a run that began with something else (then -> now)",
-            [f"{key}: {recorded[key]} -> {found[key]}" for key in changed],
+            [f"{key}: {recorded[key]} -> {now}" for key, now in found.items() if recorded.get(key, now) != now],
             "make it as it was and run the same command again, or start over with --overwrite",
         )
-        write_json(self._resolved, {**recorded, **found})
+        write_json(resolved, {**recorded, **found})
 
     def part(self, name: str, config: Mapping[str, Any]) -> Workdir:
         """Opens `runs/NAME`, the work directory of a run that this one is made of; resumable and finished on its own.
 
         Overwriting this folder deletes what its parts wrote, too; but not a run that somebody else had put there.
-
-        Args:
-            name: of the folder.
-            config: of that run, as `open_workdir` takes it.
-
-        Raises:
-            WorkdirError: as from `open_workdir`.
+        `config` is that run's, and the errors are those of `open_workdir`.
         """
         part = open_workdir(self.path / "runs" / name, config)
         if not part.resumed:
@@ -169,19 +149,22 @@ def open_workdir(
         WorkdirError: it holds a run of another config (names each key that differs), or files named like a run's
             without its `config.json`; or it cannot be written.
     """
-    path = Path(path).expanduser().absolute()
+    path, config = Path(path).expanduser().absolute(), jsonable(config)
     with contextlib.ExitStack() as on_error:
         try:
-            _refuse_foreign(path)
+            if not (path / "config.json").exists() and (foreign := _written(path)):  # they may well be somebody's work
+                names = ", ".join(str(one.relative_to(path)) for one in foreign)
+                message = f"{path} holds {names} but no config.json, so no run of ours wrote them"
+                raise WorkdirError(f"{message}: take another workdir, or move them away")
             path.mkdir(parents=True, exist_ok=True)
-            workdir = on_error.enter_context(Workdir(path, _lock(path, shared), jsonable(config)))
+            lock = on_error.enter_context(_lock(path, shared))
             if overwrite:
                 _delete_written(path)
             if not shared:  # they may be another's
                 remove_temporaries(path)
-            if workdir.config.exists():
-                _refuse_changed(workdir, jsonable(config), free)
-                workdir.resumed, workdir.changed = True, read_json(workdir.config) != jsonable(config)
+            workdir = Workdir(path, lock, config)
+            if workdir.resumed:
+                _refuse_changed(workdir, config, free)
         except OSError as error:
             raise WorkdirError(f"cannot use {path} as a work directory: {error.strerror} ({error.filename})") from error
         on_error.pop_all()
@@ -194,39 +177,25 @@ def _lock(folder: Path, shared: bool) -> IO[str]:
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.seek(0)
-        owner = file.read().strip()
-        file.close()
-        process = f"another process (pid {owner})" if owner else "another process"
+        with file:
+            file.seek(0)
+            process = f"another process (pid {owner})" if (owner := file.read().strip()) else "another process"
         message = f"{process} is using {folder}: wait until it is done, stop it, or take another workdir"
         raise BusyError(message) from None
-    except BaseException:
-        file.close()
-        raise
-    if shared:
-        return file
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")  # for people to read; the lock itself is the kernel's
-    file.flush()
+    if not shared:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")  # for people to read; the lock itself is the kernel's
+        file.flush()
     return file
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Refuses files that are named like ours beside no config.json: they may well be somebody's work."""
-    if not (folder / "config.json").exists():
-        foreign = [str(path.relative_to(folder)) for path in _written(folder)]
-        if foreign:
-            message = f"{folder} holds {', '.join(foreign)} but no config.json, so no run of ours wrote them"
-            raise WorkdirError(f"{message}: take another workdir, or move them away")
 
 
 def _refuse_changed(workdir: Workdir, config: Mapping[str, Any], free: Collection[str]) -> None:
     """Refuses to go on under another config than the one the run began with."""
     try:
-        recorded = read_json(workdir.config)
+        old, new = flattened(read_json(workdir.config)), flattened(config)
     except UserError as error:
         raise WorkdirError(f"{error}; --overwrite starts over") from error
-    old, new = flattened(recorded), flattened(config)
+    old = {key: value for key, value in old.items() if not is_retired(Settings, key[1:], value)}
     changed = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
     changed = [key for key in changed if key.split(".")[1] not in (*free, *_HARMLESS)]
     _refuse_changes(
@@ -237,7 +206,6 @@ def _refuse_changed(workdir: Workdir, config: Mapping[str, Any], free: Collectio
 
 
 def _refuse_changes(what: str, changes: list[str], remedy: str) -> None:
-    """Raises a WorkdirError that lists what has changed, if anything has."""
     if changes:
         raise WorkdirError("\n  ".join([f"{what}:", *changes]) + f"\n{remedy}")
 
@@ -260,18 +228,16 @@ def _delete_written(folder: Path) -> None:
             (folder / emptied).rmdir()
 
 
-def is_written(folder: Path, path: Path) -> bool:
-    """Whether a path, which may not be there yet, is a work directory or lies in what a run writes there.
+def _written(folder: Path) -> list[Path]:
+    return [path for pattern in _WRITTEN for path in sorted(folder.glob(pattern))]
 
-    Args:
-      folder: the work directory, resolved.
-      path: resolved.
+
+def is_written(folder: Path, path: Path) -> bool:
+    """Whether a path, which may not be there yet, is the work directory `folder`, or lies in what a run writes there.
+
+    Both are resolved.
     """
     if not path.is_relative_to(folder):
         return False
     first = path.relative_to(folder).parts[:1]
     return not first or first in {Path(pattern).parts[:1] for pattern in _WRITTEN}
-
-
-def _written(folder: Path) -> list[Path]:
-    return [path for pattern in _WRITTEN for path in sorted(folder.glob(pattern))]

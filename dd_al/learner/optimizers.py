@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from dd_al.config.learner import OPTIMIZERS as NAMES
-from dd_al.core.remat import keep
+from dd_al.core.types import keep
 
 
 def get(name: str, *, momentum: float = 0.9, b2: float = 0.999, eps_root: float = 1e-6) -> optax.GradientTransformation:

@@ -6,8 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from dd_al.core.remat import KEPT
-from dd_al.core.types import Batch
+from dd_al.core.types import KEPT, Batch
 from dd_al.learner.learner import Learner, LearnerState
 
 REMAT = ("none", "light", "step", "sqrt", "cbrt")
@@ -38,7 +37,7 @@ def unroll(
       key: drives dropout, a fresh key per step; None for no dropout.
       first: the number of the first of these steps, where others came before: it picks their keys.
       remat: what the reverse pass keeps. "none" keeps every activation; "light" keeps the results of products and
-        what is marked with `dd_al.core.remat.keep`, and computes the cheap rest again, which is the fastest;
+        what is marked with `dd_al.core.types.keep`, and computes the cheap rest again, which is the fastest;
         "step" keeps the state of every step; "sqrt" keeps 2 √steps states, for one more forward pass, and "cbrt"
         3 ∛steps, for two (Chen et al. 2016, arXiv 1604.06174). The gradients are the same.
       segment: steps between the states that "sqrt" keeps first; √steps if None.

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from dd_al.core.remat import keep
+from dd_al.core.types import keep
 
 _MASKED = -1e9
 # Texts whose windows are unfolded, or gathered, at once: enough for one efficient product, few enough for the cache.

@@ -23,8 +23,7 @@ def test_every_budget_is_met_by_queries_of_a_size_at_most(budgets, size, expecte
 def test_a_plan_ends_with_its_rounds_or_with_the_pool():
     assert plan_of(ActiveSettings(size=5, rounds=3), 100).counts == [5, 10, 15, 20]
     assert plan_of(ActiveSettings(size=5, rounds=None, start_size=2), 14).counts == [2, 7, 12, 14]
-    assert plan_of(ActiveSettings(size=5, rounds=1), 100, given=9).counts == [9, 14]
-    assert plan_of(ActiveSettings(share=0.1, rounds=2), 50).counts == [5, 10, 15]
+    assert plan_of(ActiveSettings(rounds=2), 500).counts == [5, 10, 15]
     for wrong in ({"size": 5, "rounds": 3}, {"size": 20}, {"size": 5, "subset": 3, "rounds": 1}):
         with pytest.raises(ConfigError):
             plan_of(ActiveSettings(**wrong), 19)

@@ -21,7 +21,6 @@ def test_lines_name_rounds_rows_and_scores_and_are_read_back(tmp_path):
     path = tmp_path / "selected.jsonl"
     path.write_text("".join(lines))
     assert selected.positions(path).tolist() == indices.tolist()
-    np.testing.assert_array_equal(selected.given_labels(path, [7], rows), [[3, 0]])
 
 
 def test_what_was_picked_is_described():

@@ -27,5 +27,5 @@ def test_predictions_are_stable_when_they_have_long_agreed():
 def test_certain_and_reached():
     assert stopping.certain([0.5, 0.2, 0.3, 0.1], threshold=0.25) == 1
     assert stopping.certain([0.5], threshold=0.25) is None
-    assert stopping.reached([0.6, 0.75, 0.7], target=0.7) == 1
-    assert stopping.reached([0.6], target=0.7) is None
+    assert stopping.reached([0.6, 0.75, 0.7], threshold=0.7) == 1
+    assert stopping.reached([0.6], threshold=0.7) is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dd_al.config.budgets import examples, in_examples
+from dd_al.config.grid import examples, in_examples
 from dd_al.core.errors import ConfigError
 
 BUDGETS = ("1/class", "1%", "10%")

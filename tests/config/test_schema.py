@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dd_al.config.grid import parse_variant
-from dd_al.config.schema import Text, current, from_config, keys_help, option, override, to_config
+from dd_al.config.pairs import parse_variant
+from dd_al.config.schema import Text, from_config, keys_help, option, override, to_config
 from dd_al.core.errors import ConfigError
 
 
@@ -27,7 +27,7 @@ class Distill:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    experiment: str
+    experiment: str = "distill"
     seed: int = 0
     debug: bool = False
     folder: str | None = None
@@ -65,8 +65,6 @@ def test_a_config_file_may_edit_everything():
 
 def test_keys_that_a_config_leaves_out_keep_their_defaults():
     assert from_config(Settings, {"experiment": "a", "distill": {"rate": 0.5}}).distill == Distill(rate=0.5)
-    with pytest.raises(ConfigError, match=r"config\.experiment is missing"):
-        from_config(Settings, {})
 
 
 @pytest.mark.parametrize("text", ["bad:0,good:1,bad:1", "bad:0,one,two:1"])
@@ -247,4 +245,3 @@ def test_a_key_goes_by_its_old_name_for_one_version():
         pytest.raises(ConfigError, match=r"config\.part\.count = 0: must be an integer of at"),
     ):
         from_config(Outer, {"part": {"number": 0}})
-    assert current(Outer, "part.count") == "part.count" and current(Outer, "part.odd") == "part.odd"

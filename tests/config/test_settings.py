@@ -6,10 +6,12 @@ import pytest
 
 from dd_al.config.distill import DistillSettings
 from dd_al.config.learner import LearnerSettings
-from dd_al.config.schema import from_config
-from dd_al.config.settings import Settings
-from dd_al.core.errors import ConfigError
+from dd_al.config.schema import from_config, override, to_config
+from dd_al.config.settings import RETIRED, Settings
+from dd_al.core.errors import ConfigError, WorkdirError
+from dd_al.core.files import write_json
 from dd_al.distillation import outer_loop, synthetic
+from dd_al.io.workdir import open_workdir
 from dd_al.learner import hypergradient, optimizers
 
 
@@ -73,3 +75,43 @@ def test_attention_labels_need_a_transformer_over_words(section, found):
         from_config(Settings, config | section)
     with pytest.raises(ConfigError, match="config.distill.attention = -1: must be a number of at least 0"):
         from_config(Settings, {"distill": {"attention": -1}})
+
+
+@pytest.mark.parametrize(
+    ("active", "message"),
+    [
+        ({"thresholds": {"stabel": 0.9}}, r"thresholds: no rule 'stabel' \(did you mean 'stable'\?\); the rules are"),
+        ({"thresholds": {"accurate": 80}}, "thresholds: accurate:80 must be at most 1"),
+        ({"stop": "certain"}, "stop = 'certain' needs its threshold, as in thresholds = certain:0.2"),
+    ],
+)
+def test_where_active_learning_stops(active, message):
+    with pytest.raises(ConfigError, match=f"config.active: {message}"):
+        from_config(Settings, {"active": active})
+
+
+def test_thresholds_of_rules():
+    active = from_config(Settings, {"active": {"thresholds": {"certain": 0.2}, "stop": "certain"}}).active
+    assert [active.threshold(rule) for rule in ("stable", "certain", "accurate")] == [0.99, 0.2, None]
+
+
+@pytest.mark.parametrize("key", RETIRED)
+def test_a_key_that_is_gone_is_read_with_what_it_always_is_and_refused_otherwise(key):
+    section, name = key.split(".")
+    value, instead = RETIRED[key]
+    assert from_config(Settings, {section: {name: value}}) == Settings()
+    with pytest.raises(ConfigError, match=f"^config.{key} = 7: is no key any more: {instead}"):
+        from_config(Settings, {section: {name: 7}})
+    with pytest.raises(ConfigError, match=f"^config.{key} = '7': is no key any more: {instead}"):
+        override(Settings, to_config(Settings()), key, "7")
+
+
+def test_a_run_of_keys_that_are_gone_goes_on(tmp_path):
+    config = dataclasses.asdict(Settings())
+    recorded = {**config, "vectors": {**config["vectors"], "min_count": 2}}
+    write_json(tmp_path / "config.json", recorded)
+    with open_workdir(tmp_path, config) as workdir:
+        assert workdir.resumed
+    write_json(tmp_path / "config.json", {**config, "vectors": {**config["vectors"], "min_count": 3}})
+    with pytest.raises(WorkdirError, match=r"config\.vectors\.min_count: 3 -> '\(absent\)'"):
+        open_workdir(tmp_path, config)

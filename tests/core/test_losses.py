@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.core.losses import cross_entropy, divergence, teaching
+from dd_al.core.losses import cross_entropy, divergence
 
 
 def test_matches_the_formula_over_every_leading_axis():
@@ -45,22 +45,3 @@ def test_padding_that_has_no_probability_takes_no_derivative():
     scores = jnp.array([0.3, -0.2, -1e30])
     gradients = jax.grad(slope, (0, 1))(targets, scores)
     assert all(jnp.isfinite(g).all() for g in gradients) and jnp.abs(gradients[1][:2]).max() > 1e-3
-
-
-def test_teaching_is_hintons_loss():
-    rng = np.random.default_rng(0)
-    z, labels = jnp.asarray(rng.normal(size=(4, 3)), jnp.float32), jnp.eye(3)[jnp.asarray([0, 2, 1, 0])]
-    soft = jax.nn.softmax(jnp.asarray(rng.normal(size=(4, 3)), jnp.float32))
-    both = jnp.concatenate([labels, soft], -1)
-    np.testing.assert_allclose(teaching(5.0, 0.0)(z, both), cross_entropy(z, labels), rtol=1e-6)
-    expected = 0.25 * cross_entropy(z, labels) + 0.75 * 4 * cross_entropy(z / 2, soft)
-    np.testing.assert_allclose(teaching(2.0, 0.75)(z, both), expected, rtol=1e-6)
-    # Where logits are small, T² keeps the pull of the soft targets whatever the temperature (section 2.1).
-    theirs = 1e-2 * jnp.asarray(rng.normal(size=(4, 3)), jnp.float32)
-
-    def slope(t):
-        soft = jax.nn.softmax(theirs / t)
-        return jax.grad(lambda z: teaching(t, 1.0)(z, jnp.concatenate([labels, soft], -1)))(1e-2 * z)
-
-    np.testing.assert_allclose(slope(1.0), slope(4.0), atol=2e-5)
-    assert np.abs(slope(4.0)).max() > 5e-4

@@ -39,9 +39,9 @@ def test_moons_are_those_of_the_paper():
 
 @pytest.mark.parametrize(("name", "classes"), [("circles", 2), ("blobs", 3)])
 def test_other_points(name, classes):
-    found = tables.load(DataSettings(name=name, points=90))
+    found = tables.load(DataSettings(name=name))
     assert found.num_classes == classes and found.train.inputs.shape[1:] == (2,)
-    assert len(found.train) + len(found.validation) + len(found.test) == 90
+    assert len(found.train) + len(found.validation) + len(found.test) == 1500
 
 
 def test_columns_of_words_become_one_number_for_each_category(tmp_path):

@@ -65,21 +65,6 @@ def test_sst2_leaves_neutral_sentences_out(release):
     assert "neutral" in " ".join(data.notes)
 
 
-def test_phrases_join_train_but_those_of_held_out_sentences(release):
-    data = load(DataSettings(name="sst5", dir=str(release), phrases=True))
-    added = dict(zip(data.train.texts[5:], data.train.labels[5:].tolist(), strict=True))
-    # "splendid hour" and "hour" are in held-out sentences only, "A" is in sentences of both kinds.
-    assert added == {"bad film": 1, "film": 2, "A": 2}
-    assert data.train.rows[5:].min() >= len(SENTENCES) - 1
-    assert "3 phrases" in " ".join(data.notes)
-
-
-def test_phrases_need_the_release(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": 1}\n')
-    with pytest.raises(DataError, match="phrases: only the original treebank folder"):
-        load(DataSettings(dir=str(tmp_path / "a.jsonl"), phrases=True))
-
-
 def test_missing_file_is_named(release):
     (release / "dictionary.txt").unlink()
     with pytest.raises(DataError, match="missing: dictionary.txt"):

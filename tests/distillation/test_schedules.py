@@ -3,14 +3,9 @@
 import numpy as np
 import pytest
 
-from dd_al.config import sweeps as settings
-from dd_al.distillation.schedules import SCHEDULES, lengthened
+from dd_al.distillation.schedules import lengthened
 
 RATES = np.asarray([[1.0], [2.0], [3.0], [4.0]], np.float32)  # two epochs of two batches
-
-
-def test_the_config_names_every_schedule():
-    assert settings.SCHEDULES == SCHEDULES
 
 
 @pytest.mark.parametrize(

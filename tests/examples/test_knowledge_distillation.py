@@ -4,9 +4,11 @@ import re
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dd_al.core.losses import cross_entropy
 from dd_al.distillation.teachers import labels_of, relabelled, soft_labels
 from examples import knowledge_distillation as example
 
@@ -23,6 +25,25 @@ def test_targets_keep_the_order_of_the_examples(task):
     targets = np.random.default_rng(0).random((len(task.raw["train"]), 5)).astype(np.float32)
     np.testing.assert_array_equal(labels_of(relabelled(task, targets)), targets)
     np.testing.assert_array_equal(labels_of(task).argmax(1), task.labels("train"))
+
+
+def test_teaching_is_hintons_loss():
+    rng = np.random.default_rng(0)
+    z, labels = jnp.asarray(rng.normal(size=(4, 3)), jnp.float32), jnp.eye(3)[jnp.asarray([0, 2, 1, 0])]
+    soft = jax.nn.softmax(jnp.asarray(rng.normal(size=(4, 3)), jnp.float32))
+    both = jnp.concatenate([labels, soft], -1)
+    np.testing.assert_allclose(example.teaching(5.0, 0.0)(z, both), cross_entropy(z, labels), rtol=1e-6)
+    expected = 0.25 * cross_entropy(z, labels) + 0.75 * 4 * cross_entropy(z / 2, soft)
+    np.testing.assert_allclose(example.teaching(2.0, 0.75)(z, both), expected, rtol=1e-6)
+    # Where logits are small, T² keeps the pull of the soft targets whatever the temperature (section 2.1).
+    theirs = 1e-2 * jnp.asarray(rng.normal(size=(4, 3)), jnp.float32)
+
+    def slope(t):
+        soft = jax.nn.softmax(theirs / t)
+        return jax.grad(lambda z: example.teaching(t, 1.0)(z, jnp.concatenate([labels, soft], -1)))(1e-2 * z)
+
+    np.testing.assert_allclose(slope(1.0), slope(4.0), atol=2e-5)
+    assert np.abs(slope(4.0)).max() > 5e-4
 
 
 def test_a_temperature_softens(task):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ SMALL = {
     "data.source": "local", "vectors.corpus": "train", "vectors.dim": 6, "model.kind": "averaging", "model.width": 4,
     "full.epochs": 1, "full.min_steps": 0, "active.queries": "random,bald,core_set", "active.seeds": "3,5",
     "active.rounds": 3, "active.size": 2, "active.start_size": 3, "active.passes": 3, "active.steps": 4,
-    "active.epochs": 1, "active.stop_uncertainty": 10, "active.stop_accuracy": 0.3,
+    "active.epochs": 1, "active.thresholds": "certain:10,accurate:0.3",
 }  # fmt: skip
 
 
@@ -131,13 +130,8 @@ def test_a_run_killed_in_any_round_goes_on_as_if_it_had_not_been(done, data, tmp
 
 
 @pytest.mark.slow
-def test_a_run_over_subsets_from_given_labels_goes_on_too(done, data, tmp_path, monkeypatch):
-    given = tmp_path / "given.jsonl"
-    given.write_text("".join(json.dumps({"row": row}) + "\n" for row in (3, 11, 40, 55)))
-    flags = {
-        **TRAINED, "active.start": "given", "active.given": given, "active.start_size": None,
-        "active.subset": 20, "active.noise": 0.2,
-    }  # fmt: skip
+def test_a_run_over_subsets_goes_on_too(done, data, tmp_path, monkeypatch):
+    flags = {**TRAINED, "active.start_size": 4, "active.subset": 20, "active.noise": 0.2}
     run(data, tmp_path / "whole", **flags)
     killed_after(6, monkeypatch, data, tmp_path / "w", **flags)  # in the third round of the second query
     run(data, tmp_path / "w", **flags)
@@ -149,7 +143,10 @@ def test_a_run_over_subsets_from_given_labels_goes_on_too(done, data, tmp_path, 
 @pytest.mark.slow
 def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkeypatch):
     """The runs are those of a loop that goes on, cut short; started again they stay as they are."""
-    flags = {"active.stop": "stable", "active.stop_agreement": 0.0}  # holds as soon as there are three agreements
+    flags = {
+        "active.stop": "stable",
+        "active.thresholds": "stable:0,certain:10,accurate:0.3",
+    }  # holds as soon as there are three agreements
     run(data, tmp_path / "w", **flags | {"active.rounds": 5})
     results, longer = (read_json(folder / "results.json") for folder in (tmp_path / "w", done))
     schema.validate(results)
@@ -167,7 +164,7 @@ def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkey
     assert read_json(tmp_path / "w/results.json")["methods"]["bald"]["curve"] == results["methods"]["bald"]["curve"]
     assert len((tmp_path / "w/metrics.jsonl").read_text().splitlines()) == 12
 
-    at_once = {"active.stop": "certain", "active.queries": "random,bald"}  # stop_uncertainty is 10
+    at_once = {"active.stop": "certain", "active.queries": "random,bald"}  # whose threshold is 10
     run(data, tmp_path / "at_once", **at_once)
     results = read_json(tmp_path / "at_once/results.json")
     entry = results["methods"]["bald"]
@@ -249,15 +246,11 @@ def test_first_labels_and_a_noisy_oracle(data, tmp_path, start):
 
 
 @pytest.mark.slow
-def test_given_first_labels_to_the_pools_end_with_validation_charged(done, data, tmp_path):
-    given = {"active.start": "given", "active.start_size": None, "active.given": done / "selected.jsonl"}
-    run(
-        data, tmp_path / "w", **given, **{"active.rounds": None, "active.size": 25, "active.queries": "random,bald"},
-        **{"active.charge_validation": True},
-    )  # fmt: skip
+def test_rounds_to_the_pools_end(done, data, tmp_path):
+    run(data, tmp_path / "w", **{"active.rounds": None, "active.size": 25, "active.queries": "random,bald"})
     results, lines, before = read_json(tmp_path / "w/results.json"), selected(tmp_path / "w"), selected(done)
     assert (results["active"]["rounds"], results["active"]["labels"]) == (3, 60)
-    assert results["methods"]["bald"]["curve"]["labels"] == [33, 58, 83, 90]  # 30 are those of validation
+    assert results["methods"]["bald"]["curve"]["labels"] == [3, 28, 53, 60]
     for name, seed in (("random", 3), ("bald", 5)):
         own = [line for line in lines if (line["method"], line["seed"]) == (name, seed)]
         assert sorted(line["index"] for line in own) == list(range(60))
@@ -266,36 +259,6 @@ def test_given_first_labels_to_the_pools_end_with_validation_charged(done, data,
         assert [line["index"] for line in own[:3]] == start
     # With every label there is, it no longer matters which query asked for them first.
     assert "90 with those of validation" in (tmp_path / "w/report.html").read_text()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "0 for seed 3"),
-        ('{"row": 1}\nrow 2\n', r"given.jsonl, line 2: must be an object such as {\"row\": 7, .*not 'row 2'"),
-        ('{"row": [1]}\n', "line 1: must be an object"),
-        ('{"row": 1, "seed": [3]}\n', "line 1: must be an object"),
-        ('{"row": true}\n', "line 1: must be an object"),
-        ('{"row": 1}\n{"row": 1000}\n', "given.jsonl, line 2: row 1000 is none of the 60 training texts"),
-        ('{"row": 1}\n{"row": 2, "seed": 5}\n', "1 for seed 3, 2 for seed 5"),
-    ],
-)
-def test_bad_files_of_first_labels(data, tmp_path, capsys, text, message):
-    (tmp_path / "given.jsonl").write_text(text)
-    given = {"active.start": "given", "active.start_size": None, "active.given": tmp_path / "given.jsonl"}
-    run(data, tmp_path / "w", code=2, **given)
-    assert re.search(message, capsys.readouterr().err)
-
-
-def test_first_labels_that_are_not_there_or_would_be_deleted(data, tmp_path, capsys):
-    given = {"active.start": "given", "active.start_size": None, "active.given": tmp_path / "w/selected.jsonl"}
-    run(data, tmp_path / "v", code=2, **given)
-    assert re.search("config.active.given: cannot read .*No such file", capsys.readouterr().err)
-    (tmp_path / "w").mkdir()
-    (tmp_path / "w/selected.jsonl").write_text('{"row": 1}\n')
-    run(data, tmp_path / "w", code=2, **given)
-    assert "lies in --workdir" in capsys.readouterr().err
-    assert (tmp_path / "w/selected.jsonl").exists()
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def answers(workdir):
     return [json.loads(line) for line in (workdir / "answers.jsonl").read_text().splitlines()]
 
 
-FOUR = {"active.stop": "stable", "active.stop_agreement": 0.0}  # as soon as there are three agreements
+FOUR = {"active.stop": "stable", "active.thresholds": "stable:0"}  # as soon as there are three agreements
 
 
 def test_rounds_in_files(pool, truth, tmp_path, capsys):
@@ -167,7 +167,7 @@ def test_label_studio(pool, truth, tmp_path, capsys):
         ({"data.dir": "/nowhere.csv"}, "cannot be read"),
         ({"annotate.labels": "bad"}, "give all labels that there can be"),
         ({"annotate.oracle": "terminal"}, "needs a terminal"),
-        ({"active.stop": "certain", "active.stop_uncertainty": 0.1}, "when predictions are 'stable', no more"),
+        ({"active.stop": "certain", "active.thresholds": "certain:0.1"}, "when predictions are 'stable', no more"),
     ],
 )
 def test_what_is_missing(pool, tmp_path, capsys, flags, message):

@@ -92,8 +92,8 @@ def test_overwrite_removes_what_we_wrote_and_nothing_else(tmp_path):
     with open_workdir(tmp_path, CONFIG) as workdir:
         workdir.begin(data="hub")
         workdir.checkpoints.mkdir()
-        workdir.figures.mkdir()
-        (workdir.figures / "a.png").touch()
+        (tmp_path / "figures").mkdir()
+        (tmp_path / "figures" / "a.png").touch()
         for path in (workdir.metrics, workdir.results, workdir.report, workdir.distilled, workdir.distilled_meta):
             path.touch()
     (tmp_path / "distilled.notes.txt").touch()

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from dd_al.active import selected
-from dd_al.config.budgets import examples
+from dd_al.config.grid import examples
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import read_json, write_json

@@ -24,6 +24,8 @@ from dd_al.learner.learner import LearnerState
 from dd_al.models.base import Params
 from dd_al.task.task import Task
 
+WHOLE_UP_TO = 64  # examples up to which sets are trained on whole, too, beside minibatches
+
 
 class Judged(NamedTuple):
     """Learners that were trained on a set.
@@ -52,7 +54,7 @@ def judge_rows(lab: Lab, task: Task, rows: np.ndarray, data: Hashable = "") -> J
     """Trains fresh learners on training examples, by the recipe that validation prefers.
 
     Sets of up to a minibatch are trained on whole, at one of the rates, numbers of steps and with or without
-    dropout as of `config.random`; sets above `config.compare.full_batch` in minibatches at rates that fall from
+    dropout as of `config.random`; sets above `WHOLE_UP_TO` in minibatches at rates that fall from
     one of `config.compare.rates`, for as many steps as `config.active` says; those between in both ways.
 
     Args:
@@ -62,7 +64,7 @@ def judge_rows(lab: Lab, task: Task, rows: np.ndarray, data: Hashable = "") -> J
       data: a name for the task's training texts where they are not those of the data set.
     """
     found, size = [], lab.settings.active.batch_size
-    if len(rows) <= max(lab.settings.compare.full_batch, size):
+    if len(rows) <= max(WHOLE_UP_TO, size):
         found.append(judge_batch(lab, task, jax.tree.map(lambda x: x[0], batches_of(task, rows[None]))))
     if len(rows) > size:
         found.append(best(_minibatches(lab, task, rows, data)))

@@ -34,7 +34,7 @@ class Lab:
     Args:
       settings: of the data set; see `plan.datasets`.
       dataset: loaded.
-      budgets: in examples; see `dd_al.config.budgets.in_examples`.
+      budgets: in examples; see `dd_al.config.grid.in_examples`.
       load_seconds: what that took.
     """
 

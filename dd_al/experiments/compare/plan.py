@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dd_al.config.budgets import examples
-from dd_al.config.grid import row_folder, variants
+from dd_al.config.grid import examples, row_folder, variants
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED, CompareSettings
 from dd_al.core.errors import ConfigError, nearest
@@ -63,7 +62,7 @@ def datasets(settings: Settings) -> dict[str, Settings]:
       ConfigError: keys that there are not, or names that would share a folder.
     """
     # What a point depends on: with more seeds, methods or data sets beside it, it is still the same.
-    keys = ("budgets", "query", "bought", "rates", "full_batch", "networks", "transfer_at")
+    keys = ("budgets", "query", "bought", "rates", "networks", "transfer_at")
     kept = {key: getattr(settings.compare, key) for key in keys}
     common = replace(settings, compare=CompareSettings(**kept))
     if not settings.compare.datasets:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dd_al.config.budgets import in_examples
-from dd_al.config.grid import sliced
+from dd_al.config.grid import in_examples, sliced
 from dd_al.config.settings import Settings
 from dd_al.core.files import read_json, write_json
 from dd_al.data.dataset import Dataset

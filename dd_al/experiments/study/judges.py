@@ -15,7 +15,7 @@ import numpy as np
 from dd_al.config.grid import published_matrix, row_folder
 from dd_al.config.settings import Settings
 from dd_al.distillation.saved import course_of, items_of
-from dd_al.distillation.schedules import lengthened
+from dd_al.distillation.schedules import SCHEDULES, lengthened
 from dd_al.distillation.synthetic import Synthetic, as_batch, columns
 from dd_al.evaluation.baselines import Trained
 from dd_al.evaluation.protocol import Score, evaluate
@@ -94,9 +94,9 @@ class Judges:
           name: of the network.
           schedules: see `lengthened`.
         """
-        rates, longest = self._rates_for(row, name), self.settings.study.longest
+        rates = self._rates_for(row, name)
         for schedule in schedules:
-            longer, ends = lengthened(schedule, rates, row.settings.distill.batches, longest)
+            longer, ends = lengthened(schedule, rates, row.settings.distill.batches)
             params, best = self.trained(row, name, longer, ends)
             model, split = self.learners[name].model, self.settings.evaluate.split
             yield schedule, evaluate(self.task, model, {name: params}, split)[name], int(ends[best])
@@ -169,7 +169,7 @@ def tables(
       points: of the curves, by curve, value and network.
     """
     task, settings, names = judges.task, judges.settings, list(judges.learners)
-    split, schedules, count = settings.evaluate.split, settings.study.schedules, len(task.raw["train"])
+    split, count = settings.evaluate.split, len(task.raw["train"])
     accuracy, methods, budget, curves = f"{split}_accuracy", {}, {}, {}
     for name, trained in full.items():
         title = f"full: {name}"
@@ -177,7 +177,7 @@ def tables(
         budget[title] = record.given_all(task)
     for row in rows:
         for name in names:
-            for schedule, score, steps in judges.tried(row, name, schedules):
+            for schedule, score, steps in judges.tried(row, name, SCHEDULES):
                 title = f"{row.name} → {name}: {schedule}"
                 methods[title] = _entry(score, split, judges_of(settings), hyperparameters={"steps": steps})
                 budget[title] = record.given_of(row.synthetic, count)
@@ -195,13 +195,13 @@ def tables(
         budget,
         {
             "networks": names,
-            "schedules": list(schedules),
+            "schedules": list(SCHEDULES),
             "full": [mean(f"full: {name}") for name in names],
             "rows": [
                 {
                     "name": row.name,
                     "accuracy": [
-                        [mean(f"{row.name} → {name}: {schedule}") for name in names] for schedule in schedules
+                        [mean(f"{row.name} → {name}: {schedule}") for name in names] for schedule in SCHEDULES
                     ],
                 }
                 for row in rows

@@ -28,13 +28,13 @@ SMALL = {
     "model": {"windows": (1, 2), "filters": 4},
     "full": {"epochs": 2, "min_steps": 4, "batch_size": 16},
     "random": {"rates": (1e-2,), "steps": (2, 5), "dropout": (True,)},
-    "active": {"steps": 4, "batch_size": 4, "passes": 2, "share": 0.1},
+    "active": {"steps": 4, "batch_size": 4, "passes": 2, "size": 6},
     "distill": {"steps": 3, "iterations": 4, "nets": 2, "batch_size": 8, "evaluate_every": 2, "length": 6},
     "evaluate": {"inits": 2, "select_inits": 2},
 }
 COMPARE = {
     "methods": METHODS, "budgets": ("1/class", "10%", "25%"), "distil_up_to": "1/class", "varied_at": "10%",
-    "bought": "25%", "query": "bald", "seeds": (0, 1), "full_batch": 8,
+    "bought": "25%", "query": "bald", "seeds": (0, 1),
 }  # fmt: skip
 
 
@@ -180,8 +180,8 @@ def test_a_data_set_that_cannot_be_used_does_not_stop_the_others(tmp_path, data)
 
 
 def test_another_recipe_is_refused_instead_of_being_mixed(whole, data):
-    with pytest.raises(WorkdirError, match="full_batch"):
-        run(whole, settings(data, full_batch=3, methods=("full", "random")))
+    with pytest.raises(WorkdirError, match="compare.rates"):
+        run(whole, settings(data, rates=(2e-3,), methods=("full", "random")))
 
 
 def test_a_point_that_fails_is_shown_and_tried_again(tmp_path, data, monkeypatch):
