@@ -10,7 +10,6 @@ looks in it. It goes on to the end of its schedule: `test` is the accuracy of th
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from benchmarks.harness import finish, flags
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.data import images
@@ -59,14 +59,12 @@ def measure(target: float, seed: int, iterations: int) -> dict[str, str | float 
 
 def main(argv: list[str] | None = None) -> int:
     """Prints one line of JSON; the exit code is 1 where the accuracy is not reached."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", type=float, default=0.94, help="validation accuracy")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--iterations", type=int, default=1500, help="outer steps")
-    args = parser.parse_args(argv)
-    found = measure(args.target, args.seed, args.iterations)
-    print(json.dumps({**found, "target": args.target, "seed": args.seed, "jax": jax.__version__}))
-    return 0 if found["seconds"] is not None else 1
+    options = flags(
+        __doc__, argv, target=(0.94, "validation accuracy"), seed=(0, "of the run"), iterations=(1500, "outer steps")
+    )
+    found = measure(**vars(options))
+    wrong = "" if found["seconds"] else f"no set reached {options.target} on validation"
+    return finish(found | {"target": options.target, "seed": options.seed}, wrong=wrong)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ how far the two hypergradients are apart at the same points, nets and real batch
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from dataclasses import replace
@@ -22,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from benchmarks.harness import finish, flags
 from dd_al.config.data import DataSettings
 from dd_al.config.distill import DistillSettings
 from dd_al.config.learner import LearnerSettings, ModelSettings
@@ -140,11 +139,7 @@ def difference(task: Task, loop: Loop, layers: int, real: np.ndarray, classes: n
 def measure(layers: int, steps: int = STEPS, epochs: int = EPOCHS, batches: int | None = None) -> dict[str, float]:
     """Seconds of ours, of the loop, and their ratio, for a network of so many layers.
 
-    Args:
-      layers: 1, 2 or 4.
-      steps: inner steps.
-      epochs: outer epochs.
-      batches: outer steps in an epoch; as many as the 1,005 points fill if None.
+    There are ``steps`` inner steps and ``epochs`` outer epochs of ``batches``, those of 1,005 points if None.
     """
     batches = batches or -(-1005 // REAL)
     task, settings = task_of(layers, steps, epochs * batches)
@@ -172,18 +167,12 @@ def measure(layers: int, steps: int = STEPS, epochs: int = EPOCHS, batches: int 
 
 def main(argv: list[str] | None = None) -> int:
     """Prints every network's numbers, then one line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--layers", default="1,2,4", help="networks, comma-separated")
     found = {}
-    for layers in parser.parse_args(argv).layers.split(","):
-        found[layers] = measure(int(layers))
-        print(
-            f"  {layers} layers: " + ", ".join(f"{key} {value:.3g}" for key, value in found[layers].items()), flush=True
-        )
-    by_key = {key: {layers: one[key] for layers, one in found.items()} for key in next(iter(found.values()))}
-    versions = {"jax": jax.__version__, "torch": torch.__version__}
-    print(json.dumps({**by_key, "versions": versions}))
-    return 0
+    for layers in flags(__doc__, argv, layers=((1, 2, 4), "networks, comma-separated")).layers:
+        found[layers] = measure(layers)
+        shown = ", ".join(f"{key} {value:.3g}" for key, value in found[layers].items())
+        print(f"  {layers} layers: {shown}", flush=True)
+    return finish({key: {layers: one[key] for layers, one in found.items()} for key in found[layers]}, "torch")
 
 
 if __name__ == "__main__":

