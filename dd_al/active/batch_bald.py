@@ -19,9 +19,9 @@ def batch_bald(key: jax.Array, probs: jax.Array, available: jax.Array, k: int, *
     Σ_y p(y) H[p(·|y)] − E_ω H[p(·|ω)]: the same choice as by the joint entropy, without its tiny probabilities. All
     labellings of the chosen texts are gone through while they are ``samples`` or fewer; then ``samples`` are drawn.
 
-    The picks, ``int32[k]``, are in the order of choice. ``probs`` is ``float[passes, pool, classes]``, where each pass is
-    one network for all texts (`mc_dropout` with ``consistent``): else the passes say nothing about texts together. For
-    the other arguments see `dd_al.active.selectors`; the key is also of the draws.
+    The picks, ``int32[k]``, come in the order of choice. ``probs``, ``float[passes, pool, classes]``, has one network
+    for all texts in each pass (`mc_dropout` with ``consistent``): else the passes say nothing about texts together. For
+    the other arguments see `dd_al.active.selectors`.
     """
     passes, _, classes = probs.shape
     own = scores.expected_entropy(probs)

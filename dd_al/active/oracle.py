@@ -6,13 +6,9 @@ import numpy as np
 
 
 def noisy_labels(rng: np.random.Generator, labels: np.ndarray, classes: int, share: float) -> np.ndarray:
-    """What the oracle answers for each text: its class, or for a share of them any other one, in a new ``int32[n]``.
+    """The oracle's answer for each text, a new ``int32[n]``: its class, or for a share of them any other one.
 
-    Args:
-      rng: draws which answers are wrong, and which class each of those names.
-      labels: ``int[n]``, the classes of the data.
-      classes: how many there are.
-      share: of wrong answers, in expectation; without any nothing is drawn.
+    ``rng`` draws which are wrong, as many as the share in expectation, and what they name; for a share of 0 nothing.
     """
     if not share:
         return labels.astype(np.int32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -14,9 +14,9 @@ from dd_al.config.active import ActiveSettings
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
 from dd_al.data.splits import balanced_draw
-from dd_al.learner.examples import Examples
 from dd_al.learner.predict import on_every
 from dd_al.models.linen import masked_mean
+from dd_al.task.task import Task
 
 _clustered = jax.jit(clustered, static_argnames="k")
 
@@ -43,16 +43,7 @@ class Plan(NamedTuple):
 
 
 def plan_of(settings: ActiveSettings, train: int, given: int | None = None) -> Plan:
-    """The plan for so many training texts.
-
-    Args:
-      settings: sizes and rounds.
-      train: how many there are.
-      given: first labels, where those are given.
-
-    Raises:
-      ConfigError: they do not suffice.
-    """
+    """The plan for ``train`` texts, of which perhaps ``given`` are the first; ConfigError where they do not suffice."""
     size = settings.query_size(train)
     first = given or settings.start_size or size
     if first >= train:
@@ -70,12 +61,7 @@ def plan_of(settings: ActiveSettings, train: int, given: int | None = None) -> P
 
 
 def label_counts(budgets: Sequence[int], size: int) -> list[int]:
-    """The labels of each round of training: every budget, and between two of them as many queries as it takes.
-
-    Args:
-      budgets: rising.
-      size: labels of a query at most.
-    """
+    """The labels of each round of training: rising budgets, and between each two as many queries as it takes."""
     found = [budgets[0]]
     for budget in budgets[1:]:
         while found[-1] < budget:
@@ -83,34 +69,22 @@ def label_counts(budgets: Sequence[int], size: int) -> list[int]:
     return found
 
 
-def seed_set(
-    start: str,
-    size: int,
-    seed: int,
-    rng: np.random.Generator,
-    *,
-    labels: np.ndarray,
-    classes: int,
-    pool: Examples,
-    embed: Callable,
-) -> np.ndarray:
-    """The positions in the pool that a run's first labels are for, ``int32[size]``.
+def seed_set(task: Task, start: str, size: int, seed: int, rng: np.random.Generator) -> np.ndarray:
+    """The positions in the training split that a run's first labels are for, ``int32[size]``.
 
     Args:
+      task: the training split, and how its texts are embedded.
       start: "random" texts; "stratified" ones, which go round the classes; or "k_means", the texts nearest to the
         centers of clusters. The second kind looks at labels that nobody has paid for: it is for studies alone.
       size: how many.
       seed: of the run; draws the start of the clusters.
       rng: draws all others.
-      labels: ``int[n]``, the class of each text of the pool.
-      classes: how many there are.
-      pool: its texts in buckets.
-      embed: raw rows to model inputs.
     """
+    labels = task.labels("train")
     if start == "k_means":
-        means = on_every(pool, lambda raw, _: masked_mean(*embed(raw)))
+        means = on_every(task.train, lambda raw, _: masked_mean(*task.embed(raw)))
         key = stream(jax.random.key(seed), "first_labels")
         return np.asarray(_clustered(key, means, jnp.ones(len(means), bool), k=size))
     if start == "stratified":
-        return balanced_draw(rng, labels, classes, size).astype(np.int32)
+        return balanced_draw(rng, labels, task.classes, size).astype(np.int32)
     return rng.permutation(len(labels))[:size].astype(np.int32)

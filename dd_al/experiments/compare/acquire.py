@@ -58,8 +58,7 @@ def first_labels(task: Task, size: int, seed: int, start: str = "") -> np.ndarra
     """
     rng = generator(jax.random.key(seed), f"seed_set{start and '_'}{start}")
     kind = start if start in ("random", "k_means") else "stratified"
-    known = {"labels": task.labels("train"), "classes": task.classes, "pool": task.train, "embed": task.embed}
-    return seed_set(kind, size, seed, rng, **known)
+    return seed_set(task, kind, size, seed, rng)
 
 
 def acquire(
