@@ -17,11 +17,6 @@ The peers get the real batch as one array, padded to its longest text, as their 
 `dd_al` needs for that array. They train all nets at once, too: the filters of all nets lie side by side in one matrix
 (nets share their data, so this is one large product), once with unfolded windows and once with `conv1d`; the faster
 counts. The synthetic windows are unfolded once, not once a step. `torch.compile` has no double backward.
-
-`share_of_matmul_peak` is the necessary arithmetic over the time, as a share of the rate of a 2048³ float32 matrix
-product measured in the same run. Necessary, step by step, is every filter at every word forward, and in each
-derivative the one window per filter and text that won the maximum: see `necessary_flop`. `dense_flop` counts what it
-takes to treat all padded positions alike.
 """
 
 from __future__ import annotations
@@ -36,7 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.harness import REPEATS, THREADS, fastest, finish, flags, in_turn, installed
+from benchmarks.harness import REPEATS, THREADS, finish, flags, in_turn, installed
 from dd_al.core.types import Batch, TextInputs
 from dd_al.distillation.synthetic import Synthetic
 from dd_al.distillation.unrolled import outer_loss
@@ -253,38 +248,11 @@ def disagreement(ours: Synthetic, theirs: Synthetic) -> float:
     return float(np.max([np.abs(a - b).max() / np.abs(b).max() for a, b in pairs]))  # NaN where any is
 
 
-def necessary_flop(case: Case, lengths: np.ndarray) -> float:
-    """Floating-point operations of the matrix products that the result needs, taken step by step.
-
-    Forward, every filter meets every word: of the synthetic texts in every step, of the real texts once. A gradient
-    meets one window per filter and text, the one that won: once for the filters of the real batch, and in every
-    inner step once for the filters and four times in the derivative of that (by filters and by words, through the
-    forward pass and through the gradient). The output layer and everything elementwise is left out.
-    """
-    per_position = 2 * sum(case.windows) * case.dim * case.filters * case.nets
-    inner = case.steps * case.items * (case.length + 5)
-    return float(per_position * (inner + lengths.sum() + case.batch))
-
-
-def dense_flop(case: Case, lengths: np.ndarray) -> float:
-    """The same where every padded position takes part forward and in every gradient."""
-    per_position = 2 * sum(case.windows) * case.dim * case.filters * case.nets
-    return float(per_position * (6 * case.steps * case.items * case.length + 2 * case.batch * lengths.max()))
-
-
-def matmul_flops(size: int, repeats: int) -> float:
-    """Operations per second of the fastest of several float32 matrix products."""
-    a = jnp.asarray(np.random.default_rng(0).normal(size=(size, size)), jnp.float32)
-    product = jax.jit(jnp.matmul)
-    return 2 * size**3 / fastest(lambda: product(a, a).block_until_ready(), repeats)[0]
-
-
-def measure(case: Case, repeats: int, matmul_size: int) -> dict:
+def measure(case: Case, repeats: int) -> dict:
     """Times all sides on one case.
 
-    Returns:
-      Seconds of each side (the fastest of `repeats`; medians under `median_s`), the ratio to the fastest peer, the
-      share of the measured matrix rate, and `max_relative_difference` of the hypergradients.
+    Returns the seconds of each side, the fastest of the repeats (those of all calls under `all_s`), the ratio to the
+    fastest peer, and `max_relative_difference` of the hypergradients.
     """
     print(f"{case}", flush=True)
     problem, sides = make_problem(case), {}
@@ -294,42 +262,30 @@ def measure(case: Case, repeats: int, matmul_size: int) -> dict:
     for convolve in ("matmul", "conv1d") if installed("torch") else ():
         side = TorchSide(case, problem, convolve)
         sides |= {f"torch_autograd_{convolve}": side.autograd, f"torch_reverse_{convolve}": side.reverse}
-    peak = matmul_flops(matmul_size, repeats)
     times, results = in_turn(sides, repeats)
-    peak = max(peak, matmul_flops(matmul_size, repeats))
-    difference = float(np.max([disagreement(results["dd_al"], result) for result in results.values()]))
-    print(f"  hypergradients agree to {difference:.1e}", flush=True)
     least = {name: min(runs[1:]) for name, runs in times.items()}
-    medians = {name: float(np.median(runs[1:])) for name, runs in times.items()}
-    for name in sides:
-        print(f"  {name:24s} {least[name]:.4f} s, median {medians[name]:.4f} s", flush=True)
-    print(f"  matrix product           {peak / 1e9:.0f} GFLOP/s", flush=True)
-    ways = ("torch_autograd", "torch_reverse")
-    peers = {way: min((least[name] for name in sides if name.startswith(way)), default=None) for way in ways}
-    necessary = necessary_flop(case, problem.lengths)
+    for name, seconds in least.items():
+        print(f"  {name:24s} {seconds:.4f} s", flush=True)
+    peers = {}
+    for way in ("torch_autograd", "torch_reverse"):
+        peers[f"{way}_s"] = min((least[name] for name in sides if name.startswith(way)), default=None)
     return {
         "ratio_to_fastest_peer": least["dd_al"] / min(peers.values()) if installed("torch") else None,
-        "share_of_matmul_peak": necessary / least["dd_al"] / peak,
         "dd_al_s": least["dd_al"],
         "dd_al_padded_s": least["dd_al_padded"],
-        **{f"{way}_s": value for way, value in peers.items()},
-        "median_s": medians,
-        "max_relative_difference": difference,
-        "necessary_gflop": necessary / 1e9,
-        "dense_gflop": dense_flop(case, problem.lengths) / 1e9,
-        "matmul_gflops": peak / 1e9,
+        **peers,
+        "max_relative_difference": float(np.max([disagreement(results["dd_al"], one) for one in results.values()])),
+        "all_s": times,
     }
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs both cases and prints the results; 1 where hypergradients disagree."""
-    options = flags(
-        __doc__, argv, repeats=(10, REPEATS[1]), matmul_size=(2048, "of the matrix product that sets the peak")
-    )
+    options = flags(__doc__, argv, repeats=(10, REPEATS[1]))
     if installed("torch"):
         torch.set_num_threads(THREADS)
-    sgd, adam = (measure(case, options.repeats, options.matmul_size) for case in (SGD, ADAM))
-    worst = np.max([one["max_relative_difference"] for one in (sgd, adam)])
+    sgd, adam = (measure(case, options.repeats) for case in (SGD, ADAM))
+    worst = np.max([one["max_relative_difference"] for one in (sgd, adam)])  # NaN where one is
     wrong = "" if worst < TOLERANCE else f"the hypergradients disagree by {worst:.1e}, more than {TOLERANCE:.0e}"
     return finish({**sgd, "adam": adam}, "torch", "numpy", wrong=wrong)
 

@@ -1,4 +1,4 @@
-"""The benchmark's sides compute one hypergradient, also in float64; its counts; its last line."""
+"""The benchmark's sides compute one hypergradient, also in float64; its last line."""
 
 import dataclasses
 import json
@@ -49,21 +49,14 @@ def test_texts_are_as_long_as_promised():
     np.testing.assert_array_equal((problem.real != 0).any(-1).sum(1), problem.lengths)
 
 
-def test_arithmetic_is_counted_by_hand():
-    # 2 operations x (1 + 2) words x 6 dimensions x 4 filters x 2 nets at every position
-    per_position, lengths = 2 * 3 * 6 * 4 * 2, np.array([2] * 8 + [7])
-    assert benchmark.necessary_flop(TINY, lengths) == per_position * (3 * 3 * (5 + 5) + (16 + 7) + 9)
-    assert benchmark.dense_flop(TINY, lengths) == per_position * (6 * 3 * 3 * 5 + 2 * 9 * 7)
-
-
 @pytest.mark.slow
 def test_the_last_line_is_the_result(monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "SGD", CASES["sgd"])
     monkeypatch.setattr(benchmark, "ADAM", CASES["adam"])
-    assert benchmark.main(["--repeats", "1", "--matmul_size", "32"]) == 0
+    assert benchmark.main(["--repeats", "1"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     for part in (result, result["adam"]):
-        assert part["share_of_matmul_peak"] > 0 and part["max_relative_difference"] < 1e-4
+        assert part["dd_al_s"] == min(part["all_s"]["dd_al"][1:]) > 0 and part["max_relative_difference"] < 1e-4
         if installed("torch"):
             peer = min(part["torch_autograd_s"], part["torch_reverse_s"])
             assert part["ratio_to_fastest_peer"] == pytest.approx(part["dd_al_s"] / peer)
