@@ -10,17 +10,16 @@ looks in it. It goes on to the end of its schedule: `test` is the accuracy of th
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import numpy as np
 
 from benchmarks.harness import finish, flags
+from dd_al.cli.config_files import load
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.data import images
@@ -30,14 +29,10 @@ from dd_al.io.workdir import open_workdir
 from dd_al.learner.predict import accuracy
 from dd_al.task.task import known_inits, make_task
 
-_CONFIG = Path(__file__).parent.parent / "configs" / "mnist_distill.py"
-
 
 def measure(target: float, seed: int, iterations: int) -> dict[str, str | float | None]:
     """Seconds to a validation accuracy, None where it is not reached, and the accuracies of the best step's set."""
-    spec = importlib.util.spec_from_file_location("mnist_distill", _CONFIG)
-    spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
-    settings = replace(from_config(Settings, module.get_config()), seed=seed)
+    settings = replace(from_config(Settings, load("dd_al:mnist_distill")), seed=seed)
     distill = replace(settings.distill, iterations=iterations, log_every=25, evaluate_every=25)
     task = make_task(settings, images.load(settings.data))
     with tempfile.TemporaryDirectory() as folder, open_workdir(folder, {}) as workdir:

@@ -81,8 +81,8 @@ class Loop:
     def fit(self, state: LoopState, count: jax.Array, first: LearnerState) -> LoopState:
         """Trains on the labels.
 
-        ``first`` is the learner as `init` made it: an argument, because weights that a compiled program holds as
-        constants (a pretrained encoder's) cost minutes.
+        ``first`` is the learner as `init` made it: an argument, because a compiled program that holds the weights of a
+        pretrained encoder as constants costs minutes.
         """
         settings, total = self.settings, training_steps(self.settings, count)
         rate = cosine(settings.rate, total)
@@ -218,14 +218,8 @@ def simulate(
 def minibatch_places(key: jax.Array, step: jax.Array, count: jax.Array, budget: int, batch_size: int) -> jax.Array:
     """Which of ``count`` labels the ``step``-th minibatch takes, ``int32[batch_size]``, of an endless shuffled stream.
 
-    Every epoch goes through all of them in an order of its own, and fills its last minibatch from its beginning.
-
-    Args:
-      key: of the stream.
-      step: ``int32[]``, counted from 0.
-      count: ``int32[]``, 1 at least.
-      budget: the largest count there can be.
-      batch_size: places.
+    Every epoch goes through all of them in an order of its own, and fills its last minibatch from its beginning. There
+    is one label at least; ``budget`` is the largest count there can be.
     """
     per_epoch = -(-count // batch_size)
     epoch, position = step // per_epoch, step % per_epoch

@@ -38,11 +38,8 @@ def lines(
     """
     rounds = np.searchsorted(counts, np.arange(len(indices)), side="right")
     for index, number, score, label in zip(indices.tolist(), rounds.tolist(), scores.tolist(), answers.tolist()):
-        line = {
-            "method": method, "seed": seed, "round": number, "index": index, "row": int(rows[index]),
-            "score": None if np.isnan(score) else score, "label": label,
-        }  # fmt: skip
-        yield json.dumps(line) + "\n"
+        line = {"method": method, "seed": seed, "round": number, "index": index, "row": int(rows[index])}
+        yield json.dumps(line | {"score": None if np.isnan(score) else score, "label": label}) + "\n"
 
 
 def positions(path: Path) -> np.ndarray:
@@ -67,19 +64,17 @@ def given_labels(path: Path, seeds: Sequence[int], rows: np.ndarray) -> np.ndarr
     places = {int(row): place for place, row in enumerate(rows)}
     found: dict[int, dict[int, None]] = {seed: {} for seed in seeds}  # in order, each once
     for number, line in lines_of(read_text(path)):
+        where = f"{path}, line {number}"
         try:
             value = json.loads(line)
             row, seed, late = value["row"], value.get("seed"), value.get("round", 0) > 0
             if not all(type(number) is int for number in (row, 0 if seed is None else seed)):
                 raise TypeError
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-            where = f"{path}, line {number}"
             raise DataError(f'{where}: must be an object such as {{"row": 7, "seed": 0}}, not {line[:60]!r}') from None
         if row not in places:
-            raise DataError(
-                f"{path}, line {number}: row {row!r} is none of the {len(places)} training texts (a row that was "
-                "removed, or another source)"
-            )
+            texts = f"{len(places)} training texts (a row that was removed, or another source)"
+            raise DataError(f"{where}: row {row!r} is none of the {texts}")
         for one in found if seed is None else [seed]:
             if one in found and not late:
                 found[one][places[row]] = None
@@ -93,10 +88,7 @@ def given_labels(path: Path, seeds: Sequence[int], rows: np.ndarray) -> np.ndarr
 def picked(train: Split, classes: int, chosen: np.ndarray) -> dict[str, Any]:
     """What the texts that were asked for are like: shares of classes, mean words, and the first three.
 
-    Args:
-      train: the training split.
-      classes: how many there are.
-      chosen: ``int[..., n]``, positions; with a leading axis of seeds the texts shown are those of the first.
+    ``chosen``, ``int[..., n]``, are their positions; of several seeds the first one's texts are shown.
     """
     every, words = chosen.ravel(), [len(train.texts[index].split()) for index in chosen.ravel().tolist()]
     return {

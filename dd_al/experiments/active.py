@@ -17,8 +17,7 @@ from jax.sharding import PartitionSpec as P
 
 from dd_al.active import selected, stopping
 from dd_al.active.loop import Loop, LoopState, simulate
-from dd_al.active.oracle import noisy_labels
-from dd_al.active.seed_sets import Plan, plan_of, seed_set
+from dd_al.active.oracle import Plan, noisy_labels, plan_of, seed_set
 from dd_al.config.active import ActiveSettings
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError

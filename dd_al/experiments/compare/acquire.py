@@ -13,7 +13,7 @@ import numpy as np
 from dd_al.active import selected
 from dd_al.active.acquisition import ACQUISITIONS
 from dd_al.active.loop import LoopState, simulate, training_steps
-from dd_al.active.seed_sets import label_counts, seed_set
+from dd_al.active.oracle import label_counts, seed_set
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import generator, stream
 from dd_al.evaluation import costs
