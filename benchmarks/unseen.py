@@ -51,7 +51,6 @@ import numpy as np
 from dd_al.core.files import atomic_write
 
 Examples = Iterable[tuple[str, str]]  # (text, label)
-_CONFIG = Path(__file__).parent.parent / "configs" / "any.py"
 _GENRES = {
     "a": "reportage", "b": "editorial", "c": "reviews", "d": "religion", "e": "hobbies", "f": "lore",
     "g": "belles-lettres", "h": "government", "j": "learned", "k": "fiction", "l": "mystery", "m": "science-fiction",
@@ -190,7 +189,7 @@ def run(name: str, data: Path, workdir: Path, seed: int, split: str, extra: Sequ
     results = workdir / "results.json"
     if not results.exists():
         command = [
-            sys.executable, "-m", "dd_al.main", f"--config={_CONFIG}", f"--workdir={workdir}",
+            sys.executable, "-m", "dd_al.main", "--config=dd_al:any", f"--workdir={workdir}",
             f"--config.data.dir={data}", f"--config.data.name={name}", f"--config.seed={seed}",
             f"--config.evaluate.split={split}", *_FLAGS.get(name, ()), *extra,
         ]  # fmt: skip
@@ -201,14 +200,8 @@ def run(name: str, data: Path, workdir: Path, seed: int, split: str, extra: Sequ
     return json.loads(results.read_text(encoding="utf-8"))
 
 
-HEADER = (
-    "data", "texts", "classes", "majority %", "items", "all, %", "distilled, %", "random, %", "kept %", "all, F1 %",
-    "distilled, F1 %", "minutes", "GB",
-)  # fmt: skip
-
-
-def row(name: str, runs: Sequence[Mapping]) -> list[str]:
-    """A line of the table: means over runs, and the range of `kept` where there are several."""
+def row(name: str, runs: Sequence[Mapping]) -> dict[str, str]:
+    """A line of the table, by its columns: means over runs, and the range of `kept` where there are several."""
     split, dataset = runs[0]["evaluate"]["split"], runs[0]["dataset"]
     majority = dataset["majority_rate"]
 
@@ -221,18 +214,21 @@ def row(name: str, runs: Sequence[Mapping]) -> list[str]:
     full, distilled = scores("full"), scores("distilled")
     kept = (distilled - majority) / (full - majority)
     ends = f" ({percent(kept.min())} to {percent(kept.max())})" if len(runs) > 1 else ""
-    return [
-        name,
-        f"{sum(dataset[part] for part in ('train', 'validation', 'test')):,}",
-        str(dataset["num_classes"]),
-        percent(majority),
-        str(runs[0]["budget"]["distilled"]["examples"]),
-        *map(percent, (full, distilled, scores("random"))),
-        (percent(kept) if full.min() > majority else "n/a") + ends,
-        *map(percent, (scores("full", "macro_f1"), scores("distilled", "macro_f1"))),
-        f"{np.mean([one['time']['total_s'] for one in runs]) / 60:.1f}",
-        f"{max(one['memory']['peak_rss_mb'] for one in runs) / 1000:.1f}",
-    ]
+    return {
+        "data": name,
+        "texts": f"{sum(dataset[part] for part in ('train', 'validation', 'test')):,}",
+        "classes": str(dataset["num_classes"]),
+        "majority %": percent(majority),
+        "items": str(runs[0]["budget"]["distilled"]["examples"]),
+        "all, %": percent(full),
+        "distilled, %": percent(distilled),
+        "random, %": percent(scores("random")),
+        "kept %": (percent(kept) if full.min() > majority else "n/a") + ends,
+        "all, F1 %": percent(scores("full", "macro_f1")),
+        "distilled, F1 %": percent(scores("distilled", "macro_f1")),
+        "minutes": f"{np.mean([one['time']['total_s'] for one in runs]) / 60:.1f}",
+        "GB": f"{max(one['memory']['peak_rss_mb'] for one in runs) / 1000:.1f}",
+    }
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -259,7 +255,8 @@ def main(argv: list[str] | None = None) -> int:
         if done := [one for one in runs if one is not None]:
             rows.append(row(name, done))
     if rows:
-        print("\n".join("| " + " | ".join(line) + " |" for line in (HEADER, ["---"] * len(HEADER), *rows)))
+        lines = [rows[0], ["---"] * len(rows[0]), *(one.values() for one in rows)]
+        print("\n".join("| " + " | ".join(line) + " |" for line in lines))
     return int(failed)
 
 

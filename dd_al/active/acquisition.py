@@ -125,7 +125,7 @@ class Acquisition(NamedTuple):
 
 
 def _of(selector: Callable, *names: str) -> Acquisition:
-    """A batch selector, ``selector(key, *arguments, k)``; its arguments are scores, and fields of `Seen` and `View`."""
+    """A batch selector ``(key, *arguments, k)``; its arguments are scores, or parts of Seen and View, by name."""
     looked = ["statistics" if name in SCORES else "features" if name == "predicted" else name for name in names]
     needs = tuple(name for name in Seen._fields if name in looked)
 
@@ -140,17 +140,8 @@ def _of(selector: Callable, *names: str) -> Acquisition:
     return Acquisition(needs, select)
 
 
-def _random(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return selectors.top_k(key, jnp.zeros(len(view.available)), view.available, k)
-
-
-def _ret(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    again = {"state": view.state, "step": view.trained_on, "rescore": view.entropies}
-    return selectors.by_training(key, SCORES["predictive_entropy"](seen.statistics), view.open, k, **again)
-
-
 ACQUISITIONS: dict[str, Acquisition] = {
-    "random": Acquisition((), _random),
+    "random": _of(selectors.uniform, "available"),
     **{name: _of(selectors.top_k, name, "open")._replace(score=score) for name, score in SCORES.items()},
     "power_bald": _of(selectors.power, "bald", "open"),
     "batch_bald": _of(batch_bald, "networks", "open"),
@@ -159,7 +150,7 @@ ACQUISITIONS: dict[str, Acquisition] = {
     "k_means": _of(selectors.clustered, "features", "available"),
     "contrastive": _of(selectors.contrastive, "features", "predicted", "labelled", "counted", "available"),
     "feature_mixing": _of(selectors.feature_mixing, "features", "head", "labelled", "targets", "available"),
-    "ret": Acquisition(("statistics",), _ret),
+    "ret": _of(selectors.by_training, "predictive_entropy", "state", "trained_on", "entropies", "open"),
     "rect": _of(selectors.by_cosine, "predictive_entropy", "features", "open"),
     "sud": _of(selectors.by_density, "predictive_entropy", "features", "open"),
 }

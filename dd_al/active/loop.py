@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active.acquisition import ACQUISITIONS, Acquisition, Seen, View
-from dd_al.active.selectors import top_k
+from dd_al.active.selectors import uniform
 from dd_al.config.active import ActiveSettings
 from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
@@ -126,7 +126,7 @@ class Loop:
         rows, texts, everything = jnp.arange(len(raw)), self.pool, self.pool
         available, labelled = state.available, state.labelled
         if subset is not None and subset < len(raw):
-            drawn = top_k(stream(key, "subset"), jnp.zeros(len(raw)), state.available, subset)
+            drawn = uniform(stream(key, "subset"), state.available, subset)
             # The labelled texts come behind those drawn: some acquisition functions compare with them.
             rows = jnp.concatenate([drawn, state.labelled])
             texts, everything = (

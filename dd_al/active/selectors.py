@@ -36,6 +36,11 @@ def top_k(key: jax.Array, scores: jax.Array, available: jax.Array, k: int) -> ja
     return order[jax.lax.top_k(scores[order], k)[1]]
 
 
+def uniform(key: jax.Array, available: jax.Array, k: int) -> jax.Array:
+    """Any texts."""
+    return top_k(key, jnp.zeros(len(available)), available, k)
+
+
 def power(key: jax.Array, scores: jax.Array, available: jax.Array, k: int, *, beta: float = 1.0) -> jax.Array:
     """Texts drawn one after the other with probabilities in proportion to score^β, of scores that are not negative.
 
@@ -158,12 +163,12 @@ def feature_mixing(
 def by_training(
     key: jax.Array,
     scores: jax.Array,
-    available: jax.Array,
-    k: int,
-    *,
     state: Any,
     step: Callable[[jax.Array, Any, jax.Array], Any],
     rescore: Callable[[jax.Array, Any, jax.Array], jax.Array],
+    available: jax.Array,
+    k: int,
+    *,
     subset: int = 128,
 ) -> jax.Array:
     """RET: takes the text with the largest score, trains one step on it, and scores the others again.

@@ -192,9 +192,7 @@ def test_ret_looks_again_after_every_step():
     def step(key, state, index):
         return state.at[index].add(1).at[index + 1].add(1)
 
-    picks = selectors.by_training(
-        KEY, values, jnp.ones(6, bool), 3, state=jnp.zeros(6), step=step, rescore=rescore, subset=5
-    )
+    picks = selectors.by_training(KEY, values, jnp.zeros(6), step, rescore, jnp.ones(6, bool), 3, subset=5)
     np.testing.assert_array_equal(picks, [0, 3, 2])
 
 
