@@ -17,51 +17,123 @@ The peers get the real batch as one array, padded to its longest text, as their 
 `dd_al` needs for that array. They train all nets at once, too: the filters of all nets lie side by side in one matrix
 (nets share their data, so this is one large product), once with unfolded windows and once with `conv1d`; the faster
 counts. The synthetic windows are unfolded once, not once a step. `torch.compile` has no double backward.
-
-`share_of_matmul_peak` is the necessary arithmetic over the time, as a share of the rate of a 2048³ float32 matrix
-product measured in the same run. Necessary, step by step, is every filter at every word forward, and in each
-derivative the one window per filter and text that won the maximum: see `necessary_flop`. `dense_flop` counts what it
-takes to treat all padded positions alike.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
-import os
-import platform
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 
-from benchmarks.case import B1, B2, EPS_ROOT, Case, Problem, hypergradient, make_problem
+from benchmarks.harness import REPEATS, THREADS, finish, flags, in_turn, installed
+from dd_al.core.types import Batch, TextInputs
 from dd_al.distillation.synthetic import Synthetic
+from dd_al.distillation.unrolled import outer_loss
+from dd_al.learner import optimizers
+from dd_al.learner.learner import LearnerState, make_learner
+from dd_al.models.base import Model
+from dd_al.models.text_cnn import text_cnn
+
+if installed("torch"):
+    import torch
 
 TOLERANCE = 1e-3
+B1, B2, EPS_ROOT = 0.9, 0.999, 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """The sizes of one outer step; the real texts are as long as those of SST, cut at `longest`."""
+
+    optimizer: str = "sgd"
+    steps: int = 10
+    rate: float = 0.1
+    windows: tuple[int, ...] = (3, 4, 5)
+    filters: int = 64
+    items: int = 8
+    length: int = 32
+    dim: int = 100
+    classes: int = 2
+    nets: int = 4
+    batch: int = 256
+    longest: int = 40
+    buckets: int = 4
+
+    def model(self) -> Model:
+        """The TextCNN that is trained."""
+        return text_cnn(self.dim, self.classes, windows=self.windows, filters=self.filters)
+
 
 SGD = Case()
 ADAM = Case(optimizer="adam", steps=20, rate=0.01, windows=(1, 2, 3), length=40)
 
 
-def dd_al_side(case: Case, problem: Problem) -> Callable[[], Synthetic]:
-    """The hypergradient as `dd_al` computes it; a call waits for the result."""
-    gradient, arguments = hypergradient(case, problem)
-    return lambda: jax.block_until_ready(gradient(*arguments))
+class Problem(NamedTuple):
+    """The numbers that every side starts from; NumPy, float32."""
+
+    params: dict  # stacked over nets, as `dd_al` lays them out
+    synthetic: Synthetic  # inputs, label logits and log-rates
+    real: np.ndarray  # texts sorted by length, float32[batch, longest, dim], zero on padding
+    lengths: np.ndarray  # int[batch]
+    classes: np.ndarray  # int[batch]
+
+
+def make_problem(case: Case, seed: int = 0) -> Problem:
+    """Draws a problem: word vectors at random, and labels that lean towards a class each."""
+    rng = np.random.default_rng(seed)
+    # With longer vectors training leaves the stable region, and rounding grows with every step.
+    scale = np.float32(0.3)
+    lengths = np.sort(np.clip(rng.normal(20, 9, case.batch).round().astype(int), 2, min(52, case.longest)))
+    real = scale * rng.normal(size=(case.batch, lengths.max(), case.dim)).astype(np.float32)
+    real *= (np.arange(lengths.max()) < lengths[:, None])[..., None]
+    init = jax.jit(jax.vmap(case.model().init))
+    synthetic = Synthetic(
+        scale * rng.normal(size=(case.items, case.length, case.dim)).astype(np.float32),
+        (2.0 * np.eye(case.classes)[np.arange(case.items) % case.classes]).astype(np.float32),
+        np.full((case.steps, len(case.windows) + 1), np.log(case.rate), np.float32),
+    )
+    params = jax.tree.map(np.asarray, init(jax.random.split(jax.random.key(seed), case.nets)))
+    return Problem(params, synthetic, real, lengths, rng.integers(0, case.classes, case.batch))
+
+
+def hypergradient(case: Case, problem: Problem, *, training: Callable | None = None) -> tuple[Callable, tuple]:
+    """The hypergradient as `dd_al` computes it: a jitted function of its arguments, and the arguments.
+
+    ``training(learner)`` makes the training that is differentiated; `outer_loss` has a default.
+    """
+    optimizer = optimizers.get(case.optimizer, momentum=B1, b2=B2, eps_root=EPS_ROOT)
+    learner = make_learner(case.model(), optimizer)
+    synthetic, params = jax.tree.map(jnp.asarray, (problem.synthetic, problem.params))
+    states = LearnerState(params, jax.vmap(optimizer.init)(params))
+    parts = []  # length buckets
+    for rows in np.array_split(np.arange(case.batch), case.buckets):
+        longest = problem.lengths[rows].max()
+        mask = np.arange(longest) < problem.lengths[rows, None]
+        parts.append(TextInputs(jnp.asarray(problem.real[rows, :longest]), jnp.asarray(mask)))
+    real = Batch(tuple(parts), jnp.asarray(np.eye(case.classes, dtype=np.float32)[problem.classes]))
+
+    train = None if training is None else training(learner)
+
+    @jax.jit
+    def gradient(synthetic: Synthetic, states: LearnerState, real: Batch) -> Synthetic:
+        def loss(synthetic: Synthetic) -> jax.Array:
+            return outer_loss(learner, synthetic, states, real, window_key=jax.random.key(0), train=train)[0]
+
+        return jax.grad(loss)(synthetic)
+
+    return gradient, (synthetic, states, real)
 
 
 class TorchSide:
     """The same outer step in PyTorch; parameters are a flat list, the filters of all nets side by side.
 
-    Args:
-      case: the sizes.
-      problem: the numbers.
-      convolve: "matmul" of unfolded windows, or "conv1d".
+    ``convolve`` is "matmul", of unfolded windows, or "conv1d".
     """
 
     def __init__(self, case: Case, problem: Problem, convolve: str):
@@ -176,111 +248,46 @@ def disagreement(ours: Synthetic, theirs: Synthetic) -> float:
     return float(np.max([np.abs(a - b).max() / np.abs(b).max() for a, b in pairs]))  # NaN where any is
 
 
-def seconds(sides: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """The seconds of `repeats` runs of each side, in turn, after one run that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for repeat in range(repeats + 1):
-        for name, side in sides.items():
-            start = time.perf_counter()
-            side()
-            if repeat:
-                times[name].append(time.perf_counter() - start)
-    return times
-
-
-def necessary_flop(case: Case, lengths: np.ndarray) -> float:
-    """Floating-point operations of the matrix products that the result needs, taken step by step.
-
-    Forward, every filter meets every word: of the synthetic texts in every step, of the real texts once. A gradient
-    meets one window per filter and text, the one that won: once for the filters of the real batch, and in every
-    inner step once for the filters and four times in the derivative of that (by filters and by words, through the
-    forward pass and through the gradient). The output layer and everything elementwise is left out.
-    """
-    per_position = 2 * sum(case.windows) * case.dim * case.filters * case.nets
-    inner = case.steps * case.items * (case.length + 5)
-    return float(per_position * (inner + lengths.sum() + case.batch))
-
-
-def dense_flop(case: Case, lengths: np.ndarray) -> float:
-    """The same where every padded position takes part forward and in every gradient."""
-    per_position = 2 * sum(case.windows) * case.dim * case.filters * case.nets
-    return float(per_position * (6 * case.steps * case.items * case.length + 2 * case.batch * lengths.max()))
-
-
-def matmul_flops(size: int, repeats: int) -> float:
-    """Operations per second of the fastest of several float32 matrix products."""
-    a = jnp.asarray(np.random.default_rng(0).normal(size=(size, size)), jnp.float32)
-    product = jax.jit(jnp.matmul)
-    runs = seconds({"matmul": lambda: product(a, a).block_until_ready()}, repeats)
-    return 2 * size**3 / min(runs["matmul"])
-
-
-def measure(case: Case, repeats: int, matmul_size: int) -> dict:
+def measure(case: Case, repeats: int) -> dict:
     """Times all sides on one case.
 
-    Returns:
-      Seconds of each side (the fastest of `repeats`; medians under `median_s`), the ratio to the fastest peer, the
-      share of the measured matrix rate, and `max_relative_difference` of the hypergradients.
+    Returns the seconds of each side, the fastest of the repeats (those of all calls under `all_s`), the ratio to the
+    fastest peer, and `max_relative_difference` of the hypergradients.
     """
     print(f"{case}", flush=True)
-    problem = make_problem(case)
-    variants = {name: TorchSide(case, problem, name) for name in ("matmul", "conv1d")}
-    sides = {
-        "dd_al": dd_al_side(case, problem),
-        "dd_al_padded": dd_al_side(dataclasses.replace(case, buckets=1), problem),
-        **{f"torch_autograd_{name}": side.autograd for name, side in variants.items()},
-        **{f"torch_reverse_{name}": side.reverse for name, side in variants.items()},
-    }
-    results = {name: side() for name, side in sides.items()}
-    difference = float(np.max([disagreement(results["dd_al"], result) for result in results.values()]))
-    print(f"  hypergradients agree to {difference:.1e}", flush=True)
-
-    peak = matmul_flops(matmul_size, repeats)
-    times = seconds(sides, repeats)
-    peak = max(peak, matmul_flops(matmul_size, repeats))
-    fastest = {name: min(runs) for name, runs in times.items()}
-    for name, runs in times.items():
-        print(f"  {name:24s} {min(runs):.4f} s, median {np.median(runs):.4f} s", flush=True)
-    print(f"  matrix product           {peak / 1e9:.0f} GFLOP/s", flush=True)
-    peers = {way: min(fastest[f"{way}_{name}"] for name in variants) for way in ("torch_autograd", "torch_reverse")}
-    necessary = necessary_flop(case, problem.lengths)
+    problem, sides = make_problem(case), {}
+    for name, sized in (("dd_al", case), ("dd_al_padded", dataclasses.replace(case, buckets=1))):
+        gradient, arguments = hypergradient(sized, problem)
+        sides[name] = partial(lambda run, given: jax.block_until_ready(run(*given)), gradient, arguments)
+    for convolve in ("matmul", "conv1d") if installed("torch") else ():
+        side = TorchSide(case, problem, convolve)
+        sides |= {f"torch_autograd_{convolve}": side.autograd, f"torch_reverse_{convolve}": side.reverse}
+    times, results = in_turn(sides, repeats)
+    least = {name: min(runs[1:]) for name, runs in times.items()}
+    for name, seconds in least.items():
+        print(f"  {name:24s} {seconds:.4f} s", flush=True)
+    peers = {}
+    for way in ("torch_autograd", "torch_reverse"):
+        peers[f"{way}_s"] = min((least[name] for name in sides if name.startswith(way)), default=None)
     return {
-        "ratio_to_fastest_peer": fastest["dd_al"] / min(peers.values()),
-        "share_of_matmul_peak": necessary / fastest["dd_al"] / peak,
-        "dd_al_s": fastest["dd_al"],
-        "dd_al_padded_s": fastest["dd_al_padded"],
-        **{f"{way}_s": value for way, value in peers.items()},
-        "median_s": {name: float(np.median(runs)) for name, runs in times.items()},
-        "max_relative_difference": difference,
-        "necessary_gflop": necessary / 1e9,
-        "dense_gflop": dense_flop(case, problem.lengths) / 1e9,
-        "matmul_gflops": peak / 1e9,
+        "ratio_to_fastest_peer": least["dd_al"] / min(peers.values()) if installed("torch") else None,
+        "dd_al_s": least["dd_al"],
+        "dd_al_padded_s": least["dd_al_padded"],
+        **peers,
+        "max_relative_difference": float(np.max([disagreement(results["dd_al"], one) for one in results.values()])),
+        "all_s": times,
     }
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs both cases and prints the results; 1 where hypergradients disagree."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=10, help="timed runs of each side")
-    parser.add_argument("--matmul-size", type=int, default=2048, help="of the matrix product that sets the peak")
-    options = parser.parse_args(argv)
-    threads = len(os.sched_getaffinity(0))  # what XLA uses
-    torch.set_num_threads(threads)
-    result = measure(SGD, options.repeats, options.matmul_size)
-    result["adam"] = measure(ADAM, options.repeats, options.matmul_size)
-    result["threads"] = threads
-    result["versions"] = {
-        "python": platform.python_version(),
-        "jax": jax.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
-    print(json.dumps(result))
-    worst = np.max([result["max_relative_difference"], result["adam"]["max_relative_difference"]])
-    if not worst < TOLERANCE:
-        print(f"the hypergradients disagree by {worst:.1e}, more than {TOLERANCE:.0e}", file=sys.stderr)
-        return 1
-    return 0
+    options = flags(__doc__, argv, repeats=(10, REPEATS[1]))
+    if installed("torch"):
+        torch.set_num_threads(THREADS)
+    sgd, adam = (measure(case, options.repeats) for case in (SGD, ADAM))
+    worst = np.max([one["max_relative_difference"] for one in (sgd, adam)])  # NaN where one is
+    wrong = "" if worst < TOLERANCE else f"the hypergradients disagree by {worst:.1e}, more than {TOLERANCE:.0e}"
+    return finish({**sgd, "adam": adam}, "torch", "numpy", wrong=wrong)
 
 
 if __name__ == "__main__":

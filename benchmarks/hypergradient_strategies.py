@@ -2,76 +2,77 @@
 
     python -m benchmarks.hypergradient_strategies
     python -m benchmarks.hypergradient_strategies --steps 10,40 --repeats 5
+    python -m benchmarks.hypergradient_strategies --steps 100,1000 --ways everything,light,step,sqrt --repeats 0
 
-The case of `benchmarks.hypergradient_memory`: Adam inside, 4 nets, 8 synthetic texts of 32 words, a TextCNN with
-windows of 3, 4 and 5 words, a real batch of 256 texts in four length buckets. Memory is what XLA sets aside beside
-arguments and results; seconds are the least of the repeats. `everything` is JAX's plain reverse pass, which `full`
-betters by computing what is cheap again. Truncated forms go through the last (or a random) ten steps, and
-`random_truncated` also stops early. The last line has `checkpoint_to_everything`, `checkpoint_to_full` and the same of
-`reverse`: memory at the most steps.
+The case of `benchmarks.hypergradient` with Adam inside: 4 nets, 8 synthetic texts of 32 words, a TextCNN with windows
+of 3, 4 and 5 words, a real batch of 256 texts in four length buckets. Memory is what XLA sets aside beside arguments
+and results, by its own analysis; seconds are the least of the repeats, and without repeats nothing is run.
+
+`everything` is JAX's plain reverse pass, which `full` betters by computing what is cheap again; `light`, `step` and
+`sqrt` are other rematerialisations of `dd_al.learner.unroll`. Truncated forms go through the last (or a random) ten
+steps, and `random_truncated` also stops early. The last line has the memory of `checkpoint` and `reverse` at the most
+steps over that of `everything` and `full`, and that of every way over its own at the fewest steps: `growth`.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 
 import jax
 import numpy as np
 
-from benchmarks.case import Case, hypergradient, make_problem
-from benchmarks.hypergradient_memory import CASE, MB
+from benchmarks.harness import fastest, finish, flags
+from benchmarks.hypergradient import Case, hypergradient, make_problem
 from dd_al.learner.hypergradient import NAMES, differentiable_training
 from dd_al.learner.learner import Learner, LearnerState
-from dd_al.learner.unroll import unroll
+from dd_al.learner.unroll import REMAT, unroll
 
-WINDOW = 10
-
-
-def _everything(learner: Learner) -> Callable[..., LearnerState]:
-    return lambda *args, window_key, **options: unroll(learner, *args, remat="none", **options)
+CASE = Case(optimizer="adam")
+MB, WINDOW = 2**20, 10
 
 
-WAYS = {"everything": _everything} | {
-    name: partial(differentiable_training, name=name, window=WINDOW) for name in NAMES
+def _unrolled(learner: Learner, *, remat: str) -> Callable[..., LearnerState]:
+    return lambda *args, window_key, **options: unroll(learner, *args, remat=remat, **options)
+
+
+WAYS = {
+    "everything": partial(_unrolled, remat="none"),
+    **{remat: partial(_unrolled, remat=remat) for remat in REMAT if remat != "none"},
+    **{name: partial(differentiable_training, name=name, window=WINDOW) for name in NAMES},
 }
 
 
-def measure(case: Case, steps: tuple[int, ...], repeats: int = 3) -> dict:
+def measure(case: Case, steps: tuple[int, ...], ways: tuple[str, ...], repeats: int = 3) -> dict:
     """Returns `seconds` and `mb`, each by way and number of steps, the ratios, and how far the exact ways differ."""
-    seconds, megabytes, worst = {way: {} for way in WAYS}, {way: {} for way in WAYS}, 0.0
+    seconds, megabytes, worst = {way: {} for way in ways}, {way: {} for way in ways}, 0.0
     for count in steps:
         sized = dataclasses.replace(case, steps=count)
         problem, exact = make_problem(sized), None
-        for way, training in WAYS.items():
-            gradient, arguments = hypergradient(sized, problem, training=training)
+        for way in ways:
+            gradient, arguments = hypergradient(sized, problem, training=WAYS[way])
             compiled = gradient.lower(*arguments).compile()
             megabytes[way][count] = compiled.memory_analysis().temp_size_in_bytes / MB
-            times = []
-            for _ in range(repeats + 1):
-                start = time.perf_counter()
-                result = jax.block_until_ready(compiled(*arguments))
-                times.append(time.perf_counter() - start)
-            seconds[way][count] = min(times[1:])
-            line = f"  {count:4d} steps  {way:17s} {seconds[way][count]:8.3f} s {megabytes[way][count]:8.1f} MB"
-            exact = result if exact is None else exact
-            if "truncated" not in way:
-                far = max(jax.tree.leaves(jax.tree.map(_difference, result, exact)))
-                worst = max(worst, far)
-                line += f"   differs by {far:.1e}"
+            line = f"  {count:4d} steps  {way:17s} {megabytes[way][count]:8.1f} MB"
+            if repeats:
+                run = partial(lambda run, given: jax.block_until_ready(run(*given)), compiled, arguments)
+                seconds[way][count], result = fastest(run, repeats)
+                line += f" {seconds[way][count]:8.3f} s"
+                exact = result if exact is None else exact
+                if "truncated" not in way:
+                    far = max(jax.tree.leaves(jax.tree.map(_difference, result, exact)))
+                    worst = max(worst, far)
+                    line += f"   differs by {far:.1e}"
             print(line, flush=True)
-    last = max(steps)
-    ratios = {
-        f"{way}_to_{base}": megabytes[way][last] / megabytes[base][last]
-        for way in ("checkpoint", "reverse")
-        for base in ("everything", "full")
-    }
-    return {**ratios, "largest_difference": worst, "seconds": seconds, "mb": megabytes}
+    least, most = min(steps), max(steps)
+    pairs = [
+        (way, base) for way in ("checkpoint", "reverse") for base in ("everything", "full") if {way, base} <= {*ways}
+    ]
+    ratios = {f"{way}_to_{base}": megabytes[way][most] / megabytes[base][most] for way, base in pairs}
+    growth = {way: megabytes[way][most] / megabytes[way][least] for way in ways}
+    return {**ratios, "growth": growth, "largest_difference": worst, "seconds": seconds, "mb": megabytes}
 
 
 def _difference(a: jax.Array, b: jax.Array) -> float:
@@ -81,15 +82,16 @@ def _difference(a: jax.Array, b: jax.Array) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     """Prints a line per way and number of steps, then one line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", default="10,40,160,640", help="numbers of inner steps, comma-separated")
-    parser.add_argument("--repeats", type=int, default=3, help="timed runs of each, after one that is not")
-    flags = parser.parse_args(argv)
+    options = flags(
+        __doc__,
+        argv,
+        steps=((10, 40, 160, 640), "numbers of inner steps, comma-separated"),
+        ways=(",".join(("everything", *NAMES)), f"comma-separated, of {', '.join(WAYS)}"),
+        repeats=(3, "timed runs of each, after one that is not; none are run at 0"),
+    )
     case = dataclasses.replace(CASE, rate=1e-3)  # no unroll of 640 steps leaves the region where rounding stays small
     print(f"{case}, windows of {WINDOW} steps", flush=True)
-    result = measure(case, tuple(int(number) for number in flags.steps.split(",")), flags.repeats)
-    print(json.dumps({**result, "versions": {"jax": jax.__version__}}))
-    return 0
+    return finish(measure(case, options.steps, tuple(options.ways.split(",")), options.repeats))
 
 
 if __name__ == "__main__":

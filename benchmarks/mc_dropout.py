@@ -6,7 +6,7 @@
 
 A KimCNN (windows 3, 4, 5 of 100 filters, dropout 0.5) over 300-dimensional word vectors, sentences of 50 words, 10
 passes, 5 classes. Both sides get token ids and return the probabilities of every pass, with the same weights, number
-of threads and chunk of texts, in turn; the fastest of `--repeats` calls counts.
+of threads and chunk of texts; the fastest of `--repeats` calls counts.
 
 - `trunk_reuse`: dropout after the pooling, as in KimCNN, so that the trunk runs once; baal runs it in every pass.
 - `full_passes`: words are dropped, too (rate 0.1), so that every pass is different from its first layer on, on both
@@ -19,22 +19,15 @@ The run fails unless the mean predictions agree as closely as their number of pa
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
-import json
-import os
-import platform
 import sys
-import time
 from collections.abc import Callable
-from importlib.metadata import version
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.harness import REPEATS, THREADS, fastest, finish, flags, installed
 from dd_al.active import mc_dropout
-from dd_al.io import progress
 from dd_al.learner.examples import make_examples
 from dd_al.models.base import Model
 from dd_al.models.embedding import Lookup, dropping_words
@@ -66,9 +59,7 @@ def dd_al_side(
     model = dropping_words(_model(), WORD_DROPOUT) if full else _model()
     model = model if by_word else model._replace(over_table=None)
     table, key = jnp.asarray(vectors), jax.random.key(0)
-    nothing = np.zeros((len(ids), CLASSES), np.float32)
-
-    pool = make_examples(ids, nothing, buckets=1)
+    pool = make_examples(ids, np.zeros((len(ids), CLASSES), np.float32), buckets=1)
 
     @jax.jit
     def run(params: dict, table: jax.Array, buckets: tuple) -> jax.Array:
@@ -131,31 +122,30 @@ def baal_side(ids: np.ndarray, vectors: np.ndarray, params: dict, passes: int, f
 
 def main(argv: list[str] | None = None) -> int:
     """Times all sides and prints the result; 1 where they disagree."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--texts", type=int, default=10_000, help="in the pool")
-    parser.add_argument("--passes", type=int, default=10, help="with dropout")
-    parser.add_argument("--repeats", type=int, default=3, help="timed calls of each side, after a first one")
-    parser.add_argument("--peer_repeats", type=int, default=1, help="timed calls of baal, which take a minute each")
-    options = parser.parse_args(argv)
+    options = flags(
+        __doc__,
+        argv,
+        texts=(10_000, "in the pool"),
+        passes=(10, "with dropout"),
+        repeats=REPEATS,
+        peer_repeats=(1, "timed calls of baal, which take a minute each"),
+    )
     problem = make_problem(options.texts)
-    threads = len(os.sched_getaffinity(0))  # what XLA uses
-    with_peer = importlib.util.find_spec("baal") is not None
+    with_peer = installed("baal")
     if with_peer:
         import torch
 
-        torch.set_num_threads(threads)
-    result: dict = {"texts": options.texts, "passes": options.passes, "threads": threads}
-    wrong = []
-    peers: dict[bool, tuple[float, np.ndarray]] = {}
+        torch.set_num_threads(THREADS)
+    result: dict = {"texts": options.texts, "passes": options.passes}
+    wrong, peers = [], {}  # baal is the same with and without a table of words
     for name, full, by_word in (
         ("trunk_reuse", False, True), ("full_passes", True, False), ("word_table", True, True)
     ):  # fmt: skip
-        ours_side = dd_al_side(*problem, options.passes, full, by_word)
-        result[f"dd_al_{name}_s"], ours = _timed(ours_side, options.repeats, f"dd_al, {name}")
+        side = dd_al_side(*problem, options.passes, full, by_word)
+        result[f"dd_al_{name}_s"], ours = fastest(side, options.repeats)
         if with_peer:
             if full not in peers:
-                title = f"baal, {name}"
-                peers[full] = _timed(baal_side(*problem, options.passes, full), options.peer_repeats, title)
+                peers[full] = fastest(baal_side(*problem, options.passes, full), options.peer_repeats)
             result[f"baal_{name}_s"], theirs = peers[full]
             result[f"speedup_{name}"] = result[f"baal_{name}_s"] / result[f"dd_al_{name}_s"]
             # Means of as many independent passes, over all texts and classes: a hundredth is far outside of chance.
@@ -163,26 +153,7 @@ def main(argv: list[str] | None = None) -> int:
             result[f"spread_{name}"] = [float(x.std(0).mean()) for x in (ours, theirs)]
             if not result[f"difference_{name}"] < 0.01:
                 wrong.append(name)
-    packages = ("jax", "torch", "baal")
-    result["versions"] = {"python": platform.python_version()} | {
-        package: version(package) for package in packages if importlib.util.find_spec(package)
-    }
-    print(json.dumps(result))
-    if wrong:
-        print(f"the sides disagree: {', '.join(wrong)}", file=sys.stderr)
-    return int(bool(wrong))
-
-
-def _timed(side: Callable[[], np.ndarray], repeats: int, title: str) -> tuple[float, np.ndarray]:
-    """The fastest of some calls after a first one, and its answer."""
-    best, answer = np.inf, side()
-    with progress.Progress(repeats, title) as bar:
-        for _ in range(repeats):
-            start = time.perf_counter()
-            answer = side()
-            best = min(best, time.perf_counter() - start)
-            bar.update(seconds=best)
-    return best, answer
+    return finish(result, "torch", "baal", wrong=f"the sides disagree: {', '.join(wrong)}" if wrong else "")
 
 
 if __name__ == "__main__":

@@ -10,17 +10,16 @@ looks in it. It goes on to the end of its schedule: `test` is the accuracy of th
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
 import json
 import sys
 import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import numpy as np
 
+from benchmarks.harness import finish, flags
+from dd_al.cli.config_files import load
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.data import images
@@ -30,14 +29,10 @@ from dd_al.io.workdir import open_workdir
 from dd_al.learner.predict import accuracy
 from dd_al.task.task import known_inits, make_task
 
-_CONFIG = Path(__file__).parent.parent / "configs" / "mnist_distill.py"
-
 
 def measure(target: float, seed: int, iterations: int) -> dict[str, str | float | None]:
     """Seconds to a validation accuracy, None where it is not reached, and the accuracies of the best step's set."""
-    spec = importlib.util.spec_from_file_location("mnist_distill", _CONFIG)
-    spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
-    settings = replace(from_config(Settings, module.get_config()), seed=seed)
+    settings = replace(from_config(Settings, load("dd_al:mnist_distill")), seed=seed)
     distill = replace(settings.distill, iterations=iterations, log_every=25, evaluate_every=25)
     task = make_task(settings, images.load(settings.data))
     with tempfile.TemporaryDirectory() as folder, open_workdir(folder, {}) as workdir:
@@ -59,14 +54,12 @@ def measure(target: float, seed: int, iterations: int) -> dict[str, str | float 
 
 def main(argv: list[str] | None = None) -> int:
     """Prints one line of JSON; the exit code is 1 where the accuracy is not reached."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", type=float, default=0.94, help="validation accuracy")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--iterations", type=int, default=1500, help="outer steps")
-    args = parser.parse_args(argv)
-    found = measure(args.target, args.seed, args.iterations)
-    print(json.dumps({**found, "target": args.target, "seed": args.seed, "jax": jax.__version__}))
-    return 0 if found["seconds"] is not None else 1
+    options = flags(
+        __doc__, argv, target=(0.94, "validation accuracy"), seed=(0, "of the run"), iterations=(1500, "outer steps")
+    )
+    found = measure(**vars(options))
+    wrong = "" if found["seconds"] else f"no set reached {options.target} on validation"
+    return finish(found | {"target": options.target, "seed": options.seed}, wrong=wrong)
 
 
 if __name__ == "__main__":

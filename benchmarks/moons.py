@@ -6,13 +6,12 @@
 The distillation of `configs/moons.py`: 3 nets, 40 batches of 8 points that 5 epochs of inner steps meet in turn, 50
 outer epochs of 16 batches of 64. The loop takes one outer epoch in the same run, which is scaled to 50: nets, inner
 steps and outer steps follow one another in Python, with `torch.autograd.grad(..., create_graph=True)`. `difference` is
-how far the two hypergradients are apart at the same points, nets and real batch, as a share of the largest entry.
+how far the two hypergradients are apart at the same points, nets and real batch, as a share of the largest entry. The
+loop is left out where PyTorch is not installed.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from dataclasses import replace
@@ -20,11 +19,11 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 
-from dd_al.config.data import DataSettings
+from benchmarks.harness import finish, flags, installed
+from dd_al.cli.config_files import load
 from dd_al.config.distill import DistillSettings
-from dd_al.config.learner import LearnerSettings, ModelSettings
+from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.types import Batch
 from dd_al.data import tables
@@ -34,35 +33,28 @@ from dd_al.distillation.unrolled import outer_loss
 from dd_al.learner.hypergradient import differentiable_training
 from dd_al.task.task import Task, make_task
 
-EPOCHS = 50
-PER_CLASS, BATCHES, INNER_EPOCHS, NETS, REAL = 4, 40, 5, 3, 64
-STEPS = INNER_EPOCHS * BATCHES
+if installed("torch"):
+    import torch
+
+NETS, REAL = 3, 64  # networks, and real points, of an outer step
 
 
 def task_of(layers: int, steps: int, iterations: int) -> tuple[Task, DistillSettings]:
     """The task and the distillation of the paper for a network of so many layers."""
-    distill = DistillSettings(
-        examples=2 * PER_CLASS * min(BATCHES, steps), batches=min(BATCHES, steps), steps=steps, iterations=iterations,
-        labels="hard", start="noise", nets=NETS, batch_size=REAL, rate=0.01, schedule="constant", b1=0.5, b2=0.999,
-        clip=1e9, average=0.0, inner_rate=0.02, rate_map="softplus", shared_rates=True, log_every=iterations,
-        evaluate_every=iterations,
-    )  # fmt: skip
-    settings = Settings(
-        inputs="rows",
-        data=DataSettings(name="moons", scaling="none"),
-        model=ModelSettings(kind="mlp", width=10, depth=layers - 1, dropout=0.0, weights="xavier", one_logit=True),
-        learner=LearnerSettings(optimizer="sgd"),
-        distill=distill,
-    )
-    return make_task(settings, tables.load(settings.data)), distill
+    settings = from_config(Settings, load(f"dd_al:moons:layers={layers}"))
+    found = settings.distill
+    per_batch, batches = found.examples // found.batches, min(found.batches, steps)
+    sizes = {"examples": per_batch * batches, "batches": batches, "steps": steps, "iterations": iterations}
+    distill = replace(found, **sizes, log_every=iterations, evaluate_every=iterations)
+    return make_task(replace(settings, distill=distill), tables.load(settings.data)), distill
 
 
 class Loop:
     """The algorithm in PyTorch: points and rates by Adam, through unrolled gradient descent."""
 
-    def __init__(self, layers: int, points: np.ndarray, steps: int):
+    def __init__(self, layers: int, points: np.ndarray, steps: int, batches: int):
         self.sizes = [2, *[10] * (layers - 1), 1]
-        self.batches = min(BATCHES, steps)
+        self.batches = batches
         self.points = torch.tensor(points, requires_grad=True)
         self.classes = torch.tensor(np.arange(len(points)) % 2, dtype=torch.float32)
         self.free = torch.full((steps,), float(np.log(np.expm1(0.02))), requires_grad=True)
@@ -137,23 +129,22 @@ def difference(task: Task, loop: Loop, layers: int, real: np.ndarray, classes: n
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
-def measure(layers: int, steps: int = STEPS, epochs: int = EPOCHS, batches: int | None = None) -> dict[str, float]:
+def measure(layers: int, steps: int = 200, epochs: int = 50, batches: int | None = None) -> dict[str, float]:
     """Seconds of ours, of the loop, and their ratio, for a network of so many layers.
 
-    Args:
-      layers: 1, 2 or 4.
-      steps: inner steps.
-      epochs: outer epochs.
-      batches: outer steps in an epoch; as many as the 1,005 points fill if None.
+    There are ``steps`` inner steps and ``epochs`` outer epochs of ``batches``, those of 1,005 points if None.
     """
     batches = batches or -(-1005 // REAL)
     task, settings = task_of(layers, steps, epochs * batches)
     # A first call also compiles, outside of its count of seconds for that, the operations that prepare a set.
     optimise(task, replace(settings, iterations=1, log_every=1, evaluate_every=1), items=settings.examples)
     found = optimise(task, settings, items=settings.examples)
+    numbers = {"seconds": found.optimise_s, "compile": found.compile_s}
+    if not installed("torch"):
+        return numbers
     raw, labels = task.raw["train"], task.labels("train")
     points = np.random.default_rng(0).normal(size=(settings.examples, 2)).astype(np.float32)
-    loop = Loop(layers, points, steps)
+    loop = Loop(layers, points, steps, settings.batches)
     apart = difference(task, loop, layers, raw[:REAL], labels[:REAL])
     order = np.random.default_rng(1).permutation(len(raw))
     began = time.perf_counter()
@@ -161,29 +152,17 @@ def measure(layers: int, steps: int = STEPS, epochs: int = EPOCHS, batches: int 
         rows = order[np.arange(i * REAL, (i + 1) * REAL) % len(raw)]
         loop.step(torch.tensor(raw[rows]), torch.tensor(labels[rows], dtype=torch.float32))
     theirs = (time.perf_counter() - began) * epochs
-    return {
-        "seconds": found.optimise_s,
-        "compile": found.compile_s,
-        "torch": theirs,
-        "speedup": theirs / found.optimise_s,
-        "difference": apart,
-    }
+    return numbers | {"torch": theirs, "speedup": theirs / found.optimise_s, "difference": apart}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Prints every network's numbers, then one line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--layers", default="1,2,4", help="networks, comma-separated")
     found = {}
-    for layers in parser.parse_args(argv).layers.split(","):
-        found[layers] = measure(int(layers))
-        print(
-            f"  {layers} layers: " + ", ".join(f"{key} {value:.3g}" for key, value in found[layers].items()), flush=True
-        )
-    by_key = {key: {layers: one[key] for layers, one in found.items()} for key in next(iter(found.values()))}
-    versions = {"jax": jax.__version__, "torch": torch.__version__}
-    print(json.dumps({**by_key, "versions": versions}))
-    return 0
+    for layers in flags(__doc__, argv, layers=((1, 2, 4), "networks, comma-separated")).layers:
+        found[layers] = measure(layers)
+        shown = ", ".join(f"{key} {value:.3g}" for key, value in found[layers].items())
+        print(f"  {layers} layers: {shown}", flush=True)
+    return finish({key: {layers: one[key] for layers, one in found.items()} for key in found[layers]}, "torch")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ which also holds the ids of its pool; `more_mb` is what the large pool takes ove
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.harness import finish, flags
 from dd_al.active.mc_dropout import streaming
 from dd_al.active.scores import SCORES
 from dd_al.io.environment import peak_rss_mb
@@ -47,12 +47,14 @@ def peak(texts: int, passes: int) -> dict:
 
 def main(argv: list[str] | None = None) -> int:
     """Measures both sizes and prints one line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--texts", type=int, default=1_000_000, help="in the large pool")
-    parser.add_argument("--small", type=int, default=10_000, help="in the small one")
-    parser.add_argument("--passes", type=int, default=10, help="with dropout")
-    parser.add_argument("--one", type=int, help="measure a pool of this size only, in this process")
-    options = parser.parse_args(argv)
+    options = flags(
+        __doc__,
+        argv,
+        texts=(1_000_000, "in the large pool"),
+        small=(10_000, "in the small one"),
+        passes=(10, "with dropout"),
+        one=(0, "measure a pool of this size only, in this process"),
+    )
     if options.one:
         print(json.dumps(peak(options.one, options.passes)))
         return 0
@@ -61,8 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         json.loads(subprocess.run([*command, f"--one={n}"], check=True, stdout=subprocess.PIPE).stdout)
         for n in (options.small, options.texts)
     )
-    print(json.dumps({"more_mb": large["mb"] - small["mb"], "small": small, "large": large}))
-    return 0
+    return finish({"more_mb": large["mb"] - small["mb"], "small": small, "large": large})
 
 
 if __name__ == "__main__":

@@ -19,23 +19,31 @@ A peer that is not installed is left out. The fastest of `--repeats` calls count
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
-import json
 import sys
-import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.harness import REPEATS, fastest, finish, flags, installed
 from dd_al.active import selectors
 from dd_al.active.batch_bald import batch_bald
 from dd_al.geometry.points import assign, k_means, plus_plus, to_points
 
 PASSES, WIDTH, CLASSES = 10, 192, 5
 KEY = jax.random.key(0)
+
+
+class Case(NamedTuple):
+    """An algorithm, by us and by its peers."""
+
+    ours: Callable[[], np.ndarray]  # what was picked, or the centers of clusters
+    peers: dict[str, Callable[[], np.ndarray]]
+    objective: Callable[[np.ndarray], float] | None = None  # of what was picked; small is good
+    same: bool = False  # whether all find the same
+    draws: int = 1  # that the objective is a mean over
 
 
 def make_problem(pool: int, labelled: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -47,13 +55,13 @@ def make_problem(pool: int, labelled: int, seed: int = 0) -> tuple[np.ndarray, n
     return features, probs, rng.permutation(pool)[:labelled].astype(np.int32)
 
 
-def core_set(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> dict:
+def core_set(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> Case:
     """Greedy k-center."""
     available = jnp.ones(len(features), bool).at[labelled].set(False)
     counted = jnp.ones(len(labelled), bool)
     run = jax.jit(lambda x: selectors.core_set(KEY, x, jnp.asarray(labelled), counted, available, k))
     peers = {}
-    if _installed("small_text"):
+    if installed("small_text"):
         from small_text.query_strategies.coresets import greedy_coreset
 
         # It takes its picks, positions among the unlabelled, for positions in all: those are the same where the
@@ -64,7 +72,7 @@ def core_set(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: i
         peers["small_text"] = lambda: rest[
             greedy_coreset(sorted_features, first, behind, k, distance_metric="euclidean")
         ]
-    if _installed("skactiveml"):
+    if installed("skactiveml"):
         from skactiveml.pool import k_greedy_center
 
         known = np.full(len(features), np.nan)
@@ -75,31 +83,29 @@ def core_set(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: i
         centers = np.concatenate([labelled, picks])
         return float(np.sqrt(np.min(_squared(features.astype(float), features[centers].astype(float)), 1).max()))
 
-    return {"ours": lambda: np.asarray(run(features)), "peers": peers, "objective": radius}
+    return Case(lambda: np.asarray(run(features)), peers, radius, same=True)
 
 
-def batch_bald_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> dict:
+def batch_bald_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> Case:
     """BatchBALD with exact joint entropies."""
     available, samples, peers = jnp.ones(probs.shape[1], bool), CLASSES**k, {}
     run = jax.jit(lambda p: batch_bald(KEY, p, available, k, samples=samples))
-    if _installed("batchbald_redux"):
+    if installed("batchbald_redux"):
         import torch
         from batchbald_redux.batchbald import get_batchbald_batch
 
         log_probs = torch.from_numpy(np.log(np.moveaxis(probs, 0, 1)))
-
-        def redux() -> np.ndarray:
-            return np.asarray(get_batchbald_batch(log_probs, k, samples, dtype=torch.double, device="cpu").indices)
-
-        peers["batchbald_redux"] = redux
-    if _installed("skactiveml"):
+        peers["batchbald_redux"] = lambda: np.asarray(
+            get_batchbald_batch(log_probs, k, samples, dtype=torch.double, device="cpu").indices
+        )
+    if installed("skactiveml"):
         from skactiveml.pool import batch_bald as activeml
 
         peers["scikit_activeml"] = lambda: np.nanargmax(activeml(probs.astype(float), k, samples, 0), 1)
-    return {"ours": lambda: np.asarray(run(probs)), "peers": peers}
+    return Case(lambda: np.asarray(run(probs)), peers, same=True)
 
 
-def badge(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> dict:
+def badge(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> Case:
     """k-means++ on gradients of the output layer."""
     mean, available = jnp.asarray(probs.mean(0)), jnp.ones(len(features), bool)
     run = jax.jit(lambda key: selectors.badge(key, jnp.asarray(features), mean, available, k))
@@ -110,11 +116,11 @@ def badge(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int)
         return float(np.min(_squared(gradients, gradients[picks]), 1).sum())
 
     draws, peers = iter(range(10**6)), {}
-    if _installed("sklearn"):
+    if installed("sklearn"):
         from sklearn.cluster import kmeans_plusplus
 
         peers["scikit_learn"] = lambda: kmeans_plusplus(gradients, k, random_state=next(draws), n_local_trials=1)[1]
-    if _installed("skactiveml"):
+    if installed("skactiveml"):
         from skactiveml.base import SkactivemlClassifier
         from skactiveml.pool import Badge
 
@@ -135,12 +141,12 @@ def badge(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int)
             return np.asarray(badge.query(rows, nothing, Known(range(CLASSES)), fit_clf=False, batch_size=k))
 
         peers["scikit_activeml"] = activeml
-    return {"ours": lambda: np.asarray(run(jax.random.key(next(draws)))), "peers": peers, "objective": potential}
+    return Case(lambda: np.asarray(run(jax.random.key(next(draws)))), peers, potential, draws=30)
 
 
-def k_means_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> dict:
+def k_means_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int) -> Case:
     """Lloyd's algorithm; what is returned are the centers."""
-    ones, iterations = jnp.ones(len(features)), 30
+    ones, iterations, peers = jnp.ones(len(features)), 30, {}
     run = jax.jit(lambda x: k_means(KEY, x, ones, k, iterations=iterations)[0])
     start = np.asarray(plus_plus(KEY, to_points(jnp.asarray(features)), ones * jnp.inf, ones > 0, k))
 
@@ -148,8 +154,7 @@ def k_means_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, 
         nearest = np.asarray(assign(jnp.asarray(features), jnp.asarray(centers)))
         return float(((features - centers[nearest]) ** 2).sum())
 
-    peers = {}
-    if _installed("sklearn"):
+    if installed("sklearn"):
         from sklearn.cluster import KMeans, kmeans_plusplus
 
         def learn() -> np.ndarray:
@@ -158,65 +163,53 @@ def k_means_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, 
             return found.fit(features).cluster_centers_
 
         peers["scikit_learn"] = learn
-    return {"ours": lambda: np.asarray(run(features)), "peers": peers, "objective": potential}
+    return Case(lambda: np.asarray(run(features)), peers, potential)
 
 
-CASES: dict[str, tuple[Callable, int]] = {
+CASES: dict[str, tuple[Callable[..., Case], int]] = {
     "core_set": (core_set, 69), "batch_bald": (batch_bald_case, 4), "badge": (badge, 69), "k_means": (k_means_case, 69)
 }  # fmt: skip
 
 
+def measure(case: Case, repeats: int) -> tuple[dict, list[str]]:
+    """The seconds, speedups and objectives of all sides, and the peers that disagree with ours."""
+
+    def timed(run: Callable[[], np.ndarray]) -> tuple[float, np.ndarray, float | None]:
+        seconds, found = fastest(run, repeats)
+        return seconds, found, case.objective and float(np.mean([case.objective(run()) for _ in range(case.draws)]))
+
+    seconds, ours, own = timed(case.ours)
+    entry, wrong = {"ours_s": seconds, "objective": own}, []
+    for peer, run in case.peers.items():
+        theirs_s, theirs, objective = timed(run)
+        entry[peer] = {"seconds": theirs_s, "speedup": theirs_s / seconds, "objective": objective}
+        if case.same:
+            equal = ours == np.asarray(theirs)
+            entry[peer] |= {"same_picks": bool(equal.all()), "share_of_same_picks": float(equal.mean())}
+            # Other picks will do only if what is left far away is as near, to the digits of float32.
+            agree = equal.all() or (case.objective and np.isclose(own, objective, rtol=1e-6))
+        else:
+            agree = own <= 1.02 * objective
+        if not agree:
+            wrong.append(peer)
+    return entry, wrong
+
+
 def main(argv: list[str] | None = None) -> int:
     """Times all sides and prints the result; 1 where they disagree."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pool", type=int, default=5000, help="texts")
-    parser.add_argument("--labelled", type=int, default=500, help="of them, for core-set")
-    parser.add_argument("--repeats", type=int, default=3, help="timed calls of each side, after a first one")
-    options = parser.parse_args(argv)
+    options = flags(__doc__, argv, pool=(5000, "texts"), labelled=(500, "of them, for core-set"), repeats=REPEATS)
     problem, result, wrong = make_problem(options.pool, options.labelled), {"pool": options.pool}, []
     for name, (make, k) in CASES.items():
-        case = make(*problem, min(k, options.pool // 4))
-        entry = result[name] = {"k": k}
-        entry["ours_s"], ours = _timed(case["ours"], options.repeats)
-        objective, draws = case.get("objective"), 30 if name == "badge" else 1
-        if objective is not None:
-            own = entry["objective"] = float(np.mean([objective(case["ours"]()) for _ in range(draws)]))
-        for peer, run in case["peers"].items():
-            seconds, theirs = _timed(run, options.repeats)
-            found = entry[peer] = {"seconds": seconds, "speedup": seconds / entry["ours_s"]}
-            if objective is not None:
-                found["objective"] = float(np.mean([objective(run()) for _ in range(draws)]))
-                agree = own <= 1.02 * found["objective"]
-            if name in ("core_set", "batch_bald"):
-                same = ours == np.asarray(theirs)
-                found["same_picks"], found["share_of_same_picks"] = bool(same.all()), float(same.mean())
-                # Other picks will do only if what is left far away is as near, to the digits of float32.
-                agree = found["same_picks"] or (
-                    objective is not None and np.isclose(own, found["objective"], rtol=1e-6)
-                )
-            if not agree:
-                wrong.append(f"{name} and {peer}")
-    print(json.dumps(result))
-    if wrong:
-        print(f"the sides disagree: {', '.join(wrong)}", file=sys.stderr)
-    return int(bool(wrong))
-
-
-def _installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+        k = min(k, options.pool // 4)
+        entry, disagreeing = measure(make(*problem, k), options.repeats)
+        result[name] = {"k": k, **entry}
+        wrong += [f"{name} and {peer}" for peer in disagreeing]
+    packages = ("small-text", "scikit-activeml", "batchbald-redux", "scikit-learn")
+    return finish(result, *packages, wrong=f"the sides disagree: {', '.join(wrong)}" if wrong else "")
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0)
-
-
-def _timed(side: Callable[[], np.ndarray], repeats: int) -> tuple[float, np.ndarray]:
-    best, answer = np.inf, side()
-    for _ in range(repeats):
-        start = time.perf_counter()
-        answer = side()
-        best = min(best, time.perf_counter() - start)
-    return best, answer
 
 
 if __name__ == "__main__":

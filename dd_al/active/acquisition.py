@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active import mc_dropout, redundancy, selectors
+from dd_al.active import mc_dropout, selectors
 from dd_al.active.batch_bald import batch_bald
 from dd_al.active.scores import SCORES, Statistics
 from dd_al.config.active import ActiveSettings
@@ -29,7 +29,7 @@ class Seen(NamedTuple):
       statistics: of passes over the pool whose masks are each text's own.
       networks: ``float[passes, m, classes]``, each pass one network for the whole pool.
       features: ``float[n, width]`` of all texts, without dropout.
-      predicted: ``float[n, classes]``, the distributions predicted without dropout.
+      predicted: ``float[n, classes]``, the distributions predicted without dropout; comes with ``features``.
     """
 
     statistics: Statistics | None = None
@@ -42,7 +42,7 @@ class View(NamedTuple):
     """The pool, and the learner as it is trained on what is labelled.
 
     Attributes:
-      settings: passes with dropout, the score that ret, rect and sud start from, and the rate of ret's single steps.
+      settings: passes with dropout, and the rate of ret's single steps.
       learner: the network and its training step.
       state: of the learner.
       raw: ``int32[n, length]``, all texts: first those that can be asked for, perhaps the labelled ones behind them.
@@ -81,10 +81,6 @@ class View(NamedTuple):
         """Features to logits."""
         return self.learner.model.head(self.state.params, h)
 
-    def score(self, statistics: Statistics) -> jax.Array:
-        """The scores of texts that ret, rect and sud start from: predictive entropies."""
-        return SCORES["predictive_entropy"](statistics)
-
     def look(self, needs: Collection[str]) -> Seen:
         """Computes some fields of `Seen`."""
         model, params, seen = self.learner.model, self.state.params, {}
@@ -105,10 +101,10 @@ class View(NamedTuple):
         batch = Batch((inputs,), jax.nn.one_hot(logits.argmax(-1), logits.shape[-1]))
         return self.learner.train_step(key, state, batch, jnp.full(len(state.params), self.settings.rate))
 
-    def scored(self, key: jax.Array, state: LearnerState, rows: jax.Array) -> jax.Array:
-        """The scores of some texts, ``int32[rows]``, by another state of the learner."""
+    def entropies(self, key: jax.Array, state: LearnerState, rows: jax.Array) -> jax.Array:
+        """The predictive entropies of some texts, ``int32[rows]``, by another state of the learner."""
         some = Examples((Bucket(self.raw[rows], self.targets[:0]),), np.arange(len(rows)))
-        return self.score(self._passes(mc_dropout.statistics, some, state, key))
+        return SCORES["predictive_entropy"](self._passes(mc_dropout.statistics, some, state, key))
 
     def _passes(self, function: Callable, pool: Examples, state: LearnerState, key: jax.Array, **options: Any) -> Any:
         return function(self.learner.model, state.params, pool, self.embed, key, passes=self.settings.passes, **options)
@@ -128,76 +124,33 @@ class Acquisition(NamedTuple):
     score: Callable[[Statistics], jax.Array] | None = None
 
 
-def _by_score(score: Callable) -> Acquisition:
+def _of(selector: Callable, *names: str) -> Acquisition:
+    """A batch selector ``(key, *arguments, k)``; its arguments are scores, or parts of Seen and View, by name."""
+    looked = ["statistics" if name in SCORES else "features" if name == "predicted" else name for name in names]
+    needs = tuple(name for name in Seen._fields if name in looked)
+
+    def argument(name: str, view: View, seen: Seen) -> Any:
+        if name in SCORES:
+            return SCORES[name](seen.statistics)
+        return getattr(seen if name in Seen._fields else view, name)
+
     def select(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-        return selectors.top_k(key, score(seen.statistics), view.open, k)
+        return selector(key, *(argument(name, view, seen) for name in names), k)
 
-    return Acquisition(("statistics",), select, score)
-
-
-def _random(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return selectors.top_k(key, jnp.zeros(len(view.available)), view.available, k)
-
-
-def _power_bald(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return selectors.power(key, SCORES["bald"](seen.statistics), view.open, k)
-
-
-def _batch_bald(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return batch_bald(key, seen.networks, view.open, k)
-
-
-def _core_set(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return selectors.core_set(key, seen.features, view.labelled, view.counted, view.available, k)
-
-
-def _badge(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return selectors.badge(key, seen.features, seen.predicted, view.available, k)
-
-
-def _k_means(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return selectors.clustered(key, seen.features, view.available, k)
-
-
-def _contrastive(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    near = view.labelled, view.counted
-    return selectors.contrastive(key, seen.features, seen.predicted, *near, view.available, k)
-
-
-def _feature_mixing(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    labelled = view.labelled, view.targets
-    return selectors.feature_mixing(key, seen.features, view.head, *labelled, view.available, k)
-
-
-def _ret(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    again = {"state": view.state, "step": view.trained_on, "rescore": view.scored}
-    return redundancy.by_training(key, view.score(seen.statistics), view.open, k, **again)
-
-
-def _scored(view: View, seen: Seen) -> tuple[jax.Array, jax.Array]:
-    """The scores of the pool, and its features."""
-    return view.score(seen.statistics), seen.features[: len(view.pool.order)]
-
-
-def _rect(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return redundancy.by_cosine(key, *_scored(view, seen), view.open, k)
-
-
-def _sud(key: jax.Array, view: View, seen: Seen, k: int) -> jax.Array:
-    return redundancy.by_density(key, *_scored(view, seen), view.open, k)
+    return Acquisition(needs, select)
 
 
 ACQUISITIONS: dict[str, Acquisition] = {
-    "random": Acquisition((), _random),
-    **{name: _by_score(score) for name, score in SCORES.items()},
-    "power_bald": Acquisition(("statistics",), _power_bald),
-    "batch_bald": Acquisition(("networks",), _batch_bald),
-    "core_set": Acquisition(("features",), _core_set),
-    "badge": Acquisition(("features",), _badge),
-    "k_means": Acquisition(("features",), _k_means),
-    "contrastive": Acquisition(("features",), _contrastive),
-    "feature_mixing": Acquisition(("features",), _feature_mixing),
-    "ret": Acquisition(("statistics",), _ret),
-    "rect": Acquisition(("statistics", "features"), _rect),
-    "sud": Acquisition(("statistics", "features"), _sud),
+    "random": _of(selectors.uniform, "available"),
+    **{name: _of(selectors.top_k, name, "open")._replace(score=score) for name, score in SCORES.items()},
+    "power_bald": _of(selectors.power, "bald", "open"),
+    "batch_bald": _of(batch_bald, "networks", "open"),
+    "core_set": _of(selectors.core_set, "features", "labelled", "counted", "available"),
+    "badge": _of(selectors.badge, "features", "predicted", "available"),
+    "k_means": _of(selectors.clustered, "features", "available"),
+    "contrastive": _of(selectors.contrastive, "features", "predicted", "labelled", "counted", "available"),
+    "feature_mixing": _of(selectors.feature_mixing, "features", "head", "labelled", "targets", "available"),
+    "ret": _of(selectors.by_training, "predictive_entropy", "state", "trained_on", "entropies", "open"),
+    "rect": _of(selectors.by_cosine, "predictive_entropy", "features", "open"),
+    "sud": _of(selectors.by_density, "predictive_entropy", "features", "open"),
 }

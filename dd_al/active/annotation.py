@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -34,15 +34,7 @@ class AnswerLog:
     """
 
     def __init__(self, path: str | os.PathLike, labels: Sequence[str]):
-        """Opens or makes the record.
-
-        Args:
-            path: a JSONL file.
-            labels: those that can be given.
-
-        Raises:
-            DataError: a line of the file is no answer, or has another label; names it.
-        """
+        """Opens or makes the record of answers, each one of `labels`; DataError names a line that is none."""
         self._path, self._labels, self._order = Path(path), tuple(labels), []
         self.answers: dict[int, str | None] = {}
         self.taken: dict[tuple[str, int], str | None] = {}
@@ -50,8 +42,8 @@ class AnswerLog:
             whole = self._path.read_bytes()
             if whole and not whole.endswith(b"\n"):
                 atomic_write(self._path, _complete(whole))
-            for number, line in lines_of(read_text(self._path)):
-                self._replay(_json(line, f"{self._path}, line {number}"), f"{self._path}, line {number}")
+            for number, line in _objects(self._path):
+                self._replay(line, f"{self._path}, line {number}")
         self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
 
     @property
@@ -60,52 +52,33 @@ class AnswerLog:
         return self._order[-1] if self._order else None
 
     def add(self, index: int, label: str | None, *, file: str | None = None) -> None:
-        """Records an answer, which replaces an earlier one to the same text.
-
-        Args:
-            index: position in the pool.
-            label: one of the labels, or None to set the text aside.
-            file: the name of the file that it was read from, if it was.
-        """
+        """Records an answer, read from a file perhaps, which replaces an earlier one; None sets the text aside."""
         self._write({"index": int(index), "label": label} | ({"file": file} if file else {}))
 
     def take(self, path: Path, indices: Sequence[int], texts: Sequence[str]) -> int:
         """Takes what is new in a file that a person fills in: labels, and corrections of those taken from it before.
 
-        Args:
-            path: see `read_queries`, as for the others.
-            indices: the positions that were asked for.
-            texts: of the whole pool.
-
-        Returns:
-            How many labels were taken.
+        For the arguments see `read_queries`; returns how many labels were taken.
         """
-        new = {
-            index: label
-            for index, label in read_queries(path, indices, texts, self._labels).items()
-            if (path.name, index) not in self.taken or self.taken[path.name, index] != label
-        }
-        for index, label in new.items():
-            self.add(index, label, file=path.name)
-        return len(new)
+        found, new = read_queries(path, indices, texts, self._labels), 0
+        for index, label in found.items():
+            if (path.name, index) not in self.taken or self.taken[path.name, index] != label:
+                self.add(index, label, file=path.name)
+                new += 1
+        return new
 
     def undo(self) -> int | None:
         """Takes the last answer back that stands, and returns its index; None where there is none."""
-        if not self._order:
-            return None
-        index = self._order[-1]
-        self._write({"index": index, "undone": True})
+        index = self.last
+        if index is not None:
+            self._write({"index": index, "undone": True})
         return index
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
 
     def __enter__(self) -> AnswerLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._file.close()
 
     def _write(self, line: dict[str, Any]) -> None:
         self._replay(line, str(self._path))
@@ -155,20 +128,24 @@ def write_queries(path: str | os.PathLike, indices: Sequence[int], texts: Sequen
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{"index": int(index), "text": texts[index], "label": ""} for index in indices]
     if path.suffix == ".json":
-        tasks = [{"data": {name: row[name] for name in ("index", "text")}} for row in rows]
-        atomic_write(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
-        return
-    if path.suffix == ".jsonl":
-        atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-        return
+        tasks = [{"data": {"index": row["index"], "text": row["text"]}} for row in rows]
+        written = json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
+    elif path.suffix == ".jsonl":
+        written = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    else:
+        # What begins like a formula is one to a spreadsheet, which would compute it; the mark tells Excel that this is
+        # UTF-8.
+        shown = [row | {"text": f"'{row['text']}" if row["text"].startswith(_FORMULA) else row["text"]} for row in rows]
+        written = "\ufeff" + csv_of(_COLUMNS, (row.values() for row in shown))
+    atomic_write(path, written)
+
+
+def csv_of(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A CSV file in which all but numbers is quoted."""
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    writer.writeheader()
-    # What begins like a formula is one to a spreadsheet, which would compute it.
-    for row in rows:
-        quote = "'" if row["text"].startswith(_FORMULA) else ""
-        writer.writerow(row | {"text": quote + row["text"]})
-    atomic_write(path, "\ufeff" + out.getvalue())  # the mark tells Excel that this is UTF-8
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerows([columns, *rows])
+    return out.getvalue()
 
 
 def read_queries(
@@ -196,16 +173,12 @@ def read_queries(
     mistakes, unit = [], "task" if path.suffix == ".json" else "line"
     for line, row in _rows(path):
         try:
-            answer = _answer(row, asked, texts, labels)
+            for index, label in _answer(row, asked, texts, labels):
+                first, other = found.setdefault(index, (line, label))
+                if other != label:
+                    raise ValueError(f"index {index} has another label than in {unit} {first}")
         except ValueError as mistake:
             mistakes.append(f"{unit} {line}: {mistake}")
-            continue
-        if answer is None:
-            continue
-        index, label = answer
-        if index in found and found[index][1] != label:
-            mistakes.append(f"{unit} {line}: index {index} has another label than in {unit} {found[index][0]}")
-        found.setdefault(index, (line, label))
     if mistakes:
         more = f"\n  and {len(mistakes) - _SHOWN} more" if len(mistakes) > _SHOWN else ""
         listed = "\n  ".join(mistakes[:_SHOWN])
@@ -215,8 +188,8 @@ def read_queries(
 
 def _answer(
     row: Mapping[str, Any], asked: set[int], texts: Sequence[str], labels: Sequence[str]
-) -> tuple[int, str | None] | None:
-    """A row's index and label, None for one that is not labelled yet; raises ValueError for a mistake."""
+) -> Iterator[tuple[int, str | None]]:
+    """A row's index and label, nothing where it is not labelled yet; raises ValueError for a mistake."""
     label = row.get("label")
     label = "" if label is None else str(label).strip()
     try:
@@ -234,29 +207,22 @@ def _answer(
             f"its text is not that of index {index}, which begins {own[:40]!r}: were rows moved, or texts changed by "
             "the program that saved them? The column text may be deleted"
         )
-    if not label:
-        return None
-    if label == NOT_SURE:
-        return index, None
-    if label not in labels:
+    if label and label != NOT_SURE and label not in labels:
         raise ValueError(_unknown(label, labels))
-    return index, label
+    if label:
+        yield index, None if label == NOT_SURE else label
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rows of a file that a person fills in, with their numbers."""
+    if path.suffix == ".jsonl":
+        return _objects(path)
+    if path.suffix == ".json":
+        return _tasks(path)
     try:
         text = read_text(path)
     except DataError:
-        if path.suffix != ".csv":
-            raise
         text = read_text(path, "cp1252")  # as Excel saves a plain CSV; texts that this gets wrong are refused
-    if path.suffix == ".jsonl":
-        for number, line in lines_of(text):
-            yield number, _json(line, f"{path}, line {number}")
-        return
-    if path.suffix == ".json":
-        yield from _tasks(text, path)
-        return
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     csv.field_size_limit(max(len(text), csv.field_size_limit()))  # as many characters as there are
@@ -264,8 +230,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     missing = [name for name in ("index", "label") if name not in (reader.fieldnames or ())]
     if missing:
         raise DataError(f"{path}, line 1: no column {' and no column '.join(missing)}; it needs {', '.join(_COLUMNS)}")
-    for row in reader:
-        yield reader.line_num, row
+    return ((reader.line_num, row) for row in reader)
 
 
 def label_studio_config(labels: Sequence[str]) -> str:
@@ -277,10 +242,10 @@ def label_studio_config(labels: Sequence[str]) -> str:
     )
 
 
-def _tasks(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _tasks(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The rows of an export of Label Studio, numbered from 1; the annotations of a task that were not cancelled."""
     try:
-        tasks = json.loads(text)
+        tasks = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {error.lineno}: no JSON: {error.msg}") from None
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
@@ -303,14 +268,17 @@ def _tasks(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield number, {**data, "label": " / ".join(map(str, given)) or None}
 
 
-def _json(line: str, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: no JSON: {error.msg}") from None
-    if not isinstance(value, dict):
-        raise DataError(f'{where}: must be an object such as {{"index": 7, "label": "good"}}')
-    return value
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a JSONL file, with the numbers of their lines."""
+    for number, line in lines_of(read_text(path)):
+        where = f"{path}, line {number}"
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{where}: no JSON: {error.msg}") from None
+        if not isinstance(value, dict):
+            raise DataError(f'{where}: must be an object such as {{"index": 7, "label": "good"}}')
+        yield number, value
 
 
 def _unknown(label: Any, labels: Sequence[str]) -> str:

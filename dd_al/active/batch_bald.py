@@ -18,16 +18,9 @@ def batch_bald(key: jax.Array, probs: jax.Array, available: jax.Array, k: int, *
     Σ_y p(y) H[p(·|y)] − E_ω H[p(·|ω)]: the same choice as by the joint entropy, without its tiny probabilities. All
     labellings of the chosen texts are gone through while they are ``samples`` or fewer; then ``samples`` are drawn.
 
-    Args:
-      key: of those draws; decides between equals.
-      probs: ``float[passes, pool, classes]``, where each pass is one network for all texts (`mc_dropout` with
-        ``consistent``): else the passes say nothing about texts together.
-      available: ``bool[pool]``, ``k`` at least.
-      k: how many; static.
-      samples: labellings at most.
-
-    Returns:
-      ``int32[k]``, in the order of choice.
+    The picks, ``int32[k]``, come in the order of choice. ``probs``, ``float[passes, pool, classes]``, has one network
+    for all texts in each pass (`mc_dropout` with ``consistent``): else the passes say nothing about texts together. For
+    the other arguments see `dd_al.active.selectors`.
     """
     passes, _, classes = probs.shape
     own = scores.expected_entropy(probs)

@@ -91,7 +91,6 @@ class ActiveLearner:
         """
         if model is not None and "model" in (config or {}):
             raise ConfigError("config: the section model describes networks of dd_al; with a model it has no meaning")
-        self._own_network = model is not None
         self.texts = strings(texts)
         self.labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
         if not self.texts:
@@ -105,15 +104,14 @@ class ActiveLearner:
         if unused := [key for key in (config or {}).get("active", {}) if key in OF_RUNS]:
             raise ConfigError(f"config: active.{unused[0]} is for runs of dd_al.main, and does nothing here")
         self._settings = from_config(Settings, {**(config or {}), "seed": seed})
-        self._query = _known_query(query)
-        vectors = word_vectors(self._settings.vectors, self.texts, ())
-        self._words, self._table = vectors.vocabulary, vectors.table
-        self._length = choose_length([len(ids) for ids in self._words.ids(self.texts)])
+        self._query = query
+        _acquisition(query)
         self.answers: dict[int, Label] = {}
         self.ignored: set[int] = set()
         self.asked: list[int] = []
-        self._params = None
-        self._network = _network(model, self._settings.model, self._table.shape[1], len(self.labels))
+        vectors = word_vectors(self._settings.vectors, self.texts, ())
+        length = choose_length([len(ids) for ids in vectors.vocabulary.ids(self.texts)])
+        self._learners = self._untrained(model, length, vectors.vocabulary.words, vectors.table)
 
     def initialize(self, indices: Sequence[int], labels: Sequence[Label | None]) -> None:
         """Takes the first labels, and trains. For the arguments see `update`."""
@@ -129,7 +127,8 @@ class ActiveLearner:
         Raises:
           UserError: nothing is labelled yet, an unknown query, or ``k`` is below 1.
         """
-        query = self._query if query is None else _known_query(query)
+        query = self._query if query is None else query
+        acquisition = _acquisition(query)
         if not self.answers and query != "random":
             raise DataError("nothing is labelled yet: initialize(indices, labels) first, or query='random'")
         if k < 1:
@@ -139,7 +138,7 @@ class ActiveLearner:
         if not k:
             self.asked = []
             return []
-        self.asked = np.asarray(self._ask(*self._state(), query, k)).tolist()
+        self.asked = np.asarray(self._ask(*self._state(), acquisition, k)).tolist()
         return list(self.asked)
 
     def update(self, labels: Sequence[Label | None], indices: Sequence[int] | None = None) -> None:
@@ -173,17 +172,12 @@ class ActiveLearner:
                 self.answers[index] = self.labels[self.labels.index(label)]  # not NumPy's, which JSON does not know
                 self.ignored.discard(index)
         self.asked = [index for index in self.asked if index not in indices]
-        if not self.answers:
-            self._params = None
-        else:
-            params = self._fit(*self._state(), self._first)
-            if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
-                raise ConfigError(
-                    f"training on {len(self.answers)} labels has diverged: lower config.active.rate (they are kept)"
-                )
-            self._params = params
-            if "_learners" in self.__dict__:  # keeps what is compiled
-                self._learners = self._learners.with_params(_stacked(params))
+        params = self._fit(*self._state(), self._first) if self.answers else None
+        if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
+            raise ConfigError(
+                f"training on {len(self.answers)} labels has diverged: lower config.active.rate (they are kept)"
+            )
+        self._learners = self._learners.with_params(_stacked(params))
 
     def ignore(self, indices: Sequence[int]) -> None:
         """Sets texts aside: they are never asked for. Those that have a label keep it."""
@@ -201,7 +195,7 @@ class ActiveLearner:
         Raises:
           DataError: nothing is labelled yet, or a text is none.
         """
-        if self._params is None:
+        if self._learners.params is None:
             raise DataError("nothing is labelled yet: update(labels) what query(k, query='random') gives first")
         return np.asarray(jax.nn.softmax(self._learners.logits(strings(texts))[0]))
 
@@ -212,11 +206,11 @@ class ActiveLearner:
             "query": self._query if isinstance(self._query, str) else None,
             "config": {name: asdict(getattr(self._settings, name)) for name in _SECTIONS},
             "own_model": self._own_network, "seed": self._settings.seed, "answers": list(self.answers.items()),
-            "ignored": sorted(self.ignored), "asked": self.asked, "length": self._length,
+            "ignored": sorted(self.ignored), "asked": self.asked, "length": self._learners.length,
         }  # fmt: skip
         arrays = {f"params/{name}": value for name, value in flatten_dict(self._params or {}, sep="/").items()}
-        arrays["vectors"] = self._table.astype(np.float16)  # what they were rounded to when they were made
-        arrays["words"] = np.frombuffer("\n".join(self._words.words).encode(), np.uint8)
+        arrays["vectors"] = self._learners.vectors.astype(np.float16)  # what they were rounded to when they were made
+        arrays["words"] = np.frombuffer("\n".join(self._learners.words).encode(), np.uint8)
         arrays["spec"] = np.frombuffer(json.dumps(spec).encode(), np.uint8)
         write_safetensors(Path(path).expanduser(), arrays)
 
@@ -248,27 +242,25 @@ class ActiveLearner:
             learner.texts, learner.labels, learner.asked = spec["texts"], spec["labels"], spec["asked"]
             learner.answers, learner.ignored = dict(map(tuple, spec["answers"])), set(spec["ignored"])
             learner._settings = from_config(Settings, {**spec["config"], "seed": spec["seed"]})
-            learner._length = spec["length"]
-            asks = spec["query"] if query is None else query
-            learner._words = Vocabulary(tuple(arrays["words"].tobytes().decode().split("\n")))
-            learner._table = arrays["vectors"].astype(np.float32)
+            learner._query, own = spec["query"] if query is None else query, spec.get("own_model", False)
+            words = tuple(arrays["words"].tobytes().decode().split("\n"))
+            given = spec["length"], words, arrays["vectors"].astype(np.float32)
             params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
-            learner._params, own = unflatten_dict(params, sep="/") or None, spec.get("own_model", False)
+            params = unflatten_dict(params, sep="/") or None
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise DataError(f"{path} is no active learner: {type(error).__name__}: {error}") from error
-        if asks is None:
+        if learner._query is None:
             raise ConfigError(f"{path} was saved with a query of its user's own: load(path, query=…) needs it again")
-        learner._query = _known_query(asks)
+        _acquisition(learner._query)
         if own != (model is not None):
             raise ConfigError(
                 f"{path} was saved with a model of its user's own: load(path, model=…) needs it again"
                 if own
                 else f"{path} was saved with a network of dd_al: load it without a model"
             )
-        learner._own_network = own
-        learner._network = _network(model, learner._settings.model, learner._table.shape[1], len(learner.labels))
-        if learner._params is not None:
-            expected, found = (jax.tree.map(np.shape, p) for p in (learner._first.params, learner._params))
+        learner._learners = learner._untrained(model, *given).with_params(_stacked(params))
+        if params is not None:
+            expected, found = (jax.tree.map(np.shape, p) for p in (learner._first.params, params))
             if expected != found:
                 raise ConfigError(f"{path} has parameters of the shapes {found}; this model's are {expected}")
         return learner
@@ -292,26 +284,27 @@ class ActiveLearner:
                 raise DataError(f"index {index}: the pool's positions go from 0 to {len(self.texts) - 1}")
         return found
 
-    @cached_property
-    def _learners(self) -> TextLearners:
-        """The network as it is trained now: compiled on its first answer."""
-        return TextLearners(
-            model=self._network,
-            classes=len(self.labels),
-            length=self._length,
-            words=self._words.words,
-            vectors=self._table,
-            params=_stacked(self._params),
-        )
+    def _untrained(
+        self, make: Callable | None, length: int, words: tuple[str, ...], vectors: np.ndarray
+    ) -> TextLearners:
+        """The settings' network, or the user's own, with all that reading texts takes."""
+        self._own_network, classes = make is not None, len(self.labels)
+        network = _network(make, self._settings.model, vectors.shape[1], classes)
+        return TextLearners(network, classes, length, words, vectors, None)
+
+    @property
+    def _params(self) -> Params | None:
+        """Of the network as it is trained now."""
+        return jax.tree.map(lambda x: x[0], self._learners.params)
 
     @cached_property
     def _loop(self) -> Loop:
-        active, ids = self._settings.active, self._words.encode(self.texts, self._length)
-        nothing = np.zeros((len(ids), len(self.labels)), np.float32)
-        learner = make_learner(self._network, make_optimizer(self._settings.learner))
-        pool = make_examples(ids, nothing, buckets=length_buckets(len(ids)))
-        words = Lookup(jnp.asarray(self._table[: ids.max() + 1]))  # those of the pool come first
-        return Loop(active, learner, jnp.asarray(ids), pool, words, len(self.labels))
+        active, own, classes = self._settings.active, self._learners, len(self.labels)
+        ids = Vocabulary(own.words).encode(self.texts, own.length)
+        learner = make_learner(own.model, make_optimizer(self._settings.learner))
+        pool = make_examples(ids, np.zeros((len(ids), classes), np.float32), buckets=length_buckets(len(ids)))
+        words = Lookup(jnp.asarray(own.vectors[: ids.max() + 1]))  # those of the pool come first
+        return Loop(active, learner, jnp.asarray(ids), pool, words, classes)
 
     @cached_property
     def _first(self) -> LearnerState:
@@ -329,11 +322,11 @@ class ActiveLearner:
         classes[:count] = [self.labels.index(label) for label in self.answers.values()]
         available = np.ones(len(self.texts), bool)
         available[[*self.answers, *self.ignored]] = False
-        if self._params is not None:
-            state = state._replace(learner=state.learner._replace(params=jax.tree.map(jnp.asarray, self._params)))
-        return state._replace(
-            labelled=jnp.asarray(places), answers=jnp.asarray(classes), available=jnp.asarray(available)
-        ), count  # fmt: skip
+        told = {"labelled": places, "answers": classes, "available": available}
+        state = state._replace(**{name: jnp.asarray(value) for name, value in told.items()})
+        if (params := self._params) is not None:
+            state = state._replace(learner=state.learner._replace(params=jax.tree.map(jnp.asarray, params)))
+        return state, count
 
     @cached_property
     def _fit(self):
@@ -341,26 +334,25 @@ class ActiveLearner:
 
     @cached_property
     def _ask(self):
-        def ask(state: LoopState, count: jax.Array, query: str | Acquisition, k: int) -> jax.Array:
-            query = ACQUISITIONS[query] if isinstance(query, str) else query
+        def ask(state: LoopState, count: jax.Array, query: Acquisition, k: int) -> jax.Array:
             return self._loop.ask(state, count, self._loop.look(state, count, query.needs), query, k)[0]
 
         return jax.jit(ask, static_argnums=(2, 3))
 
 
-def _stacked(params: Params) -> Params:
+def _stacked(params: Params | None) -> Params | None:
     """The parameters of one learner, as those of several are."""
     return jax.tree.map(lambda x: np.asarray(x)[None], params)
 
 
-def _known_query(query: str | Acquisition) -> str | Acquisition:
+def _acquisition(query: str | Acquisition) -> Acquisition:
     if isinstance(query, Acquisition):
         return query
     if not isinstance(query, str):
         raise ConfigError(f"query = {query!r}: must be a name, or a dd_al.active.acquisition.Acquisition")
     if query not in ACQUISITIONS:
         raise ConfigError(f"query = {query!r}: must be one of {', '.join(ACQUISITIONS)}{nearest(query, ACQUISITIONS)}")
-    return query
+    return ACQUISITIONS[query]
 
 
 def _network(make: Callable[[int, int], Model] | None, settings: ModelSettings, dim: int, classes: int) -> Model:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active.acquisition import ACQUISITIONS, Acquisition, Seen, View
-from dd_al.active.selectors import top_k
+from dd_al.active.selectors import uniform
 from dd_al.config.active import ActiveSettings
 from dd_al.core.errors import UserError
 from dd_al.core.keys import stream
@@ -81,8 +81,8 @@ class Loop:
     def fit(self, state: LoopState, count: jax.Array, first: LearnerState) -> LoopState:
         """Trains on the labels.
 
-        ``first`` is the learner as `init` made it: an argument, because weights that a compiled program holds as
-        constants (a pretrained encoder's) cost minutes.
+        ``first`` is the learner as `init` made it: an argument, because a compiled program that holds the weights of a
+        pretrained encoder as constants costs minutes.
         """
         settings, total = self.settings, training_steps(self.settings, count)
         rate = cosine(settings.rate, total)
@@ -126,7 +126,7 @@ class Loop:
         rows, texts, everything = jnp.arange(len(raw)), self.pool, self.pool
         available, labelled = state.available, state.labelled
         if subset is not None and subset < len(raw):
-            drawn = top_k(stream(key, "subset"), jnp.zeros(len(raw)), state.available, subset)
+            drawn = uniform(stream(key, "subset"), state.available, subset)
             # The labelled texts come behind those drawn: some acquisition functions compare with them.
             rows = jnp.concatenate([drawn, state.labelled])
             texts, everything = (
@@ -218,14 +218,8 @@ def simulate(
 def minibatch_places(key: jax.Array, step: jax.Array, count: jax.Array, budget: int, batch_size: int) -> jax.Array:
     """Which of ``count`` labels the ``step``-th minibatch takes, ``int32[batch_size]``, of an endless shuffled stream.
 
-    Every epoch goes through all of them in an order of its own, and fills its last minibatch from its beginning.
-
-    Args:
-      key: of the stream.
-      step: ``int32[]``, counted from 0.
-      count: ``int32[]``, 1 at least.
-      budget: the largest count there can be.
-      batch_size: places.
+    Every epoch goes through all of them in an order of its own, and fills its last minibatch from its beginning. There
+    is one label at least; ``budget`` is the largest count there can be.
     """
     per_epoch = -(-count // batch_size)
     epoch, position = step // per_epoch, step % per_epoch

@@ -20,16 +20,7 @@ Embed = Callable[[jax.Array], Any]
 
 
 def probabilities(
-    model: Model,
-    params: Params,
-    pool: Examples,
-    embed: Embed,
-    key: jax.Array,
-    *,
-    passes: int,
-    consistent: bool = False,
-    chunk: int = 256,
-    mesh: jax.sharding.Mesh | None = None,
+    model: Model, params: Params, pool: Examples, embed: Embed, key: jax.Array, *, passes: int, **options: Any
 ) -> jax.Array:
     """The distributions that some passes with dropout predict.
 
@@ -43,49 +34,34 @@ def probabilities(
       embed: raw rows to model inputs.
       key: of the dropout masks.
       passes: how many.
-      consistent: every pass has one mask for all texts, so that a pass is one network; else each text has its own.
-      chunk: texts held embedded at a time. Masks depend on it, unless they are consistent.
-      mesh: of one axis, over whose devices the pool is dealt; the numbers are those of one device.
+      **options: ``consistent``, False unless every pass has one mask for all texts, so that a pass is one network; else
+        each text has its own. ``chunk``, 256, texts held embedded at a time; masks depend on it, unless they are
+        consistent. ``mesh``, of one axis, over whose devices the pool is dealt; the numbers are those of one device.
 
     Returns:
       ``float32[passes, n, classes]`` in the order of the split.
     """
-    trunk = trunk_of(model, params, pool, embed)
 
-    def one(raw: jax.Array, index: jax.Array) -> jax.Array:
-        run = _stochastic(model, params, trunk, raw, consistent)
-        return jax.lax.map(run, _keys(key, index, passes, consistent)).swapaxes(0, 1)
+    def stacked(run: Callable[[jax.Array], jax.Array], keys: jax.Array) -> jax.Array:
+        return jax.lax.map(run, keys).swapaxes(0, 1)
 
-    return on_every(pool, one, chunk=chunk, mesh=mesh).swapaxes(0, 1)
+    return _by_chunk(stacked, model, params, pool, embed, key, passes, **options).swapaxes(0, 1)
 
 
 def statistics(
-    model: Model,
-    params: Params,
-    pool: Examples,
-    embed: Embed,
-    key: jax.Array,
-    *,
-    passes: int,
-    consistent: bool = False,
-    chunk: int = 256,
-    mesh: jax.sharding.Mesh | None = None,
+    model: Model, params: Params, pool: Examples, embed: Embed, key: jax.Array, *, passes: int, **options: Any
 ) -> Statistics:
     """The `Statistics` of the passes of `probabilities`, in memory that does not grow with their number."""
-    trunk = trunk_of(model, params, pool, embed)
 
-    def one(raw: jax.Array, index: jax.Array) -> tuple[jax.Array, ...]:
-        run = _stochastic(model, params, trunk, raw, consistent)
-        keys = _keys(key, index, passes, consistent)
-        rows, classes = jax.eval_shape(run, keys[0]).shape
-        sums = jax.lax.scan(lambda sums, k: (add(sums, run(k)), None), empty(rows, classes), keys)[0]
-        return sums[1:]
+    def summed(run: Callable[[jax.Array], jax.Array], keys: jax.Array) -> tuple[jax.Array, ...]:
+        first = empty(*jax.eval_shape(run, keys[0]).shape)
+        return jax.lax.scan(lambda sums, key: (add(sums, run(key)), None), first, keys)[0][1:]
 
-    return Statistics(jnp.int32(passes), *on_every(pool, one, chunk=chunk, mesh=mesh))
+    return Statistics(jnp.int32(passes), *_by_chunk(summed, model, params, pool, embed, key, passes, **options))
 
 
 def streaming(
-    model: Model, embed: Embed, *, passes: int, consistent: bool = False, chunk: int = 256, block: int = 8192
+    model: Model, embed: Embed, *, passes: int, block: int = 8192, consistent: bool = False, chunk: int = 256
 ) -> Callable[[Params, np.ndarray, jax.Array], Statistics]:
     """`statistics` of a pool that is too large for the device: it stays where it is, one block on the device at a time.
 
@@ -93,9 +69,9 @@ def streaming(
       model: the network.
       embed: raw rows to model inputs.
       passes: how many.
+      block: texts on the device at a time; fewer than that, of the end, are filled up, so that one program serves all.
       consistent: see `probabilities`; without, masks depend on ``chunk`` and ``block``.
       chunk: texts held embedded at a time.
-      block: texts on the device at a time; fewer than that, of the end, are filled up, so that one program serves all.
 
     Returns:
       ``run(params, raw, key) -> Statistics`` in NumPy, for ``raw`` of ``int[n, length]`` such as a memory map. Calls
@@ -124,26 +100,35 @@ def streaming(
     return run
 
 
-def _keys(key: jax.Array, index: jax.Array, passes: int, consistent: bool) -> jax.Array:
-    """A key for every pass over a chunk."""
-    keys = jax.vmap(lambda one: stream(key, "pass", one))(jnp.arange(passes))
-    return keys if consistent else jax.vmap(lambda one: jax.random.fold_in(one, index))(keys)
+def _by_chunk(
+    collect: Callable[[Callable[[jax.Array], jax.Array], jax.Array], Any],
+    model: Model,
+    params: Params,
+    pool: Examples,
+    embed: Embed,
+    key: jax.Array,
+    passes: int,
+    *,
+    consistent: bool = False,
+    chunk: int = 256,
+    mesh: jax.sharding.Mesh | None = None,
+) -> Any:
+    """What ``collect(run, keys)`` makes of the passes over each chunk, ``run(key) -> float[rows, classes]``."""
+    trunk = trunk_of(model, params, pool, embed)
 
+    def on(x: jax.Array, apply: Callable[[jax.Array], jax.Array]) -> jax.Array:
+        # To be consistent text by text, which then draw the same mask.
+        return jax.vmap(lambda row: apply(row[None])[0])(x) if consistent else apply(x)
 
-def _stochastic(
-    model: Model, params: Params, trunk: Callable[..., jax.Array], raw: jax.Array, consistent: bool
-) -> Callable[[jax.Array], jax.Array]:
-    """``key -> float[rows, classes]``, one pass over a chunk; its keys are those of `Model.apply`."""
-    once = None if model.trunk_dropout else trunk(raw)
+    def one(raw: jax.Array, index: jax.Array) -> Any:
+        once = None if model.trunk_dropout else trunk(raw)
 
-    def run(key: jax.Array) -> jax.Array:
-        trunk_key, head_key = jax.random.split(key)
-        h = _on(raw, lambda rows: trunk(rows, trunk_key), consistent) if once is None else once
-        return jax.nn.softmax(_on(h, lambda rows: model.head(params, rows, head_key), consistent))
+        def run(key: jax.Array) -> jax.Array:
+            trunk_key, head_key = jax.random.split(key)  # those of `Model.apply`
+            h = on(raw, lambda rows: trunk(rows, trunk_key)) if once is None else once
+            return jax.nn.softmax(on(h, lambda rows: model.head(params, rows, head_key)))
 
-    return run
+        keys = jax.vmap(lambda one: stream(key, "pass", one))(jnp.arange(passes))
+        return collect(run, keys if consistent else jax.vmap(lambda one: jax.random.fold_in(one, index))(keys))
 
-
-def _on(x: jax.Array, apply: Callable[[jax.Array], jax.Array], consistent: bool) -> jax.Array:
-    """``apply`` of a chunk; text by text, which then draw the same mask, to be consistent."""
-    return jax.vmap(lambda row: apply(row[None])[0])(x) if consistent else apply(x)
+    return on_every(pool, one, chunk=chunk, mesh=mesh)

@@ -1,13 +1,12 @@
 """Acquisition scores: how much the label of each text in a pool is wanted, from several stochastic passes over it.
 
-Every score takes the class probabilities of the passes, ``float[passes, pool, classes]``, or the `Statistics` of them,
-which hold all that the scores need however many passes there were, and returns ``float[pool]``, larger where a label is
-wanted more. In nats unless said.
+Every score takes the class probabilities of the passes, ``float[passes, pool, classes]``, or their `Statistics`, which
+hold all that the scores need however many passes there were, and returns ``float[pool]``, larger where a label is
+wanted more. Entropies are in nats.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from jax.scipy.special import xlogy
 
 
 class Statistics(NamedTuple):
-    """Sums over passes; see `add` and `summarise`.
+    """Sums over passes.
 
     Attributes:
       passes: ``int32[]``, how many.
@@ -40,22 +39,14 @@ def empty(pool: int, classes: int, dtype: jnp.dtype = jnp.float32) -> Statistics
 
 
 def add(statistics: Statistics, probs: jax.Array) -> Statistics:
-    """Adds one pass.
-
-    Args:
-      statistics: of the passes before.
-      probs: ``float[pool, classes]``, distributions over the last axis.
-    """
+    """The statistics with one pass more, ``float[pool, classes]``."""
     passes, probabilities, votes, entropies = statistics
-    return Statistics(passes + 1, probabilities + probs, votes + _vote(probs), entropies + _entropy(probs))
+    vote = jax.nn.one_hot(probs.argmax(-1), probs.shape[-1], dtype=probs.dtype)
+    return Statistics(passes + 1, probabilities + probs, votes + vote, entropies + _entropy(probs))
 
 
 def summarise(probs: jax.Array) -> Statistics:
-    """The statistics of some passes.
-
-    Args:
-      probs: ``float[passes, pool, classes]``, distributions over the last axis.
-    """
+    """The statistics of some passes, ``float[passes, pool, classes]``."""
     probs = jnp.asarray(probs)
     chex.assert_rank(probs, 3)
     # Pass after pass: XLA's CPU backend takes five times as long to sum over a leading axis of everything.
@@ -90,14 +81,9 @@ def margin(probs: jax.Array | Statistics) -> jax.Array:
     return 1 - (first - second)
 
 
-def predictive_entropy(probs: jax.Array | Statistics, *, bits: bool = False) -> jax.Array:
-    """The entropy of the mean distribution, H[p̄] (Gal et al. 2017).
-
-    Args:
-      probs: the passes.
-      bits: the base of the logarithm is 2.
-    """
-    return _entropy(mean(probs)) / (math.log(2) if bits else 1)
+def predictive_entropy(probs: jax.Array | Statistics) -> jax.Array:
+    """The entropy of the mean distribution, H[p̄] (Gal et al. 2017)."""
+    return _entropy(mean(probs))
 
 
 def expected_entropy(probs: jax.Array | Statistics) -> jax.Array:
@@ -129,7 +115,3 @@ def _statistics(probs: jax.Array | Statistics) -> Statistics:
 
 def _entropy(probs: jax.Array) -> jax.Array:
     return -xlogy(probs, probs).sum(-1)
-
-
-def _vote(probs: jax.Array) -> jax.Array:
-    return jax.nn.one_hot(probs.argmax(-1), probs.shape[-1], dtype=probs.dtype)

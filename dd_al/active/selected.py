@@ -37,11 +37,8 @@ def lines(
     """
     rounds = np.searchsorted(counts, np.arange(len(indices)), side="right")
     for index, number, score, label in zip(indices.tolist(), rounds.tolist(), scores.tolist(), answers.tolist()):
-        line = {
-            "method": method, "seed": seed, "round": number, "index": index, "row": int(rows[index]),
-            "score": None if np.isnan(score) else score, "label": label,
-        }  # fmt: skip
-        yield json.dumps(line) + "\n"
+        line = {"method": method, "seed": seed, "round": number, "index": index, "row": int(rows[index])}
+        yield json.dumps(line | {"score": None if np.isnan(score) else score, "label": label}) + "\n"
 
 
 def positions(path: Path) -> np.ndarray:
@@ -52,10 +49,7 @@ def positions(path: Path) -> np.ndarray:
 def picked(train: Split, classes: int, chosen: np.ndarray) -> dict[str, Any]:
     """What the texts that were asked for are like: shares of classes, mean words, and the first three.
 
-    Args:
-      train: the training split.
-      classes: how many there are.
-      chosen: ``int[..., n]``, positions; with a leading axis of seeds the texts shown are those of the first.
+    ``chosen``, ``int[..., n]``, are their positions; of several seeds the first one's texts are shown.
     """
     every, words = chosen.ravel(), [len(train.texts[index].split()) for index in chosen.ravel().tolist()]
     return {

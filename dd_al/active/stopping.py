@@ -6,20 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dd_al.config.active import ActiveSettings
+from dd_al.config.active import STOPS, ActiveSettings
 
 
 def kappa(a: np.ndarray, b: np.ndarray, classes: int) -> float:
-    """Cohen's kappa of two predictions: their agreement beyond that of chance.
-
-    Args:
-      a: ``int[n]``, the classes that one learner predicts.
-      b: ``int[n]``, those that the other predicts.
-      classes: how many there are.
-
-    Returns:
-      1 for equal predictions, 0 for the agreement of chance.
-    """
+    """Cohen's kappa of two predictions, ``int[n]``: 1 where they are equal, 0 for the agreement of chance."""
     a, b = np.asarray(a), np.asarray(b)
     agreement = np.mean(a == b)
     chance = np.sum(np.bincount(a, minlength=classes) * np.bincount(b, minlength=classes)) / len(a) ** 2
@@ -33,9 +24,6 @@ def stable(agreements: Sequence[float], *, threshold: float = 0.99, rounds: int 
       agreements: of each round with the one before, by `kappa`, on texts that stay the same; NaN for the first.
       threshold: what the mean of the last ``rounds`` agreements must reach.
       rounds: how many.
-
-    Returns:
-      Its index, or None.
     """
     values = np.asarray(agreements, float)
     for last in range(rounds, len(values)):
@@ -44,44 +32,28 @@ def stable(agreements: Sequence[float], *, threshold: float = 0.99, rounds: int 
     return None
 
 
-def certain(uncertainties: Sequence[float], *, threshold: float) -> int | None:
-    """The first round whose mean uncertainty is below a threshold (Zhu, Wang & Hovy 2008, IJCNLP, "overall").
-
-    Args:
-      uncertainties: of each round, such as the mean entropy of its predictions.
-      threshold: in the same unit.
-    """
-    return _first(np.asarray(uncertainties, float) < threshold)
-
-
-def reached(accuracies: Sequence[float], *, threshold: float) -> int | None:
-    """The first round whose accuracy reaches a target. The texts it is measured on have labels that cost, too.
-
-    Args:
-      accuracies: of each round.
-      threshold: the accuracy.
-    """
-    return _first(np.asarray(accuracies, float) >= threshold)
-
-
 def stops(
     settings: ActiveSettings, agreement: np.ndarray, uncertainty: np.ndarray, accuracy: np.ndarray
 ) -> dict[str, list[int | None]]:
     """For each rule that has what it needs, the round at which each seed could have stopped; None if not yet.
 
+    "stable" is `stable`; "certain" a mean uncertainty below a threshold (Zhu, Wang & Hovy 2008, IJCNLP, "overall"); and
+    "accurate" an accuracy that reaches a target, on texts whose labels cost, too.
+
     Args:
       settings: the thresholds.
-      agreement: ``float[rounds, seeds]``; see `stable`.
-      uncertainty: ``float[rounds, seeds]``; see `certain`.
-      accuracy: ``float[rounds, seeds]`` on validation; see `reached`.
+      agreement: ``float[rounds, seeds]``, of the predictions of a round with those before.
+      uncertainty: ``float[rounds, seeds]``, such as the mean entropy of the predictions, in the unit of its threshold.
+      accuracy: ``float[rounds, seeds]`` on validation.
     """
-    rules = {"stable": (agreement, stable), "certain": (uncertainty, certain), "accurate": (accuracy, reached)}
-    return {
-        name: [rule(one, threshold=threshold) for one in np.asarray(values).T]
-        for name, (values, rule) in rules.items()
-        if (threshold := settings.threshold(name)) is not None
-    }
+    limits = {rule: settings.threshold(rule) for rule in STOPS}
+    found = {"stable": [stable(one, threshold=limits["stable"]) for one in agreement.T]}
+    if limits["certain"] is not None:
+        found["certain"] = [_first(one < limits["certain"]) for one in uncertainty.astype(float).T]
+    if limits["accurate"] is not None:
+        found["accurate"] = [_first(one >= limits["accurate"]) for one in accuracy.astype(float).T]
+    return found
 
 
-def _first(there: np.ndarray) -> int | None:
-    return int(np.argmax(there)) if there.any() else None
+def _first(there: Sequence[bool]) -> int | None:
+    return next((index for index, true in enumerate(there) if true), None)

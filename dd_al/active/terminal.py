@@ -30,21 +30,18 @@ def ask(
     read_key: Callable[[], str],
     write: Callable[[str], object],
 ) -> bool:
-    """Shows the texts that have no answer yet, one by one, until all have one; each answer is saved at once.
+    """Shows the texts that have no answer yet, one by one, until all have one; each answer goes to the log at once.
 
     Args:
         log: takes the answers.
         indices: positions to ask for.
         texts: of the whole pool.
-        labels: each has a key, "1" to "9", "0" and then letters.
+        labels: each has a key, "1" to "9", "0" and then letters; ConfigError where there are more labels than keys.
         read_key: waits for a key.
         write: shows a text.
 
     Returns:
         Whether all have an answer; False where the person wants to stop.
-
-    Raises:
-        ConfigError: more labels than keys.
     """
     if len(labels) > len(_LABEL_KEYS):
         raise ConfigError(
@@ -88,11 +85,7 @@ def ask(
 
 @contextlib.contextmanager
 def keyboard() -> Iterator[Callable[[], str]]:
-    """Within this context the terminal gives single keys: yields `read_key`.
-
-    Raises:
-        ConfigError: standard input is no terminal.
-    """
+    """Within this context the terminal gives single keys: yields `read_key`; ConfigError where there is no terminal."""
     if not sys.stdin.isatty():
         raise ConfigError("oracle = 'terminal' needs a terminal, and standard input is none: label in a file instead")
     import termios

@@ -16,8 +16,7 @@ from jax.sharding import PartitionSpec as P
 
 from dd_al.active import selected, stopping
 from dd_al.active.loop import Loop, LoopState, simulate
-from dd_al.active.oracle import noisy_labels
-from dd_al.active.seed_sets import Plan, plan_of, seed_set
+from dd_al.active.oracle import Plan, noisy_labels, plan_of, seed_set
 from dd_al.config.active import ActiveSettings
 from dd_al.config.settings import Settings
 from dd_al.core.files import atomic_write
@@ -46,18 +45,13 @@ def run(settings: Settings, workdir: Workdir) -> None:
     with catch_stop() as stop, MetricsWriter(workdir.metrics, workdir.events) as metrics:
         states = task.inits("evaluation", len(active.seeds))
         full, full_s = stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
-        runs = _Runs(task, settings, plan, _first_labels(task, active, plan.first))
+        # The same first labels for every acquisition function, as the weights are.
+        draws = [(seed, np.random.default_rng([seed, 1])) for seed in active.seeds]
+        first = np.stack([seed_set(task, active.start, plan.first, seed, rng) for seed, rng in draws])
+        runs = _Runs(task, settings, plan, first)
         histories = {name: runs.simulate(name, workdir, metrics, stop) for name in active.queries}
         stop.check()
     _finish(settings, workdir, task, full, full_s, histories, plan)
-
-
-def _first_labels(task: Task, active: ActiveSettings, size: int) -> np.ndarray:
-    """Positions in the training split, the same for every acquisition function: ``int32[seeds, size]``."""
-    known = {"labels": task.labels("train"), "classes": task.classes, "pool": task.train, "embed": task.embed}
-    return np.stack(
-        [seed_set(active.start, size, seed, np.random.default_rng([seed, 1]), **known) for seed in active.seeds]
-    )
 
 
 class History(NamedTuple):
@@ -84,34 +78,26 @@ class History(NamedTuple):
     seconds: np.ndarray
     cold: np.ndarray
 
+    def accuracies(self, task: Task) -> np.ndarray:
+        """On validation in the rounds that are done, ``float32[rounds, seeds]``."""
+        right = self.validation[: int(self.round)] == task.labels("validation")
+        return right.mean(-1).astype(np.float32)
 
-def _accuracies(task: Task, history: History) -> np.ndarray:
-    """On validation in the rounds that are done, ``float32[rounds, seeds]``."""
-    right = history.validation[: int(history.round)] == task.labels("validation")
-    return right.mean(-1).astype(np.float32)
-
-
-def _stops(task: Task, active: ActiveSettings, history: History) -> dict[str, list[int | None]]:
-    """`stopping.stops` in the rounds that are done."""
-    done = int(history.round)
-    agreement = np.full((done, len(active.seeds)), np.nan, np.float32)  # with the round before
-    for index in range(1, done):
-        pairs = zip(history.validation[index - 1], history.validation[index])
-        agreement[index] = [stopping.kappa(*pair, task.classes) for pair in pairs]
-    return stopping.stops(active, agreement, history.uncertainty[:done], _accuracies(task, history))
+    def stops(self, task: Task, active: ActiveSettings) -> dict[str, list[int | None]]:
+        """`stopping.stops` in the rounds that are done."""
+        done = int(self.round)
+        agreement = np.full((done, len(active.seeds)), np.nan, np.float32)  # with the round before
+        for index in range(1, done):
+            pairs = zip(self.validation[index - 1], self.validation[index])
+            agreement[index] = [stopping.kappa(*pair, task.classes) for pair in pairs]
+        return stopping.stops(active, agreement, self.uncertainty[:done], self.accuracies(task))
 
 
 class _Runs:
-    """The loops of all seeds, side by side; acquisition functions share what is compiled.
-
-    Args:
-      task: the data and the learner.
-      settings: of the run.
-      plan: how many labels there are when.
-      first: ``int32[seeds, m]``, positions of the first labels.
-    """
+    """The loops of all seeds, side by side; acquisition functions share what is compiled."""
 
     def __init__(self, task: Task, settings: Settings, plan: Plan, first: np.ndarray):
+        """``first``, ``int32[seeds, m]``, are the positions of the first labels."""
         active, labels = settings.active, task.labels("train")
         self._task, self._settings, self._plan, self._first = task, settings, plan, first
         self._loop = Loop.over(task, active)
@@ -138,13 +124,13 @@ class _Runs:
     def simulate(self, name: str, workdir: Workdir, metrics: MetricsWriter, stop: Stop) -> History:
         """Runs one acquisition function to its end, saving after every round; goes on where an earlier start stopped.
 
-        Returns:
-          The history without the learners.
+        Returns the history without the learners.
         """
         active, counts, folder = self._settings.active, self._plan.counts, workdir.checkpoints / "active" / name
-        history = self._begin()
-        if (restored := checkpoint.restore_latest(folder, self._saved(history))) is not None:
-            history = self._restored(restored[1])
+        history, unlabelled = self._begin(), self._unlabelled.learner
+        if (restored := checkpoint.restore_latest(folder, _without_learner(history))) is not None:
+            state = self._deal(restored[1].state._replace(learner=unlabelled))
+            history = jax.tree.map(np.array, restored[1]._replace(state=None))._replace(state=state)
         done, before = int(history.round), active.queries.index(name) * len(counts)  # lines of metrics.jsonl
         if self._ended(history):
             counts = []
@@ -158,7 +144,7 @@ class _Runs:
             history.round[...] = index + 1
             return not self._ended(history)
 
-        given = self._loop, history.state, self._unlabelled.learner, counts, self._oracle
+        given = self._loop, history.state, unlabelled, counts, self._oracle
         with Progress(len(self._plan.counts), name, done=done) as progress:
             for one in simulate(name, *given, run=self._run, judge=judge, done=done):
                 index, count = one.index, counts[one.index]
@@ -166,7 +152,7 @@ class _Runs:
                     history.scores[:, count : counts[index + 1]] = one.scores
                 history.seconds[index], history.cold[index] = one.seconds, len(self._programs) > compiled
                 compiled, history = len(self._programs), history._replace(state=one.state)
-                checkpoint.save(folder, index + 1, self._saved(history), {})
+                checkpoint.save(folder, index + 1, _without_learner(history), {})
                 right = history.validation[index] == self._task.labels("validation")
                 found = {"labels": count, "validation_accuracy": float(right.mean(-1).mean())}
                 metrics.write(before + index + 1, query=name, **found, seconds=sum(one.seconds))
@@ -199,18 +185,15 @@ class _Runs:
 
     def _ended(self, history: History) -> bool:
         """Whether all rounds are done, or all seeds have met the rule that ends them."""
-        rule = self._settings.active.stop
+        active = self._settings.active
         if int(history.round) == len(history.predicted):
             return True
-        return rule is not None and None not in _stops(self._task, self._settings.active, history)[rule]
+        return active.stop is not None and None not in history.stops(self._task, active)[active.stop]
 
-    def _saved(self, history: History) -> History:
-        """What of it is worth keeping: every round starts anew, so that nothing reads the last learner."""
-        return history._replace(state=history.state._replace(learner=None))
 
-    def _restored(self, saved: History) -> History:
-        state = saved.state._replace(learner=self._unlabelled.learner)
-        return jax.tree.map(np.array, saved._replace(state=None))._replace(state=self._deal(state))
+def _without_learner(history: History) -> History:
+    """What is worth keeping: every round starts anew, so that nothing reads the last learner."""
+    return history._replace(state=history.state._replace(learner=None))
 
 
 def _over_devices(seeds: int) -> NamedSharding:
@@ -236,8 +219,7 @@ def _finish(
     everything = evaluate(task, task.learner.model, {"full": full.params}, split)["full"]
     curve = record.curve(full.steps, full.accuracy)
     methods = {"full": record.entry(split, everything, task.classes, None, curve=curve)}
-    train, truth, lines = task.dataset.train, task.labels(split), []
-    budget = {"full": record.given_all(task)}
+    train, truth, lines, budget = task.dataset.train, task.labels(split), [], {"full": record.given_all(task)}
     for name, history in histories.items():
         # A rule may have ended the rounds before the plan does.
         rounds = int(history.round)
@@ -245,7 +227,7 @@ def _finish(
         labelled, answers, scores = (
             x[:, : counts[-1]] for x in (history.state.labelled, history.state.answers, history.scores)
         )
-        last = Score(history.predicted[rounds - 1], truth, _accuracies(task, history)[-1])
+        last = Score(history.predicted[rounds - 1], truth, history.accuracies(task)[-1])
         methods[name] = record.entry(
             split, last, task.classes, everything,
             **_course(task, active, history, truth, list(counts)),
@@ -264,13 +246,8 @@ def _finish(
         budget=budget,
         methods=methods,
         active={
-            "seeds": list(active.seeds),
-            "first": plan.first,
-            "size": plan.size,
-            "rounds": plan.rounds,
-            "labels": plan.budget,
-            "validation_labels": len(task.labels("validation")),
-            "charged": 0,
+            "seeds": list(active.seeds), "first": plan.first, "size": plan.size, "rounds": plan.rounds,
+            "labels": plan.budget, "validation_labels": len(task.labels("validation")), "charged": 0,
             **({"stop": active.stop} if active.stop else {}),
         },
         time={
@@ -278,23 +255,26 @@ def _finish(
             "optimise_s": float(sum(history.seconds.sum() for history in histories.values())),
             "evaluate_s": time.perf_counter() - start,
         },
-    )
+    )  # fmt: skip
 
 
 def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndarray, labels: list[int]) -> dict:
     """What happened in the rounds with one acquisition function, which had so many ``labels`` each.
 
     A curve; for each stopping rule and seed the labels at which asking could have stopped, and the accuracy there (None
-    if never); and the seconds of a round.
+    if never); and the seconds of a round, without compilation where there are rounds without.
     """
     predicted, stops = history.predicted[: len(labels)], {}
     right = (predicted == truth).mean(-1)  # [rounds done, seeds]
     f1 = statistics.macro_f1(predicted, truth, task.classes)
-    for name, rounds in _stops(task, active, history).items():
+    for name, rounds in history.stops(task, active).items():
         stops[name] = {
             "labels": [None if at is None else labels[at] for at in rounds],
             "accuracy": [None if at is None else float(right[at, seed]) for seed, at in enumerate(rounds)],
         }
+    seconds, cold = history.seconds[: len(labels)], history.cold[: len(labels)]
+    asking = np.arange(len(labels)) < max(len(labels) - 1, 1)  # in the last round nothing is asked
+    counted = seconds[asking & ~cold if (asking & ~cold).any() else asking]
     return {
         "curve": {
             "labels": labels,
@@ -304,13 +284,5 @@ def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndar
             "macro_f1_values": f1.tolist(),
         },
         "stopping": stops,
-        "seconds_per_round": _seconds(history.seconds[: len(labels)], history.cold[: len(labels)]),
+        "seconds_per_round": dict(zip(("train", "score", "select"), counted.mean(0).tolist())),
     }
-
-
-def _seconds(seconds: np.ndarray, cold: np.ndarray) -> dict[str, float]:
-    """What a round takes, without compilation where there are rounds without; in the last one nothing is asked."""
-    asking = np.arange(len(seconds)) < max(len(seconds) - 1, 1)
-    warm = asking & ~cold
-    counted = seconds[warm if warm.any() else asking]
-    return dict(zip(("train", "score", "select"), counted.mean(0).tolist()))

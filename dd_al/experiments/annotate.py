@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -12,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from dd_al.active import stopping, terminal
-from dd_al.active.annotation import NOT_SURE, AnswerLog, label_studio_config, write_queries
+from dd_al.active.annotation import NOT_SURE, AnswerLog, csv_of, label_studio_config, write_queries
 from dd_al.active.learner import OF_RUNS, ActiveLearner
-from dd_al.config.active import ActiveSettings
+from dd_al.config.active import ActiveSettings, AnnotateSettings
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, WorkdirError
 from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
 from dd_al.data.formats import read_file
-from dd_al.data.rows import Label, Rows
+from dd_al.data.rows import Rows
 from dd_al.io.workdir import Workdir
 
 _ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "label_studio": ".json"}
@@ -36,8 +35,13 @@ def run(settings: Settings, workdir: Workdir) -> None:
             f"config.active.stop = {settings.active.stop!r}: annotation can tell when predictions are 'stable', no more"
         )
     pool, labels = _pool(settings)
-    content = sha256_of(*(text.encode() for text in pool.texts))[:12]
-    _refuse_other_texts(workdir, content)
+    content, file = sha256_of(*(text.encode() for text in pool.texts))[:12], workdir.path / "asked.json"
+    # Answers name positions: they must not be taken for those of other texts, which --overwrite would let in.
+    if file.exists() and read_json(file)["content"] != content:
+        raise WorkdirError(
+            f"{workdir.path / 'answers.jsonl'} holds labels of other texts than those in config.data.dir: take another "
+            "workdir, or give the file as it was"
+        )
     workdir.begin(data=f"{pool.origin}, content {content}")
     own = {name: asdict(getattr(settings, name)) for name in ("vectors", "model", "learner")}
     own["active"] = {name: value for name, value in asdict(settings.active).items() if name not in OF_RUNS}
@@ -79,26 +83,19 @@ def _learn(learner: ActiveLearner, pool: Rows, log: AnswerLog) -> bool:
     return bool(new)
 
 
-def _refuse_other_texts(workdir: Workdir, content: str) -> None:
-    """Answers name positions: they must not be taken for those of other texts, which --overwrite would let in."""
-    file = workdir.path / "asked.json"
-    if file.exists() and read_json(file)["content"] != content:
-        raise WorkdirError(
-            f"{workdir.path / 'answers.jsonl'} holds labels of other texts than those in config.data.dir: take another "
-            "workdir, or give the file as it was"
-        )
-
-
 def _round(
     settings: Settings, workdir: Workdir, content: str, learner: ActiveLearner, pool: Rows, log: AnswerLog
 ) -> bool:
     """One question and its answers; False where the person is to do something, or all is done."""
     annotate, file = settings.annotate, workdir.path / "asked.json"
     asked = read_json(file) if file.exists() else {"round": 0, "indices": []}
-    _take_files(workdir, asked, pool, log)
-    if any(index not in log.answers for index in asked["indices"]):
-        if not _answered(settings, workdir, asked, pool, learner.labels, log):
-            return False
+    for path in sorted((workdir.path / "queries").glob("[0-9]*")):  # also of earlier rounds: labels, and corrections
+        number = path.name.split(".")[0]
+        if number.isdigit() and (path.suffix in (".csv", ".jsonl") or path.name.endswith(".labelled.json")):
+            current = int(number) == asked["round"]
+            log.take(path, asked["indices"] if current else range(len(pool.texts)), pool.texts)
+    if not _answered(annotate, workdir, asked, pool, learner.labels, log):
+        return False
     learned = _learn(learner, pool, log)
     agreement = _write_predictions(workdir, learner) if learner.answers else None
     if learned:
@@ -119,21 +116,14 @@ def _round(
     return True
 
 
-def _take_files(workdir: Workdir, asked: dict, pool: Rows, log: AnswerLog) -> None:
-    """Takes what is new in the files: labels, also of earlier rounds, and corrections."""
-    for path in sorted((workdir.path / "queries").glob("[0-9]*")):
-        number = path.name.split(".")[0]
-        if number.isdigit() and (path.suffix in (".csv", ".jsonl") or path.name.endswith(".labelled.json")):
-            current = int(number) == asked["round"]
-            log.take(path, asked["indices"] if current else range(len(pool.texts)), pool.texts)
-
-
 def _answered(
-    settings: Settings, workdir: Workdir, asked: dict, pool: Rows, labels: Sequence[str], log: AnswerLog
+    annotate: AnnotateSettings, workdir: Workdir, asked: dict, pool: Rows, labels: Sequence[str], log: AnswerLog
 ) -> bool:
-    """Takes the answers that there are; whether they suffice to go on, else the person has been told what to do."""
-    annotate, indices = settings.annotate, asked["indices"]
+    """Whether there are answers enough to go on; else the person has been told what to do."""
+    indices = asked["indices"]
     left = [index for index in indices if index not in log.answers]
+    if not left:
+        return True
     if annotate.oracle == "terminal":
         with terminal.keyboard() as read_key:
             write = partial(print, end="", flush=True)
@@ -144,7 +134,7 @@ def _answered(
     write_queries(queries, left, pool.texts)
     if studio:
         atomic_write(queries.parent / "label_config.xml", label_studio_config(labels))
-    if not left or (annotate.partial and len(left) < len(indices)):
+    if annotate.partial and len(left) < len(indices):
         return True
     how = (
         f"import {queries} into Label Studio with the interface in {queries.parent / 'label_config.xml'}, label, and "
@@ -159,17 +149,6 @@ def _answered(
     return False
 
 
-def _agreement(path: Path, now: np.ndarray, labels: Sequence[Label]) -> float | None:
-    """Kappa of the predicted classes and of those in the last round's file; None where there is none."""
-    if not path.exists():
-        return None
-    with open(path, encoding="utf-8", newline="") as file:
-        csv.field_size_limit(max(path.stat().st_size, csv.field_size_limit()))
-        classes = {str(label): index for index, label in enumerate(labels)}
-        before = [classes.get(row["predicted"], 0) for row in csv.DictReader(file)]
-    return stopping.kappa(np.asarray(before), now, len(classes)) if len(before) == len(now) else None
-
-
 def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]) -> bool:
     known = [float("nan") if value is None else value for value in agreement[-4:]]
     stable = stopping.stable(known, threshold=settings.threshold("stable")) is not None
@@ -182,15 +161,23 @@ def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]
 
 
 def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> float | None:
-    """Writes the learner, and what it makes of every text; returns how far that agrees with the last round."""
-    path, everything = workdir.path / "predictions.csv", learner.predict_proba(learner.texts)
-    agreement = _agreement(path, everything.argmax(-1), learner.labels)
+    """Writes the learner, and what it makes of every text.
+
+    Returns the kappa of the predicted classes and of those in the last round's file; None where there is none.
+    """
+    path, everything, agreement = workdir.path / "predictions.csv", learner.predict_proba(learner.texts), None
+    if path.exists():
+        with open(path, encoding="utf-8", newline="") as file:
+            csv.field_size_limit(max(path.stat().st_size, csv.field_size_limit()))
+            classes = {str(label): index for index, label in enumerate(learner.labels)}
+            before = [classes.get(row["predicted"], 0) for row in csv.DictReader(file)]
+        if len(before) == len(everything):
+            agreement = stopping.kappa(np.asarray(before), everything.argmax(-1), len(classes))
     learner.save(workdir.path / "learner.safetensors")
-    out = io.StringIO(newline="")
-    rows = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    rows.writerow(("index", "text", "label", "probability", "predicted"))
+    rows = []
     for index, (text, probs) in enumerate(zip(learner.texts, everything, strict=True)):
         best = int(probs.argmax())
-        rows.writerow((index, text, learner.answers.get(index, ""), round(float(probs[best]), 4), learner.labels[best]))
-    atomic_write(path, out.getvalue())
+        label, probability = learner.answers.get(index, ""), round(float(probs[best]), 4)
+        rows.append((index, text, label, probability, learner.labels[best]))
+    atomic_write(path, csv_of(("index", "text", "label", "probability", "predicted"), rows))
     return agreement

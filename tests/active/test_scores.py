@@ -81,7 +81,7 @@ def test_identical_passes_tell_nothing_about_the_weights():
 def test_passes_that_are_sure_of_different_classes_tell_everything():
     probs = jnp.eye(CLASSES)[:, None].repeat(POOL, 1)  # a pass for each class
     np.testing.assert_allclose(scores.bald(probs), np.log(CLASSES), rtol=1e-6)
-    np.testing.assert_allclose(scores.predictive_entropy(probs, bits=True), np.log2(CLASSES), rtol=1e-6)
+    np.testing.assert_allclose(scores.predictive_entropy(probs), np.log(CLASSES), rtol=1e-6)
     np.testing.assert_allclose(scores.expected_entropy(probs), 0)
     np.testing.assert_allclose(scores.variation_ratio(probs), 1 - 1 / CLASSES, rtol=1e-6)
 

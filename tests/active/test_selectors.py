@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import rel_entr
 
-from dd_al.active import redundancy, scores, selectors
+from dd_al.active import scores, selectors
 from dd_al.active.batch_bald import batch_bald
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
@@ -154,13 +154,13 @@ def test_rect_is_a_sweep_with_a_rising_limit():
                 if limit > 1 or all(units[i] @ units[j] <= limit for j in picks):
                     picks.append(int(i))
         limit += 0.1
-    found = redundancy.by_cosine(KEY, jnp.asarray(values), FEATURES, AVAILABLE, 9)
+    found = selectors.by_cosine(KEY, jnp.asarray(values), FEATURES, AVAILABLE, 9)
     np.testing.assert_array_equal(found, picks)
 
 
 def test_rect_takes_copies_in_the_end():
     same = jnp.ones((4, 2))
-    picks = redundancy.by_cosine(KEY, jnp.asarray([1.0, 4.0, 2.0, 3.0]), same, jnp.ones(4, bool), 4)
+    picks = selectors.by_cosine(KEY, jnp.asarray([1.0, 4.0, 2.0, 3.0]), same, jnp.ones(4, bool), 4)
     np.testing.assert_array_equal(picks, [1, 3, 2, 0])
 
 
@@ -169,14 +169,14 @@ def test_sud_weighs_by_the_density_of_the_pool():
     units = np.asarray(FEATURES) / np.linalg.norm(FEATURES, axis=1, keepdims=True)
     density = np.sort(units @ units.T, axis=1)[:, ::-1][:, 1:11].mean(1)
     expected = np.argsort(-np.where(AVAILABLE, np.asarray(values) * density, -np.inf))[:6]
-    np.testing.assert_array_equal(redundancy.by_density(KEY, values, FEATURES, AVAILABLE, 6), expected)
+    np.testing.assert_array_equal(selectors.by_density(KEY, values, FEATURES, AVAILABLE, 6), expected)
 
 
 def test_sud_sorts_no_rows_of_the_whole_pool():
     """XLA looks for the largest few by a sort, twenty times slower, if it does not recognise what is asked."""
     seeds, pool = 2, 300
     args = jnp.ones((seeds, pool)), jnp.zeros((seeds, pool, WIDTH)), jnp.ones((seeds, pool), bool)
-    program = jax.jit(jax.vmap(lambda *a: redundancy.by_density(KEY, *a, 6))).lower(*args).compile().as_text()
+    program = jax.jit(jax.vmap(lambda *a: selectors.by_density(KEY, *a, 6))).lower(*args).compile().as_text()
     sorts = [line for line in program.splitlines() if " sort(" in line]
     assert f"{seeds},256,{pool}" in program  # rows of a block
     assert not any(f"256,{pool}" in line for line in sorts), sorts
@@ -192,9 +192,7 @@ def test_ret_looks_again_after_every_step():
     def step(key, state, index):
         return state.at[index].add(1).at[index + 1].add(1)
 
-    picks = redundancy.by_training(
-        KEY, values, jnp.ones(6, bool), 3, state=jnp.zeros(6), step=step, rescore=rescore, subset=5
-    )
+    picks = selectors.by_training(KEY, values, jnp.zeros(6), step, rescore, jnp.ones(6, bool), 3, subset=5)
     np.testing.assert_array_equal(picks, [0, 3, 2])
 
 

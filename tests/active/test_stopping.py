@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dd_al.active import stopping
+from dd_al.config.active import ActiveSettings
 
 
 def test_kappa():
@@ -24,8 +25,12 @@ def test_predictions_are_stable_when_they_have_long_agreed():
     assert stopping.stable(agreements[:3]) is None and stopping.stable([]) is None
 
 
-def test_certain_and_reached():
-    assert stopping.certain([0.5, 0.2, 0.3, 0.1], threshold=0.25) == 1
-    assert stopping.certain([0.5], threshold=0.25) is None
-    assert stopping.reached([0.6, 0.75, 0.7], threshold=0.7) == 1
-    assert stopping.reached([0.6], threshold=0.7) is None
+def test_each_rule_that_has_its_threshold_names_a_round_for_every_seed():
+    agreement = np.array([[np.nan, np.nan], [1.0, 0.5], [1.0, 1.0], [1.0, 1.0]])
+    uncertainty = np.array([[0.5, 0.5], [0.2, 0.4], [0.3, 0.3], [0.1, 0.3]])
+    accuracy = np.array([[0.6, 0.6], [0.75, 0.6], [0.7, 0.6], [0.8, 0.7]])
+    assert stopping.stops(ActiveSettings(), agreement, uncertainty, accuracy) == {"stable": [3, None]}
+    every = ActiveSettings(thresholds={"stable": 0.8, "certain": 0.25, "accurate": 0.7})
+    assert stopping.stops(every, agreement, uncertainty, accuracy) == {
+        "stable": [3, 3], "certain": [1, None], "accurate": [1, 3],
+    }  # fmt: skip

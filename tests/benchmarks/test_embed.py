@@ -25,7 +25,7 @@ def peer(folder):
 @pytest.fixture
 def run(monkeypatch, capsys, folder):
     def run(peers, code):
-        monkeypatch.setattr(benchmark, "peers", lambda files, threads: peers)
+        monkeypatch.setattr(benchmark, "peers", lambda folder: peers)
         assert benchmark.main(["--texts", "20", "--repeats", "2", "--dir", str(folder)]) == code
         output = capsys.readouterr()
         return json.loads(output.out.splitlines()[-1]), output.err

@@ -1,4 +1,4 @@
-"""The benchmark's sides compute one hypergradient, also in float64; its counts; its last line."""
+"""The benchmark's sides compute one hypergradient, also in float64; its last line."""
 
 import dataclasses
 import json
@@ -7,9 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-
-from benchmarks import hypergradient as benchmark  # noqa: E402
+from benchmarks import hypergradient as benchmark
+from benchmarks.harness import installed
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
 
@@ -21,11 +20,13 @@ CASES = {"sgd": TINY, "adam": dataclasses.replace(TINY, optimizer="adam", rate=0
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not installed("torch"), reason="the peer is not installed")
 @pytest.mark.parametrize("name", CASES)
 def test_every_side_finds_the_same_hypergradient(name):
     case = CASES[name]
     problem = benchmark.make_problem(case)
-    ours = benchmark.dd_al_side(case, problem)()
+    gradient, arguments = benchmark.hypergradient(case, problem)
+    ours = gradient(*arguments)
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(ours))
     assert jax.tree.map(np.shape, ours) == jax.tree.map(np.shape, problem.synthetic)
     for convolve in ("matmul", "conv1d"):
@@ -48,24 +49,20 @@ def test_texts_are_as_long_as_promised():
     np.testing.assert_array_equal((problem.real != 0).any(-1).sum(1), problem.lengths)
 
 
-def test_arithmetic_is_counted_by_hand():
-    # 2 operations x (1 + 2) words x 6 dimensions x 4 filters x 2 nets at every position
-    per_position, lengths = 2 * 3 * 6 * 4 * 2, np.array([2] * 8 + [7])
-    assert benchmark.necessary_flop(TINY, lengths) == per_position * (3 * 3 * (5 + 5) + (16 + 7) + 9)
-    assert benchmark.dense_flop(TINY, lengths) == per_position * (6 * 3 * 3 * 5 + 2 * 9 * 7)
-
-
 @pytest.mark.slow
 def test_the_last_line_is_the_result(monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "SGD", CASES["sgd"])
     monkeypatch.setattr(benchmark, "ADAM", CASES["adam"])
-    assert benchmark.main(["--repeats", "1", "--matmul-size", "32"]) == 0
+    assert benchmark.main(["--repeats", "1"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     for part in (result, result["adam"]):
-        peer = min(part["torch_autograd_s"], part["torch_reverse_s"])
-        assert part["ratio_to_fastest_peer"] == pytest.approx(part["dd_al_s"] / peer)
-        assert part["share_of_matmul_peak"] > 0 and part["max_relative_difference"] < 1e-4
-    assert result["threads"] >= 1 and result["versions"]["torch"] == torch.__version__
+        assert part["dd_al_s"] == min(part["all_s"]["dd_al"][1:]) > 0 and part["max_relative_difference"] < 1e-4
+        if installed("torch"):
+            peer = min(part["torch_autograd_s"], part["torch_reverse_s"])
+            assert part["ratio_to_fastest_peer"] == pytest.approx(part["dd_al_s"] / peer)
+        else:
+            assert part["ratio_to_fastest_peer"] is part["torch_autograd_s"] is None
+    assert result["threads"] >= 1 and ("torch" in result["versions"]) == installed("torch")
 
 
 @pytest.mark.parametrize("difference", [2e-3, np.nan])

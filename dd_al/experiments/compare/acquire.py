@@ -13,7 +13,7 @@ import numpy as np
 from dd_al.active import selected
 from dd_al.active.acquisition import ACQUISITIONS
 from dd_al.active.loop import LoopState, simulate, training_steps
-from dd_al.active.seed_sets import label_counts, seed_set
+from dd_al.active.oracle import label_counts, seed_set
 from dd_al.core.files import atomic_write
 from dd_al.core.keys import generator, stream
 from dd_al.evaluation import costs
@@ -58,8 +58,7 @@ def first_labels(task: Task, size: int, seed: int, start: str = "") -> np.ndarra
     """
     rng = generator(jax.random.key(seed), f"seed_set{start and '_'}{start}")
     kind = start if start in ("random", "k_means") else "stratified"
-    known = {"labels": task.labels("train"), "classes": task.classes, "pool": task.train, "embed": task.embed}
-    return seed_set(kind, size, seed, rng, **known)
+    return seed_set(task, kind, size, seed, rng)
 
 
 def acquire(
