@@ -27,7 +27,7 @@ from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import steps_per_epoch
 from dd_al.learner.fit import FitState, cosine, fitting
-from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
+from dd_al.learner.learner import LearnerState, layers, make_learner
 from dd_al.learner.predict import accuracy
 from dd_al.learner.train_on_set import along, train_on_set
 from dd_al.models.base import Params
@@ -53,57 +53,13 @@ class Trained(NamedTuple):
     chosen: np.ndarray
 
 
-def fit_full(task: Task, settings: FullSettings, states: LearnerState, *, stop: Stop) -> Trained:
-    """Trains on all of the data from given initial states.
+def fit_full(
+    task: Task, settings: FullSettings, states: LearnerState, *, stop: Stop, title: str = "full data"
+) -> Trained:
+    """Trains on all of the data from stacked initial states.
 
     Every learner keeps its parameters at its best validation accuracy; `Trained.chosen` holds those steps.
-
-    Args:
-      task: the data and the learner.
-      settings: epochs, batch size and rate.
-      states: stacked initial states.
-      stop: asked between epochs.
     """
-    return _fit(task, settings, states, "full data", stop)
-
-
-def fit_tuned(
-    task: Task, settings: FullSettings, rates: Sequence[float], states: LearnerState, *, stop: Stop
-) -> Trained:
-    """`fit_full` at the one of several rates that validation finds best; `Trained.chosen` holds that rate alone."""
-    fits = [
-        fit_full(task, replace(settings, rate=rate), states, stop=stop)._replace(chosen=np.asarray([rate]))
-        for rate in rates
-    ]
-    return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
-
-
-def fit_finetuned(
-    task: Task, settings: FullSettings, optimizer: optax.GradientTransformation, keys: jax.Array, *, stop: Stop
-) -> tuple[Learner, AsTheyAre, Callable[[], Trained]]:
-    """The same with word vectors that are trained along (Kim 2014, "CNN-non-static").
-
-    Args:
-      task: the data.
-      settings: epochs, batch size and rate.
-      optimizer: the inner optimizer.
-      keys: ``key<>[learners]``, of the initialisations.
-      stop: asked between epochs.
-
-    Returns:
-      The learner, whose inputs are token ids; what reads them; and a function that trains it.
-    """
-    model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
-    learner, title = make_learner(model, optimizer), "fine-tuned vectors"
-
-    def fit() -> Trained:
-        states = jax.vmap(learner.init)(keys)
-        return _fit(replace(task, learner=learner, embed=AsTheyAre(), table=None), settings, states, title, stop)
-
-    return learner, AsTheyAre(), fit
-
-
-def _fit(task: Task, settings: FullSettings, states: LearnerState, title: str, stop: Stop) -> Trained:
     per_epoch, epochs, init, advance = full_training(task, settings)
     total, advance, rate = per_epoch * epochs, jax.jit(advance), np.float32(settings.rate)
     state = init(states)
@@ -119,6 +75,23 @@ def _fit(task: Task, settings: FullSettings, states: LearnerState, title: str, s
             progress.update(until - before, validation_accuracy=float(curve[-1].mean()))
             stop.check(f"the same command trains again: {title}")
     return Trained(state.best, np.asarray(points), np.stack(curve), np.asarray(state.best_step))
+
+
+def fit_tuned(
+    task: Task, settings: FullSettings, rates: Sequence[float], states: LearnerState, *, stop: Stop
+) -> Trained:
+    """`fit_full` at the one of several rates that validation finds best; `Trained.chosen` holds that rate alone."""
+    fits = [
+        fit_full(task, replace(settings, rate=rate), states, stop=stop)._replace(chosen=np.asarray([rate]))
+        for rate in rates
+    ]
+    return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
+
+
+def with_tuned_vectors(task: Task, optimizer: optax.GradientTransformation) -> Task:
+    """The task with a learner that trains its word vectors, too (Kim 2014, "CNN-non-static"), and reads token ids."""
+    model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
+    return replace(task, learner=make_learner(model, optimizer), embed=AsTheyAre(), table=None)
 
 
 def full_training(task: Task, settings: FullSettings) -> tuple[int, int, Callable, Callable]:
@@ -141,21 +114,16 @@ def full_training(task: Task, settings: FullSettings) -> tuple[int, int, Callabl
     return per_epoch, epochs, make(task, 0.0)[0], advance
 
 
-def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:
-    """Random real subsets with as many sentences of each class as can be, one per draw.
-
-    Returns:
-      A `Batch` whose arrays have a leading axis of draws.
-    """
-    rng = generator(key, "random_subsets")
-    labels = task.labels("train")
-    rows = np.stack([balanced_draw(rng, labels, task.classes, items) for _ in range(draws)])
-    return batches_of(task, rows)
+def random_batches(task: Task, items: int, draws: int) -> Batch:
+    """Random real subsets, one for each draw, with as many examples of each class as can be; see `batch_of`."""
+    rng, labels = generator(task.key, "random_subsets"), task.labels("train")
+    return batch_of(task, np.stack([balanced_draw(rng, labels, task.classes, items) for _ in range(draws)]))
 
 
-def batches_of(task: Task, rows: np.ndarray) -> Batch:
-    """Training examples as they are: of ``int[draws, items]`` rows, arrays with a leading axis of draws."""
-    inputs = jax.vmap(task.embed)(jnp.asarray(task.raw["train"][rows]))
+def batch_of(task: Task, rows: np.ndarray) -> Batch:
+    """Training examples as they are; of ``int[draws, items]`` rows all arrays have a leading axis of draws."""
+    embed = jax.vmap(task.embed) if rows.ndim == 2 else task.embed
+    inputs = embed(jnp.asarray(task.raw["train"][rows]))
     return Batch((inputs,), jnp.asarray(one_hot(task.labels("train")[rows], task.classes)))
 
 
@@ -175,10 +143,10 @@ def choose_schedule(
       task: the data and the learner.
       settings: the grid to choose from.
       batch: a set for every state, as `random_batches` makes them, or one for all of them.
-      states: stacked initial states.
+      states: initial states, stacked.
       stop: asked between schedules.
       title: of the progress bar.
-      train: from `constant_training`, to compile it once for several sets; made here if None.
+      train: from `constant_training`, where several sets share it.
 
     Returns:
       The learners at the best (rate, steps, dropout) by mean validation accuracy, the curve at that rate and
@@ -213,13 +181,7 @@ def at_constant_rate(
 ) -> Callable[..., LearnerState]:
     """``train(states, first=0, until=steps) -> states`` of stacked learners, each on a set of its own, at one rate.
 
-    Args:
-      task: whose learner trains.
-      key: of the run; it drives dropout.
-      batches: a set for every learner, with a leading axis.
-      rate: ``float[]``, of every layer and step.
-      dropout: whether it is on.
-      steps: that there are at most.
+    ``batches`` has a leading axis of learners; the key of the run drives dropout, where that is on.
     """
     draws, groups = len(batches.targets), len(layers(task.learner.model))
     keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(draws)) if dropout else None
@@ -263,5 +225,5 @@ def read_stage(path: Path) -> tuple[Trained, float]:
     """What `stage` has written, and the seconds that it took."""
     arrays = read_safetensors(path)
     params = {key[7:]: value for key, value in arrays.items() if key.startswith("params/")}
-    trained = Trained(unflatten_dict(params, sep="/"), arrays["steps"], arrays["accuracy"], arrays["chosen"])
-    return trained, float(arrays["seconds"])
+    rest = (arrays[name] for name in ("steps", "accuracy", "chosen"))
+    return Trained(unflatten_dict(params, sep="/"), *rest), float(arrays["seconds"])

@@ -15,13 +15,14 @@ import numpy as np
 from dd_al.config.distill import DistillSettings
 from dd_al.config.settings import Settings
 from dd_al.core.files import write_json
+from dd_al.core.types import Batch
 from dd_al.distillation.optimise import Distillation, optimise
 from dd_al.distillation.saved import course, describe, make_artefact
 from dd_al.distillation.starts import number_of_items
 from dd_al.distillation.synthetic import as_batch, columns, own_rates, train_on
 from dd_al.distillation.teachers import soft_labels, taught
 from dd_al.evaluation.baselines import Trained, choose_schedule, constant_training, fit_full, random_batches, stage
-from dd_al.evaluation.coresets import fit_chosen
+from dd_al.evaluation.coresets import choose
 from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments import record
 from dd_al.io import artefact
@@ -63,33 +64,30 @@ def run(settings: Settings, workdir: Workdir) -> None:
         stop.check()
 
     _LOG.info("training %d networks on the distilled set, and testing", inits)
-    start, split = time.perf_counter(), settings.evaluate.split
+    start, split, count = time.perf_counter(), settings.evaluate.split, len(dataset.train)
     judged, curve = _train_judges(task, settings.distill, distilled, states)
     params = {name: one.params for name, one in baselines.items()} | {"distilled": judged.params}
     scores = evaluate(task, task.learner.model, params, split)
     extra = {name: _course_of(name, one) for name, one in baselines.items()}
     outer = outer_course(workdir.metrics)
     extra["distilled"] = {"curve": curve, "selected_step": int(distilled.best_step.max()), "outer": outer}
-    methods = {
-        name: record.entry(
-            split, score, task.classes, None if name == "full" else scores["full"], paired=known, **extra[name]
-        )
-        for name, score in scores.items()
-    }
+    methods, budget = {}, {}
+    for name, score in scores.items():
+        full = None if name == "full" else scores["full"]
+        methods[name] = record.entry(split, score, task.classes, full, paired=known, **extra[name])
+        budget[name] = record.given(items, count, count, items * task.numbers)
+    drawn = min(items, count)  # a random subset, whose labels alone were looked at
+    budget["random"] = record.given(drawn, count, drawn, drawn * task.numbers)
+    budget |= {"full": record.given_all(task), "distilled": record.given_of(distilled.synthetic, count)}
     artefact.save(workdir.distilled, make_artefact(task, settings, distilled))
     along_the_way = course(task, settings.distill, distilled, workdir.checkpoints / "snapshots")
     write_json(workdir.distilled_meta, {**describe(task, distilled, settings.distill.labels), **along_the_way})
-    count = len(dataset.train)
-    budget = {name: record.given(items, count, count, items * task.numbers) for name in baselines}
-    drawn = min(items, count)  # a random subset, whose labels alone were looked at
-    budget["random"] = record.given(drawn, count, drawn, drawn * task.numbers)
-    budget["full"] = record.given_all(task)
     record.finish(
         workdir,
         settings,
         task,
         evaluate={"inits": inits, "init": "known" if known else "random"},
-        budget=budget | {"distilled": record.given_of(distilled.synthetic, count)},
+        budget=budget,
         methods=methods,
         time={
             "baselines_s": baselines_s,
@@ -107,14 +105,17 @@ def _baselines(
     """Learners trained on all data, on random subsets and on what instance selection keeps, and the seconds of all."""
     full = partial(fit_full, task, settings.full, states, stop=stop)
     found = {"full": stage(workdir, "full", full)}
-    train = constant_training(task, settings.random)
-    subsets = random_batches(task, task.key, items, jax.tree.leaves(states)[0].shape[0])
-    random = partial(choose_schedule, task, settings.random, subsets, states, stop=stop, train=train)
-    found["random"] = stage(workdir, "random", random)
-    params = found["full"][0].params
+    inits, train = jax.tree.leaves(states)[0].shape[0], constant_training(task, settings.random)
+    sets = {"random": partial(random_batches, task, items, inits)}
     for name in settings.coreset.methods or ():
-        chosen = partial(fit_chosen, task, settings, name, items, params, states, stop=stop, train=train)
-        found[name] = stage(workdir, name, chosen)
+        sets[name] = partial(choose, task, settings, name, items, found["full"][0].params)
+
+    def fit(make: Callable[[], Batch], title: str) -> Trained:
+        return choose_schedule(task, settings.random, make(), states, stop=stop, title=title, train=train)
+
+    for name, make in sets.items():
+        title = "random subsets" if name == "random" else name.replace("_", " ")
+        found[name] = stage(workdir, name, partial(fit, make, title))
     return {name: one for name, (one, _) in found.items()}, sum(seconds for _, seconds in found.values())
 
 
@@ -197,10 +198,10 @@ def distil(
         stop=stop,
     )
     found = replace(found, teachers_s=teachers_s)
-    return found if settings.distill.method == "unrolled" else with_schedule(task, settings, found, stop)
+    return found if settings.distill.method == "unrolled" else _with_schedule(task, settings, found, stop)
 
 
-def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Stop) -> Distillation:
+def _with_schedule(task: Task, settings: Settings, found: Distillation, stop: Stop) -> Distillation:
     """The set with the number of steps, and a rate for each network, out of those of `config.random`, by validation.
 
     Objectives without an unroll say nothing of how to train on the set. The task's own learner chooses the steps.

@@ -11,10 +11,10 @@ import gc
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -39,6 +39,7 @@ class Trial:
       name: of its folder in `runs/`, which no other trial has.
       settings: of the run, its seed among them.
       data: what its data are; see `dd_al.data.load.identity`. A trial is not resumed with others.
+      compute: ``compute(part, stop)`` computes it in its folder, and writes what it counts as finished by last.
       job: what else tells it from other trials, in values that JSON can hold; recorded beside the settings.
       title: what people read; the name if empty.
     """
@@ -46,36 +47,39 @@ class Trial:
     name: str
     settings: Settings
     data: Mapping[str, str]
+    compute: Callable[[Workdir, Stop], None]
     job: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
 
 
-def read_data(configs: Mapping[str, Settings]) -> Iterator[tuple[str, Dataset, dict[str, str], float]]:
-    """Loads the data of several configs before anything is computed: a mistake in the last is not found after hours.
+class Data(NamedTuple):
+    """The data of a config: loaded, what a work directory records of them, and the seconds of loading."""
 
-    Args:
-      configs: by their names in the sweep.
+    dataset: Dataset
+    identity: dict[str, str]
+    seconds: float
 
-    Yields:
-      Of each config its name, its data, what they are (see `Trial.data`), and the seconds of loading.
+
+def read_data(configs: Mapping[str, Settings]) -> dict[str, Data]:
+    """Loads the data of several configs, by their names, before anything is computed: mistakes are found at once.
 
     Raises:
       DataError: data that cannot be used; names the config.
     """
+    found = {}
     for name, settings in configs.items():
         start = time.perf_counter()
         try:
             dataset = load(settings)
-            found = identity(settings, dataset)
+            found[name] = Data(dataset, identity(settings, dataset), time.perf_counter() - start)
         except DataError as error:
             raise DataError(f"the data of {name!r}: {error}") from error
-        yield name, dataset, found, time.perf_counter() - start
+    return found
 
 
 def run_trials(
     workdir: Workdir,
     trials: Sequence[Trial],
-    compute: Callable[[Trial, Workdir, Stop], None],
     *,
     finished: Callable[[Workdir], bool] = lambda part: part.finished,
     shared: bool = False,
@@ -87,7 +91,6 @@ def run_trials(
     Args:
       workdir: of the sweep, begun.
       trials: in the order in which they begin.
-      compute: ``compute(trial, part, stop)`` computes one in its folder, and writes its results.json last.
       finished: whether the folder of a trial holds all of its results.
       shared: with other processes: a trial that one of them is at is left to it.
       workers: how many trials run at a time, in threads.
@@ -101,61 +104,49 @@ def run_trials(
       Interrupted: a signal asked for it.
     """
     with catch_stop() as stop:
-        calls = {
-            trial.name: partial(
-                _one, workdir, trial, compute, finished, f"{number} of {len(trials)}", stop, shared, clear
-            )
-            for number, trial in enumerate(trials, start=1)
-        }
+
+        def attempt(number: int, trial: Trial) -> str | None:
+            error = None
+            try:
+                error = _attempt(workdir, trial, f"{number} of {len(trials)}", finished, clear, stop)
+            except BusyError as busy:
+                if not shared:
+                    raise
+                _LOG.info("%s: left to the process that is at it (%s)", trial.title or trial.name, busy)
+            stop.check("the same command goes on with what is left")
+            return error
+
+        calls = {trial.name: partial(attempt, number, trial) for number, trial in enumerate(trials, start=1)}
         # One at a time they stay in this thread, where they can take signals themselves.
         errors = side_by_side(calls, workers) if workers > 1 else {name: call() for name, call in calls.items()}
     return {name: error for name, error in errors.items() if error}
 
 
-def _one(
-    workdir: Workdir,
-    trial: Trial,
-    compute: Callable,
-    finished: Callable,
-    place: str,
-    stop: Stop,
-    shared: bool,
-    clear: bool,
+def _attempt(
+    workdir: Workdir, trial: Trial, place: str, finished: Callable[[Workdir], bool], clear: bool, stop: Stop
 ) -> str | None:
     """Computes a trial unless it is finished, and returns its error, if it fails."""
     title, error = trial.title or trial.name, None
-    try:
-        with progress_of(title), workdir.part(trial.name, {**asdict(trial.settings), **trial.job}) as part:
-            part.begin(**trial.data)  # refuses other data under the same name
-            if finished(part):
-                _LOG.info("%s: from an earlier start of this run", title)
-            else:
-                _LOG.info("%s: %s", title, place)
-                error = _compute(trial, part, partial(compute, trial, part, stop))
-                if clear or error:
-                    jax.clear_caches()
-                    gc.collect()
-    except BusyError as busy:
-        if not shared:
-            raise
-        _LOG.info("%s: left to the process that is at it (%s)", title, busy)
-    stop.check("the same command goes on with what is left")
+    with progress_of(title), workdir.part(trial.name, {**asdict(trial.settings), **trial.job}) as part:
+        part.begin(**trial.data)  # refuses other data under the same name
+        if finished(part):
+            _LOG.info("%s: from an earlier start of this run", title)
+            return None
+        _LOG.info("%s: %s", title, place)
+        for old in (part.results, part.error):
+            old.unlink(missing_ok=True)
+        try:
+            trial.compute(part, stop)
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}"
+            _LOG.error("%s failed: %s", title, failure)
+            if not isinstance(failure, UserError):
+                traceback.print_exception(failure)
+            write_json(part.error, {"error": error, "traceback": "".join(traceback.format_exception(failure))})
+    if clear or error:
+        jax.clear_caches()
+        gc.collect()
     return error
-
-
-def _compute(trial: Trial, part: Workdir, compute: Callable[[], None]) -> str | None:
-    for old in (part.results, part.error):
-        old.unlink(missing_ok=True)
-    try:
-        compute()
-    except Exception as error:
-        _LOG.error("%s failed: %s", trial.title or trial.name, error)
-        if not isinstance(error, UserError):
-            traceback.print_exception(error)
-        text = f"{type(error).__name__}: {error}"
-        write_json(part.error, {"error": text, "traceback": "".join(traceback.format_exception(error))})
-        return text
-    return None
 
 
 def refuse_failures(failed: Mapping[str, str], count: int, kind: str = "trials") -> None:

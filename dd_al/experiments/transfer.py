@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from dd_al.config.learner import RandomSettings
 from dd_al.config.settings import Settings
@@ -24,18 +25,16 @@ from dd_al.data.vectors import WordVectors
 from dd_al.distillation.saved import nearest_words
 from dd_al.distillation.synthetic import Synthetic, as_batch, train_on
 from dd_al.evaluation.baselines import Trained, choose_schedule, fit_tuned, stage
-from dd_al.evaluation.from_artefact import settings_of, synthetic_of
-from dd_al.evaluation.other_networks import Network, networks
+from dd_al.evaluation.from_artefact import Network, networks, synthetic_of
 from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments import record
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
-from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
-from dd_al.learner.learner import Learner, LearnerState, make_learner
+from dd_al.learner.learner import make_learner
 from dd_al.task.task import Task, make_optimizer, make_task
 
 _LOG = logging.getLogger(__name__)
@@ -49,18 +48,16 @@ def run(settings: Settings, workdir: Workdir) -> None:
     artefact, source = _artefact(settings)
     dataset = record.load_dataset(settings, workdir, artefact=f"{source.name}, content {sha256_of(source)[:12]}")
     dataset = _same_task(dataset, artefact, str(source))
-    home = replace(
-        settings,
-        model=settings_of(artefact, "model"),
-        data=replace(settings.data, length=artefact.spec["length"]),
-    )
-    task = make_task(home, dataset, time.perf_counter() - began, vectors=_vectors(artefact))
+    home = replace(settings, model=artefact.model, data=replace(settings.data, length=artefact.spec["length"]))
+    # Real texts are embedded as the set was: with the vectors that it brings.
+    words, dim = artefact.vectors.shape
+    about = {"source": "the artefact", "words": words, "dim": dim}
+    vectors = WordVectors(Vocabulary(artefact.words), artefact.vectors, words, about)
+    task = make_task(home, dataset, time.perf_counter() - began, vectors=vectors)
     synthetic = jax.tree.map(lambda x: jnp.asarray(x[0]), synthetic_of(artefact))
     sets = {"": synthetic, "nearest words": synthetic._replace(inputs=_as_words(artefact, synthetic.inputs))}
-    tried = networks(artefact, home.model, settings.model, settings.transfer, settings.evaluate.inits or 10)
-    if workdir.resumed:
-        with MetricsWriter(workdir.metrics, workdir.events) as metrics:
-            metrics.resume(0)
+    tried = networks(artefact, settings.model, settings.transfer, settings.evaluate.inits or 10)
+    record.note_resumption(workdir)
 
     methods, budget, table, seconds = {}, {}, [], {"baselines_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}
     with catch_stop() as stop:
@@ -96,7 +93,7 @@ def _artefact(settings: Settings) -> tuple[Artefact, Path]:
     if given is None:
         raise ConfigError("config.transfer.artefact is not set: the work directory or .safetensors file to try")
     artefact = artefacts.load(given)
-    artefacts.require_texts(artefact, "only sets of word vectors are tried on other networks")
+    artefact.require_texts("only sets of word vectors are tried on other networks")
     if artefact.spec.get("encoder") or settings.inputs != "words":
         raise ConfigError(
             f"config.transfer.artefact = {given!r}: only sets of word vectors can be tried, with inputs = 'words'"
@@ -125,9 +122,8 @@ def _same_task(dataset: Dataset, artefact: Artefact, source: str) -> Dataset:
 
 def _title(number: int, network: Network, way: str) -> str:
     """The name of a method: those of the home network go by the names that every report has."""
-    home = {_ALL: "full", HOME: "distilled"}
     if number == 0:
-        return home.get(way, way)
+        return {_ALL: "full", HOME: "distilled"}.get(way, way)
     return f"full: {network.name}" if way == _ALL else f"{network.name}: {way}"
 
 
@@ -145,13 +141,6 @@ def _budget(task: Task, synthetic: Synthetic, network: Network, way: str) -> dic
     return record.given(items, count, count, stored)
 
 
-def _vectors(artefact: Artefact) -> WordVectors:
-    """Real texts are embedded as the set was: with the vectors that it brings."""
-    words, dim = artefact.vectors.shape
-    report = {"source": "the artefact", "words": words, "dim": dim}
-    return WordVectors(Vocabulary(artefact.words), artefact.vectors, words, report)
-
-
 def _as_words(artefact: Artefact, inputs: jax.Array) -> jax.Array:
     """Every position replaced by its nearest word, at that word's own length."""
     row = {word: i for i, word in enumerate(artefact.words)}
@@ -164,39 +153,35 @@ def _ways(
     task: Task, settings: Settings, network: Network, sets: dict[str, Synthetic], artefact: Artefact, stop: Stop
 ) -> dict[str, Callable[[], Trained]]:
     """Every way to train one network: the name, and what does it."""
-    keys = jax.random.split(stream(task.key, "evaluation"), network.count)
-    labels, transfer = artefact.spec.get("targets", "soft"), settings.transfer
+    labels, transfer, count = artefact.spec.get("targets", "soft"), settings.transfer, network.count
     # All transformers among the networks have the set's own blocks and heads, if it has attention labels.
     weight = artefact.spec.get("attention", 0.0)
-    own = make_learner(network.model, make_optimizer(settings_of(artefact, "learner")), attention_weight=weight)
 
-    def begun(learner: Learner) -> LearnerState:
-        return jax.vmap(learner.init)(keys)
+    def with_optimizer(optimizer: optax.GradientTransformation, attention_weight: float = weight) -> Task:
+        return replace(task, learner=make_learner(network.model, optimizer, attention_weight=attention_weight))
 
     def everything() -> Trained:
         """On all data with Adam, at the best of a few rates."""
-        learner = make_learner(network.model, optimizers.get("adam"))
+        own = with_optimizer(optimizers.get("adam"), attention_weight=0.0)
         with progress_of(network.name):
-            own_task = replace(task, learner=learner)
-            return fit_tuned(own_task, settings.full, transfer.full_rates, begun(learner), stop=stop)
+            return fit_tuned(own, settings.full, transfer.full_rates, own.inits("evaluation", count), stop=stop)
 
     def scheduled(synthetic: Synthetic, shuffled: bool = False) -> Trained:
+        own = with_optimizer(make_optimizer(artefact.learner))
         mine = synthetic._replace(log_rates=synthetic.log_rates[:, network.columns])
         if shuffled:
-            order = jax.random.split(stream(task.key, "shuffled_rates"), network.count)
+            order = jax.random.split(stream(task.key, "shuffled_rates"), count)
             rates = jax.vmap(partial(jax.random.permutation, x=mine.log_rates))(order)
-            copies = jax.tree.map(lambda x: jnp.broadcast_to(x, (network.count, *x.shape)), mine)
-            mine = copies._replace(log_rates=rates)
-        train = partial(train_on, own, labels=labels, parts=artefact.spec.get("batches", 1))
-        params = jax.jit(train)(mine, begun(own)).params
-        return Trained(params, np.zeros(0, np.int32), np.zeros((0, network.count), np.float32), np.zeros(0, np.float32))
+            mine = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), mine)._replace(log_rates=rates)
+        train = partial(train_on, own.learner, labels=labels, parts=artefact.spec.get("batches", 1))
+        params = jax.jit(train)(mine, own.inits("evaluation", count)).params
+        return Trained(params, np.zeros(0, np.int32), np.zeros((0, count), np.float32), np.zeros(0, np.float32))
 
     def tuned(optimizer: str, rates: tuple[float, ...], synthetic: Synthetic) -> Trained:
-        learner = make_learner(network.model, optimizers.get(optimizer), attention_weight=weight)
+        own, batch = with_optimizer(optimizers.get(optimizer)), as_batch(synthetic, labels)
         grid = RandomSettings(steps=transfer.steps, rates=rates, dropout=(False,))
         title = f"{network.name}, {optimizer} at one rate"
-        batch = as_batch(synthetic, labels)
-        return choose_schedule(replace(task, learner=learner), grid, batch, begun(learner), stop=stop, title=title)
+        return choose_schedule(own, grid, batch, own.inits("evaluation", count), stop=stop, title=title)
 
     words = sets["nearest words"]
     ways = {_ALL: everything}
