@@ -96,13 +96,9 @@ def distill(
         warnings.warn("items is called examples now; the old name goes with the next version", FutureWarning, 2)
         examples = items if examples is None else examples
     settings = _settings(config or {}, examples=examples, iterations=iterations, seed=seed, inputs=inputs, init=init)
-    written = _listed("labels", labels)
-    dataset = sources.from_lists(
-        _listed("texts", texts),
-        written,
-        validation=_pair("validation", validation),
-        test=_pair("test", test),
-    )
+    texts, written = _listed("texts", texts), _listed("labels", labels)
+    held_out = {"validation": _pair("validation", validation), "test": _pair("test", test)}
+    dataset = sources.from_lists(texts, written, **held_out)
     with _shown() if progress else hidden():
         for note in dataset.notes:
             _LOG.info("%s", note)
@@ -204,11 +200,9 @@ class Distilled:
         Args:
           k: how many per position, the nearest first.
         """
-        a = self.artefact
-        return [
-            [[word for word, _ in near] for near in nearest_words(a.words, a.vectors, vectors, k)]
-            for vectors in self.synthetic.inputs
-        ]
+        words, table = self.artefact.words, self.artefact.vectors
+        found = [nearest_words(words, table, item, k) for item in self.synthetic.inputs]
+        return [[[word for word, _ in near] for near in item] for item in found]
 
     @cached_property
     def classifier(self) -> Classifier:
@@ -268,13 +262,8 @@ class Classifier:
     def save(self, path: str | os.PathLike) -> None:
         """Writes one self-contained safetensors file."""
         own = self.learners
-        spec = {
-            "classifier": _FORMAT,
-            "labels": self.labels,
-            "length": own.length,
-            "model": own.model,
-            "encoder": own.encoder,
-        }
+        spec = {"classifier": _FORMAT, "labels": self.labels}
+        spec |= {name: getattr(own, name) for name in ("length", "model", "encoder")}
         arrays = {f"params/{name}": value for name, value in flatten_dict(own.params, sep="/").items()}
         arrays["vectors"] = own.vectors.astype(np.float16)  # what they were rounded to when they were made
         arrays["words"] = np.frombuffer("\n".join(own.words).encode(), np.uint8)
@@ -294,15 +283,9 @@ class Classifier:
             if spec.get("classifier") != _FORMAT:
                 raise DataError(f"{path} is no classifier of this version; a distilled set is read by dd_al.load")
             params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
-            learners = TextLearners(
-                model=spec["model"],
-                classes=len(spec["labels"]),
-                length=spec["length"],
-                words=tuple(arrays["words"].tobytes().decode().split("\n")),
-                vectors=arrays["vectors"].astype(np.float32),
-                params=unflatten_dict(params, sep="/"),
-                encoder=spec.get("encoder"),
-            )
+            params, vectors = unflatten_dict(params, sep="/"), arrays["vectors"].astype(np.float32)
+            words, sizes = arrays["words"].tobytes().decode().split("\n"), (len(spec["labels"]), spec["length"])
+            learners = TextLearners(spec["model"], *sizes, tuple(words), vectors, params, spec.get("encoder"))
         except (KeyError, ValueError, AttributeError) as error:
             raise DataError(f"{path} is no classifier: {type(error).__name__}: {error}") from error
         return cls(learners, spec["labels"])

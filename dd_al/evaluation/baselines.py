@@ -1,4 +1,4 @@
-"""What a distilled set is judged against: all of the data, and random subsets of its own size."""
+"""What a distilled set is judged against: all of the data, and random or selected real examples of its own size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,13 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.config.learner import FullSettings, RandomSettings
+from dd_al.config.settings import Settings
+from dd_al.core.errors import ConfigError
 from dd_al.core.keys import generator, stream
-from dd_al.core.types import Batch
+from dd_al.core.types import Batch, TextInputs
+from dd_al.coreset.methods import prototypes, select
 from dd_al.data.splits import balanced_draw
+from dd_al.distillation.synthetic import balanced_classes
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import read_safetensors, write_safetensors
@@ -28,10 +32,11 @@ from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import steps_per_epoch
 from dd_al.learner.fit import FitState, cosine, fitting
 from dd_al.learner.learner import LearnerState, layers, make_learner
-from dd_al.learner.predict import accuracy
+from dd_al.learner.predict import accuracy, on_every, trunk_of
 from dd_al.learner.train_on_set import along, train_on_set
 from dd_al.models.base import Params
 from dd_al.models.embedding import AsTheyAre, tuned_embedding
+from dd_al.models.linen import masked_mean
 from dd_al.task.task import Arrays, Task, one_hot
 
 _LOG = logging.getLogger(__name__)
@@ -125,6 +130,57 @@ def batch_of(task: Task, rows: np.ndarray) -> Batch:
     embed = jax.vmap(task.embed) if rows.ndim == 2 else task.embed
     inputs = embed(jnp.asarray(task.raw["train"][rows]))
     return Batch((inputs,), jnp.asarray(one_hot(task.labels("train")[rows], task.classes)))
+
+
+def vectors_of(inputs: Any) -> jax.Array:
+    """A vector for each of some examples as networks read them, ``float32[n, dim]``; of a text its mean word vector."""
+    if isinstance(inputs, TextInputs):
+        return masked_mean(inputs.embedded, inputs.mask)
+    return inputs.reshape(len(inputs), -1)
+
+
+def features_of(task: Task, params: Params | None, buckets: tuple) -> jax.Array:
+    """What instance selection compares the training examples by, ``float32[n, dim]``.
+
+    The features of a trained learner, or `vectors_of` what networks read where ``params`` is None. A pure function of
+    those and of the buckets of the training examples, so that a compiled program does not hold them.
+    """
+    trunk = None if params is None else trunk_of(task.learner.model, params, task.train, task.embed)
+
+    def one(raw: jax.Array, index: jax.Array) -> jax.Array:
+        del index
+        return vectors_of(task.embed(raw)) if trunk is None else trunk(raw)
+
+    return on_every(task.train._replace(buckets=buckets), one)
+
+
+def choose(task: Task, settings: Settings, name: str, items: int, full: Params) -> Batch:
+    """The examples that a method keeps, or makes, as many of each class as can be.
+
+    Args:
+      task: the data.
+      settings: of the run.
+      name: one of `dd_al.coreset.methods.NAMES`, or "prototypes", means of images or rows.
+      items: how many.
+      full: learners that were trained on all data, stacked: the first is asked for features.
+
+    Raises:
+      ConfigError: a class has fewer examples than are wanted of it.
+    """
+    labels, compute = task.labels("train"), jax.jit(partial(features_of, task))
+    per_class = np.bincount(balanced_classes(items, task.classes), minlength=task.classes)
+    try:
+        if name == "prototypes":
+            made = prototypes(settings.seed, np.asarray(compute(None, task.train.buckets)), labels, per_class)
+            classes = np.repeat(np.arange(task.classes), per_class)
+            return Batch((jnp.asarray(made.reshape(-1, *task.shape)),), jnp.asarray(one_hot(classes, task.classes)))
+        network = settings.coreset.features == "network"
+        first = jax.tree.map(lambda x: x[0], full) if network else None
+        features = np.asarray(compute(first, task.train.buckets))
+        rows = select(name, stream(task.key, "coreset"), features, labels, per_class)
+        return batch_of(task, rows)
+    except ValueError as error:
+        raise ConfigError(f"config.coreset.methods, {name!r}: {error}; lower config.distill.examples") from error
 
 
 def choose_schedule(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,14 +36,13 @@ def retrain(
 
     Random initialisations are those that the main command judges with under the same seed: they serve no other
     purpose, so no outer step has seen them. A set that was distilled for a known initialisation is only good for that
-    one, which the artefact holds: there is a learner per set. Where there are several sets, learner ``i`` is trained
-    on set ``i`` (modulo their number).
+    one, which the artefact holds. Of several sets learner ``i`` trains on number ``i`` (modulo how many there are).
 
     Args:
       artefact: from `dd_al.io.artefact.load`.
-      seed: of random initialisations; known ones leave nothing to draw.
+      seed: of random initialisations.
       count: learners; 10, or one per known initialisation, if None.
-      encoder_dir: where the files of a sentence encoder are, for sets that need one; see `minilm_files.load`.
+      encoder_dir: where the files of a sentence encoder are, for sets that need one.
 
     Raises:
       UserError: more learners than known initialisations.
@@ -60,14 +61,7 @@ def tested(
     count: int | None = None,
     encoder_dir: str | None = None,
 ) -> Score:
-    """Trains learners on a distilled artefact, and tests them on examples of its task: texts, images or rows.
-
-    Args:
-      artefact: see `retrain`, as for the others.
-      examples: from `dd_al.data.load.read_examples`.
-      seed: of random initialisations.
-      count: learners.
-      encoder_dir: of a sentence encoder.
+    """Trains learners as `retrain` does, and tests them on examples of the task: texts, images or rows.
 
     Raises:
       UserError: more learners than known initialisations.
@@ -136,8 +130,7 @@ def _known_states(artefact: Artefact, learner: Learner, count: int) -> LearnerSt
     return fresh._replace(params=params)
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """A network that a distilled set is tried on.
 
     Attributes:
@@ -175,10 +168,16 @@ def networks(artefact: Artefact, others: ModelSettings, settings: TransferSettin
         found.append(Network(f"{own.kind}, the known initialisation", known, columns, 1))
     found.append(Network(own.kind if not found else f"{own.kind}, fresh", home.model, columns, inits))
     for factor in settings.widths or ():
-        if sizes := _resized(own, factor):
+        filters, width = int(own.filters * factor), int(own.width * factor)
+        if filters if own.kind == "text_cnn" else width:
+            try:
+                sizes = replace(own, filters=max(1, filters), width=max(1, width))
+            except ValueError:  # the heads of a transformer cannot share that width
+                continue
             found.append(Network(f"{own.kind}, width × {factor:g}", make_model(sizes, shape, classes), columns, inits))
     for factor in settings.init_scales or ():
-        found.append(Network(f"{own.kind}, initial weights × {factor:g}", _scaled(home.model, factor), columns, inits))
+        scaled = home.model._replace(init=partial(_scaled, home.model.init, factor))
+        found.append(Network(f"{own.kind}, initial weights × {factor:g}", scaled, columns, inits))
     for kind in settings.networks or ():
         if kind != own.kind:
             try:
@@ -189,16 +188,5 @@ def networks(artefact: Artefact, others: ModelSettings, settings: TransferSettin
     return found
 
 
-def _resized(own: ModelSettings, factor: float) -> ModelSettings | None:
-    """Other sizes; None where there is no such network."""
-    filters, width = int(own.filters * factor), int(own.width * factor)
-    if not (filters if own.kind == "text_cnn" else width):
-        return None
-    try:
-        return replace(own, filters=max(1, filters), width=max(1, width))
-    except ValueError:  # the heads of a transformer cannot share that width
-        return None
-
-
-def _scaled(model: Model, factor: float) -> Model:
-    return model._replace(init=lambda key: jax.tree.map(lambda x: factor * x, model.init(key)))
+def _scaled(init: Callable[[jax.Array], Params], factor: float, key: jax.Array) -> Params:
+    return jax.tree.map(lambda x: factor * x, init(key))

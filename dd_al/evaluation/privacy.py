@@ -9,7 +9,7 @@ import numpy as np
 from dd_al.core.keys import generator
 from dd_al.distillation.synthetic import Synthetic, as_batch
 from dd_al.evaluation import protocol
-from dd_al.evaluation.coresets import vectors_of
+from dd_al.evaluation.baselines import vectors_of
 from dd_al.models.base import Params
 from dd_al.task.task import Task
 

@@ -43,12 +43,7 @@ class Score:
 
 
 def evaluate(
-    task: Task,
-    model: Model,
-    methods: Mapping[str, Params],
-    split: str,
-    *,
-    validation: bool = True,
+    task: Task, model: Model, methods: Mapping[str, Params], split: str, *, validation: bool = True
 ) -> dict[str, Score]:
     """Asks the learners of several methods, which share a network, for the classes of validation and of a split.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,15 @@ from dd_al.distillation.saved import course, describe, make_artefact
 from dd_al.distillation.starts import number_of_items
 from dd_al.distillation.synthetic import as_batch, columns, own_rates, train_on
 from dd_al.distillation.teachers import soft_labels, taught
-from dd_al.evaluation.baselines import Trained, choose_schedule, constant_training, fit_full, random_batches, stage
-from dd_al.evaluation.coresets import choose
+from dd_al.evaluation.baselines import (
+    Trained,
+    choose,
+    choose_schedule,
+    constant_training,
+    fit_full,
+    random_batches,
+    stage,
+)
 from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments import record
 from dd_al.io import artefact
@@ -51,16 +59,9 @@ def run(settings: Settings, workdir: Workdir) -> None:
 
     with catch_stop() as stop:
         baselines, baselines_s = _baselines(task, settings, items, states, workdir, stop)
-        distilled = distil(
-            task,
-            settings,
-            items=items,
-            sets=inits if known else 1,
-            # Teachers that began where the judges do would tell the set of initialisations that it may not see.
-            teachers=baselines["full"].params if known else None,
-            workdir=workdir,
-            stop=stop,
-        )
+        # Teachers that began where the judges do would tell the set of initialisations that it may not see.
+        teachers, sets = (baselines["full"].params, inits) if known else (None, 1)
+        distilled = distil(task, settings, items=items, sets=sets, teachers=teachers, workdir=workdir, stop=stop)
         stop.check()
 
     _LOG.info("training %d networks on the distilled set, and testing", inits)
@@ -103,8 +104,7 @@ def _baselines(
     task: Task, settings: Settings, items: int, states: LearnerState, workdir: Workdir, stop: Stop
 ) -> tuple[dict[str, Trained], float]:
     """Learners trained on all data, on random subsets and on what instance selection keeps, and the seconds of all."""
-    full = partial(fit_full, task, settings.full, states, stop=stop)
-    found = {"full": stage(workdir, "full", full)}
+    found = {"full": stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))}
     inits, train = jax.tree.leaves(states)[0].shape[0], constant_training(task, settings.random)
     sets = {"random": partial(random_batches, task, items, inits)}
     for name in settings.coreset.methods or ():
@@ -133,13 +133,13 @@ def _train_judges(
     task: Task, settings: DistillSettings, distilled: Distillation, states: LearnerState
 ) -> tuple[LearnerState, dict]:
     """Learners trained on the distilled sets from the judging initialisations, and their accuracy along the way."""
-    model, synthetic = task.learner.model, own_rates(task, distilled.synthetic)
+    synthetic = own_rates(task, distilled.synthetic)
 
     def train(states: LearnerState, first: jax.Array, until: jax.Array) -> LearnerState:
         return train_on(task.learner, synthetic, states, settings.labels, first, until, parts=settings.batches)
 
     def look(states: LearnerState) -> jax.Array:
-        return accuracy(model, states.params, task.validation, task.embed)
+        return accuracy(task.learner.model, states.params, task.validation, task.embed)
 
     last = synthetic.log_rates.shape[1]
     points = np.unique(np.geomspace(1, last, 20).round()) if last > 20 else np.arange(1, last + 1)
@@ -152,51 +152,36 @@ def distil(
     task: Task,
     settings: Settings,
     *,
-    items: int,
-    sets: int = 1,
     teachers: Params | None = None,
     workdir: Workdir | None = None,
-    starts: np.ndarray | None = None,
-    programs: dict[Hashable, Callable] | None = None,
     stop: Stop | None = None,
+    **options: Any,
 ) -> Distillation:
     """Distils by any method of `config.distill.method`.
 
     Args:
       task: data and learner.
       settings: of the run.
-      items: synthetic examples in a set.
-      sets: how many; with known initialisations each set has its own.
       teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None.
       workdir: where checkpoints and metrics go; None keeps nothing.
-      starts: ``int[sets, items]``, the training rows to start from; as the settings say if None.
-      programs: where calls find what earlier ones compiled, and leave what they compile.
       stop: asked after every stretch; the state is saved before it raises.
+      **options: `items`, and others of `dd_al.distillation.optimise.optimise`.
 
     Raises:
       UserError: distillation has diverged.
       Interrupted: from ``stop``.
     """
-    stop = stop or Stop()
-    outer_task, teachers_s = task, 0.0
+    outer_task, stop, teachers_s = task, stop or Stop(), 0.0
     if weight := settings.distill.teacher:
         if teachers is None:
             fit = partial(fit_full, task, settings.full, task.inits("teachers", TEACHERS), stop=stop)
             trained, teachers_s = (fit(), 0.0) if workdir is None else stage(workdir, "teachers", fit)
             teachers = trained.params
         outer_task = taught(task, soft_labels(task, teachers), weight)
-    found = optimise(
-        outer_task,
-        settings.distill,
-        items=items,
-        sets=sets,
-        select_inits=settings.evaluate.select_inits,
-        workdir=workdir,
-        pictures=None if workdir is None or task.table is not None else workdir.checkpoints / "snapshots",
-        starts=starts,
-        programs=programs,
-        stop=stop,
-    )
+    if workdir is not None and task.table is None:
+        options["pictures"] = workdir.checkpoints / "snapshots"
+    select_inits = settings.evaluate.select_inits
+    found = optimise(outer_task, settings.distill, select_inits=select_inits, workdir=workdir, stop=stop, **options)
     found = replace(found, teachers_s=teachers_s)
     return found if settings.distill.method == "unrolled" else _with_schedule(task, settings, found, stop)
 

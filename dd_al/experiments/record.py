@@ -89,23 +89,14 @@ def curve(steps: np.ndarray, accuracy: np.ndarray) -> dict:
     return {"steps": np.asarray(steps).tolist(), "accuracy": np.asarray(accuracy, np.float64).round(6).tolist()}
 
 
-def finish(
-    workdir: Workdir,
-    settings: Settings,
-    task: Task,
-    *,
-    evaluate: dict,
-    time: dict[str, float],
-    total_s: float | None = None,
-    **parts: Any,
-) -> None:
+def finish(workdir: Workdir, settings: Settings, task: Task, *, evaluate: dict, time: dict, **parts: Any) -> None:
     """Writes results.json, which ends the run, and the report.
 
-    ``time`` holds the seconds of each stage after those of the task; ``total_s`` is their sum, unless it is given
-    because stages ran side by side. For the other parts see `dd_al.report.schema.new_results`.
+    ``time`` holds the seconds of each stage after those of the task, and "total_s" where that is not their sum because
+    stages ran side by side. For the other parts see `dd_al.report.schema.new_results`.
     """
     seconds = {**task.seconds, **time}
-    seconds["total_s"] = sum(seconds.values()) if total_s is None else total_s
+    seconds.setdefault("total_s", sum(seconds.values()))
     write(workdir, settings, **about(task, settings.evaluate.split, **evaluate), time=seconds, **parts)
     build(workdir.path)
 

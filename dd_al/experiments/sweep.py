@@ -33,23 +33,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of a sweep.
+    """One run of a sweep."""
 
-    Attributes:
-      name: of its folder in `runs/`, which no other trial has.
-      settings: of the run, its seed among them.
-      data: what its data are; see `dd_al.data.load.identity`. A trial is not resumed with others.
-      compute: ``compute(part, stop)`` computes it in its folder, and writes what it counts as finished by last.
-      job: what else tells it from other trials, in values that JSON can hold; recorded beside the settings.
-      title: what people read; the name if empty.
-    """
-
-    name: str
-    settings: Settings
-    data: Mapping[str, str]
-    compute: Callable[[Workdir, Stop], None]
-    job: Mapping[str, Any] = field(default_factory=dict)
-    title: str = ""
+    name: str  # of its folder in `runs/`, which no other trial has
+    settings: Settings  # of the run, its seed among them
+    data: Mapping[str, str]  # see `dd_al.data.load.identity`; a trial is not resumed with other data
+    compute: Callable[[Workdir, Stop], None]  # computes it in its folder; writes what it counts as finished by last
+    job: Mapping[str, Any] = field(default_factory=dict)  # what else tells it from other trials, as JSON
+    title: str = ""  # what people read; the name if empty
 
 
 class Data(NamedTuple):
@@ -63,11 +54,17 @@ class Data(NamedTuple):
 def read_data(configs: Mapping[str, Settings]) -> dict[str, Data]:
     """Loads the data of several configs, by their names, before anything is computed: mistakes are found at once.
 
+    Configs that share their data share what is read.
+
     Raises:
       DataError: data that cannot be used; names the config.
     """
-    found = {}
+    found: dict[str, Data] = {}
     for name, settings in configs.items():
+        like = (other for other in found if _reads(configs[other]) == _reads(settings))
+        if (other := next(like, None)) is not None:
+            found[name] = found[other]
+            continue
         start = time.perf_counter()
         try:
             dataset = load(settings)
@@ -75,6 +72,11 @@ def read_data(configs: Mapping[str, Settings]) -> dict[str, Data]:
         except DataError as error:
             raise DataError(f"the data of {name!r}: {error}") from error
     return found
+
+
+def _reads(settings: Settings) -> tuple:
+    """What the data of a config depend on."""
+    return settings.inputs, settings.data, settings.encoder
 
 
 def run_trials(

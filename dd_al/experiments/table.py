@@ -28,10 +28,7 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
       UserError: runs have failed.
     """
     rows = table_rows(settings)
-    # Rows may share their data, which are read once.
-    like = {name: next(other for other in rows if _data(rows[other]) == _data(row)) for name, row in rows.items()}
-    read = read_data({name: rows[name] for name in dict.fromkeys(like.values())})
-    data = {name: read[like[name]].identity for name in rows}
+    data = {name: read.identity for name, read in read_data(rows).items()}
     workdir.begin(**{f"{key} of {name}": value for name in rows for key, value in data[name].items()})
     # Seeds outside: every row has a first result, or a first mistake, early on.
     trials = {}
@@ -48,11 +45,6 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
         results = {key: _results(workdir, trial) for key, trial in trials.items()}
         if all(results.values()):
             _write(settings, workdir, trials, results)
-
-
-def _data(row: Settings) -> tuple:
-    """What the data of a row depend on."""
-    return row.inputs, row.data, row.encoder
 
 
 def _distil(settings: Settings, part: Workdir, _: object) -> None:

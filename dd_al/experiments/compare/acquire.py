@@ -29,20 +29,14 @@ _TRAINING = ("ret", "rect", "sud")  # queries that train further networks, whose
 
 
 class Acquired(NamedTuple):
-    """Texts in the order in which their labels were bought, and what that cost at each count.
+    """Texts in the order in which their labels were bought, and what that cost at each count of labels.
 
-    Attributes:
-      rows: ``int32[labels]``, positions in the training data.
-      counts: ``int32[points]``, labels there were when, the first ones included.
-      work: of training and asking up to each count; without operations of what a query does with the answers, and NaN
-        where it trains networks.
-      validation: ``float64[points - 1]``, the accuracy of the network that asks, after training on so many labels.
+    Operations leave out what a query does with the answers, and are NaN where it trains networks.
     """
 
-    rows: np.ndarray
-    counts: np.ndarray
-    work: tuple[Work, ...]
-    validation: np.ndarray
+    rows: np.ndarray  # int32[labels], positions in the training data
+    work: dict[int, Work]  # of training and asking up to each count, the first labels' included
+    validation: list[float]  # accuracy of the network that asks, at each count but the last
 
 
 def first_labels(task: Task, size: int, seed: int, start: str = "") -> np.ndarray:
@@ -86,22 +80,22 @@ def acquire(job: Job, name: str, upto: int, metrics: MetricsWriter | None = None
     first = first_labels(task, counts[0], seed, job.point.start)
     state = loop.tell(begun, 0, jnp.asarray(first), jnp.asarray(oracle[first]))
     rounds = simulate(name, loop, state, begun.learner, counts, oracle, run=run, judge=judge)
-    scores, work = [np.full(len(first), np.nan, np.float32)], [Work()]
+    scores, spent, work = [np.full(len(first), np.nan, np.float32)], Work(), {counts[0]: Work()}
     with Progress(len(counts) - 1, name.replace("_", " ")) as progress:
         for one in islice(rounds, len(counts) - 1):  # on all labels that were bought others train
             state, count, steps = one.state, counts[one.index], training_steps(active, counts[one.index])
             scores.append(np.asarray(one.scores))
-            spent = sum(one.seconds), steps * per_step + pool * per_text, steps * active.batch_size + pool
-            work.append(work[-1].plus(*spent))
+            flops, seen = steps * per_step + pool * per_text, steps * active.batch_size + pool
+            spent = work[counts[one.index + 1]] = spent.plus(sum(one.seconds), flops, seen)
             found = {"labels": count, "validation_accuracy": reached[-1]}
             if metrics:
-                metrics.write(one.index + 1, query=name, **found, seconds=work[-1].seconds)
+                metrics.write(one.index + 1, query=name, **found, seconds=spent.seconds)
             progress.update(1, **found)
             job.stop.check("the same command begins this point anew")
     rows, bought = np.asarray(state.labelled)[: counts[-1]], np.concatenate(scores)
     lines = selected.lines(name, seed, counts, rows, bought, oracle[rows], task.dataset.train.rows)
     atomic_write(job.workdir.selected, "".join(lines))
-    return Acquired(rows, np.asarray(counts, np.int32), tuple(work), np.asarray(reached))
+    return Acquired(rows, work, reached)
 
 
 def recorded_work(folder: Path, budget: str, prefix: str) -> Work | None:
@@ -122,4 +116,4 @@ def bought_before(job: Job, upto: int) -> tuple[np.ndarray, Work]:
     if (folder := job.siblings.get(query)) and (work := recorded_work(folder, budget, "build")):
         return selected.positions(folder / "selected.jsonl")[:upto], work
     acquired = acquire(job, query, upto)
-    return acquired.rows, acquired.work[-1]
+    return acquired.rows, acquired.work[upto]

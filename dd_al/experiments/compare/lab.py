@@ -100,23 +100,14 @@ class Lab:
 
 @dataclass(frozen=True)
 class Job:
-    """A point and what computes it.
+    """A point and what computes it."""
 
-    Attributes:
-      lab: its data set.
-      point: which.
-      task: with the point's seed, wrong labels and outliers.
-      workdir: its own, begun.
-      siblings: finished points of the same data set, seed and training data, method → folder, to look things up in.
-      stop: asked along the way.
-    """
-
-    lab: Lab
+    lab: Lab  # its data set
     point: Point
-    task: Task
-    workdir: Workdir
-    siblings: Mapping[str, Path]
-    stop: Stop
+    task: Task  # with the point's seed, wrong labels and outliers
+    workdir: Workdir  # its own, begun
+    siblings: Mapping[str, Path]  # the folders of finished points of the same data, seed and variation, by method
+    stop: Stop  # asked along the way
 
     @property
     def data(self) -> Hashable:
@@ -125,21 +116,13 @@ class Job:
 
 
 class Judged(NamedTuple):
-    """Learners that were trained on a set.
+    """Learners that were trained on a set."""
 
-    Attributes:
-      params: stacked over learners.
-      validation: ``float[learners]``, their accuracy there.
-      recipe: what validation chose.
-      work: of one learner's training, where all of them are trained together.
-      curve: "epochs" over the set and the mean "validation" accuracy after each; empty where there is none.
-    """
-
-    params: Params
-    validation: np.ndarray
-    recipe: dict[str, Any]
-    work: Work
-    curve: Mapping[str, list[float]] = {}
+    params: Params  # stacked over learners
+    validation: np.ndarray  # float[learners], their accuracy there
+    recipe: dict[str, Any]  # what validation chose
+    work: Work  # of one learner's training, where all of them are trained together
+    curve: Mapping[str, list[float]] = {}  # "epochs" over the set, and the mean "validation" accuracy after each
 
 
 def judge_rows(lab: Lab, task: Task, rows: np.ndarray, data: Hashable = "") -> Judged:

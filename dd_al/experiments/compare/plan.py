@@ -20,25 +20,15 @@ ALL = "all"  # the budget of training on all of the data
 
 @dataclass(frozen=True)
 class Point:
-    """One job: a method on a data set with a seed, for one budget or for several that it fills as it goes.
+    """One job: a method on a data set with a seed, for one budget or for several that it fills as it goes."""
 
-    Attributes:
-      dataset: its name in the comparison.
-      method: one of `dd_al.config.sweeps.METHODS`.
-      seed: of the run.
-      budgets: as in the config, in their order; ``(ALL,)`` for the full data.
-      noise: share of wrong labels in the training data.
-      outliers: share of the training texts that are shuffled words.
-      start: what the seed set is instead, one of `dd_al.config.sweeps.STARTS`; "" for the one that methods share.
-    """
-
-    dataset: str
-    method: str
+    dataset: str  # its name in the comparison
+    method: str  # one of `dd_al.config.sweeps.METHODS`
     seed: int
-    budgets: tuple[str, ...]
-    noise: float = 0.0
-    outliers: float = 0.0
-    start: str = ""
+    budgets: tuple[str, ...]  # as in the config, in their order; `(ALL,)` for the full data
+    noise: float = 0.0  # share of wrong labels in the training data
+    outliers: float = 0.0  # share of the training texts that are shuffled words
+    start: str = ""  # what the seed set is instead of the one that methods share, one of `dd_al.config.sweeps.STARTS`
 
     @property
     def varied(self) -> bool:
@@ -47,10 +37,8 @@ class Point:
 
     @property
     def name(self) -> str:
-        """Of the folder."""
-        parts = [row_folder(self.dataset), self.method]
-        if self.method in DISTILLED:
-            parts += self.budgets
+        """The name of its folder."""
+        parts = [row_folder(self.dataset), self.method, *(self.budgets if self.method in DISTILLED else ())]
         parts += [f"{key}{value:g}" for key in ("noise", "outliers") if (value := getattr(self, key))]
         parts += [f"start_{self.start}"] if self.start else []
         return "-".join([re.sub(r"[^\w.]+", "_", part.replace("%", "pc")) for part in parts] + [f"seed{self.seed}"])

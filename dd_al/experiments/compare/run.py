@@ -17,14 +17,13 @@ from dd_al.config.grid import sliced
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED
 from dd_al.core.files import read_json, write_json
-from dd_al.data.dataset import Dataset
 from dd_al.data.overlap import sketch
 from dd_al.evaluation.privacy import membership
 from dd_al.experiments import record
 from dd_al.experiments.compare import sets
 from dd_al.experiments.compare.lab import Job, Lab
 from dd_al.experiments.compare.plan import ALL, Point, datasets, points
-from dd_al.experiments.sweep import Trial, read_data, refuse_failures, run_trials
+from dd_al.experiments.sweep import Data, Trial, read_data, refuse_failures, run_trials
 from dd_al.io import environment
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import write_safetensors
@@ -55,8 +54,7 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
         for name, one in read.items()
     }
     with workdir.one_at_a_time():
-        data = {name: one.dataset for name, one in read.items()}
-        write_json(workdir.points, _plan(workdir, every, settings.model.kind, budgets, data))
+        write_json(workdir.points, _plan(workdir, every, settings.model.kind, budgets, read))
     labs: dict[str, Lab | Exception] = {}
 
     def lab_of(name: str) -> Lab:
@@ -75,13 +73,10 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
         lab = lab_of(point.dataset)
         compute(Job(lab, point, lab.task_of(point), folder, _siblings(workdir, point), stop))
 
-    trials = [
-        Trial(
-            point.name, configs[point.dataset], read[point.dataset].identity, partial(one, point),
-            {"point": asdict(point)},
-        )
-        for point in ours
-    ]  # fmt: skip
+    trials = []
+    for point in ours:
+        config, data = configs[point.dataset], read[point.dataset].identity
+        trials.append(Trial(point.name, config, data, partial(one, point), {"point": asdict(point)}))
     failed = run_trials(workdir, trials, finished=lambda part: _finished(part.path), shared=part is not None)
     with workdir.one_at_a_time():
         _report(workdir, every)
@@ -89,7 +84,7 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
 
 
 def _plan(
-    workdir: Workdir, every: Sequence[Point], network: str, budgets: Mapping[str, dict], data: Mapping[str, Dataset]
+    workdir: Workdir, every: Sequence[Point], network: str, budgets: Mapping[str, dict], read: Mapping[str, Data]
 ) -> dict:
     """What the report has to know of the plan; points that an earlier start has finished stay in it."""
     known = read_json(workdir.points) if workdir.points.exists() else {"points": [], "budgets": {}, "sketches": {}}
@@ -99,7 +94,7 @@ def _plan(
     ]
     sketches = {
         name: sketch(text for split in (one.train, one.validation, one.test) for text in split.texts)
-        for name, one in data.items()
+        for name, (one, *_) in read.items()
     }
     return {
         "points": [*before, *now.values()],

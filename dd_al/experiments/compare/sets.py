@@ -23,8 +23,7 @@ from dd_al.data.dataset import Split
 from dd_al.distillation.saved import describe, make_artefact
 from dd_al.distillation.synthetic import as_batch
 from dd_al.evaluation import costs
-from dd_al.evaluation.baselines import fit_tuned, full_training, read_stage, stage
-from dd_al.evaluation.coresets import features_of
+from dd_al.evaluation.baselines import features_of, fit_tuned, full_training, read_stage, stage
 from dd_al.evaluation.costs import Work
 from dd_al.evaluation.privacy import nearness
 from dd_al.evaluation.spoilt import outlier_rows
@@ -46,27 +45,16 @@ _SHOWN = 2  # items of a set in the report
 
 
 class Built(NamedTuple):
-    """A training set of one budget, and what making it took.
+    """A training set of one budget, and what making it took."""
 
-    Attributes:
-      judged: learners trained on it.
-      elsewhere: trains learners of another network on it, given the laboratory and the task of that network.
-      members: ``int[n]``, positions of the training examples that the learners owe something to.
-      labels: that a person had to give.
-      examples: in the set.
-      floats: numbers to be stored of what networks read, with labels and rates where those are numbers, too.
-      size: bytes of it: texts with a byte for the label, or numbers.
-      work: of making it; the examples are real ones.
-    """
-
-    judged: Judged
-    elsewhere: Callable[[Lab, Task], Judged]
-    members: np.ndarray
-    labels: int
-    examples: int
-    floats: int
-    size: int
-    work: Work
+    judged: Judged  # learners trained on it
+    elsewhere: Callable[[Lab, Task], Judged]  # trains learners of another network on it, given its lab and task
+    members: np.ndarray  # int[n], positions of the training examples that the learners owe something to
+    labels: int  # that a person had to give
+    examples: int  # in the set
+    floats: int  # numbers to store of what networks read, with labels and rates where those are numbers, too
+    size: int  # bytes of it: texts with a byte for the label, or numbers
+    work: Work  # of making it, where examples seen are real ones
 
 
 def _built(job: Job, rows: np.ndarray, judged: Judged, elsewhere: Callable, labels: int, work: Work) -> Built:
@@ -166,17 +154,16 @@ def bought(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     record.note_resumption(workdir)
     with MetricsWriter(workdir.metrics, workdir.events) as metrics:
         acquired = acquire(job, point.method, max(budgets[name] for name in point.budgets), metrics)
-    work = dict(zip(acquired.counts.tolist(), acquired.work))
+    counts, work = list(acquired.work), acquired.work
     if point.method == "random":  # which needs no network to go on: it was trained for the curve
-        work = dict.fromkeys(work, Work())
+        work = dict.fromkeys(counts, Work())
     built = {name: chosen(job, acquired.rows[: budgets[name]], work[budgets[name]]) for name in point.budgets}
-    queried, train = acquired.rows[acquired.counts[0] :], job.task.dataset.train
+    queried, train = acquired.rows[counts[0] :], job.task.dataset.train
     picked = selected.picked(train, job.task.classes, queried)
     if point.outliers:
         marked = np.isin(queried, outlier_rows(len(train), point.outliers, point.seed))
         picked["outliers"] = float(marked.mean()) if len(queried) else 0.0
-    rounds = {"labels": acquired.counts[:-1].tolist(), "validation": acquired.validation.tolist()}
-    return built, {"picked": picked, "rounds": rounds}
+    return built, {"picked": picked, "rounds": {"labels": counts[:-1], "validation": acquired.validation}}
 
 
 def distilled(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:

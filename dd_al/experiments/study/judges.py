@@ -34,23 +34,14 @@ _SHOWN = 400  # real rows behind synthetic ones
 
 
 class Row(NamedTuple):
-    """Sets that are distilled for some of the networks: a row of the matrix, or a point of a curve.
-
-    Attributes:
-      name: of the row or point.
-      networks: their names.
-      settings: of the distillation.
-      restarts: how many sets there are.
-      synthetic: the sets, stacked, once they are distilled.
-      seconds: of compilation, and of all else.
-    """
+    """Sets that are distilled for some of the networks: a row of the matrix, or a point of a curve."""
 
     name: str
-    networks: tuple[str, ...]
-    settings: Settings
-    restarts: int
-    synthetic: Synthetic | None = None
-    seconds: tuple[float, float] = (0.0, 0.0)
+    networks: tuple[str, ...]  # their names
+    settings: Settings  # of the distillation
+    restarts: int  # how many sets there are
+    synthetic: Synthetic | None = None  # the sets, stacked, once they are distilled
+    seconds: tuple[float, float] = (0.0, 0.0)  # of compilation, and of all else
 
     @property
     def folder(self) -> str:

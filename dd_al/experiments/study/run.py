@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
     dataset = record.load_dataset(settings, workdir)
     task = make_task(settings, dataset, time.perf_counter() - began)
     judges = Judges(task, settings)
-    rows, points = _rows(settings, list(judges.learners)), dict(_points(settings, list(judges.learners)))
+    rows, points = _rows(settings, list(judges.learners)), _points(settings, list(judges.learners))
     sets = {row.folder: row for row in (*rows, *points.values())}
     for row in sets.values():  # mistakes are not to be found after hours
         number_of_items(row.settings.distill, len(dataset.train), task.classes)
@@ -90,28 +90,28 @@ def run(settings: Settings, workdir: Workdir) -> None:
             "compile_s": sum(row.seconds[0] for row in made.values()),
             "optimise_s": sum(row.seconds[1] for row in made.values()),
             "evaluate_s": evaluate_s,
+            "total_s": spent + evaluate_s,
         },
-        total_s=spent + evaluate_s,
     )
 
 
 def _rows(settings: Settings, names: Sequence[str]) -> list[Row]:
-    """The rows of the matrix: each network's sets, and those for all at once."""
-    groups = {name: (name,) for name in names}
-    if len(names) > 1:
+    """The rows of the matrix, if one is asked for: each network's sets, and those for all at once."""
+    groups = {name: (name,) for name in names if settings.study.matrix}
+    if len(groups) > 1:
         groups[TOGETHER] = tuple(names)
     common = replace(settings, study=StudySettings())
-    rows = [Row(name, group, common, settings.study.restarts) for name, group in groups.items()]
-    return rows if settings.study.matrix else []
+    return [Row(name, group, common, settings.study.restarts) for name, group in groups.items()]
 
 
-def _points(settings: Settings, names: Sequence[str]) -> Iterator[tuple[tuple[str, str, str], Row]]:
+def _points(settings: Settings, names: Sequence[str]) -> dict[tuple[str, str, str], Row]:
     """The points of every curve for every network, by curve, value and network."""
-    for curve, values in curves(settings).items():
-        for value, point in values.items():
-            for name in names:
-                title = f"{curve} = {value}, {name}"
-                yield (curve, value, name), Row(title, (name,), point, settings.study.curve_restarts)
+    return {
+        (curve, value, name): Row(f"{curve} = {value}, {name}", (name,), point, settings.study.curve_restarts)
+        for curve, values in curves(settings).items()
+        for value, point in values.items()
+        for name in names
+    }
 
 
 def _workers() -> int:
