@@ -44,13 +44,11 @@ def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, ov
         dd_al.export_huggingface("runs/sst2", "sst2-distilled")
         datasets.load_dataset("sst2-distilled")["train"]
 
-    ``data/train-00000-of-00001.parquet`` holds the first set: ``inputs`` (lists of ``float32[length][dim]``),
-    ``target`` (``float32[classes]``), ``label`` (the class of the largest target) and ``nearest_words``, and where
-    there are attention labels ``attention`` (``float32[blocks][heads][length]``). Every further set, where there is one
-    per known initialisation, is a configuration "set1", "set2", … of its own, because no two sets are meant to be
-    mixed, with the initial parameters in ``initial_parameters.safetensors``. The configuration "vocabulary" holds words
-    with their vectors, ``schedule.json`` rates, optimizer and network, ``README.md`` the dataset card, with the scores
-    of the ``results.json`` beside the artefact if there is one. Paths and commands of this machine are not written.
+    The configuration "default" holds the first set: ``inputs`` (lists of ``float32[length][dim]``), ``target``
+    (``float32[classes]``), ``label`` and ``nearest_words``, and ``attention`` where there is. Every further set, where
+    there is one per known initialisation, is a configuration "set1", "set2", … of its own, as no two are meant to be
+    mixed; "vocabulary" holds words with their vectors. docs/artefact.md has all files. The dataset card has the scores
+    of the ``results.json`` beside the artefact, if there is one, and no paths or commands of this machine.
 
     Args:
       path: a ``distilled.safetensors`` or its work directory.

@@ -43,12 +43,12 @@ class TrainingSet:
     Attributes:
       inputs: ``float32[items, length, dim]``, a word vector at every position, all of which count as words; or images
         ``float32[items, height, width, channels]`` or rows ``float32[items, columns]``, scaled (see `scale`).
-      targets: ``float32[items, classes]``, what cross-entropy is taken against. Rows are distributions ("soft" and
-        "hard" labels), or any numbers ("unrestricted" ones).
+      targets: ``float32[items, classes]``, what cross-entropy is taken against: distributions, or any numbers where
+        labels were "unrestricted".
       rates: ``float32[steps, layers]``, positive: the learning rate of each step and layer.
-      layers: the name that each column of ``rates`` belongs to, a top-level entry of the parameters.
-      also: further networks that the set was distilled for, by kind: the name of each layer → ``float32[steps]``, its
-        rates. Their sizes are those in ``model``; {} where there are none.
+      layers: the names of the columns of ``rates``, top-level entries of the parameters.
+      also: kind → layer → ``float32[steps]``, the rates of further networks that the set was distilled for; their sizes
+        are those in ``model``.
       optimizer: its name and constants.
       model: the network that the set was distilled for: ``kind`` and its sizes.
       labels: the label of each class, as it was written in the data.
@@ -56,15 +56,15 @@ class TrainingSet:
       vectors: ``float32[words, dim]``, the word vectors of real texts; padding's is zero. None for images and rows.
       length: words that a real text is cut and padded to, which synthetic ones need not be.
       init: "random" where any fresh network may be trained, "known" for the one in ``params``.
+      params: that network's first parameters by flat name ("conv1/kernel"); {} where ``init`` is "random".
       encoder: of a set of sentence vectors, the hash of the files of all-MiniLM-L6-v2; None for one of word vectors.
       attention: ``float32[items, blocks, heads, length]``, distributions over positions, what the attention of a
         transformer is drawn to; None for a set without attention labels.
-      attention_weight: of that pull in the loss, λ; 0 for a set without.
-      params: that network's first parameters by flat name ("conv1/kernel"); {} where ``init`` is "random".
+      attention_weight: of that pull in the loss, λ.
       batches: step t = 1, 2, … of the schedule sees the (t − 1 mod ``batches``)-th part of the items, dealt in their
         order; all of them in every step where it is 1.
       shift: every step moves each image that it sees by whole pixels, at most so many up or down and so many sideways,
-        each with the same chance; what is left uncovered repeats the edge. 0 where they stay in their place.
+        each with the same chance; what is left uncovered repeats the edge.
       columns: what the numbers of a row are called; () for texts and images.
       mean: ``float32[channels or columns]`` of real images or rows; None for texts.
       std: ``float32[channels or columns]`` of real images or rows; None for texts.

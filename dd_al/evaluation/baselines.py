@@ -43,19 +43,12 @@ _LOG = logging.getLogger(__name__)
 
 
 class Trained(NamedTuple):
-    """Learners that a baseline has trained, with what validation says of them.
+    """Learners that a baseline has trained, with what validation says of them."""
 
-    Attributes:
-      params: stacked over learners.
-      steps: ``int32[points]``, training steps at which accuracy was taken.
-      accuracy: ``float32[points, learners]``, on validation.
-      chosen: ``float64[...]``, what validation chose: see the functions.
-    """
-
-    params: Params
-    steps: np.ndarray
-    accuracy: np.ndarray
-    chosen: np.ndarray
+    params: Params  # stacked over learners
+    steps: np.ndarray  # int32[points], training steps at which accuracy was taken
+    accuracy: np.ndarray  # float32[points, learners], on validation
+    chosen: np.ndarray  # float64[...], what validation chose: see the functions
 
 
 def fit_full(
@@ -157,12 +150,8 @@ def features_of(task: Task, params: Params | None, buckets: tuple) -> jax.Array:
 def choose(task: Task, settings: Settings, name: str, items: int, full: Params) -> Batch:
     """The examples that a method keeps, or makes, as many of each class as can be.
 
-    Args:
-      task: the data.
-      settings: of the run.
-      name: one of `dd_al.coreset.methods.NAMES`, or "prototypes", means of images or rows.
-      items: how many.
-      full: learners that were trained on all data, stacked: the first is asked for features.
+    ``name`` is one of `dd_al.coreset.methods.NAMES`, or "prototypes", means of images or rows. Of the learners that
+    were trained on all data, ``full``, the first is asked for features.
 
     Raises:
       ConfigError: a class has fewer examples than are wanted of it.

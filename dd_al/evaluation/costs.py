@@ -21,17 +21,11 @@ from dd_al.task.task import Task
 
 
 class Work(NamedTuple):
-    """What making a set, or training a learner on it, takes.
+    """What making a set, or training a learner on it, takes."""
 
-    Attributes:
-      seconds: compilation apart.
-      flops: floating-point operations; NaN where nobody has counted them.
-      seen: examples that went through networks.
-    """
-
-    seconds: float = 0.0
-    flops: float = 0.0
-    seen: int = 0
+    seconds: float = 0.0  # compilation apart
+    flops: float = 0.0  # floating-point operations; NaN where nobody has counted them
+    seen: int = 0  # examples that went through networks
 
     def plus(self, seconds: float = 0.0, flops: float = 0.0, seen: int = 0) -> Work:
         """With more of it."""

@@ -131,19 +131,12 @@ def _known_states(artefact: Artefact, learner: Learner, count: int) -> LearnerSt
 
 
 class Network(NamedTuple):
-    """A network that a distilled set is tried on.
+    """A network that a distilled set is tried on."""
 
-    Attributes:
-      name: as the table shows it.
-      model: the network.
-      columns: which of the set's rates were learned for networks of its layers; None where none were.
-      count: how many initialisations there are to try.
-    """
-
-    name: str
+    name: str  # as the table shows it
     model: Model
-    columns: slice | None
-    count: int
+    columns: slice | None  # which of the set's rates were learned for networks of its layers; None where none were
+    count: int  # how many initialisations there are to try
 
 
 def networks(artefact: Artefact, others: ModelSettings, settings: TransferSettings, inits: int) -> list[Network]:

@@ -22,12 +22,7 @@ def membership(task: Task, params: Params, rows: np.ndarray, split: str, seed: i
     In the attack of Yeom et al. 2018 (arXiv 1709.01604, section 3.3) what has a small loss is taken for a member: the
     area under the ROC curve of the losses says how well that tells the two apart.
 
-    Args:
-      task: the data and the network.
-      params: of the learners.
-      rows: ``int[n]``, positions of the members in the training data.
-      split: that the others are of.
-      seed: draws a thousand members and others, if there are more.
+    Members are at ``int[n]`` rows of the training data, others in a split; of more than a thousand the seed draws some.
     """
     rng = generator(jax.random.key(seed), "membership")
     found = []
@@ -46,7 +41,7 @@ def nearness(task: Task, synthetic: Synthetic, start_rows: np.ndarray | None) ->
     Args:
       task: whose training data the set is made of.
       synthetic: one set.
-      start_rows: ``int[items]``, the training examples that the items began as; None for noise.
+      start_rows: ``int[items]``, the training examples that its items began as; None for noise.
 
     Returns:
       ``nearest``, the mean over items of the largest cosine with a training example; ``chance``, the same of validation

@@ -22,16 +22,7 @@ from dd_al.distillation.saved import course, describe, make_artefact
 from dd_al.distillation.starts import number_of_items
 from dd_al.distillation.synthetic import as_batch, columns, own_rates, train_on
 from dd_al.distillation.teachers import soft_labels, taught
-from dd_al.evaluation.baselines import (
-    Trained,
-    choose,
-    choose_schedule,
-    constant_training,
-    fit_full,
-    random_batches,
-    stage,
-)
-from dd_al.evaluation.protocol import evaluate
+from dd_al.evaluation import baselines, protocol
 from dd_al.experiments import record
 from dd_al.io import artefact
 from dd_al.io.signals import Stop, catch_stop
@@ -58,18 +49,18 @@ def run(settings: Settings, workdir: Workdir) -> None:
     states = known_inits(task, inits) if known else task.inits("evaluation", inits)
 
     with catch_stop() as stop:
-        baselines, baselines_s = _baselines(task, settings, items, states, workdir, stop)
+        fitted, baselines_s = _baselines(task, settings, items, states, workdir, stop)
         # Teachers that began where the judges do would tell the set of initialisations that it may not see.
-        teachers, sets = (baselines["full"].params, inits) if known else (None, 1)
+        teachers, sets = (fitted["full"].params, inits) if known else (None, 1)
         distilled = distil(task, settings, items=items, sets=sets, teachers=teachers, workdir=workdir, stop=stop)
         stop.check()
 
     _LOG.info("training %d networks on the distilled set, and testing", inits)
     start, split, count = time.perf_counter(), settings.evaluate.split, len(dataset.train)
     judged, curve = _train_judges(task, settings.distill, distilled, states)
-    params = {name: one.params for name, one in baselines.items()} | {"distilled": judged.params}
-    scores = evaluate(task, task.learner.model, params, split)
-    extra = {name: _course_of(name, one) for name, one in baselines.items()}
+    params = {name: one.params for name, one in fitted.items()} | {"distilled": judged.params}
+    scores = protocol.evaluate(task, task.learner.model, params, split)
+    extra = {name: _course_of(name, one) for name, one in fitted.items()}
     outer = outer_course(workdir.metrics)
     extra["distilled"] = {"curve": curve, "selected_step": int(distilled.best_step.max()), "outer": outer}
     methods, budget = {}, {}
@@ -83,43 +74,34 @@ def run(settings: Settings, workdir: Workdir) -> None:
     artefact.save(workdir.distilled, make_artefact(task, settings, distilled))
     along_the_way = course(task, settings.distill, distilled, workdir.checkpoints / "snapshots")
     write_json(workdir.distilled_meta, {**describe(task, distilled, settings.distill.labels), **along_the_way})
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": inits, "init": "known" if known else "random"},
-        budget=budget,
-        methods=methods,
-        time={
-            "baselines_s": baselines_s,
-            **({"teachers_s": distilled.teachers_s} if distilled.teachers_s else {}),
-            "compile_s": distilled.compile_s,
-            "optimise_s": distilled.optimise_s,
-            "evaluate_s": time.perf_counter() - start,
-        },
-    )
+    spent = {"baselines_s": baselines_s, **({"teachers_s": distilled.teachers_s} if distilled.teachers_s else {})}
+    spent |= {"compile_s": distilled.compile_s, "optimise_s": distilled.optimise_s}
+    spent["evaluate_s"] = time.perf_counter() - start
+    how = {"inits": inits, "init": "known" if known else "random"}
+    record.finish(workdir, settings, task, evaluate=how, budget=budget, methods=methods, time=spent)
 
 
 def _baselines(
     task: Task, settings: Settings, items: int, states: LearnerState, workdir: Workdir, stop: Stop
-) -> tuple[dict[str, Trained], float]:
+) -> tuple[dict[str, baselines.Trained], float]:
     """Learners trained on all data, on random subsets and on what instance selection keeps, and the seconds of all."""
-    found = {"full": stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))}
-    inits, train = jax.tree.leaves(states)[0].shape[0], constant_training(task, settings.random)
-    sets = {"random": partial(random_batches, task, items, inits)}
+    full = partial(baselines.fit_full, task, settings.full, states, stop=stop)
+    found = {"full": baselines.stage(workdir, "full", full)}
+    inits, train = jax.tree.leaves(states)[0].shape[0], baselines.constant_training(task, settings.random)
+    sets = {"random": partial(baselines.random_batches, task, items, inits)}
     for name in settings.coreset.methods or ():
-        sets[name] = partial(choose, task, settings, name, items, found["full"][0].params)
+        sets[name] = partial(baselines.choose, task, settings, name, items, found["full"][0].params)
 
-    def fit(make: Callable[[], Batch], title: str) -> Trained:
-        return choose_schedule(task, settings.random, make(), states, stop=stop, title=title, train=train)
+    def fit(make: Callable[[], Batch], title: str) -> baselines.Trained:
+        return baselines.choose_schedule(task, settings.random, make(), states, stop=stop, title=title, train=train)
 
     for name, make in sets.items():
         title = "random subsets" if name == "random" else name.replace("_", " ")
-        found[name] = stage(workdir, name, partial(fit, make, title))
+        found[name] = baselines.stage(workdir, name, partial(fit, make, title))
     return {name: one for name, (one, _) in found.items()}, sum(seconds for _, seconds in found.values())
 
 
-def _course_of(name: str, trained: Trained) -> dict:
+def _course_of(name: str, trained: baselines.Trained) -> dict:
     """What the entry of a baseline says of its training."""
     if name == "full":
         chosen = {"best_steps": trained.chosen.tolist()}
@@ -174,8 +156,8 @@ def distil(
     outer_task, stop, teachers_s = task, stop or Stop(), 0.0
     if weight := settings.distill.teacher:
         if teachers is None:
-            fit = partial(fit_full, task, settings.full, task.inits("teachers", TEACHERS), stop=stop)
-            trained, teachers_s = (fit(), 0.0) if workdir is None else stage(workdir, "teachers", fit)
+            fit = partial(baselines.fit_full, task, settings.full, task.inits("teachers", TEACHERS), stop=stop)
+            trained, teachers_s = (fit(), 0.0) if workdir is None else baselines.stage(workdir, "teachers", fit)
             teachers = trained.params
         outer_task = taught(task, soft_labels(task, teachers), weight)
     if workdir is not None and task.table is None:
@@ -198,7 +180,7 @@ def _with_schedule(task: Task, settings: Settings, found: Distillation, stop: St
         one = replace(task, learner=task.others[name]) if name else task
         title = f"schedule of the distilled set{name and ', '}{name}"
         states = one.inits("schedule", settings.evaluate.select_inits)
-        trained = choose_schedule(one, grid, batch, states, stop=stop, title=title)
+        trained = baselines.choose_schedule(one, grid, batch, states, stop=stop, title=title)
         rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
         reached = trained.accuracy[list(trained.steps).index(steps)].mean()
         _LOG.info("%s: %d steps of %g, validation accuracy %.3f", title, steps, rate, reached)

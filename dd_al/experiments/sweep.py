@@ -2,7 +2,7 @@
 
 A trial that is finished is not repeated, one that was stopped goes on, and one that failed is noted and tried again by
 the next start, so the same command resumes a sweep. Trials need nothing of each other but what lies in their folders:
-several processes can share a work directory, each with a slice of them (`dd_al.config.grid.sliced`).
+several processes can share a work directory, each with a slice of them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from dd_al.config.grid import sliced
 from dd_al.config.settings import Settings
 from dd_al.core.errors import BusyError, DataError, UserError
 from dd_al.core.files import write_json
@@ -82,9 +83,9 @@ def _reads(settings: Settings) -> tuple:
 def run_trials(
     workdir: Workdir,
     trials: Sequence[Trial],
+    part: str | None = None,
     *,
-    finished: Callable[[Workdir], bool] = lambda part: part.finished,
-    shared: bool = False,
+    finished: Callable[[Workdir], bool] = lambda folder: folder.finished,
     workers: int = 1,
     clear: bool = False,
 ) -> dict[str, str]:
@@ -93,8 +94,9 @@ def run_trials(
     Args:
       workdir: of the sweep, begun.
       trials: in the order in which they begin.
+      part: "3/40" for the third of forty slices of them, where processes share the work directory: a trial that another
+        one is at is left to it.
       finished: whether the folder of a trial holds all of its results.
-      shared: with other processes: a trial that one of them is at is left to it.
       workers: how many trials run at a time, in threads.
       clear: whether programs are of no use to the next trial, and forgotten.
 
@@ -105,6 +107,7 @@ def run_trials(
       WorkdirError: the folder of a trial holds another, or another process is at it and nothing is shared.
       Interrupted: a signal asked for it.
     """
+    trials = trials if part is None else sliced(trials, part)
     with catch_stop() as stop:
 
         def attempt(number: int, trial: Trial) -> str | None:
@@ -112,7 +115,7 @@ def run_trials(
             try:
                 error = _attempt(workdir, trial, f"{number} of {len(trials)}", finished, clear, stop)
             except BusyError as busy:
-                if not shared:
+                if part is None:
                     raise
                 _LOG.info("%s: left to the process that is at it (%s)", trial.title or trial.name, busy)
             stop.check("the same command goes on with what is left")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from dd_al.config.grid import published, row_folder, sliced, table_rows
+from dd_al.config.grid import published, row_folder, table_rows
 from dd_al.config.settings import Settings
 from dd_al.core.files import read_json
 from dd_al.experiments import distill, record
@@ -37,10 +37,8 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
             folder, one = f"{row_folder(name)}-seed{seed}", replace(row, seed=seed)
             compute = partial(_distil, one)
             trials[name, seed] = Trial(folder, one, data[name], compute, title=f"{name}, seed {seed}")
-    every = list(trials.values())
-    ours = every if part is None else sliced(every, part)
-    failed = run_trials(workdir, ours, shared=part is not None, clear=True)
-    refuse_failures(failed, len(every), "runs")
+    failed = run_trials(workdir, list(trials.values()), part, clear=True)
+    refuse_failures(failed, len(trials), "runs")
     with workdir.one_at_a_time():
         results = {key: _results(workdir, trial) for key, trial in trials.items()}
         if all(results.values()):

@@ -6,8 +6,7 @@ import time
 from functools import partial
 
 from dd_al.config.settings import Settings
-from dd_al.evaluation.baselines import Trained, fit_full, stage, with_tuned_vectors
-from dd_al.evaluation.protocol import evaluate
+from dd_al.evaluation import baselines, protocol
 from dd_al.experiments import record
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
@@ -23,15 +22,15 @@ def run(settings: Settings, workdir: Workdir) -> None:
     record.note_resumption(workdir)
     tasks, titles = {"full": task}, {"full": "full data", "full_finetuned": "fine-tuned vectors"}
     if settings.full.finetuned:
-        tasks["full_finetuned"] = with_tuned_vectors(task, make_optimizer(settings.learner))
+        tasks["full_finetuned"] = baselines.with_tuned_vectors(task, make_optimizer(settings.learner))
     trained, baselines_s = {}, 0.0
     with catch_stop() as stop:
 
-        def fit(own: Task, title: str) -> Trained:
-            return fit_full(own, settings.full, own.inits("evaluation", inits), stop=stop, title=title)
+        def fit(own: Task, title: str) -> baselines.Trained:
+            return baselines.fit_full(own, settings.full, own.inits("evaluation", inits), stop=stop, title=title)
 
         for name, own in tasks.items():
-            trained[name], seconds = stage(workdir, name, partial(fit, own, titles[name]))
+            trained[name], seconds = baselines.stage(workdir, name, partial(fit, own, titles[name]))
             baselines_s += seconds
         stop.check()
 
@@ -39,16 +38,10 @@ def run(settings: Settings, workdir: Workdir) -> None:
     methods, full = {}, None
     for name, own in tasks.items():
         one = trained[name]
-        score = evaluate(own, own.learner.model, {name: one.params}, split)[name]
+        score = protocol.evaluate(own, own.learner.model, {name: one.params}, split)[name]
         curve, chosen = record.curve(one.steps, one.accuracy), {"best_steps": one.chosen.tolist()}
         methods[name] = record.entry(split, score, task.classes, full, curve=curve, hyperparameters=chosen)
         full = full or score
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": inits, "init": "random"},
-        budget=dict.fromkeys(methods, record.given_all(task)),
-        methods=methods,
-        time={"baselines_s": baselines_s, "evaluate_s": time.perf_counter() - start},
-    )
+    how, budget = {"inits": inits, "init": "random"}, dict.fromkeys(methods, record.given_all(task))
+    spent = {"baselines_s": baselines_s, "evaluate_s": time.perf_counter() - start}
+    record.finish(workdir, settings, task, evaluate=how, budget=budget, methods=methods, time=spent)

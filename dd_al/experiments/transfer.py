@@ -23,9 +23,8 @@ from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
 from dd_al.distillation.saved import nearest_words
 from dd_al.distillation.synthetic import Synthetic, as_batch, train_on
-from dd_al.evaluation.baselines import Trained, choose_schedule, fit_tuned, stage
+from dd_al.evaluation import baselines, protocol
 from dd_al.evaluation.from_artefact import Network, networks, synthetic_of
-from dd_al.evaluation.protocol import evaluate
 from dd_al.experiments import record
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
@@ -85,7 +84,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
                 one = in_words if way and way.words else synthetic
                 name = f"network{number}-{title.replace(' ', '_').replace(',', '')}"
                 compute = partial(_train, task, settings, network, artefact, one, way, stop)
-                trained[title], spent = stage(workdir, name, compute)
+                trained[title], spent = baselines.stage(workdir, name, compute)
                 seconds["optimise_s" if way else "baselines_s"] += spent
             start = time.perf_counter()
             entries = _judge(task, settings.evaluate.split, network, trained)
@@ -95,16 +94,9 @@ def run(settings: Settings, workdir: Workdir) -> None:
             table.append([entries.get(title, {}).get("retention") for title in WAYS])
             seconds["evaluate_s"] += time.perf_counter() - start
             stop.check("the same command goes on with the next network")
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": tried[0].count, "init": artefact.spec["init"]},
-        budget=budget,
-        methods=methods,
-        transfer={"networks": [network.name for network in tried], "ways": list(WAYS), "retention": table},
-        time=seconds,
-    )
+    parts = {"evaluate": {"inits": tried[0].count, "init": artefact.spec["init"]}, "budget": budget, "methods": methods}
+    parts["transfer"] = {"networks": [network.name for network in tried], "ways": list(WAYS), "retention": table}
+    record.finish(workdir, settings, task, time=seconds, **parts)
 
 
 def _artefact(settings: Settings) -> tuple[Artefact, Path]:
@@ -171,13 +163,14 @@ def _as_words(artefact: Artefact, inputs: jax.Array) -> jax.Array:
 
 def _train(
     task: Task, settings: Settings, network: Network, artefact: Artefact, given: Synthetic, way: Way | None, stop: Stop
-) -> Trained:
+) -> baselines.Trained:
     """Trains a network on the distilled set, or on all data with Adam at the best of a few rates; see `WAYS`."""
     transfer, count, labels = settings.transfer, network.count, artefact.spec.get("targets", "soft")
     if way is None:
         own = replace(task, learner=make_learner(network.model, optimizers.get("adam")))
+        states = own.inits("evaluation", count)
         with progress_of(network.name):
-            return fit_tuned(own, settings.full, transfer.full_rates, own.inits("evaluation", count), stop=stop)
+            return baselines.fit_tuned(own, settings.full, transfer.full_rates, states, stop=stop)
     optimizer = optimizers.get(way.optimizer) if way.optimizer else make_optimizer(artefact.learner)
     # All transformers among the networks have the set's own blocks and heads, if it has attention labels.
     learner = make_learner(network.model, optimizer, attention_weight=artefact.spec.get("attention", 0.0))
@@ -187,7 +180,7 @@ def _train(
         rates = transfer.sgd_rates if way.optimizer == "sgd" else transfer.rates
         grid = RandomSettings(steps=transfer.steps, rates=rates, dropout=(False,))
         title = f"{network.name}, {way.optimizer} at one rate"
-        return choose_schedule(own, grid, as_batch(given, labels), states, stop=stop, title=title)
+        return baselines.choose_schedule(own, grid, as_batch(given, labels), states, stop=stop, title=title)
     mine = given._replace(log_rates=given.log_rates[:, network.columns])
     if way.shuffled:
         order = jax.random.split(stream(task.key, "shuffled_rates"), count)
@@ -195,12 +188,12 @@ def _train(
         mine = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), mine)._replace(log_rates=rates)
     train = partial(train_on, learner, labels=labels, parts=artefact.spec.get("batches", 1))
     params = jax.jit(train)(mine, states).params
-    return Trained(params, np.zeros(0, np.int32), np.zeros((0, count), np.float32), np.zeros(0, np.float32))
+    return baselines.Trained(params, np.zeros(0, np.int32), np.zeros((0, count), np.float32), np.zeros(0, np.float32))
 
 
-def _judge(task: Task, split: str, network: Network, trained: dict[str, Trained]) -> dict[str, dict]:
+def _judge(task: Task, split: str, network: Network, trained: dict[str, baselines.Trained]) -> dict[str, dict]:
     """The entries of one network, whose learners answer together; retention is of its own training on all data."""
-    scores = evaluate(task, network.model, {title: one.params for title, one in trained.items()}, split)
+    scores = protocol.evaluate(task, network.model, {title: one.params for title, one in trained.items()}, split)
     entries = {}
     for title, one in trained.items():
         extra = {"curve": record.curve(one.steps, one.accuracy)} if len(one.steps) else {}

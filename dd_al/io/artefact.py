@@ -40,18 +40,15 @@ class Artefact:
         ``float32[sets, items, columns]``, scaled.
       label_logits: ``float32[sets, items, classes]``.
       log_rates: ``float32[sets, steps, layers]``.
-      vectors: ``float32[words, dim]``, the normalised word vectors that real text is embedded with; None for images and
-        rows.
-      words: the vocabulary, one word per row of ``vectors``; padding and the unknown word come first. () without.
-      params: known initialisations, flat name → array with a leading axis of sets; empty for random ones.
+      vectors: ``float32[words, dim]``, the word vectors of real texts; None for images and rows.
+      words: the vocabulary, a word per row of ``vectors``; padding and the unknown word come first. () without.
+      params: known initialisations, flat name → array with a leading axis of sets; {} for random ones.
       spec: plain values: ``format``, ``task``, ``label_map``, ``length`` of real texts (1 without), ``classes``,
         ``layers`` (names of the rates), ``model`` and ``learner`` (their settings), ``init``; and what older files
-        lack: ``targets`` (what ``label_logits`` stand for), ``also`` (further networks by their names, whose rates are
-        the columns behind), ``attention`` (the weight of attention labels in the loss), ``encoder`` and ``data``
-        (hashes), ``inputs`` ("images" or "rows"), ``columns`` (names of the numbers in a row), ``batches`` (that the
-        items are dealt to, see `dd_al.learner.unroll.part_of`).
-      attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels; None for
-        sets without.
+        lack: ``targets`` (what ``label_logits`` stand for), ``also`` (layers of further networks by their names, whose
+        rates are the last columns), ``attention`` (the weight of attention labels), ``encoder`` and ``data`` (hashes),
+        ``inputs`` ("images" or "rows"), ``columns`` (names of the numbers in a row), ``batches``.
+      attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels, or None.
       mean: ``float32[channels or columns]``: real images and rows are (raw − mean) / std. None for texts.
       std: ``float32[channels or columns]``, positive. None for texts.
       source: what it was read from, as it was given; for messages.

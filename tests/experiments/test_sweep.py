@@ -92,7 +92,7 @@ def test_a_trial_that_another_process_is_at_is_left_to_it(workdir):
     computed = Computed()
     first, second = trials(2, computed)
     with workdir.part("t0", {}):
-        assert run_trials(workdir, [first, second], shared=True) == {} and computed.seeds == [1]
+        assert run_trials(workdir, [first, second], "1/1") == {} and computed.seeds == [1]
         with pytest.raises(BusyError, match="another process"):
             run_trials(workdir, [first])
 

@@ -19,7 +19,6 @@ from dd_al.active.seed_sets import label_counts, seed_set
 from dd_al.core.files import atomic_write, read_json
 from dd_al.core.keys import generator, stream
 from dd_al.evaluation import costs
-from dd_al.evaluation.costs import Work
 from dd_al.experiments.compare.lab import Job
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
@@ -35,7 +34,7 @@ class Acquired(NamedTuple):
     """
 
     rows: np.ndarray  # int32[labels], positions in the training data
-    work: dict[int, Work]  # of training and asking up to each count, the first labels' included
+    work: dict[int, costs.Work]  # of training and asking up to each count, the first labels' included
     validation: list[float]  # accuracy of the network that asks, at each count but the last
 
 
@@ -80,7 +79,7 @@ def acquire(job: Job, name: str, upto: int, metrics: MetricsWriter | None = None
     first = first_labels(task, counts[0], seed, job.point.start)
     state = loop.tell(begun, 0, jnp.asarray(first), jnp.asarray(oracle[first]))
     rounds = simulate(name, loop, state, begun.learner, counts, oracle, run=run, judge=judge)
-    scores, spent, work = [np.full(len(first), np.nan, np.float32)], Work(), {counts[0]: Work()}
+    scores, spent, work = [np.full(len(first), np.nan, np.float32)], costs.Work(), {counts[0]: costs.Work()}
     with Progress(len(counts) - 1, name.replace("_", " ")) as progress:
         for one in islice(rounds, len(counts) - 1):  # on all labels that were bought others train
             state, count, steps = one.state, counts[one.index], training_steps(active, counts[one.index])
@@ -98,15 +97,15 @@ def acquire(job: Job, name: str, upto: int, metrics: MetricsWriter | None = None
     return Acquired(rows, work, reached)
 
 
-def recorded_work(folder: Path, budget: str, prefix: str) -> Work | None:
+def recorded_work(folder: Path, budget: str, prefix: str) -> costs.Work | None:
     """What a finished point has recorded of a budget under "build" or "train"; None where it lacks that budget."""
     if (found := read_json(folder / "results.json")["costs"].get(budget)) is None:
         return None
     values = (found[f"{prefix}_{key}"] for key in ("s", "flops", "seen"))
-    return Work(*(math.nan if value is None else value for value in values))  # JSON has no NaN
+    return costs.Work(*(math.nan if value is None else value for value in values))  # JSON has no NaN
 
 
-def bought_before(job: Job, upto: int) -> tuple[np.ndarray, Work]:
+def bought_before(job: Job, upto: int) -> tuple[np.ndarray, costs.Work]:
     """What `config.compare.query` has picked with a point's seed, and what that took.
 
     From the point that has it; else it is run here, with the same outcome.

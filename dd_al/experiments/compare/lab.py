@@ -21,10 +21,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
 from dd_al.distillation.synthetic import Synthetic, as_batch, own_rates, train_on
-from dd_al.evaluation import costs
-from dd_al.evaluation.baselines import at_constant_rate, batch_of, for_each
-from dd_al.evaluation.costs import Work
-from dd_al.evaluation.protocol import evaluate
+from dd_al.evaluation import baselines, costs, protocol
 from dd_al.evaluation.spoilt import spoilt
 from dd_al.experiments.compare.plan import Point
 from dd_al.io.signals import Stop
@@ -94,8 +91,8 @@ class Lab:
 
     def predicted(self, params: Params) -> np.ndarray:
         """Classes that stacked learners predict for the judged split, ``int32[learners, n]``."""
-        split = self.settings.evaluate.split
-        return evaluate(self.task, self.task.learner.model, {"": params}, split, validation=False)[""].predicted
+        model, split = self.task.learner.model, self.settings.evaluate.split
+        return protocol.evaluate(self.task, model, {"": params}, split, validation=False)[""].predicted
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ class Judged(NamedTuple):
     params: Params  # stacked over learners
     validation: np.ndarray  # float[learners], their accuracy there
     recipe: dict[str, Any]  # what validation chose
-    work: Work  # of one learner's training, where all of them are trained together
+    work: costs.Work  # of one learner's training, where all of them are trained together
     curve: Mapping[str, list[float]] = {}  # "epochs" over the set, and the mean "validation" accuracy after each
 
 
@@ -137,7 +134,7 @@ def judge_rows(lab: Lab, task: Task, rows: np.ndarray, data: Hashable = "") -> J
     """
     found, size = [], lab.settings.active.batch_size
     if len(rows) <= max(lab.settings.compare.full_batch, size):
-        found.append(judge_batch(lab, task, batch_of(task, rows)))
+        found.append(judge_batch(lab, task, baselines.batch_of(task, rows)))
     if len(rows) > size:
         found.append(_best(_minibatches(lab, task, rows, data)))
     return _best(found)
@@ -154,10 +151,10 @@ def judge_batch(lab: Lab, task: Task, batch: Batch) -> Judged:
     The set is one of real examples, or was distilled for another network.
     """
     settings, states = lab.settings.random, lab.states(task)
-    batches, last = for_each(states, batch), max(settings.steps)
+    batches, last = baselines.for_each(states, batch), max(settings.steps)
 
     def program(key, batches, states, rate, first, until, dropout):
-        return at_constant_rate(lab.task, key, batches, rate, dropout, last)(states, first, until)
+        return baselines.at_constant_rate(lab.task, key, batches, rate, dropout, last)(states, first, until)
 
     def advance(rate, dropout, states, first, until):
         args = (task.key, batches, states, jnp.float32(rate), jnp.int32(first), jnp.int32(until))
@@ -172,7 +169,7 @@ def judge_batch(lab: Lab, task: Task, batch: Batch) -> Judged:
                 state, seconds = advance(rate, dropout, state, first, until)
                 first, spent = until, spent + seconds
                 recipe = {"steps": until, "rate": rate, "dropout": dropout, "batch": count}
-                work = Work(spent / lab.inits, until * step, until * count)
+                work = costs.Work(spent / lab.inits, until * step, until * count)
                 yield Judged(state.params, lab.validation(state.params), recipe, work)
 
     found = _best(tried())
@@ -209,7 +206,7 @@ def _minibatches(lab: Lab, task: Task, rows: np.ndarray, data: Hashable) -> Iter
         args = (jnp.float32(rate), begun, jnp.int32(count), states)
         learners, seconds = lab.run(("minibatches", data), fit, *args)
         recipe = {"steps": steps, "rate": rate, "dropout": True, "batch": size}
-        work = Work(seconds / lab.inits, steps * step, steps * size)
+        work = costs.Work(seconds / lab.inits, steps * step, steps * size)
         yield Judged(learners.params, lab.validation(learners.params), recipe, work)
 
 
@@ -231,6 +228,6 @@ def judge_sets(lab: Lab, task: Task, distill: DistillSettings, synthetic: Synthe
     curve = _curve(lab, advance, states, steps, distill.batches)
     part = jax.eval_shape(lambda: as_batch(jax.tree.map(lambda x: x[0, :count], own), distill.labels))
     step = lab.once(("distilled", own.inputs.shape[1:]), lambda: costs.training_step(task, part))
-    work = Work(seconds / lab.inits, steps * step, steps * count)
+    work = costs.Work(seconds / lab.inits, steps * step, steps * count)
     recipe = {"steps": steps, "rate": "learned"}
     return Judged(learners.params, lab.validation(learners.params), recipe, work, curve)

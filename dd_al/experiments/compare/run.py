@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from dd_al.config.budgets import in_examples
-from dd_al.config.grid import sliced
 from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED
 from dd_al.core.files import read_json, write_json
@@ -46,13 +45,12 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
       UserError: points have failed.
     """
     every, configs = points(settings), datasets(settings)
-    ours = every if part is None else sliced(every, part)
     read = read_data(configs)
-    workdir.begin(**{f"{key} of {name}": v for name, one in read.items() for key, v in one.identity.items()})
     budgets = {
         name: in_examples(settings.compare.budgets, len(one.dataset.train), one.dataset.num_classes, name)
         for name, one in read.items()
     }
+    workdir.begin(**{f"{key} of {name}": v for name, one in read.items() for key, v in one.identity.items()})
     with workdir.one_at_a_time():
         write_json(workdir.points, _plan(workdir, every, settings.model.kind, budgets, read))
     labs: dict[str, Lab | Exception] = {}
@@ -74,10 +72,10 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
         compute(Job(lab, point, lab.task_of(point), folder, _siblings(workdir, point), stop))
 
     trials = []
-    for point in ours:
+    for point in every:
         config, data = configs[point.dataset], read[point.dataset].identity
         trials.append(Trial(point.name, config, data, partial(one, point), {"point": asdict(point)}))
-    failed = run_trials(workdir, trials, finished=lambda part: _finished(part.path), shared=part is not None)
+    failed = run_trials(workdir, trials, part, finished=lambda folder: _finished(folder.path))
     with workdir.one_at_a_time():
         _report(workdir, every)
     refuse_failures(failed, len(every), "points")
@@ -167,24 +165,18 @@ def compute(job: Job) -> None:
             **{f"train_{key}": value for key, value in zip(("s", "flops", "seen"), one.judged.work)},
         }  # fmt: skip
     write_safetensors(job.workdir.answers, correct)
-    record.write(
-        job.workdir,
-        replace(lab.settings, seed=point.seed),
-        **record.about(lab.task, split, inits=lab.inits, init="known" if "known" in point.method else "random"),
-        budget=budgets,
-        methods=methods,
-        costs=costs,
-        point={
-            "name": point.name,
-            "dataset": point.dataset,
-            "method": point.method,
-            "transfer": transfer,
-            "training": {name: one.judged.curve for name, one in built.items() if one.judged.curve},
-            "members": {name: len(one.members) for name, one in built.items()},
-            **extra,
-        },
-        time={"total_s": time.perf_counter() - began},
-    )
+    extra |= {
+        "name": point.name,
+        "dataset": point.dataset,
+        "method": point.method,
+        "transfer": transfer,
+        "training": {name: one.judged.curve for name, one in built.items() if one.judged.curve},
+        "members": {name: len(one.members) for name, one in built.items()},
+    }
+    parts = record.about(lab.task, split, inits=lab.inits, init="known" if "known" in point.method else "random")
+    parts |= {"budget": budgets, "methods": methods, "costs": costs, "point": extra}
+    seconds = {"total_s": time.perf_counter() - began}
+    record.write(job.workdir, replace(lab.settings, seed=point.seed), time=seconds, **parts)
 
 
 def _transfer(lab: Lab, point: Point, built: sets.Built) -> dict[str, dict]:

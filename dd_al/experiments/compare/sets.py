@@ -22,11 +22,7 @@ from dd_al.coreset.methods import select
 from dd_al.data.dataset import Split
 from dd_al.distillation.saved import describe, make_artefact
 from dd_al.distillation.synthetic import as_batch
-from dd_al.evaluation import costs
-from dd_al.evaluation.baselines import features_of, fit_tuned, full_training, read_stage, stage
-from dd_al.evaluation.costs import Work
-from dd_al.evaluation.privacy import nearness
-from dd_al.evaluation.spoilt import outlier_rows
+from dd_al.evaluation import baselines, costs, privacy, spoilt
 from dd_al.experiments import record
 from dd_al.experiments.compare.acquire import acquire, bought_before, recorded_work
 from dd_al.experiments.compare.lab import Job, Judged, Lab, judge_batch, judge_rows, judge_sets
@@ -54,16 +50,16 @@ class Built(NamedTuple):
     examples: int  # in the set
     floats: int  # numbers to store of what networks read, with labels and rates where those are numbers, too
     size: int  # bytes of it: texts with a byte for the label, or numbers
-    work: Work  # of making it, where examples seen are real ones
+    work: costs.Work  # of making it, where examples seen are real ones
 
 
-def _built(job: Job, rows: np.ndarray, judged: Judged, elsewhere: Callable, labels: int, work: Work) -> Built:
+def _built(job: Job, rows: np.ndarray, judged: Judged, elsewhere: Callable, labels: int, work: costs.Work) -> Built:
     texts, count = job.task.dataset.train.texts, len(rows)
     size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
     return Built(judged, elsewhere, rows, labels, count, count * math.prod(job.task.shape), size, work)
 
 
-def chosen(job: Job, rows: np.ndarray, work: Work, labels: int | None = None) -> Built:
+def chosen(job: Job, rows: np.ndarray, work: costs.Work, labels: int | None = None) -> Built:
     """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
     judge = partial(judge_rows, rows=rows, data=job.data)
     return _built(job, rows, judge(job.lab, job.task), judge, len(rows) if labels is None else labels, work)
@@ -72,16 +68,16 @@ def chosen(job: Job, rows: np.ndarray, work: Work, labels: int | None = None) ->
 def full(job: Job) -> dict[str, Built]:
     """All of the data."""
     count, judged = len(job.task.raw["train"]), _judge_full(job.lab, job.task, stop=job.stop, workdir=job.workdir)
-    return {ALL: _built(job, np.arange(count), judged, partial(_judge_full, stop=job.stop), count, Work())}
+    return {ALL: _built(job, np.arange(count), judged, partial(_judge_full, stop=job.stop), count, costs.Work())}
 
 
 def _judge_full(lab: Lab, task: Task, *, stop: Stop, workdir: Workdir | None = None) -> Judged:
     """Fresh learners, trained on all data at the rate of `config.transfer.full_rates` that validation prefers."""
     full, rates = lab.settings.full, lab.settings.transfer.full_rates
-    fit = partial(fit_tuned, task, full, rates, lab.states(task), stop=stop)
-    trained = fit() if workdir is None else stage(workdir, "full", fit)[0]
+    fit = partial(baselines.fit_tuned, task, full, rates, lab.states(task), stop=stop)
+    trained = fit() if workdir is None else baselines.stage(workdir, "full", fit)[0]
     rate, total = float(trained.chosen[0]), int(trained.steps[-1])
-    per_epoch, _, init, advance = full_training(task, full)
+    per_epoch, _, init, advance = baselines.full_training(task, full)
     args = task.arrays, np.float32(rate), jax.random.split(task.key, lab.inits), init(lab.states(task))
     _, looking = lab.run("advance", advance, *args, np.int32(0))
     _, epoch = lab.run("advance", advance, *args, np.int32(per_epoch))
@@ -91,16 +87,16 @@ def _judge_full(lab: Lab, task: Task, *, stop: Stop, workdir: Workdir | None = N
         trained.params,
         np.max(trained.accuracy, axis=0),
         {"steps": total, "rate": rate, "batch": full.batch_size},
-        Work(seconds, total * step, total * full.batch_size),
+        costs.Work(seconds, total * step, total * full.batch_size),
         {"epochs": (trained.steps / per_epoch).tolist(), "validation": trained.accuracy.mean(1).tolist()},
     )
 
 
-def _trained_on_all(job: Job) -> tuple[Params, Work]:
+def _trained_on_all(job: Job) -> tuple[Params, costs.Work]:
     """Parameters of a learner on all data, and what one takes: from the point that has it, or the same trained here."""
     folder = job.siblings.get("full")
     if folder and (path := folder / "checkpoints" / "full.safetensors").exists():
-        params, work = read_stage(path)[0].params, recorded_work(folder, ALL, "train")
+        params, work = baselines.read_stage(path)[0].params, recorded_work(folder, ALL, "train")
     else:
         judged = _judge_full(job.lab, job.task, stop=job.stop, workdir=job.workdir)
         params, work = judged.params, judged.work
@@ -111,11 +107,11 @@ def coresets(job: Job) -> dict[str, Built]:
     """What instance selection keeps, by the features of a network that was trained on all data."""
     lab, task, method = job.lab, job.task, job.point.method
     count, labels = len(task.raw["train"]), task.labels("train")
-    params, work = None, Work(seen=count)
+    params, work = None, costs.Work(seen=count)
     if lab.settings.coreset.features == "network":
         params, training = _trained_on_all(job)
         work = training.plus(0.0, count * lab.once("answer", lambda: costs.answering(task)), count)
-    features, seconds = lab.run("features", partial(features_of, task), params, task.train.buckets)
+    features, seconds = lab.run("features", partial(baselines.features_of, task), params, task.train.buckets)
     features, work = np.asarray(features), work.plus(seconds)
     found = {}
     for name in job.point.budgets:
@@ -156,12 +152,12 @@ def bought(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
         acquired = acquire(job, point.method, max(budgets[name] for name in point.budgets), metrics)
     counts, work = list(acquired.work), acquired.work
     if point.method == "random":  # which needs no network to go on: it was trained for the curve
-        work = dict.fromkeys(counts, Work())
+        work = dict.fromkeys(counts, costs.Work())
     built = {name: chosen(job, acquired.rows[: budgets[name]], work[budgets[name]]) for name in point.budgets}
     queried, train = acquired.rows[counts[0] :], job.task.dataset.train
     picked = selected.picked(train, job.task.classes, queried)
     if point.outliers:
-        marked = np.isin(queried, outlier_rows(len(train), point.outliers, point.seed))
+        marked = np.isin(queried, spoilt.outlier_rows(len(train), point.outliers, point.seed))
         picked["outliers"] = float(marked.mean()) if len(queried) else 0.0
     return built, {"picked": picked, "rounds": {"labels": counts[:-1], "validation": acquired.validation}}
 
@@ -169,7 +165,7 @@ def bought(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
 def distilled(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     """A distilled set, and how near it is to real examples."""
     lab, task, (budget,) = job.lab, job.task, job.point.budgets
-    items, labels, work = lab.budgets[budget], len(task.raw["train"]), Work()
+    items, labels, work = lab.budgets[budget], len(task.raw["train"]), costs.Work()
     settings, outer_task, starts = _distillation(lab.settings, job.point.method, items), task, None
     distill, select_inits = settings.distill, settings.evaluate.select_inits
     members = np.arange(labels)
@@ -201,16 +197,16 @@ def distilled(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     shown = {"examples": described["examples"][:_SHOWN], "label_names": described["label_names"]}
     elsewhere = partial(judge_batch, batch=as_batch(one, distill.labels))
     built = Built(judged, elsewhere, members, labels, items, floats, _FLOAT * floats, work)
-    return {budget: built}, {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
+    return {budget: built}, {"nearness": privacy.nearness(outer_task, one, start_rows), "shown": shown}
 
 
-def _teaching(lab: Lab, task: Task) -> Work:
+def _teaching(lab: Lab, task: Task) -> costs.Work:
     """The teachers' training and answers, without their seconds, which are measured."""
     full, count = lab.settings.full, len(task.raw["train"])
     steps = max(full.epochs * steps_per_epoch(task.train, full.batch_size), full.min_steps)
     each = steps * lab.once("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
     each += count * lab.once("answer", lambda: costs.answering(task))
-    return Work(0.0, TEACHERS * each, TEACHERS * (steps * full.batch_size + count))
+    return costs.Work(0.0, TEACHERS * each, TEACHERS * (steps * full.batch_size + count))
 
 
 def _distillation(settings: Settings, method: str, items: int) -> Settings:

@@ -58,10 +58,14 @@ def run(settings: Settings, workdir: Workdir) -> None:
     for folder, row in sets.items():
         job = {"networks": row.networks, "restarts": row.restarts}
         trials.append(Trial(folder, row.settings, data, partial(_distil, judges, row), job, title=row.name))
+
+    def finished(part: Workdir) -> bool:
+        return any((part.checkpoints / f"{name}.safetensors").exists() for name in ("full", "sets"))
+
     clock = workdir.checkpoints / "seconds.json"  # of all starts; trials that run side by side have more in sum
     earlier = read_json(clock)["seconds"] if clock.exists() else 0.0
     try:
-        failed = run_trials(workdir, trials, finished=_finished, workers=settings.study.workers or _workers())
+        failed = run_trials(workdir, trials, finished=finished, workers=settings.study.workers or _workers())
     finally:
         clock.parent.mkdir(exist_ok=True)
         write_json(clock, {"seconds": (spent := earlier + time.perf_counter() - began)})
@@ -77,22 +81,15 @@ def run(settings: Settings, workdir: Workdir) -> None:
     if matrix and shown_in_plane(task):
         study |= pictures(judges, matrix, runs)
     evaluate_s = time.perf_counter() - start
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": judges_of(settings), "init": "known" if settings.distill.init == "known" else "random"},
-        budget=budget,
-        methods=methods,
-        study=study,
-        time={
-            "baselines_s": sum(seconds for _, seconds in full.values()),
-            "compile_s": sum(row.seconds[0] for row in made.values()),
-            "optimise_s": sum(row.seconds[1] for row in made.values()),
-            "evaluate_s": evaluate_s,
-            "total_s": spent + evaluate_s,
-        },
-    )
+    seconds = {
+        "baselines_s": sum(seconds for _, seconds in full.values()),
+        "compile_s": sum(row.seconds[0] for row in made.values()),
+        "optimise_s": sum(row.seconds[1] for row in made.values()),
+        "evaluate_s": evaluate_s,
+        "total_s": spent + evaluate_s,
+    }
+    how = {"inits": judges_of(settings), "init": "known" if settings.distill.init == "known" else "random"}
+    record.finish(workdir, settings, task, evaluate=how, budget=budget, methods=methods, study=study, time=seconds)
 
 
 def _rows(settings: Settings, names: Sequence[str]) -> list[Row]:
@@ -120,10 +117,6 @@ def _workers() -> int:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, _MOST_WORKERS)
-
-
-def _finished(part: Workdir) -> bool:
-    return any((part.checkpoints / f"{name}.safetensors").exists() for name in ("full", "sets"))
 
 
 def _fit_full(judges: Judges, name: str, part: Workdir, stop: Stop) -> None:
