@@ -26,15 +26,14 @@ from dd_al.data.dataset import Dataset
 from dd_al.data.rows import Label, strings
 from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.starts import number_of_items
-from dd_al.distillation.synthetic import targets
-from dd_al.evaluation.from_artefact import retrain
+from dd_al.evaluation.from_artefact import retrain, tested
 from dd_al.experiments.distill import distil
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
 from dd_al.io.progress import hidden
 from dd_al.io.tensors import read_safetensors, write_safetensors
-from dd_al.report.statistics import accuracy, summary
-from dd_al.takeaway import class_labels
+from dd_al.report.statistics import summary
+from dd_al.takeaway import training_set
 from dd_al.task.task import make_task
 from dd_al.task.text_learners import TextLearners
 
@@ -97,13 +96,9 @@ def distill(
         warnings.warn("items is called examples now; the old name goes with the next version", FutureWarning, 2)
         examples = items if examples is None else examples
     settings = _settings(config or {}, examples=examples, iterations=iterations, seed=seed, inputs=inputs, init=init)
-    written = _listed("labels", labels)
-    dataset = sources.from_lists(
-        _listed("texts", texts),
-        written,
-        validation=_pair("validation", validation),
-        test=_pair("test", test),
-    )
+    texts, written = _listed("texts", texts), _listed("labels", labels)
+    held_out = {"validation": _pair("validation", validation), "test": _pair("test", test)}
+    dataset = sources.from_lists(texts, written, **held_out)
     with _shown() if progress else hidden():
         for note in dataset.notes:
             _LOG.info("%s", note)
@@ -113,8 +108,12 @@ def distill(
     made = make_artefact(task, settings, found)
     made = dataclasses.replace(made, spec={**made.spec, "labels": _names(dataset, written)})
     scores = {"validation_accuracy": float(found.best_accuracy[0])}
-    if settings.evaluate.split == "test":
-        scores |= _test_scores(made, dataset, settings)
+    if settings.evaluate.split == "test":  # which fresh networks answer, once
+        judges = None if settings.distill.init == "known" else settings.evaluate.inits
+        answers = tested(made, dataset.test, seed=seed, count=judges, encoder_dir=settings.encoder.dir)
+        accuracy = summary(answers.correct.mean(1))
+        scores |= {"test_accuracy": accuracy["mean"], "test_accuracy_std": accuracy["std"]}
+        scores["test_majority_rate"] = dataset.majority_rate()
     return Distilled(dataclasses.replace(made, spec={**made.spec, "scores": scores}), settings.encoder.dir)
 
 
@@ -125,7 +124,7 @@ def load(path: str | os.PathLike) -> Distilled:
       DataError: no such file, or not a distilled set of texts.
     """
     artefact = artefacts.load(path)
-    artefacts.require_texts(artefact, "dd_al.load reads sets of texts")
+    artefact.require_texts("dd_al.load reads sets of texts")
     return Distilled(artefact)
 
 
@@ -157,20 +156,18 @@ class Distilled:
     encoder_dir: str | None = None
 
     def __repr__(self) -> str:
-        """The size of the set."""
         inputs, rates = self.synthetic.inputs, self.synthetic.rates
+        words = "1 word" if inputs.shape[1] == 1 else f"{inputs.shape[1]} words"
         return (
-            f"Distilled({len(inputs)} examples of {_counted(inputs.shape[1], 'word')} for {len(self.labels)} classes, "
+            f"Distilled({len(inputs)} examples of {words} for {len(self.labels)} classes, "
             f"{len(rates)} training steps, init={self.artefact.spec['init']!r})"
         )
 
     @property
     def sets(self) -> tuple[Synthetic, ...]:
         """The synthetic sets: one, or one per known initialisation where the main command made several."""
-        a = self.artefact
-        labels = np.asarray(targets(a.label_logits, a.spec.get("targets", "soft")))
-        rates = np.exp(a.log_rates[..., : len(a.spec["layers"])])  # those of further networks come behind
-        return tuple(Synthetic(*one) for one in zip(a.inputs, labels, rates))
+        sets = (training_set(self.artefact, index) for index in range(len(self.artefact.inputs)))
+        return tuple(Synthetic(one.inputs, one.targets, one.rates) for one in sets)
 
     @property
     def synthetic(self) -> Synthetic:
@@ -180,13 +177,12 @@ class Distilled:
     @property
     def attention(self) -> np.ndarray | None:
         """The attention labels of the (first) set, ``float32[items, blocks, heads, length]``; None without."""
-        logits = self.artefact.attention_logits
-        return None if logits is None else np.asarray(jax.nn.softmax(logits[0]))
+        return training_set(self.artefact).attention
 
     @property
     def labels(self) -> list[Label]:
         """The label of each class, as it was written."""
-        return class_labels(self.artefact.spec)
+        return self.artefact.labels
 
     @property
     def scores(self) -> dict[str, float]:
@@ -204,11 +200,9 @@ class Distilled:
         Args:
           k: how many per position, the nearest first.
         """
-        a = self.artefact
-        return [
-            [[word for word, _ in near] for near in nearest_words(a.words, a.vectors, vectors, k)]
-            for vectors in self.synthetic.inputs
-        ]
+        words, table = self.artefact.words, self.artefact.vectors
+        found = [nearest_words(words, table, item, k) for item in self.synthetic.inputs]
+        return [[[word for word, _ in near] for near in item] for item in found]
 
     @cached_property
     def classifier(self) -> Classifier:
@@ -247,7 +241,6 @@ class Classifier:
     labels: list[Label]
 
     def __repr__(self) -> str:
-        """The labels and the number of networks."""
         return f"Classifier(labels={self.labels!r}, ensemble={len(self.learners)})"
 
     def predict(self, texts: Sequence[str]) -> list[Label]:
@@ -269,13 +262,8 @@ class Classifier:
     def save(self, path: str | os.PathLike) -> None:
         """Writes one self-contained safetensors file."""
         own = self.learners
-        spec = {
-            "classifier": _FORMAT,
-            "labels": self.labels,
-            "length": own.length,
-            "model": own.model,
-            "encoder": own.encoder,
-        }
+        spec = {"classifier": _FORMAT, "labels": self.labels}
+        spec |= {name: getattr(own, name) for name in ("length", "model", "encoder")}
         arrays = {f"params/{name}": value for name, value in flatten_dict(own.params, sep="/").items()}
         arrays["vectors"] = own.vectors.astype(np.float16)  # what they were rounded to when they were made
         arrays["words"] = np.frombuffer("\n".join(own.words).encode(), np.uint8)
@@ -295,15 +283,9 @@ class Classifier:
             if spec.get("classifier") != _FORMAT:
                 raise DataError(f"{path} is no classifier of this version; a distilled set is read by dd_al.load")
             params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
-            learners = TextLearners(
-                model=spec["model"],
-                classes=len(spec["labels"]),
-                length=spec["length"],
-                words=tuple(arrays["words"].tobytes().decode().split("\n")),
-                vectors=arrays["vectors"].astype(np.float32),
-                params=unflatten_dict(params, sep="/"),
-                encoder=spec.get("encoder"),
-            )
+            params, vectors = unflatten_dict(params, sep="/"), arrays["vectors"].astype(np.float32)
+            words, sizes = arrays["words"].tobytes().decode().split("\n"), (len(spec["labels"]), spec["length"])
+            learners = TextLearners(spec["model"], *sizes, tuple(words), vectors, params, spec.get("encoder"))
         except (KeyError, ValueError, AttributeError) as error:
             raise DataError(f"{path} is no classifier: {type(error).__name__}: {error}") from error
         return cls(learners, spec["labels"])
@@ -338,22 +320,6 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str
     defaults = KNOWN if given.get("init") == "known" else {}
     merged = {**defaults, **section, **given} if isinstance(section, Mapping) else section
     return from_config(Settings, {**config, "seed": seed, "inputs": inputs, "distill": merged})
-
-
-def _test_scores(artefact: Artefact, dataset: Dataset, settings: Settings) -> dict[str, float]:
-    """Reads the test split, once, with fresh networks."""
-    count = None if settings.distill.init == "known" else settings.evaluate.inits
-    learners = retrain(artefact, seed=settings.seed, count=count, encoder_dir=settings.encoder.dir)
-    scores = accuracy(learners.logits(dataset.test.texts).argmax(-1), dataset.test.labels)
-    return {
-        "test_accuracy": float(scores.mean()),
-        "test_accuracy_std": summary(scores)["std"],
-        "test_majority_rate": dataset.majority_rate(),
-    }
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _listed(name: str, values: Any) -> list:

@@ -23,7 +23,7 @@ from dd_al.core.keys import stream
 from dd_al.data.load import load
 from dd_al.distillation.optimise import timed_step
 from dd_al.distillation.starts import item_shape, number_of_items
-from dd_al.evaluation.baselines import at_constant_rate, batches_of, for_each, full_training
+from dd_al.evaluation.baselines import at_constant_rate, batch_of, for_each, full_training
 from dd_al.experiments.compare.plan import datasets
 from dd_al.task.task import Task, make_task
 
@@ -31,14 +31,7 @@ _STEPS = 10  # that are timed
 
 
 class Stage(NamedTuple):
-    """A part of a run.
-
-    Attributes:
-      name: of it.
-      what: how much of what.
-      seconds: of all of it.
-      bytes: that XLA would hold at a time beside its arguments; None where nobody asked.
-    """
+    """A part of a run: how much of what, its seconds, and the bytes that XLA would hold; None where nobody asked."""
 
     name: str
     what: str
@@ -49,7 +42,10 @@ class Stage(NamedTuple):
 def run(settings: Settings) -> None:
     """Prints what there is to know before a run starts; nothing is written."""
     print(json.dumps(dataclasses.asdict(settings), indent=2, ensure_ascii=False))
-    for name, one in _parts(settings).items():
+    parts = {settings.data.name: settings}
+    if settings.experiment in ("table", "compare"):
+        parts = table_rows(settings) if settings.experiment == "table" else datasets(settings)
+    for name, one in parts.items():
         dataset = load(one)
         began = time.perf_counter()
         task = make_task(one, dataset)
@@ -57,13 +53,6 @@ def run(settings: Settings) -> None:
         print("\n".join(f"  {line}" for line in _sizes(one, task)))
         read = Stage("word vectors and data", "", time.perf_counter() - began)
         _print_stages([read, *_stages(settings.experiment, one, task)])
-
-
-def _parts(settings: Settings) -> dict[str, Settings]:
-    """The data sets, or rows, of a config by their names."""
-    if settings.experiment == "table":
-        return table_rows(settings)
-    return datasets(settings) if settings.experiment == "compare" else {settings.data.name: settings}
 
 
 def _sizes(settings: Settings, task: Task) -> list[str]:
@@ -122,7 +111,7 @@ def _full(task: Task, settings: Settings, inits: int) -> Stage:
 
 def _subsets(task: Task, settings: Settings, items: int, inits: int) -> Stage:
     random, states = settings.random, task.inits("evaluation", inits)
-    batches = for_each(states, jax.tree.map(lambda x: x[0], batches_of(task, np.arange(items)[None])))
+    batches = for_each(states, batch_of(task, np.arange(items)))
 
     def train(key: jax.Array, states: Any) -> Any:
         return at_constant_rate(task, key, batches, jnp.float32(1e-3), False, _STEPS)(states)

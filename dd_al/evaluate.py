@@ -15,7 +15,6 @@ from dd_al.core.errors import ConfigError
 from dd_al.data.load import read_examples
 from dd_al.io import artefact as artefacts
 
-_UNITS = {"images": "images", "rows": "rows"}
 _SPLITS = ("train", "validation", "test", "all")
 _USAGE = """
 usage: python -m dd_al.evaluate ARTEFACT DATA [--inits=N] [--split=SPLIT] ...
@@ -77,8 +76,8 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
         "accuracy": summary(score.correct.mean(1)),
         "macro_f1": summary(macro_f1(score.predicted, score.truth, spec["classes"])),
     }
-    unit = _UNITS.get(spec.get("inputs"), "texts")
-    print(f"{data}: {scores['n']} {unit} of {spec['task']}; majority class {scores['majority_rate']:.4f}")
+    tested_on = f"{scores['n']} {spec.get('inputs', 'texts')} of {spec['task']}"
+    print(f"{data}: {tested_on}; majority class {scores['majority_rate']:.4f}")
     for name in ("accuracy", "macro_f1"):
         one = scores[name]
         std = f" ± {one['std']:.4f}" if one["n"] > 1 else ""

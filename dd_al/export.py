@@ -44,13 +44,11 @@ def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, ov
         dd_al.export_huggingface("runs/sst2", "sst2-distilled")
         datasets.load_dataset("sst2-distilled")["train"]
 
-    ``data/train-00000-of-00001.parquet`` holds the first set: ``inputs`` (lists of ``float32[length][dim]``),
-    ``target`` (``float32[classes]``), ``label`` (the class of the largest target) and ``nearest_words``, and where
-    there are attention labels ``attention`` (``float32[blocks][heads][length]``). Every further set, where there is one
-    per known initialisation, is a configuration "set1", "set2", … of its own, because no two sets are meant to be
-    mixed, with the initial parameters in ``initial_parameters.safetensors``. The configuration "vocabulary" holds words
-    with their vectors, ``schedule.json`` rates, optimizer and network, ``README.md`` the dataset card, with the scores
-    of the ``results.json`` beside the artefact if there is one. Paths and commands of this machine are not written.
+    The configuration "default" holds the first set: ``inputs`` (lists of ``float32[length][dim]``), ``target``
+    (``float32[classes]``), ``label`` and ``nearest_words``, and ``attention`` where there is. Every further set, where
+    there is one per known initialisation, is a configuration "set1", "set2", … of its own, as no two are meant to be
+    mixed; "vocabulary" holds words with their vectors. docs/artefact.md has all files. The dataset card has the scores
+    of the ``results.json`` beside the artefact, if there is one, and no paths or commands of this machine.
 
     Args:
       path: a ``distilled.safetensors`` or its work directory.
@@ -66,15 +64,18 @@ def export_huggingface(path: str | os.PathLike, folder: str | os.PathLike, *, ov
       UserError: the folder is not empty or cannot be written, or results.json is broken.
     """
     folder = Path(folder).expanduser()
-    _check_folder(folder, overwrite)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; give the name of a folder")
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty; give another folder, or --overwrite (overwrite=True) to write into it")
     file = artefacts.locate(path)
     artefact = artefacts.load(file)
-    artefacts.require_texts(artefact, "only sets of word vectors are exported")
+    artefact.require_texts("only sets of word vectors are exported")
     if artefact.spec.get("encoder"):
         raise DataError(
             f"{file} holds sentence vectors, which need their encoder; only sets of word vectors are exported"
         )
-    sets = [training_set(artefact, index) for index in range(max(1, len(artefact.inputs)))]
+    sets = [training_set(artefact, index) for index in range(len(artefact.inputs))]
     contents = _contents(sets, artefact, file)
     try:
         (folder / "README.md").unlink(missing_ok=True)  # half an export must not look whole
@@ -103,20 +104,15 @@ def _run(values: flags.FlagValues, arguments: list[str]) -> None:
     print(f"written: {folder}; load it with datasets.load_dataset({str(folder)!r})")
 
 
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; give the name of a folder")
-    if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty; give another folder, or --overwrite (overwrite=True) to write into it")
-
-
 def _contents(sets: Sequence[TrainingSet], artefact: Artefact, file: Path) -> dict[str, Any]:
     """Every file by its name in the folder, the card last: bytes, text or arrays."""
     # matplotlib and JAX come with these: not before the arguments are known to be right.
     from dd_al.distillation.saved import nearest_words
     from dd_al.report.card import Exported, card
 
-    first, names = sets[0], _class_names(sets[0].labels)
+    first, names = sets[0], [str(label) for label in sets[0].labels]
+    if len(set(names)) < len(names):  # `datasets.ClassLabel` takes each once
+        names = [f"{name} ({index})" for index, name in enumerate(names)]
     configs = ["default", *(f"set{index}" for index in range(1, len(sets)))]
     files = {name: f"{'data' if name == 'default' else name}/{_FILE}" for name in configs}
     files["vocabulary"] = f"vocabulary/{_FILE}"
@@ -124,10 +120,24 @@ def _contents(sets: Sequence[TrainingSet], artefact: Artefact, file: Path) -> di
         [[near[0][0] if near else "" for near in nearest_words(one.words, one.vectors, x)] for x in one.inputs]
         for one in sets
     ]
-    schedule = _schedule(dict(zip(configs, sets)), artefact)
     results = _results(file)
-    contents: dict[str, Any] = {files[c]: _examples(one, near, names) for c, one, near in zip(configs, sets, words)}
-    contents[files["vocabulary"]] = _vocabulary(first)
+    schedule = {
+        "format": _FORMAT,
+        "task": artefact.spec["task"],
+        "labels": first.labels,
+        "layers": first.layers,
+        "rates": {name: one.rates for name, one in zip(configs, sets)},
+        "also": {name: one.also for name, one in zip(configs, sets)},
+        "optimizer": first.optimizer._asdict(),
+        "targets": artefact.spec.get("targets", "soft"),
+        "attention_weight": first.attention_weight,
+        "batches": first.batches,
+        "model": {**first.model, "dim": first.inputs.shape[2], "classes": len(first.labels)},
+        "length": first.length,
+        "init": first.init,
+        "initial_parameters": _PARAMETERS if first.params else None,
+    }
+    contents: dict[str, Any] = dict(zip(files.values(), _tables(sets, words, names)))
     if first.params:
         contents[_PARAMETERS] = artefact.params
     contents["schedule.json"] = json.dumps(jsonable(schedule), indent=1, ensure_ascii=False) + "\n"
@@ -149,61 +159,31 @@ def _contents(sets: Sequence[TrainingSet], artefact: Artefact, file: Path) -> di
     return contents
 
 
-def _class_names(labels: Sequence) -> list[str]:
-    """Labels as text, each once, which is what `datasets.ClassLabel` takes."""
-    names = [str(label) for label in labels]
-    return names if len(set(names)) == len(names) else [f"{name} ({index})" for index, name in enumerate(names)]
-
-
-def _examples(one: TrainingSet, words: Sequence[Sequence[str]], names: Sequence[str]) -> bytes:
-    from datasets import ClassLabel, Features, List, Value
-
-    numbers = List(Value("float32"))
-    features = Features(
-        inputs=List(numbers), target=numbers, label=ClassLabel(names=list(names)), nearest_words=List(Value("string"))
-    )
-    label = one.targets.argmax(1).tolist()
-    columns = {"inputs": one.inputs.tolist(), "target": one.targets.tolist(), "label": label, "nearest_words": words}
-    if one.attention is not None:
-        features["attention"], columns["attention"] = List(List(numbers)), one.attention.tolist()
-    return _parquet(columns, features)
-
-
-def _vocabulary(one: TrainingSet) -> bytes:
-    from datasets import Features, List, Value
-
-    features = Features(word=Value("string"), vector=List(Value("float32")))
-    return _parquet({"word": list(one.words), "vector": list(one.vectors)}, features)
-
-
-def _parquet(columns: Mapping[str, Any], features: Any) -> bytes:
-    """One Parquet file; the features travel in its schema, as `datasets` writes them."""
+def _tables(sets: Sequence[TrainingSet], words: Sequence[Sequence[list[str]]], names: list[str]) -> list[bytes]:
+    """A Parquet file of each set, and of the vocabulary, whose schemas hold the features as `datasets` writes them."""
     import pyarrow as pa
     import pyarrow.parquet
+    from datasets import ClassLabel, Features, List, Value
 
-    out = io.BytesIO()
-    pa.parquet.write_table(pa.table(columns, schema=features.arrow_schema), out, compression="zstd")
-    return out.getvalue()
+    def table(columns: Mapping[str, Any], features: Mapping[str, Any]) -> bytes:
+        out = io.BytesIO()
+        pa.parquet.write_table(pa.table(columns, schema=Features(features).arrow_schema), out, compression="zstd")
+        return out.getvalue()
 
-
-def _schedule(sets: Mapping[str, TrainingSet], artefact: Artefact) -> dict[str, Any]:
-    first = next(iter(sets.values()))
-    return {
-        "format": _FORMAT,
-        "task": artefact.spec["task"],
-        "labels": first.labels,
-        "layers": first.layers,
-        "rates": {name: one.rates for name, one in sets.items()},
-        "also": {name: one.also for name, one in sets.items()},
-        "optimizer": first.optimizer._asdict(),
-        "targets": artefact.spec.get("targets", "soft"),
-        "attention_weight": first.attention_weight,
-        "batches": first.batches,
-        "model": {**first.model, "dim": first.inputs.shape[2], "classes": len(first.labels)},
-        "length": first.length,
-        "init": first.init,
-        "initial_parameters": _PARAMETERS if first.params else None,
-    }
+    word, numbers = Value("string"), List(Value("float32"))
+    features = {"inputs": List(numbers), "target": numbers, "label": ClassLabel(names=names)}
+    features["nearest_words"] = List(word)
+    if sets[0].attention is not None:
+        features["attention"] = List(List(numbers))
+    found = []
+    for one, near in zip(sets, words):
+        columns = {"inputs": one.inputs.tolist(), "target": one.targets.tolist()}
+        columns |= {"label": one.targets.argmax(1).tolist(), "nearest_words": near}
+        if one.attention is not None:
+            columns["attention"] = one.attention.tolist()
+        found.append(table(columns, features))
+    vocabulary = {"word": list(sets[0].words), "vector": list(sets[0].vectors)}
+    return [*found, table(vocabulary, {"word": word, "vector": numbers})]
 
 
 def _results(file: Path) -> dict | None:

@@ -9,15 +9,15 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from dd_al.config.distill import DistillSettings
-from dd_al.config.learner import LearnerSettings, ModelSettings
-from dd_al.config.schema import from_config
-from dd_al.core.errors import ConfigError, DataError
+from dd_al.config.learner import ModelSettings
+from dd_al.core.errors import DataError
 from dd_al.data.rows import Label, strings
 from dd_al.data.text import Vocabulary
 from dd_al.io import artefact as artefacts
-from dd_al.io.artefact import Artefact
+from dd_al.io.artefact import Artefact, settings_from
 
 
 class Optimizer(NamedTuple):
@@ -43,12 +43,12 @@ class TrainingSet:
     Attributes:
       inputs: ``float32[items, length, dim]``, a word vector at every position, all of which count as words; or images
         ``float32[items, height, width, channels]`` or rows ``float32[items, columns]``, scaled (see `scale`).
-      targets: ``float32[items, classes]``, what cross-entropy is taken against. Rows are distributions ("soft" and
-        "hard" labels), or any numbers ("unrestricted" ones).
+      targets: ``float32[items, classes]``, what cross-entropy is taken against: distributions, or any numbers where
+        labels were "unrestricted".
       rates: ``float32[steps, layers]``, positive: the learning rate of each step and layer.
-      layers: the name that each column of ``rates`` belongs to, a top-level entry of the parameters.
-      also: further networks that the set was distilled for, by kind: the name of each layer → ``float32[steps]``, its
-        rates. Their sizes are those in ``model``; {} where there are none.
+      layers: the names of the columns of ``rates``, top-level entries of the parameters.
+      also: kind → layer → ``float32[steps]``, the rates of further networks that the set was distilled for; their sizes
+        are those in ``model``.
       optimizer: its name and constants.
       model: the network that the set was distilled for: ``kind`` and its sizes.
       labels: the label of each class, as it was written in the data.
@@ -56,15 +56,15 @@ class TrainingSet:
       vectors: ``float32[words, dim]``, the word vectors of real texts; padding's is zero. None for images and rows.
       length: words that a real text is cut and padded to, which synthetic ones need not be.
       init: "random" where any fresh network may be trained, "known" for the one in ``params``.
+      params: that network's first parameters by flat name ("conv1/kernel"); {} where ``init`` is "random".
       encoder: of a set of sentence vectors, the hash of the files of all-MiniLM-L6-v2; None for one of word vectors.
       attention: ``float32[items, blocks, heads, length]``, distributions over positions, what the attention of a
         transformer is drawn to; None for a set without attention labels.
-      attention_weight: of that pull in the loss, λ; 0 for a set without.
-      params: that network's first parameters by flat name ("conv1/kernel"); {} where ``init`` is "random".
+      attention_weight: of that pull in the loss, λ.
       batches: step t = 1, 2, … of the schedule sees the (t − 1 mod ``batches``)-th part of the items, dealt in their
         order; all of them in every step where it is 1.
       shift: every step moves each image that it sees by whole pixels, at most so many up or down and so many sideways,
-        each with the same chance; what is left uncovered repeats the edge. 0 where they stay in their place.
+        each with the same chance; what is left uncovered repeats the edge.
       columns: what the numbers of a row are called; () for texts and images.
       mean: ``float32[channels or columns]`` of real images or rows; None for texts.
       std: ``float32[channels or columns]`` of real images or rows; None for texts.
@@ -93,7 +93,6 @@ class TrainingSet:
     std: np.ndarray | None = None
 
     def __repr__(self) -> str:
-        """The sizes."""
         items, *shape = self.inputs.shape
         of = f"{shape[0]} vectors of {shape[1]}" if self.mean is None else " × ".join(map(str, shape)) + " numbers"
         return (
@@ -159,10 +158,9 @@ def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
         kit = dd_al.load_distilled("runs/sst2")
         embedded, mask = kit.embed(["a fine film"])
 
-    **Schedule.** Begin with the parameters in ``params``, or fresh ones (below) where that is empty. Take a step per
-    row of ``rates``, each on all items at once (but see ``batches``
-    and ``shift``), without dropout. The loss is the mean over items
-    of cross-entropy,
+    **Schedule.** Begin with the parameters in ``params``, or fresh ones where that is empty. Take a step per
+    row of ``rates``, each on all items at once (but see ``batches`` and ``shift``), without dropout. The loss is the
+    mean over items of cross-entropy,
 
         L = −1/items · Σᵢ Σ_c targets[i, c] · log softmax(logits[i])_c,   g = ∂L/∂θ,
 
@@ -178,43 +176,8 @@ def load_distilled(path: str | os.PathLike, set: int = 0) -> TrainingSet:
     is added outside it (Kingma & Ba 2015, algorithm 1, but for that). The rates were learned for the layers of the
     network in ``model``, and those in ``also`` for further ones; any other needs rates of its own.
 
-    Where there are ``attention`` labels, the loss of the transformer in ``model`` has a further term, the mean
-    divergence of its attention from them (after Maekawa et al. 2023, whose labels are for the attention of [CLS]),
-
-        L ← L + attention_weight/(items · blocks · heads) · Σ attention · log(attention / received)
-
-    over all indices [i, b, h, l], where received is what position l gets in head h of block b: the mean over the words
-    of item i of the attention, a softmax, that they pay to it. Other networks do without.
-
-    **TextCNN** (``model["kind"] == "text_cnn"``; Kim 2014, arXiv 1408.5882, eqs. 2–4). For every ``w`` in
-    ``model["windows"]`` a layer ``conv{w}`` with ``kernel: [filters, w · dim]`` and ``bias: [filters]``. A row of the
-    kernel is its filter's weights for the first word of the window, then the second, and so on. A window starts on a
-    word (where the mask is true) and may reach past the end of the text into zeros:
-
-        u[l] = (x[l], …, x[l + w − 1]);   h = relu(max_l kernel · u[l] + bias)
-
-    A text without words has h = 0, and of windows that tie the first takes the gradient. The h of all windows, in the
-    order of ``model["windows"]``, go into the layer ``output``, with ``kernel: [windows · filters, classes]``:
-    logits = h · kernel + bias. Dropout is for training on real data only.
-
-    **Averaging** (kind "averaging"): h = relu(mean over words · hidden/kernel + hidden/bias), with ``hidden/kernel:
-    [dim, width]``, then ``output`` as above; at ``width`` 0 there is no hidden layer, and h is the mean itself.
-
-    **MLP** (kind "mlp"): h ← relu(h · hidden{i}/kernel + hidden{i}/bias) for i = 1 … ``depth``, from the numbers of an
-    example in their order, then ``output``.
-
-    **LeNet** (kind "lenet"; LeCun et al. 1998) over images scaled as by `TrainingSet.scale`: ``conv1`` (6 filters of
-    5 × 5, two zeros on every side), relu, the largest of each 2 × 2 pixels, ``conv2`` (16 filters of 5 × 5, no zeros),
-    relu, the largest of each 2 × 2, and from those in the order [height, width, filter] ``dense1`` and ``dense2``, each
-    with relu, then ``output``. A ``kernel`` of a convolution is [5 · 5 · channels, filters]: of a window's first row
-    its pixels from left to right, the channels of each, then of the second row, and so on; an odd last row or column of
-    pixels is left out of the largest. The other kinds are defined by `dd_al.models`.
-
-    **Fresh parameters.** The ``output`` layer begins at zero, kernel and bias, and so do all biases of these four. The
-    other kernels are drawn from a normal distribution cut at ±2 standard deviations and scaled to the variance
-    1/fan_in (LeCun), where fan_in is the number of a kernel's inputs: w · dim for ``conv{w}`` of a TextCNN, dim for
-    ``hidden``, else its rows. (Where ``model["weights"]`` is "xavier" the variance is 2/(inputs + outputs), and the
-    ``output`` kernel is drawn, too; with ``one_logit`` its only logit is the second class's, and the first's is 0.)
+    docs/artefact.md has the networks in equations, what fresh parameters are drawn from, and the term that
+    ``attention`` labels add to the loss.
 
     Args:
       path: a ``distilled.safetensors`` or its work directory, as `dd_al.load` takes it.
@@ -232,36 +195,33 @@ def training_set(artefact: Artefact, set: int = 0) -> TrainingSet:
     Raises:
       DataError: there is no such set, or the artefact does not fit together.
     """
-    spec, where = artefact.spec, artefact.source
-    try:
-        learner, model = _settings(spec, where)
-        labels = class_labels(spec)
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
-        raise DataError(f"{where}: its description is damaged ({type(error).__name__}: {error})") from error
-    if len(labels) != spec["classes"]:
-        raise DataError(f"{where}: its description has {len(labels)} labels for {spec['classes']} classes")
-    sets = len(artefact.inputs)
+    spec, where, sets = artefact.spec, artefact.source, len(artefact.inputs)
+    settings_from(DistillSettings, {"init": spec["init"], "attention": spec.get("attention", 0.0)}, where)
+    learner, model = artefact.learner, artefact.model
     if not isinstance(set, (int, np.integer)) or not 0 <= set < sets:
         raise DataError(f"{where}: set = {set!r}: must be an integer from 0 to {sets - 1}, for it holds {sets}")
     rates, layers = np.exp(artefact.log_rates[set]), tuple(spec["layers"])
+    # The rates of further networks come behind those of the set's own.
+    further = iter(np.ascontiguousarray(rates[:, len(layers) :].T))
     params = {name: value[set] for name, value in artefact.params.items()}
-    _check_params(params, artefact, model)
+    if spec["init"] == "known":
+        _check_params(params, artefact, model)
     return TrainingSet(
         inputs=artefact.inputs[set],
         targets=_targets(artefact.label_logits[set], spec.get("targets", "soft")),
         rates=rates[:, : len(layers)],
         layers=layers,
-        also=_further(rates[:, len(layers) :], spec.get("also", {})),
+        also={kind: {name: next(further) for name in names} for kind, names in spec.get("also", {}).items()},
         optimizer=Optimizer(learner.optimizer, learner.momentum, learner.b2, learner.eps_root),
         model={**dataclasses.asdict(model), "windows": list(model.windows)},
-        labels=labels,
+        labels=artefact.labels,
         words=artefact.words,
         vectors=artefact.vectors,
         length=spec["length"],
         init=spec["init"],
         params=params,
         encoder=spec.get("encoder"),
-        attention=None if artefact.attention_logits is None else _softmax(artefact.attention_logits[set]),
+        attention=None if artefact.attention_logits is None else softmax(artefact.attention_logits[set], axis=-1),
         attention_weight=float(spec.get("attention", 0.0)),
         batches=spec.get("batches", 1),
         shift=learner.shift,
@@ -271,54 +231,15 @@ def training_set(artefact: Artefact, set: int = 0) -> TrainingSet:
     )
 
 
-def class_labels(spec: Mapping[str, Any]) -> list[Label]:
-    """The label of each class, as it was written in the data that an artefact was distilled from.
-
-    Args:
-      spec: the artefact's description.
-    """
-    if "labels" in spec:
-        return list(spec["labels"])
-    # A file's labels are text; a label map may give several of them one class.
-    spellings: list[list[str]] = [[] for _ in range(spec["classes"])]
-    for label, index in spec["label_map"].items():
-        spellings[index].append(label)
-    return ["/".join(labels) for labels in spellings]
-
-
 def _targets(logits: np.ndarray, labels: str) -> np.ndarray:
     """`dd_al.distillation.synthetic.targets`, which is for tracing, in NumPy."""
     if labels == "hard":
         return np.eye(logits.shape[-1], dtype=np.float32)[logits.argmax(-1)]
-    if labels == "unrestricted":
-        return logits
-    return _softmax(logits)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    weights = np.exp(logits - logits.max(-1, keepdims=True))
-    return weights / weights.sum(-1, keepdims=True)
-
-
-def _further(rates: np.ndarray, also: Mapping[str, Sequence[str]]) -> dict[str, dict[str, np.ndarray]]:
-    """The rates behind those of the set's own network, by the kind of the network and its layers."""
-    columns = iter(np.ascontiguousarray(rates.T))
-    return {kind: {name: next(columns) for name in layers} for kind, layers in also.items()}
-
-
-def _settings(spec: Mapping[str, Any], where: str) -> tuple[LearnerSettings, ModelSettings]:
-    """The settings in a description; keys that an older version did not write have their defaults."""
-    try:
-        from_config(DistillSettings, {"init": spec["init"], "attention": spec.get("attention", 0.0)})
-        return from_config(LearnerSettings, spec["learner"]), from_config(ModelSettings, spec["model"])
-    except ConfigError as error:
-        raise DataError(f"{where} comes from another version of dd_al: {error}") from error
+    return logits if labels == "unrestricted" else softmax(logits, axis=-1)
 
 
 def _check_params(params: Mapping[str, np.ndarray], artefact: Artefact, model: ModelSettings) -> None:
-    """Known parameters are there, and laid out as `load_distilled` says, which those of old versions are not."""
-    if artefact.spec["init"] != "known":
-        return
+    """Known parameters are there, and laid out as docs/artefact.md says, which those of old versions are not."""
     dim, classes = artefact.inputs.shape[-1], artefact.spec["classes"]
     expected: dict[str, Sequence[int]] = {"output/bias": (1 if model.one_logit else classes,)}
     if model.kind == "text_cnn":

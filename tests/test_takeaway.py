@@ -33,7 +33,7 @@ def unfold(x, w):
 
 
 def forward(kit, params, x, mask):
-    """Logits, the features, and the window that won for every text and filter, as the docstring defines them."""
+    """Logits, the features, and the window that won for every text and filter, as docs/artefact.md defines them."""
     h, won = [], {}
     for w in kit.model["windows"]:
         u = unfold(x, w)

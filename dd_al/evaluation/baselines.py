@@ -1,4 +1,4 @@
-"""What a distilled set is judged against: all of the data, and random subsets of its own size."""
+"""What a distilled set is judged against: all of the data, and random or selected real examples of its own size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,92 +18,46 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.config.learner import FullSettings, RandomSettings
+from dd_al.config.settings import Settings
+from dd_al.core.errors import ConfigError
 from dd_al.core.keys import generator, stream
-from dd_al.core.types import Batch
+from dd_al.core.types import Batch, TextInputs
+from dd_al.coreset.methods import prototypes, select
 from dd_al.data.splits import balanced_draw
+from dd_al.distillation.synthetic import balanced_classes
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import steps_per_epoch
 from dd_al.learner.fit import FitState, cosine, fitting
-from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
-from dd_al.learner.predict import accuracy
+from dd_al.learner.learner import LearnerState, layers, make_learner
+from dd_al.learner.predict import accuracy, on_every, trunk_of
 from dd_al.learner.train_on_set import along, train_on_set
 from dd_al.models.base import Params
 from dd_al.models.embedding import AsTheyAre, tuned_embedding
+from dd_al.models.linen import masked_mean
 from dd_al.task.task import Arrays, Task, one_hot
 
 _LOG = logging.getLogger(__name__)
 
 
 class Trained(NamedTuple):
-    """Learners that a baseline has trained, with what validation says of them.
+    """Learners that a baseline has trained, with what validation says of them."""
 
-    Attributes:
-      params: stacked over learners.
-      steps: ``int32[points]``, training steps at which accuracy was taken.
-      accuracy: ``float32[points, learners]``, on validation.
-      chosen: ``float64[...]``, what validation chose: see the functions.
-    """
-
-    params: Params
-    steps: np.ndarray
-    accuracy: np.ndarray
-    chosen: np.ndarray
+    params: Params  # stacked over learners
+    steps: np.ndarray  # int32[points], training steps at which accuracy was taken
+    accuracy: np.ndarray  # float32[points, learners], on validation
+    chosen: np.ndarray  # float64[...], what validation chose: see the functions
 
 
-def fit_full(task: Task, settings: FullSettings, states: LearnerState, *, stop: Stop) -> Trained:
-    """Trains on all of the data from given initial states.
+def fit_full(
+    task: Task, settings: FullSettings, states: LearnerState, *, stop: Stop, title: str = "full data"
+) -> Trained:
+    """Trains on all of the data from stacked initial states.
 
     Every learner keeps its parameters at its best validation accuracy; `Trained.chosen` holds those steps.
-
-    Args:
-      task: the data and the learner.
-      settings: epochs, batch size and rate.
-      states: stacked initial states.
-      stop: asked between epochs.
     """
-    return _fit(task, settings, states, "full data", stop)
-
-
-def fit_tuned(
-    task: Task, settings: FullSettings, rates: Sequence[float], states: LearnerState, *, stop: Stop
-) -> Trained:
-    """`fit_full` at the one of several rates that validation finds best; `Trained.chosen` holds that rate alone."""
-    fits = [
-        fit_full(task, replace(settings, rate=rate), states, stop=stop)._replace(chosen=np.asarray([rate]))
-        for rate in rates
-    ]
-    return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
-
-
-def fit_finetuned(
-    task: Task, settings: FullSettings, optimizer: optax.GradientTransformation, keys: jax.Array, *, stop: Stop
-) -> tuple[Learner, AsTheyAre, Callable[[], Trained]]:
-    """The same with word vectors that are trained along (Kim 2014, "CNN-non-static").
-
-    Args:
-      task: the data.
-      settings: epochs, batch size and rate.
-      optimizer: the inner optimizer.
-      keys: ``key<>[learners]``, of the initialisations.
-      stop: asked between epochs.
-
-    Returns:
-      The learner, whose inputs are token ids; what reads them; and a function that trains it.
-    """
-    model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
-    learner, title = make_learner(model, optimizer), "fine-tuned vectors"
-
-    def fit() -> Trained:
-        states = jax.vmap(learner.init)(keys)
-        return _fit(replace(task, learner=learner, embed=AsTheyAre(), table=None), settings, states, title, stop)
-
-    return learner, AsTheyAre(), fit
-
-
-def _fit(task: Task, settings: FullSettings, states: LearnerState, title: str, stop: Stop) -> Trained:
     per_epoch, epochs, init, advance = full_training(task, settings)
     total, advance, rate = per_epoch * epochs, jax.jit(advance), np.float32(settings.rate)
     state = init(states)
@@ -119,6 +73,23 @@ def _fit(task: Task, settings: FullSettings, states: LearnerState, title: str, s
             progress.update(until - before, validation_accuracy=float(curve[-1].mean()))
             stop.check(f"the same command trains again: {title}")
     return Trained(state.best, np.asarray(points), np.stack(curve), np.asarray(state.best_step))
+
+
+def fit_tuned(
+    task: Task, settings: FullSettings, rates: Sequence[float], states: LearnerState, *, stop: Stop
+) -> Trained:
+    """`fit_full` at the one of several rates that validation finds best; `Trained.chosen` holds that rate alone."""
+    fits = [
+        fit_full(task, replace(settings, rate=rate), states, stop=stop)._replace(chosen=np.asarray([rate]))
+        for rate in rates
+    ]
+    return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
+
+
+def with_tuned_vectors(task: Task, optimizer: optax.GradientTransformation) -> Task:
+    """The task with a learner that trains its word vectors, too (Kim 2014, "CNN-non-static"), and reads token ids."""
+    model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
+    return replace(task, learner=make_learner(model, optimizer), embed=AsTheyAre(), table=None)
 
 
 def full_training(task: Task, settings: FullSettings) -> tuple[int, int, Callable, Callable]:
@@ -141,22 +112,64 @@ def full_training(task: Task, settings: FullSettings) -> tuple[int, int, Callabl
     return per_epoch, epochs, make(task, 0.0)[0], advance
 
 
-def random_batches(task: Task, key: jax.Array, items: int, draws: int) -> Batch:
-    """Random real subsets with as many sentences of each class as can be, one per draw.
-
-    Returns:
-      A `Batch` whose arrays have a leading axis of draws.
-    """
-    rng = generator(key, "random_subsets")
-    labels = task.labels("train")
-    rows = np.stack([balanced_draw(rng, labels, task.classes, items) for _ in range(draws)])
-    return batches_of(task, rows)
+def random_batches(task: Task, items: int, draws: int) -> Batch:
+    """Random real subsets, one for each draw, with as many examples of each class as can be; see `batch_of`."""
+    rng, labels = generator(task.key, "random_subsets"), task.labels("train")
+    return batch_of(task, np.stack([balanced_draw(rng, labels, task.classes, items) for _ in range(draws)]))
 
 
-def batches_of(task: Task, rows: np.ndarray) -> Batch:
-    """Training examples as they are: of ``int[draws, items]`` rows, arrays with a leading axis of draws."""
-    inputs = jax.vmap(task.embed)(jnp.asarray(task.raw["train"][rows]))
+def batch_of(task: Task, rows: np.ndarray) -> Batch:
+    """Training examples as they are; of ``int[draws, items]`` rows all arrays have a leading axis of draws."""
+    embed = jax.vmap(task.embed) if rows.ndim == 2 else task.embed
+    inputs = embed(jnp.asarray(task.raw["train"][rows]))
     return Batch((inputs,), jnp.asarray(one_hot(task.labels("train")[rows], task.classes)))
+
+
+def vectors_of(inputs: Any) -> jax.Array:
+    """A vector for each of some examples as networks read them, ``float32[n, dim]``; of a text its mean word vector."""
+    if isinstance(inputs, TextInputs):
+        return masked_mean(inputs.embedded, inputs.mask)
+    return inputs.reshape(len(inputs), -1)
+
+
+def features_of(task: Task, params: Params | None, buckets: tuple) -> jax.Array:
+    """What instance selection compares the training examples by, ``float32[n, dim]``.
+
+    The features of a trained learner, or `vectors_of` what networks read where ``params`` is None. A pure function of
+    those and of the buckets of the training examples, so that a compiled program does not hold them.
+    """
+    trunk = None if params is None else trunk_of(task.learner.model, params, task.train, task.embed)
+
+    def one(raw: jax.Array, index: jax.Array) -> jax.Array:
+        del index
+        return vectors_of(task.embed(raw)) if trunk is None else trunk(raw)
+
+    return on_every(task.train._replace(buckets=buckets), one)
+
+
+def choose(task: Task, settings: Settings, name: str, items: int, full: Params) -> Batch:
+    """The examples that a method keeps, or makes, as many of each class as can be.
+
+    ``name`` is one of `dd_al.coreset.methods.NAMES`, or "prototypes", means of images or rows. Of the learners that
+    were trained on all data, ``full``, the first is asked for features.
+
+    Raises:
+      ConfigError: a class has fewer examples than are wanted of it.
+    """
+    labels, compute = task.labels("train"), jax.jit(partial(features_of, task))
+    per_class = np.bincount(balanced_classes(items, task.classes), minlength=task.classes)
+    try:
+        if name == "prototypes":
+            made = prototypes(settings.seed, np.asarray(compute(None, task.train.buckets)), labels, per_class)
+            classes = np.repeat(np.arange(task.classes), per_class)
+            return Batch((jnp.asarray(made.reshape(-1, *task.shape)),), jnp.asarray(one_hot(classes, task.classes)))
+        network = settings.coreset.features == "network"
+        first = jax.tree.map(lambda x: x[0], full) if network else None
+        features = np.asarray(compute(first, task.train.buckets))
+        rows = select(name, stream(task.key, "coreset"), features, labels, per_class)
+        return batch_of(task, rows)
+    except ValueError as error:
+        raise ConfigError(f"config.coreset.methods, {name!r}: {error}; lower config.distill.examples") from error
 
 
 def choose_schedule(
@@ -175,10 +188,10 @@ def choose_schedule(
       task: the data and the learner.
       settings: the grid to choose from.
       batch: a set for every state, as `random_batches` makes them, or one for all of them.
-      states: stacked initial states.
+      states: initial states, stacked.
       stop: asked between schedules.
       title: of the progress bar.
-      train: from `constant_training`, to compile it once for several sets; made here if None.
+      train: from `constant_training`, where several sets share it.
 
     Returns:
       The learners at the best (rate, steps, dropout) by mean validation accuracy, the curve at that rate and
@@ -213,13 +226,7 @@ def at_constant_rate(
 ) -> Callable[..., LearnerState]:
     """``train(states, first=0, until=steps) -> states`` of stacked learners, each on a set of its own, at one rate.
 
-    Args:
-      task: whose learner trains.
-      key: of the run; it drives dropout.
-      batches: a set for every learner, with a leading axis.
-      rate: ``float[]``, of every layer and step.
-      dropout: whether it is on.
-      steps: that there are at most.
+    ``batches`` has a leading axis of learners; the key of the run drives dropout, where that is on.
     """
     draws, groups = len(batches.targets), len(layers(task.learner.model))
     keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(draws)) if dropout else None
@@ -263,5 +270,5 @@ def read_stage(path: Path) -> tuple[Trained, float]:
     """What `stage` has written, and the seconds that it took."""
     arrays = read_safetensors(path)
     params = {key[7:]: value for key, value in arrays.items() if key.startswith("params/")}
-    trained = Trained(unflatten_dict(params, sep="/"), arrays["steps"], arrays["accuracy"], arrays["chosen"])
-    return trained, float(arrays["seconds"])
+    rest = (arrays[name] for name in ("steps", "accuracy", "chosen"))
+    return Trained(unflatten_dict(params, sep="/"), *rest), float(arrays["seconds"])

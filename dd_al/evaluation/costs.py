@@ -1,4 +1,4 @@
-"""What a point of a comparison costs in arithmetic, by XLA's own count."""
+"""What making and training on a set costs in arithmetic, by XLA's own count."""
 
 from __future__ import annotations
 
@@ -21,29 +21,21 @@ from dd_al.task.task import Task
 
 
 class Work(NamedTuple):
-    """What making a set, or training a learner on it, takes.
+    """What making a set, or training a learner on it, takes."""
 
-    Attributes:
-      seconds: compilation apart.
-      flops: floating-point operations; NaN where nobody has counted them.
-      seen: examples that went through networks.
-    """
+    seconds: float = 0.0  # compilation apart
+    flops: float = 0.0  # floating-point operations; NaN where nobody has counted them
+    seen: int = 0  # examples that went through networks
 
-    seconds: float = 0.0
-    flops: float = 0.0
-    seen: int = 0
-
-    def plus(self, other: Work) -> Work:
-        """Both of them."""
-        return Work(*(ours + theirs for ours, theirs in zip(self, other)))
+    def plus(self, seconds: float = 0.0, flops: float = 0.0, seen: int = 0) -> Work:
+        """With more of it."""
+        return Work(self.seconds + seconds, self.flops + flops, self.seen + seen)
 
 
 def flops(function: Callable, *args: Any) -> float:
-    """Floating-point operations of one call as XLA counts them before it optimises; the body of a loop counts once.
+    """Floating-point operations of a call with arguments, or shapes, as XLA counts them before it optimises.
 
-    Args:
-      function: to be traced.
-      *args: its arguments, or their shapes.
+    The body of a loop counts once.
     """
     found = jax.jit(function).lower(*args).cost_analysis() or {}
     return float(found.get("flops", float("nan")))
@@ -77,21 +69,20 @@ def answering(task: Task, passes: int = 1) -> float:
     return (trunk + passes * head) / count
 
 
-def distilling(task: Task, settings: DistillSettings, synthetic: Synthetic, select_inits: int) -> float:
-    """Operations of a whole distillation through unrolled training, its start and its looks at validation included.
+def distilling(task: Task, settings: DistillSettings, synthetic: Synthetic, select_inits: int) -> Work:
+    """A whole distillation, its start and its looks at validation included, without its seconds.
 
     XLA counts the body of the unroll once, forward and back: what is left of a step without the part that has no
-    unroll is one inner step's share, whatever their number. NaN for objectives that are no unroll.
-
-    Args:
-      task: data and learner.
-      settings: of the method.
-      synthetic: one set, without a leading axis.
-      select_inits: see `optimise`.
+    unroll is one inner step's share, whatever their number. Operations are NaN for objectives that are no unroll.
+    ``synthetic`` is one set; ``select_inits`` networks judge it at each look.
     """
-    if settings.method != "unrolled":
-        return float("nan")
     nets, steps, one = settings.nets if settings.init == "random" else 1, settings.steps, own_rates(task, synthetic)
+    looks, starts = settings.iterations // settings.evaluate_every, 2 * number_of_candidates(settings)
+    validation = len(task.labels("validation"))
+    seen = settings.iterations * nets * settings.batch_size + looks * select_inits * validation
+    seen += starts * (steps * len(synthetic.inputs) + CANDIDATE_BATCH)
+    if settings.method != "unrolled":
+        return Work(0.0, float("nan"), seen)
     keys = jax.random.split(task.key, nets)
     states = jax.eval_shape(lambda: jax.vmap(task.learner.init)(keys))
     real = jax.eval_shape(
@@ -100,42 +91,21 @@ def distilling(task: Task, settings: DistillSettings, synthetic: Synthetic, sele
     train = differentiable_training(task.learner, parts=settings.batches)
     key = stream(task.key, "window")
 
-    def with_unroll(synthetic: Synthetic, states: Any, real: Batch) -> Any:
-        objective = lambda one: outer_loss(  # noqa: E731
-            task.learner, one, states, real, train=train, labels=settings.labels, window_key=key
-        )[0]
-        return jax.grad(objective)(synthetic)
+    def with_unroll(synthetic: Synthetic, states: Any, real: Batch) -> jax.Array:
+        further = {"train": train, "labels": settings.labels, "window_key": key}
+        return outer_loss(task.learner, synthetic, states, real, **further)[0]
 
-    def without(params: Any, real: Batch) -> Any:
-        def loss(params: Any) -> jax.Array:
-            z = jax.vmap(lambda p: jnp.concatenate([task.learner.model.apply(p, x) for x in real.inputs]))(params)
-            return -jnp.mean(jnp.sum(real.targets * jax.nn.log_softmax(z), -1))
+    def without(params: Any, real: Batch) -> jax.Array:
+        z = jax.vmap(lambda p: jnp.concatenate([task.learner.model.apply(p, x) for x in real.inputs]))(params)
+        return -jnp.mean(jnp.sum(real.targets * jax.nn.log_softmax(z), -1))
 
-        return jax.grad(loss)(params)
-
-    last = flops(without, states.params, real)
-    each = max(flops(with_unroll, one, states, real) - last, 0.0)
-    looks = settings.iterations // settings.evaluate_every
+    last = flops(jax.grad(without), states.params, real)
+    each = max(flops(jax.grad(with_unroll), one, states, real) - last, 0.0)
     inner = each / nets / 3  # a step alone, of which the backward pass through it takes about twice as much
-    validation = select_inits * (steps * inner + len(task.labels("validation")) * answering(task))
-    start = number_of_candidates(settings) * 2 * (steps * inner + CANDIDATE_BATCH * answering(task))
-    return settings.iterations * (last + steps * each) + looks * validation + start
-
-
-def seen(task: Task, settings: DistillSettings, items: int, select_inits: int) -> int:
-    """Real examples that go through networks in a distillation: its start, its outer steps, its looks at validation.
-
-    Args:
-      task: data and learner.
-      settings: of the method.
-      items: of the set.
-      select_inits: see `optimise`.
-    """
-    nets = settings.nets if settings.init == "random" else 1
-    looks = settings.iterations // settings.evaluate_every
-    start = number_of_candidates(settings) * 2 * (settings.steps * items + CANDIDATE_BATCH)
-    validation = looks * select_inits * len(task.labels("validation"))
-    return settings.iterations * nets * settings.batch_size + validation + start
+    answer = answering(task)
+    look = select_inits * (steps * inner + validation * answer)
+    start = starts * (steps * inner + CANDIDATE_BATCH * answer)
+    return Work(0.0, settings.iterations * (last + steps * each) + looks * look + start, seen)
 
 
 def _real(task: Task, count: int) -> Batch:

@@ -1,8 +1,8 @@
 """The evaluation protocol: trained learners answer validation and, once, the split that is judged.
 
-Every number of a run, a comparison, a study or the Python API comes from `evaluate`, which alone reads the test split
-of a task. Learners that are judged began at initialisations that no training step saw; whatever was chosen (a step, a
-rate, a schedule) was chosen on validation.
+Every score of a run, a comparison or a study comes from this module, which alone reads the test examples of a task.
+Learners that are judged began at initialisations that no training step saw; whatever was chosen (a step, a rate, a
+schedule) was chosen on validation.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from dd_al.learner.examples import Examples
+from dd_al.learner.examples import Examples, whole
 from dd_al.learner.predict import predict
 from dd_al.models.base import Model, Params
 from dd_al.task.task import Task
@@ -42,13 +43,7 @@ class Score:
 
 
 def evaluate(
-    task: Task,
-    model: Model,
-    methods: Mapping[str, Params],
-    split: str,
-    *,
-    embed: Callable[[jax.Array], Any] | None = None,
-    validation: bool = True,
+    task: Task, model: Model, methods: Mapping[str, Params], split: str, *, validation: bool = True
 ) -> dict[str, Score]:
     """Asks the learners of several methods, which share a network, for the classes of validation and of a split.
 
@@ -57,20 +52,15 @@ def evaluate(
     Args:
       task: the data.
       model: the network.
-      methods: each method's parameters by its name, stacked over learners.
-      split: the one that is judged: "test", or "validation" while developing.
-      embed: raw examples to what the network reads, a pytree of arrays that can be called; that of the task if None.
-      validation: whether validation is asked, too, where it is not the split that is judged.
-
-    Returns:
-      The score of each method, in their order.
+      methods: the parameters of each, stacked over learners, by its name.
+      split: that is judged: "test", or "validation" while developing.
+      validation: whether validation is asked, too.
     """
-    embed = task.embed if embed is None else embed
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *methods.values())
     ends = np.cumsum([jax.tree.leaves(one)[0].shape[0] for one in methods.values()])[:-1]
 
     def ask(split: str) -> list[np.ndarray]:
-        predicted = np.argmax(np.asarray(_answer(model, together, task.examples(split), embed)), -1)
+        predicted = np.argmax(np.asarray(_answer(model, together, task.examples(split), task.embed)), -1)
         return np.split(predicted.astype(np.int32), ends)
 
     judged, reached = ask(split), [None] * len(methods)
@@ -84,3 +74,15 @@ def evaluate(
 def _answer(model: Model, params: Params, examples: Examples, embed: Callable[[jax.Array], Any]) -> jax.Array:
     """Logits. The examples are an argument: XLA would fold constants into the program for seconds."""
     return predict(model, params, examples, embed)
+
+
+def losses(task: Task, params: Params, split: str, rows: np.ndarray) -> np.ndarray:
+    """Cross-entropies of stacked learners on the examples at ``int[n]`` rows of a split, ``float32[learners, n]``."""
+    raw, labels = jnp.asarray(task.raw[split][rows]), jnp.asarray(task.labels(split)[rows])
+    return np.asarray(_losses(task.learner.model, task.embed, params, raw, labels))
+
+
+@partial(jax.jit, static_argnums=0)
+def _losses(model: Model, embed: Callable, params: Params, raw: jax.Array, labels: jax.Array) -> jax.Array:
+    z = predict(model, params, whole(raw, jnp.zeros((len(raw), 1))), embed)
+    return -jnp.take_along_axis(jax.nn.log_softmax(z), labels[None, :, None], -1)[..., 0]

@@ -15,11 +15,8 @@ from dd_al.task.task import Task, with_training
 def spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:
     """The task with a share of wrong labels in its training data, and of texts that are words drawn at random.
 
-    Args:
-      task: over texts.
-      noise: share of labels that are any other class.
-      outliers: share of texts whose words are drawn as often as they occur, with labels of chance.
-      seed: of both.
+    Wrong labels are any other class; outliers are as long as before, of words drawn as often as they occur, with labels
+    of chance.
     """
     split, raw = task.dataset.train, task.raw["train"].copy()
     rng = generator(jax.random.key(seed), "spoilt")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,14 +16,13 @@ import numpy as np
 from dd_al.config.distill import DistillSettings
 from dd_al.config.settings import Settings
 from dd_al.core.files import write_json
+from dd_al.core.types import Batch
 from dd_al.distillation.optimise import Distillation, optimise
 from dd_al.distillation.saved import course, describe, make_artefact
 from dd_al.distillation.starts import number_of_items
 from dd_al.distillation.synthetic import as_batch, columns, own_rates, train_on
 from dd_al.distillation.teachers import soft_labels, taught
-from dd_al.evaluation.baselines import Trained, choose_schedule, constant_training, fit_full, random_batches, stage
-from dd_al.evaluation.coresets import fit_chosen
-from dd_al.evaluation.protocol import evaluate
+from dd_al.evaluation import baselines, protocol
 from dd_al.experiments import record
 from dd_al.io import artefact
 from dd_al.io.signals import Stop, catch_stop
@@ -49,76 +49,59 @@ def run(settings: Settings, workdir: Workdir) -> None:
     states = known_inits(task, inits) if known else task.inits("evaluation", inits)
 
     with catch_stop() as stop:
-        baselines, baselines_s = _baselines(task, settings, items, states, workdir, stop)
-        distilled = distil(
-            task,
-            settings,
-            items=items,
-            sets=inits if known else 1,
-            # Teachers that began where the judges do would tell the set of initialisations that it may not see.
-            teachers=baselines["full"].params if known else None,
-            workdir=workdir,
-            stop=stop,
-        )
+        fitted, baselines_s = _baselines(task, settings, items, states, workdir, stop)
+        # Teachers that began where the judges do would tell the set of initialisations that it may not see.
+        teachers, sets = (fitted["full"].params, inits) if known else (None, 1)
+        distilled = distil(task, settings, items=items, sets=sets, teachers=teachers, workdir=workdir, stop=stop)
         stop.check()
 
     _LOG.info("training %d networks on the distilled set, and testing", inits)
-    start, split = time.perf_counter(), settings.evaluate.split
+    start, split, count = time.perf_counter(), settings.evaluate.split, len(dataset.train)
     judged, curve = _train_judges(task, settings.distill, distilled, states)
-    params = {name: one.params for name, one in baselines.items()} | {"distilled": judged.params}
-    scores = evaluate(task, task.learner.model, params, split)
-    extra = {name: _course_of(name, one) for name, one in baselines.items()}
+    params = {name: one.params for name, one in fitted.items()} | {"distilled": judged.params}
+    scores = protocol.evaluate(task, task.learner.model, params, split)
+    extra = {name: _course_of(name, one) for name, one in fitted.items()}
     outer = outer_course(workdir.metrics)
     extra["distilled"] = {"curve": curve, "selected_step": int(distilled.best_step.max()), "outer": outer}
-    methods = {
-        name: record.entry(
-            split, score, task.classes, None if name == "full" else scores["full"], paired=known, **extra[name]
-        )
-        for name, score in scores.items()
-    }
+    methods, budget = {}, {}
+    for name, score in scores.items():
+        full = None if name == "full" else scores["full"]
+        methods[name] = record.entry(split, score, task.classes, full, paired=known, **extra[name])
+        budget[name] = record.given(items, count, count, items * task.numbers)
+    drawn = min(items, count)  # a random subset, whose labels alone were looked at
+    budget["random"] = record.given(drawn, count, drawn, drawn * task.numbers)
+    budget |= {"full": record.given_all(task), "distilled": record.given_of(distilled.synthetic, count)}
     artefact.save(workdir.distilled, make_artefact(task, settings, distilled))
     along_the_way = course(task, settings.distill, distilled, workdir.checkpoints / "snapshots")
     write_json(workdir.distilled_meta, {**describe(task, distilled, settings.distill.labels), **along_the_way})
-    count = len(dataset.train)
-    budget = {name: record.given(items, count, count, items * task.numbers) for name in baselines}
-    drawn = min(items, count)  # a random subset, whose labels alone were looked at
-    budget["random"] = record.given(drawn, count, drawn, drawn * task.numbers)
-    budget["full"] = record.given_all(task)
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": inits, "init": "known" if known else "random"},
-        budget=budget | {"distilled": record.given_of(distilled.synthetic, count)},
-        methods=methods,
-        time={
-            "baselines_s": baselines_s,
-            **({"teachers_s": distilled.teachers_s} if distilled.teachers_s else {}),
-            "compile_s": distilled.compile_s,
-            "optimise_s": distilled.optimise_s,
-            "evaluate_s": time.perf_counter() - start,
-        },
-    )
+    spent = {"baselines_s": baselines_s, **({"teachers_s": distilled.teachers_s} if distilled.teachers_s else {})}
+    spent |= {"compile_s": distilled.compile_s, "optimise_s": distilled.optimise_s}
+    spent["evaluate_s"] = time.perf_counter() - start
+    how = {"inits": inits, "init": "known" if known else "random"}
+    record.finish(workdir, settings, task, evaluate=how, budget=budget, methods=methods, time=spent)
 
 
 def _baselines(
     task: Task, settings: Settings, items: int, states: LearnerState, workdir: Workdir, stop: Stop
-) -> tuple[dict[str, Trained], float]:
+) -> tuple[dict[str, baselines.Trained], float]:
     """Learners trained on all data, on random subsets and on what instance selection keeps, and the seconds of all."""
-    full = partial(fit_full, task, settings.full, states, stop=stop)
-    found = {"full": stage(workdir, "full", full)}
-    train = constant_training(task, settings.random)
-    subsets = random_batches(task, task.key, items, jax.tree.leaves(states)[0].shape[0])
-    random = partial(choose_schedule, task, settings.random, subsets, states, stop=stop, train=train)
-    found["random"] = stage(workdir, "random", random)
-    params = found["full"][0].params
+    full = partial(baselines.fit_full, task, settings.full, states, stop=stop)
+    found = {"full": baselines.stage(workdir, "full", full)}
+    inits, train = jax.tree.leaves(states)[0].shape[0], baselines.constant_training(task, settings.random)
+    sets = {"random": partial(baselines.random_batches, task, items, inits)}
     for name in settings.coreset.methods or ():
-        chosen = partial(fit_chosen, task, settings, name, items, params, states, stop=stop, train=train)
-        found[name] = stage(workdir, name, chosen)
+        sets[name] = partial(baselines.choose, task, settings, name, items, found["full"][0].params)
+
+    def fit(make: Callable[[], Batch], title: str) -> baselines.Trained:
+        return baselines.choose_schedule(task, settings.random, make(), states, stop=stop, title=title, train=train)
+
+    for name, make in sets.items():
+        title = "random subsets" if name == "random" else name.replace("_", " ")
+        found[name] = baselines.stage(workdir, name, partial(fit, make, title))
     return {name: one for name, (one, _) in found.items()}, sum(seconds for _, seconds in found.values())
 
 
-def _course_of(name: str, trained: Trained) -> dict:
+def _course_of(name: str, trained: baselines.Trained) -> dict:
     """What the entry of a baseline says of its training."""
     if name == "full":
         chosen = {"best_steps": trained.chosen.tolist()}
@@ -132,13 +115,13 @@ def _train_judges(
     task: Task, settings: DistillSettings, distilled: Distillation, states: LearnerState
 ) -> tuple[LearnerState, dict]:
     """Learners trained on the distilled sets from the judging initialisations, and their accuracy along the way."""
-    model, synthetic = task.learner.model, own_rates(task, distilled.synthetic)
+    synthetic = own_rates(task, distilled.synthetic)
 
     def train(states: LearnerState, first: jax.Array, until: jax.Array) -> LearnerState:
         return train_on(task.learner, synthetic, states, settings.labels, first, until, parts=settings.batches)
 
     def look(states: LearnerState) -> jax.Array:
-        return accuracy(model, states.params, task.validation, task.embed)
+        return accuracy(task.learner.model, states.params, task.validation, task.embed)
 
     last = synthetic.log_rates.shape[1]
     points = np.unique(np.geomspace(1, last, 20).round()) if last > 20 else np.arange(1, last + 1)
@@ -151,56 +134,41 @@ def distil(
     task: Task,
     settings: Settings,
     *,
-    items: int,
-    sets: int = 1,
     teachers: Params | None = None,
     workdir: Workdir | None = None,
-    starts: np.ndarray | None = None,
-    programs: dict[Hashable, Callable] | None = None,
     stop: Stop | None = None,
+    **options: Any,
 ) -> Distillation:
     """Distils by any method of `config.distill.method`.
 
     Args:
       task: data and learner.
       settings: of the run.
-      items: synthetic examples in a set.
-      sets: how many; with known initialisations each set has its own.
       teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None.
       workdir: where checkpoints and metrics go; None keeps nothing.
-      starts: ``int[sets, items]``, the training rows to start from; as the settings say if None.
-      programs: where calls find what earlier ones compiled, and leave what they compile.
       stop: asked after every stretch; the state is saved before it raises.
+      **options: `items`, and others of `dd_al.distillation.optimise.optimise`.
 
     Raises:
       UserError: distillation has diverged.
       Interrupted: from ``stop``.
     """
-    stop = stop or Stop()
-    outer_task, teachers_s = task, 0.0
+    outer_task, stop, teachers_s = task, stop or Stop(), 0.0
     if weight := settings.distill.teacher:
         if teachers is None:
-            fit = partial(fit_full, task, settings.full, task.inits("teachers", TEACHERS), stop=stop)
-            trained, teachers_s = (fit(), 0.0) if workdir is None else stage(workdir, "teachers", fit)
+            fit = partial(baselines.fit_full, task, settings.full, task.inits("teachers", TEACHERS), stop=stop)
+            trained, teachers_s = (fit(), 0.0) if workdir is None else baselines.stage(workdir, "teachers", fit)
             teachers = trained.params
         outer_task = taught(task, soft_labels(task, teachers), weight)
-    found = optimise(
-        outer_task,
-        settings.distill,
-        items=items,
-        sets=sets,
-        select_inits=settings.evaluate.select_inits,
-        workdir=workdir,
-        pictures=None if workdir is None or task.table is not None else workdir.checkpoints / "snapshots",
-        starts=starts,
-        programs=programs,
-        stop=stop,
-    )
+    if workdir is not None and task.table is None:
+        options["pictures"] = workdir.checkpoints / "snapshots"
+    select_inits = settings.evaluate.select_inits
+    found = optimise(outer_task, settings.distill, select_inits=select_inits, workdir=workdir, stop=stop, **options)
     found = replace(found, teachers_s=teachers_s)
-    return found if settings.distill.method == "unrolled" else with_schedule(task, settings, found, stop)
+    return found if settings.distill.method == "unrolled" else _with_schedule(task, settings, found, stop)
 
 
-def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Stop) -> Distillation:
+def _with_schedule(task: Task, settings: Settings, found: Distillation, stop: Stop) -> Distillation:
     """The set with the number of steps, and a rate for each network, out of those of `config.random`, by validation.
 
     Objectives without an unroll say nothing of how to train on the set. The task's own learner chooses the steps.
@@ -212,7 +180,7 @@ def with_schedule(task: Task, settings: Settings, found: Distillation, stop: Sto
         one = replace(task, learner=task.others[name]) if name else task
         title = f"schedule of the distilled set{name and ', '}{name}"
         states = one.inits("schedule", settings.evaluate.select_inits)
-        trained = choose_schedule(one, grid, batch, states, stop=stop, title=title)
+        trained = baselines.choose_schedule(one, grid, batch, states, stop=stop, title=title)
         rate, steps = float(trained.chosen[0]), int(trained.chosen[1])
         reached = trained.accuracy[list(trained.steps).index(steps)].mean()
         _LOG.info("%s: %d steps of %g, validation accuracy %.3f", title, steps, rate, reached)

@@ -1,4 +1,4 @@
-"""What every experiment writes: results.json with its environment, and the report."""
+"""How every experiment begins and ends: its data loaded and named, its results.json and report written."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dd_al.data.dataset import Dataset
 from dd_al.distillation.synthetic import Synthetic
 from dd_al.evaluation.protocol import Score
 from dd_al.io import environment
+from dd_al.io.metrics import MetricsWriter
 from dd_al.io.workdir import Workdir
 from dd_al.report import build, schema
 from dd_al.task.task import Task
@@ -25,10 +26,7 @@ _LOG = logging.getLogger(__name__)
 def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
     """Loads the data of a config, says what a run must say about it, and takes the work directory for it.
 
-    Args:
-      settings: which data.
-      workdir: taken for these data; see `Workdir.begin`.
-      **found: what else the run depends on.
+    ``found`` is what else the run depends on; see `Workdir.begin`.
     """
     dataset = load.load(settings)
     workdir.begin(**load.identity(settings, dataset), **found)
@@ -51,26 +49,22 @@ def announce(dataset: Dataset) -> None:
         _LOG.info("a row is %d numbers: %s", len(dataset.columns), shown)
 
 
-def entry(split: str, score: Score, classes: int, full: Score | None, **extra: Any) -> dict:
-    """The entry of one method in ``results["methods"]``.
+def note_resumption(workdir: Workdir) -> None:
+    """Begins metrics.jsonl anew where an earlier start was stopped, for runs that write its lines from the first on."""
+    if workdir.resumed:
+        with MetricsWriter(workdir.metrics, workdir.events) as metrics:
+            metrics.resume(0)
 
-    Args:
-      split: that was judged.
-      score: of the method.
-      classes: how many there are.
-      full: the score of learners that were trained on all data, which retention is measured against; None where the
-        method is that.
-      **extra: see `dd_al.report.schema.method_results`.
+
+def entry(split: str, score: Score, classes: int, full: Score | None, **extra: Any) -> dict:
+    """The entry of one method in ``results["methods"]``; see `dd_al.report.schema.method_results`.
+
+    ``full`` is the score of learners that were trained on all data, which retention is measured against; None where
+    ``score`` is theirs.
     """
-    return schema.method_results(
-        score.predicted,
-        score.truth,
-        classes,
-        split=split,
-        full=None if full is None else full.predicted,
-        validation_accuracy=score.validation,
-        **extra,
-    )
+    theirs = None if full is None else full.predicted
+    extra |= {"split": split, "full": theirs, "validation_accuracy": score.validation}
+    return schema.method_results(score.predicted, score.truth, classes, **extra)
 
 
 def given(examples: int, count: int, labels: int, floats: int) -> dict:
@@ -86,7 +80,7 @@ def given_all(task: Task) -> dict:
 
 def given_of(synthetic: Synthetic, count: int) -> dict:
     """The budget of one of stacked distilled sets, for which all of ``count`` labels were looked at."""
-    floats = sum(int(np.prod(x.shape[1:])) for x in jax.tree.leaves(synthetic))
+    floats = sum(x.size // len(x) for x in jax.tree.leaves(synthetic))
     return given(synthetic.inputs.shape[1], count, count, floats)
 
 
@@ -95,25 +89,32 @@ def curve(steps: np.ndarray, accuracy: np.ndarray) -> dict:
     return {"steps": np.asarray(steps).tolist(), "accuracy": np.asarray(accuracy, np.float64).round(6).tolist()}
 
 
-def finish(workdir: Workdir, settings: Settings, task: Task, *, total_s: float | None = None, **parts: Any) -> None:
+def finish(workdir: Workdir, settings: Settings, task: Task, *, evaluate: dict, time: dict, **parts: Any) -> None:
     """Writes results.json, which ends the run, and the report.
 
-    ``total_s`` is the sum of the stages' seconds, unless it is given because stages ran side by side.
+    ``time`` holds the seconds of each stage after those of the task, and "total_s" where that is not their sum because
+    stages ran side by side. For the other parts see `dd_al.report.schema.new_results`.
     """
-    evaluate = {"split": settings.evaluate.split, **parts.pop("evaluate")}
-    seconds = {**task.seconds, **parts.pop("time")}
-    seconds["total_s"] = sum(seconds.values()) if total_s is None else total_s
+    seconds = {**task.seconds, **time}
+    seconds.setdefault("total_s", sum(seconds.values()))
+    write(workdir, settings, **about(task, settings.evaluate.split, **evaluate), time=seconds, **parts)
+    build(workdir.path)
+
+
+def about(task: Task, split: str, **evaluate: Any) -> dict[str, Any]:
+    """The parts of results.json that say what data a run had, and how it judged."""
+    vectors = {"vectors": task.vectors.report} if task.vectors else {}
+    return {"dataset": task.dataset.provenance(split), **vectors, "evaluate": {"split": split, **evaluate}}
+
+
+def write(workdir: Workdir, settings: Settings, *, time: dict[str, float], **parts: Any) -> None:
+    """Writes results.json: the parts, with the command, the environment and the memory of this process."""
     results = schema.new_results(
         settings.experiment,
         settings.seed,
         command=environment.command(),
-        dataset=task.dataset.provenance(settings.evaluate.split),
-        **({"vectors": task.vectors.report} if task.vectors else {}),
-        evaluate=evaluate,
-        time={name: round(value, 3) for name, value in seconds.items()},
-        memory={"peak_rss_mb": round(environment.peak_rss_mb(), 1)},
         environment=environment.describe(),
-        **parts,
+        time={name: round(value, 3) for name, value in time.items()},
+        **{"memory": {"peak_rss_mb": round(environment.peak_rss_mb(), 1)}, **parts},
     )
     write_json(workdir.results, results)
-    build(workdir.path)

@@ -2,7 +2,7 @@
 
 A trial that is finished is not repeated, one that was stopped goes on, and one that failed is noted and tried again by
 the next start, so the same command resumes a sweep. Trials need nothing of each other but what lies in their folders:
-several processes can share a work directory, each with a slice of them (`dd_al.config.grid.sliced`).
+several processes can share a work directory, each with a slice of them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import gc
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
+from dd_al.config.grid import sliced
 from dd_al.config.settings import Settings
 from dd_al.core.errors import BusyError, DataError, UserError
 from dd_al.core.files import write_json
@@ -33,52 +34,58 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of a sweep.
+    """One run of a sweep."""
 
-    Attributes:
-      name: of its folder in `runs/`, which no other trial has.
-      settings: of the run, its seed among them.
-      data: what its data are; see `dd_al.data.load.identity`. A trial is not resumed with others.
-      job: what else tells it from other trials, in values that JSON can hold; recorded beside the settings.
-      title: what people read; the name if empty.
-    """
-
-    name: str
-    settings: Settings
-    data: Mapping[str, str]
-    job: Mapping[str, Any] = field(default_factory=dict)
-    title: str = ""
+    name: str  # of its folder in `runs/`, which no other trial has
+    settings: Settings  # of the run, its seed among them
+    data: Mapping[str, str]  # see `dd_al.data.load.identity`; a trial is not resumed with other data
+    compute: Callable[[Workdir, Stop], None]  # computes it in its folder; writes what it counts as finished by last
+    job: Mapping[str, Any] = field(default_factory=dict)  # what else tells it from other trials, as JSON
+    title: str = ""  # what people read; the name if empty
 
 
-def read_data(configs: Mapping[str, Settings]) -> Iterator[tuple[str, Dataset, dict[str, str], float]]:
-    """Loads the data of several configs before anything is computed: a mistake in the last is not found after hours.
+class Data(NamedTuple):
+    """The data of a config: loaded, what a work directory records of them, and the seconds of loading."""
 
-    Args:
-      configs: by their names in the sweep.
+    dataset: Dataset
+    identity: dict[str, str]
+    seconds: float
 
-    Yields:
-      Of each config its name, its data, what they are (see `Trial.data`), and the seconds of loading.
+
+def read_data(configs: Mapping[str, Settings]) -> dict[str, Data]:
+    """Loads the data of several configs, by their names, before anything is computed: mistakes are found at once.
+
+    Configs that share their data share what is read.
 
     Raises:
       DataError: data that cannot be used; names the config.
     """
+    found: dict[str, Data] = {}
     for name, settings in configs.items():
+        like = (other for other in found if _reads(configs[other]) == _reads(settings))
+        if (other := next(like, None)) is not None:
+            found[name] = found[other]
+            continue
         start = time.perf_counter()
         try:
             dataset = load(settings)
-            found = identity(settings, dataset)
+            found[name] = Data(dataset, identity(settings, dataset), time.perf_counter() - start)
         except DataError as error:
             raise DataError(f"the data of {name!r}: {error}") from error
-        yield name, dataset, found, time.perf_counter() - start
+    return found
+
+
+def _reads(settings: Settings) -> tuple:
+    """What the data of a config depend on."""
+    return settings.inputs, settings.data, settings.encoder
 
 
 def run_trials(
     workdir: Workdir,
     trials: Sequence[Trial],
-    compute: Callable[[Trial, Workdir, Stop], None],
+    part: str | None = None,
     *,
-    finished: Callable[[Workdir], bool] = lambda part: part.finished,
-    shared: bool = False,
+    finished: Callable[[Workdir], bool] = lambda folder: folder.finished,
     workers: int = 1,
     clear: bool = False,
 ) -> dict[str, str]:
@@ -87,9 +94,9 @@ def run_trials(
     Args:
       workdir: of the sweep, begun.
       trials: in the order in which they begin.
-      compute: ``compute(trial, part, stop)`` computes one in its folder, and writes its results.json last.
+      part: "3/40" for the third of forty slices of them, where processes share the work directory: a trial that another
+        one is at is left to it.
       finished: whether the folder of a trial holds all of its results.
-      shared: with other processes: a trial that one of them is at is left to it.
       workers: how many trials run at a time, in threads.
       clear: whether programs are of no use to the next trial, and forgotten.
 
@@ -100,62 +107,51 @@ def run_trials(
       WorkdirError: the folder of a trial holds another, or another process is at it and nothing is shared.
       Interrupted: a signal asked for it.
     """
+    trials = trials if part is None else sliced(trials, part)
     with catch_stop() as stop:
-        calls = {
-            trial.name: partial(
-                _one, workdir, trial, compute, finished, f"{number} of {len(trials)}", stop, shared, clear
-            )
-            for number, trial in enumerate(trials, start=1)
-        }
+
+        def attempt(number: int, trial: Trial) -> str | None:
+            error = None
+            try:
+                error = _attempt(workdir, trial, f"{number} of {len(trials)}", finished, clear, stop)
+            except BusyError as busy:
+                if part is None:
+                    raise
+                _LOG.info("%s: left to the process that is at it (%s)", trial.title or trial.name, busy)
+            stop.check("the same command goes on with what is left")
+            return error
+
+        calls = {trial.name: partial(attempt, number, trial) for number, trial in enumerate(trials, start=1)}
         # One at a time they stay in this thread, where they can take signals themselves.
         errors = side_by_side(calls, workers) if workers > 1 else {name: call() for name, call in calls.items()}
     return {name: error for name, error in errors.items() if error}
 
 
-def _one(
-    workdir: Workdir,
-    trial: Trial,
-    compute: Callable,
-    finished: Callable,
-    place: str,
-    stop: Stop,
-    shared: bool,
-    clear: bool,
+def _attempt(
+    workdir: Workdir, trial: Trial, place: str, finished: Callable[[Workdir], bool], clear: bool, stop: Stop
 ) -> str | None:
     """Computes a trial unless it is finished, and returns its error, if it fails."""
     title, error = trial.title or trial.name, None
-    try:
-        with progress_of(title), workdir.part(trial.name, {**asdict(trial.settings), **trial.job}) as part:
-            part.begin(**trial.data)  # refuses other data under the same name
-            if finished(part):
-                _LOG.info("%s: from an earlier start of this run", title)
-            else:
-                _LOG.info("%s: %s", title, place)
-                error = _compute(trial, part, partial(compute, trial, part, stop))
-                if clear or error:
-                    jax.clear_caches()
-                    gc.collect()
-    except BusyError as busy:
-        if not shared:
-            raise
-        _LOG.info("%s: left to the process that is at it (%s)", title, busy)
-    stop.check("the same command goes on with what is left")
+    with progress_of(title), workdir.part(trial.name, {**asdict(trial.settings), **trial.job}) as part:
+        part.begin(**trial.data)  # refuses other data under the same name
+        if finished(part):
+            _LOG.info("%s: from an earlier start of this run", title)
+            return None
+        _LOG.info("%s: %s", title, place)
+        for old in (part.results, part.error):
+            old.unlink(missing_ok=True)
+        try:
+            trial.compute(part, stop)
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}"
+            _LOG.error("%s failed: %s", title, failure)
+            if not isinstance(failure, UserError):
+                traceback.print_exception(failure)
+            write_json(part.error, {"error": error, "traceback": "".join(traceback.format_exception(failure))})
+    if clear or error:
+        jax.clear_caches()
+        gc.collect()
     return error
-
-
-def _compute(trial: Trial, part: Workdir, compute: Callable[[], None]) -> str | None:
-    for old in (part.results, part.error):
-        old.unlink(missing_ok=True)
-    try:
-        compute()
-    except Exception as error:
-        _LOG.error("%s failed: %s", trial.title or trial.name, error)
-        if not isinstance(error, UserError):
-            traceback.print_exception(error)
-        text = f"{type(error).__name__}: {error}"
-        write_json(part.error, {"error": text, "traceback": "".join(traceback.format_exception(error))})
-        return text
-    return None
 
 
 def refuse_failures(failed: Mapping[str, str], count: int, kind: str = "trials") -> None:

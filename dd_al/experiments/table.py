@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
-from dd_al.config.grid import published, row_folder, sliced, table_rows
+from dd_al.config.grid import published, row_folder, table_rows
 from dd_al.config.settings import Settings
-from dd_al.core.files import read_json, write_json
-from dd_al.experiments import distill
+from dd_al.core.files import read_json
+from dd_al.experiments import distill, record
 from dd_al.experiments.sweep import Trial, read_data, refuse_failures, run_trials
-from dd_al.io import environment
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.workdir import Workdir
-from dd_al.report import build, combine, schema
+from dd_al.report import build, combine
 
 
 def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
@@ -28,36 +28,25 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
       UserError: runs have failed.
     """
     rows = table_rows(settings)
-    # Rows may share their data, which are read once.
-    like = {name: next(other for other in rows if _data(rows[other]) == _data(row)) for name, row in rows.items()}
-    read = {name: found for name, _, found, _ in read_data({name: rows[name] for name in dict.fromkeys(like.values())})}
-    workdir.begin(**{f"{key} of {name}": value for name in rows for key, value in read[like[name]].items()})
+    data = {name: read.identity for name, read in read_data(rows).items()}
+    workdir.begin(**{f"{key} of {name}": value for name in rows for key, value in data[name].items()})
     # Seeds outside: every row has a first result, or a first mistake, early on.
-    trials = {
-        (name, seed): Trial(
-            f"{row_folder(name)}-seed{seed}", replace(row, seed=seed), read[like[name]], title=f"{name}, seed {seed}"
-        )
-        for seed in settings.table.seeds
-        for name, row in rows.items()
-    }
-    every = list(trials.values())
-    failed = run_trials(
-        workdir,
-        every if part is None else sliced(every, part),
-        lambda trial, folder, stop: distill.run(trial.settings, folder),
-        shared=part is not None,
-        clear=True,
-    )
-    refuse_failures(failed, len(every), "runs")
+    trials = {}
+    for seed in settings.table.seeds:
+        for name, row in rows.items():
+            folder, one = f"{row_folder(name)}-seed{seed}", replace(row, seed=seed)
+            compute = partial(_distil, one)
+            trials[name, seed] = Trial(folder, one, data[name], compute, title=f"{name}, seed {seed}")
+    failed = run_trials(workdir, list(trials.values()), part, clear=True)
+    refuse_failures(failed, len(trials), "runs")
     with workdir.one_at_a_time():
         results = {key: _results(workdir, trial) for key, trial in trials.items()}
         if all(results.values()):
             _write(settings, workdir, trials, results)
 
 
-def _data(row: Settings) -> tuple:
-    """What the data of a row depend on."""
-    return row.inputs, row.data, row.encoder
+def _distil(settings: Settings, part: Workdir, _: object) -> None:
+    distill.run(settings, part)
 
 
 def _results(workdir: Workdir, trial: Trial) -> dict:
@@ -71,9 +60,8 @@ def _results(workdir: Workdir, trial: Trial) -> dict:
 
 def _write(settings: Settings, workdir: Workdir, trials: Mapping[tuple, Trial], results: Mapping[tuple, dict]) -> None:
     accuracy, names, seeds = f"{settings.evaluate.split}_accuracy", settings.table.rows, settings.table.seeds
+    record.note_resumption(workdir)
     with MetricsWriter(workdir.metrics, workdir.events) as metrics:
-        if workdir.resumed:
-            metrics.resume(0)
         for number, ((name, seed), one) in enumerate(results.items(), start=1):
             scores = {method: entry[accuracy]["mean"] for method, entry in one["methods"].items()}
             metrics.write(number, row=name, seed=seed, **scores)
@@ -85,13 +73,6 @@ def _write(settings: Settings, workdir: Workdir, trials: Mapping[tuple, Trial], 
         published={name: theirs.get(name, {}) for name in names},
     )
     parts["table"]["source"] = settings.table.source
-    found = schema.new_results(
-        settings.experiment,
-        settings.seed,
-        command=environment.command(),
-        memory={"peak_rss_mb": max(one["memory"]["peak_rss_mb"] for one in results.values())},
-        environment=environment.describe(),
-        **parts,
-    )
-    write_json(workdir.results, found)
+    memory = {"peak_rss_mb": max(one["memory"]["peak_rss_mb"] for one in results.values())}
+    record.write(workdir, settings, memory=memory, **parts)
     build(workdir.path)

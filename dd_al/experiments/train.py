@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import time
-
-import jax
+from functools import partial
 
 from dd_al.config.settings import Settings
-from dd_al.core.keys import stream
-from dd_al.evaluation.baselines import fit_finetuned, fit_full, stage
-from dd_al.evaluation.protocol import evaluate
+from dd_al.evaluation import baselines, protocol
 from dd_al.experiments import record
-from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
-from dd_al.task.task import make_optimizer, make_task
+from dd_al.task.task import Task, make_optimizer, make_task
 
 
 def run(settings: Settings, workdir: Workdir) -> None:
@@ -23,37 +19,29 @@ def run(settings: Settings, workdir: Workdir) -> None:
     dataset = record.load_dataset(settings, workdir)
     task = make_task(settings, dataset, time.perf_counter() - began)
     inits, split = settings.evaluate.inits or 10, settings.evaluate.split
-    if workdir.resumed:
-        with MetricsWriter(workdir.metrics, workdir.events) as metrics:
-            metrics.resume(0)
+    record.note_resumption(workdir)
+    tasks, titles = {"full": task}, {"full": "full data", "full_finetuned": "fine-tuned vectors"}
+    if settings.full.finetuned:
+        tasks["full_finetuned"] = baselines.with_tuned_vectors(task, make_optimizer(settings.learner))
+    trained, baselines_s = {}, 0.0
     with catch_stop() as stop:
-        states = task.inits("evaluation", inits)
-        fits = {"full": (task.learner, None, lambda: fit_full(task, settings.full, states, stop=stop))}
-        if settings.full.finetuned:
-            optimizer = make_optimizer(settings.learner)
-            keys = jax.random.split(stream(task.key, "evaluation"), inits)
-            fits["full_finetuned"] = (*fit_finetuned(task, settings.full, optimizer, keys, stop=stop),)
-        trained = {name: stage(workdir, name, fit) for name, (_, _, fit) in fits.items()}
+
+        def fit(own: Task, title: str) -> baselines.Trained:
+            return baselines.fit_full(own, settings.full, own.inits("evaluation", inits), stop=stop, title=title)
+
+        for name, own in tasks.items():
+            trained[name], seconds = baselines.stage(workdir, name, partial(fit, own, titles[name]))
+            baselines_s += seconds
         stop.check()
 
     start = time.perf_counter()
     methods, full = {}, None
-    for name, (learner, embed, _) in fits.items():
-        one = trained[name][0]
-        score = evaluate(task, learner.model, {name: one.params}, split, embed=embed)[name]
-        curve = record.curve(one.steps, one.accuracy)
-        chosen = {"best_steps": one.chosen.tolist()}
+    for name, own in tasks.items():
+        one = trained[name]
+        score = protocol.evaluate(own, own.learner.model, {name: one.params}, split)[name]
+        curve, chosen = record.curve(one.steps, one.accuracy), {"best_steps": one.chosen.tolist()}
         methods[name] = record.entry(split, score, task.classes, full, curve=curve, hyperparameters=chosen)
         full = full or score
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": inits, "init": "random"},
-        budget=dict.fromkeys(methods, record.given_all(task)),
-        methods=methods,
-        time={
-            "baselines_s": sum(seconds for _, seconds in trained.values()),
-            "evaluate_s": time.perf_counter() - start,
-        },
-    )
+    how, budget = {"inits": inits, "init": "random"}, dict.fromkeys(methods, record.given_all(task))
+    spent = {"baselines_s": baselines_s, "evaluate_s": time.perf_counter() - start}
+    record.finish(workdir, settings, task, evaluate=how, budget=budget, methods=methods, time=spent)

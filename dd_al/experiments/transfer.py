@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,25 +23,39 @@ from dd_al.data.text import Vocabulary
 from dd_al.data.vectors import WordVectors
 from dd_al.distillation.saved import nearest_words
 from dd_al.distillation.synthetic import Synthetic, as_batch, train_on
-from dd_al.evaluation.baselines import Trained, choose_schedule, fit_tuned, stage
-from dd_al.evaluation.from_artefact import settings_of, synthetic_of
-from dd_al.evaluation.other_networks import Network, networks
-from dd_al.evaluation.protocol import evaluate
+from dd_al.evaluation import baselines, protocol
+from dd_al.evaluation.from_artefact import Network, networks, synthetic_of
 from dd_al.experiments import record
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
-from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
 from dd_al.learner.attention import attention_loss
-from dd_al.learner.learner import Learner, LearnerState, make_learner
+from dd_al.learner.learner import make_learner
 from dd_al.task.task import Task, make_optimizer, make_task
 
 _LOG = logging.getLogger(__name__)
-_ALL, HOME, SHUFFLED = "all data", "own schedule", "rates shuffled"
-WAYS = (HOME, SHUFFLED, "Adam, one rate", "SGD, one rate", f"nearest words, {HOME}", "nearest words, Adam")
+_ALL = "all data"
+
+
+class Way(NamedTuple):
+    """How a network is trained on a distilled set: as the set says, but for these changes."""
+
+    optimizer: str = ""  # "adam" or "sgd", at the one rate that validation prefers, in place of its own schedule
+    words: bool = False  # the nearest words of its items in place of these
+    shuffled: bool = False  # the rates of its schedule in another order
+
+
+WAYS = {
+    "own schedule": Way(),
+    "rates shuffled": Way(shuffled=True),
+    "Adam, one rate": Way("adam"),
+    "SGD, one rate": Way("sgd"),
+    "nearest words, own schedule": Way(words=True),
+    "nearest words, Adam": Way("adam", words=True),
+}
 
 
 def run(settings: Settings, workdir: Workdir) -> None:
@@ -50,45 +64,40 @@ def run(settings: Settings, workdir: Workdir) -> None:
     artefact, source = _artefact(settings)
     dataset = record.load_dataset(settings, workdir, artefact=f"{source.name}, content {sha256_of(source)[:12]}")
     dataset = _same_task(dataset, artefact, str(source))
-    home = replace(
-        settings,
-        model=settings_of(artefact, "model"),
-        data=replace(settings.data, length=artefact.spec["length"]),
-    )
-    task = make_task(home, dataset, time.perf_counter() - began, vectors=_vectors(artefact))
+    home = replace(settings, model=artefact.model, data=replace(settings.data, length=artefact.spec["length"]))
+    # Real texts are embedded as the set was: with the vectors that it brings.
+    words, dim = artefact.vectors.shape
+    about = {"source": "the artefact", "words": words, "dim": dim}
+    vectors = WordVectors(Vocabulary(artefact.words), artefact.vectors, words, about)
+    task = make_task(home, dataset, time.perf_counter() - began, vectors=vectors)
     synthetic = jax.tree.map(lambda x: jnp.asarray(x[0]), synthetic_of(artefact))
-    sets = {"": synthetic, "nearest words": synthetic._replace(inputs=_as_words(artefact, synthetic.inputs))}
-    tried = networks(artefact, home.model, settings.model, settings.transfer, settings.evaluate.inits or 10)
-    if workdir.resumed:
-        with MetricsWriter(workdir.metrics, workdir.events) as metrics:
-            metrics.resume(0)
+    in_words = synthetic._replace(inputs=_as_words(artefact, synthetic.inputs))
+    tried = networks(artefact, settings.model, settings.transfer, settings.evaluate.inits or 10)
+    record.note_resumption(workdir)
 
     methods, budget, table, seconds = {}, {}, [], {"baselines_s": 0.0, "optimise_s": 0.0, "evaluate_s": 0.0}
     with catch_stop() as stop:
         for number, network in enumerate(tried):
             trained = {}
-            for way, compute in _ways(task, settings, network, sets, artefact, stop).items():
-                name = f"network{number}-{way.replace(' ', '_').replace(',', '')}"
-                trained[way], spent = stage(workdir, name, compute)
-                seconds["baselines_s" if way == _ALL else "optimise_s"] += spent
+            for title, way in {_ALL: None, **WAYS}.items():
+                if way and not way.optimizer and network.columns is None:
+                    continue
+                one = in_words if way and way.words else synthetic
+                name = f"network{number}-{title.replace(' ', '_').replace(',', '')}"
+                compute = partial(_train, task, settings, network, artefact, one, way, stop)
+                trained[title], spent = baselines.stage(workdir, name, compute)
+                seconds["optimise_s" if way else "baselines_s"] += spent
             start = time.perf_counter()
             entries = _judge(task, settings.evaluate.split, network, trained)
-            for way, entry in entries.items():
-                title = _title(number, network, way)
-                methods[title], budget[title] = entry, _budget(task, synthetic, network, way)
-            table.append([entries.get(way, {}).get("retention") for way in WAYS])
+            for title, entry in entries.items():
+                method = _method(number, network, title)
+                methods[method], budget[method] = entry, _budget(task, synthetic, network, WAYS.get(title))
+            table.append([entries.get(title, {}).get("retention") for title in WAYS])
             seconds["evaluate_s"] += time.perf_counter() - start
             stop.check("the same command goes on with the next network")
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": tried[0].count, "init": artefact.spec["init"]},
-        budget=budget,
-        methods=methods,
-        transfer={"networks": [network.name for network in tried], "ways": list(WAYS), "retention": table},
-        time=seconds,
-    )
+    parts = {"evaluate": {"inits": tried[0].count, "init": artefact.spec["init"]}, "budget": budget, "methods": methods}
+    parts["transfer"] = {"networks": [network.name for network in tried], "ways": list(WAYS), "retention": table}
+    record.finish(workdir, settings, task, time=seconds, **parts)
 
 
 def _artefact(settings: Settings) -> tuple[Artefact, Path]:
@@ -97,7 +106,7 @@ def _artefact(settings: Settings) -> tuple[Artefact, Path]:
     if given is None:
         raise ConfigError("config.transfer.artefact is not set: the work directory or .safetensors file to try")
     artefact = artefacts.load(given)
-    artefacts.require_texts(artefact, "only sets of word vectors are tried on other networks")
+    artefact.require_texts("only sets of word vectors are tried on other networks")
     if artefact.spec.get("encoder") or settings.inputs != "words":
         raise ConfigError(
             f"config.transfer.artefact = {given!r}: only sets of word vectors can be tried, with inputs = 'words'"
@@ -124,33 +133,25 @@ def _same_task(dataset: Dataset, artefact: Artefact, source: str) -> Dataset:
     return replace(dataset, notes=(*dataset.notes, note))
 
 
-def _title(number: int, network: Network, way: str) -> str:
+def _method(number: int, network: Network, title: str) -> str:
     """The name of a method: those of the home network go by the names that every report has."""
-    home = {_ALL: "full", HOME: "distilled"}
     if number == 0:
-        return home.get(way, way)
-    return f"full: {network.name}" if way == _ALL else f"{network.name}: {way}"
+        return {_ALL: "full", "own schedule": "distilled"}.get(title, title)
+    return f"full: {network.name}" if title == _ALL else f"{network.name}: {title}"
 
 
-def _budget(task: Task, synthetic: Synthetic, network: Network, way: str) -> dict:
+def _budget(task: Task, synthetic: Synthetic, network: Network, way: Way | None) -> dict:
     """What a network was given: labels of attention and rates that it passes over are not among that."""
     count, items = len(task.dataset.train), synthetic.inputs.shape[0]
-    if way == _ALL:
+    if way is None:
         return record.given_all(task)
-    stored = items * synthetic.inputs.shape[1] if "nearest words" in way else synthetic.inputs.size
+    stored = items * synthetic.inputs.shape[1] if way.words else synthetic.inputs.size
     stored += synthetic.label_logits.size
     if synthetic.attention_logits is not None and network.model.attention:
         stored += synthetic.attention_logits.size
-    if way == SHUFFLED or HOME in way:
+    if not way.optimizer:
         stored += synthetic.log_rates[:, network.columns].size
     return record.given(items, count, count, stored)
-
-
-def _vectors(artefact: Artefact) -> WordVectors:
-    """Real texts are embedded as the set was: with the vectors that it brings."""
-    words, dim = artefact.vectors.shape
-    report = {"source": "the artefact", "words": words, "dim": dim}
-    return WordVectors(Vocabulary(artefact.words), artefact.vectors, words, report)
 
 
 def _as_words(artefact: Artefact, inputs: jax.Array) -> jax.Array:
@@ -161,63 +162,44 @@ def _as_words(artefact: Artefact, inputs: jax.Array) -> jax.Array:
     return jnp.asarray(artefact.vectors[np.asarray(rows)])
 
 
-def _ways(
-    task: Task, settings: Settings, network: Network, sets: dict[str, Synthetic], artefact: Artefact, stop: Stop
-) -> dict[str, Callable[[], Trained]]:
-    """Every way to train one network: the name, and what does it."""
-    keys = jax.random.split(stream(task.key, "evaluation"), network.count)
-    labels, transfer = artefact.spec.get("targets", "soft"), settings.transfer
-    # All transformers among the networks have the set's own blocks and heads, if it has attention labels.
-    loss = attention_loss(artefact.spec.get("attention", 0.0))
-    own = make_learner(network.model, make_optimizer(settings_of(artefact, "learner")), loss=loss)
-
-    def begun(learner: Learner) -> LearnerState:
-        return jax.vmap(learner.init)(keys)
-
-    def everything() -> Trained:
-        """On all data with Adam, at the best of a few rates."""
-        learner = make_learner(network.model, optimizers.get("adam"))
+def _train(
+    task: Task, settings: Settings, network: Network, artefact: Artefact, given: Synthetic, way: Way | None, stop: Stop
+) -> baselines.Trained:
+    """Trains a network on the distilled set, or on all data with Adam at the best of a few rates; see `WAYS`."""
+    transfer, count, labels = settings.transfer, network.count, artefact.spec.get("targets", "soft")
+    if way is None:
+        own = replace(task, learner=make_learner(network.model, optimizers.get("adam")))
+        states = own.inits("evaluation", count)
         with progress_of(network.name):
-            own_task = replace(task, learner=learner)
-            return fit_tuned(own_task, settings.full, transfer.full_rates, begun(learner), stop=stop)
-
-    def scheduled(synthetic: Synthetic, shuffled: bool = False) -> Trained:
-        mine = synthetic._replace(log_rates=synthetic.log_rates[:, network.columns])
-        if shuffled:
-            order = jax.random.split(stream(task.key, "shuffled_rates"), network.count)
-            rates = jax.vmap(partial(jax.random.permutation, x=mine.log_rates))(order)
-            copies = jax.tree.map(lambda x: jnp.broadcast_to(x, (network.count, *x.shape)), mine)
-            mine = copies._replace(log_rates=rates)
-        train = partial(train_on, own, labels=labels, parts=artefact.spec.get("batches", 1))
-        params = jax.jit(train)(mine, begun(own)).params
-        return Trained(params, np.zeros(0, np.int32), np.zeros((0, network.count), np.float32), np.zeros(0, np.float32))
-
-    def tuned(optimizer: str, rates: tuple[float, ...], synthetic: Synthetic) -> Trained:
-        learner = make_learner(network.model, optimizers.get(optimizer), loss=loss)
+            return baselines.fit_tuned(own, settings.full, transfer.full_rates, states, stop=stop)
+    optimizer = optimizers.get(way.optimizer) if way.optimizer else make_optimizer(artefact.learner)
+    # All transformers among the networks have the set's own blocks and heads, if it has attention labels.
+    learner = make_learner(network.model, optimizer, loss=attention_loss(artefact.spec.get("attention", 0.0)))
+    own = replace(task, learner=learner)
+    states = own.inits("evaluation", count)
+    if way.optimizer:
+        rates = transfer.sgd_rates if way.optimizer == "sgd" else transfer.rates
         grid = RandomSettings(steps=transfer.steps, rates=rates, dropout=(False,))
-        title = f"{network.name}, {optimizer} at one rate"
-        batch = as_batch(synthetic, labels)
-        return choose_schedule(replace(task, learner=learner), grid, batch, begun(learner), stop=stop, title=title)
-
-    words = sets["nearest words"]
-    ways = {_ALL: everything}
-    if network.columns is not None:
-        ways |= {HOME: partial(scheduled, sets[""]), SHUFFLED: partial(scheduled, sets[""], shuffled=True)}
-        ways[f"nearest words, {HOME}"] = partial(scheduled, words)
-    return ways | {
-        "Adam, one rate": partial(tuned, "adam", transfer.rates, sets[""]),
-        "SGD, one rate": partial(tuned, "sgd", transfer.sgd_rates, sets[""]),
-        "nearest words, Adam": partial(tuned, "adam", transfer.rates, words),
-    }
+        title = f"{network.name}, {way.optimizer} at one rate"
+        return baselines.choose_schedule(own, grid, as_batch(given, labels), states, stop=stop, title=title)
+    mine = given._replace(log_rates=given.log_rates[:, network.columns])
+    if way.shuffled:
+        order = jax.random.split(stream(task.key, "shuffled_rates"), count)
+        rates = jax.vmap(partial(jax.random.permutation, x=mine.log_rates))(order)
+        mine = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), mine)._replace(log_rates=rates)
+    train = partial(train_on, learner, labels=labels, parts=artefact.spec.get("batches", 1))
+    params = jax.jit(train)(mine, states).params
+    return baselines.Trained(params, np.zeros(0, np.int32), np.zeros((0, count), np.float32), np.zeros(0, np.float32))
 
 
-def _judge(task: Task, split: str, network: Network, trained: dict[str, Trained]) -> dict[str, dict]:
+def _judge(task: Task, split: str, network: Network, trained: dict[str, baselines.Trained]) -> dict[str, dict]:
     """The entries of one network, whose learners answer together; retention is of its own training on all data."""
-    scores = evaluate(task, network.model, {way: one.params for way, one in trained.items()}, split)
+    scores = protocol.evaluate(task, network.model, {title: one.params for title, one in trained.items()}, split)
     entries = {}
-    for way, one in trained.items():
+    for title, one in trained.items():
         extra = {"curve": record.curve(one.steps, one.accuracy)} if len(one.steps) else {}
-        if "one rate" in way or way == "nearest words, Adam":
+        if title != _ALL and len(one.chosen):
             extra["hyperparameters"] = {"rate": float(one.chosen[0]), "steps": int(one.chosen[1])}
-        entries[way] = record.entry(split, scores[way], task.classes, None if way == _ALL else scores[_ALL], **extra)
+        full = None if title == _ALL else scores[_ALL]
+        entries[title] = record.entry(split, scores[title], task.classes, full, **extra)
     return entries

@@ -7,16 +7,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from dd_al.config.distill import LABELS
 from dd_al.config.documents import check_document
-from dd_al.config.schema import Field
+from dd_al.config.learner import LearnerSettings, ModelSettings
+from dd_al.config.schema import Field, from_config
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.io.tensors import read_safetensors, write_safetensors
 
+T = TypeVar("T")
 FORMAT = 1
 _ARRAYS = ("inputs", "label_logits", "log_rates")
 _TEXT, _SCALING = ("vectors", "words"), ("mean", "std")  # what sets of texts have beside them, and others
@@ -38,18 +40,15 @@ class Artefact:
         ``float32[sets, items, columns]``, scaled.
       label_logits: ``float32[sets, items, classes]``.
       log_rates: ``float32[sets, steps, layers]``.
-      vectors: ``float32[words, dim]``, the normalised word vectors that real text is embedded with; None for images and
-        rows.
-      words: the vocabulary, one word per row of ``vectors``; padding and the unknown word come first. () without.
-      params: known initialisations, flat name → array with a leading axis of sets; empty for random ones.
+      vectors: ``float32[words, dim]``, the word vectors of real texts; None for images and rows.
+      words: the vocabulary, a word per row of ``vectors``; padding and the unknown word come first. () without.
+      params: known initialisations, flat name → array with a leading axis of sets; {} for random ones.
       spec: plain values: ``format``, ``task``, ``label_map``, ``length`` of real texts (1 without), ``classes``,
         ``layers`` (names of the rates), ``model`` and ``learner`` (their settings), ``init``; and what older files
-        lack: ``targets`` (what ``label_logits`` stand for), ``also`` (further networks by their names, whose rates are
-        the columns behind), ``attention`` (the weight of attention labels in the loss), ``encoder`` and ``data``
-        (hashes), ``inputs`` ("images" or "rows"), ``columns`` (names of the numbers in a row), ``batches`` (that the
-        items are dealt to, see `dd_al.learner.unroll.part_of`).
-      attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels; None for
-        sets without.
+        lack: ``targets`` (what ``label_logits`` stand for), ``also`` (layers of further networks by their names, whose
+        rates are the last columns), ``attention`` (the weight of attention labels), ``encoder`` and ``data`` (hashes),
+        ``inputs`` ("images" or "rows"), ``columns`` (names of the numbers in a row), ``batches``.
+      attention_logits: ``float32[sets, items, blocks, heads, length]``, whose softmax are attention labels, or None.
       mean: ``float32[channels or columns]``: real images and rows are (raw − mean) / std. None for texts.
       std: ``float32[channels or columns]``, positive. None for texts.
       source: what it was read from, as it was given; for messages.
@@ -66,6 +65,48 @@ class Artefact:
     mean: np.ndarray | None = None
     std: np.ndarray | None = None
     source: str = "the distilled set"
+
+    @property
+    def labels(self) -> list:
+        """The label of each class, as it was written in the data that the sets were distilled from."""
+        if "labels" in self.spec:
+            return list(self.spec["labels"])
+        # A file's labels are text; a label map may give several of them one class.
+        spellings: list[list[str]] = [[] for _ in range(self.spec["classes"])]
+        for label, index in self.spec["label_map"].items():
+            spellings[index].append(label)
+        return ["/".join(labels) for labels in spellings]
+
+    @property
+    def model(self) -> ModelSettings:
+        """The network that the sets were distilled for; keys that an older version did not write have their defaults.
+
+        Raises:
+          DataError: the file comes from another version.
+        """
+        return settings_from(ModelSettings, self.spec["model"], self.source)
+
+    @property
+    def learner(self) -> LearnerSettings:
+        """The inner optimizer; see `model`."""
+        return settings_from(LearnerSettings, self.spec["learner"], self.source)
+
+    def require_texts(self, what: str) -> None:
+        """Raises a DataError for images and rows, which says ``what`` is for texts alone."""
+        if (kind := self.spec.get("inputs", "words")) in _RANKS:
+            raise DataError(f"{self.source} holds {kind}; {what} (dd_al.load_distilled reads it as plain arrays)")
+
+
+def settings_from(cls: type[T], values: Mapping, source: str) -> T:
+    """The settings of a class out of plain values that a file, the source, holds.
+
+    Raises:
+      DataError: the file comes from another version.
+    """
+    try:
+        return from_config(cls, values)
+    except ConfigError as error:
+        raise DataError(f"{source} comes from another version of dd_al: {error}") from error
 
 
 def save(path: str | os.PathLike, artefact: Artefact) -> None:
@@ -117,13 +158,9 @@ def load(path: str | os.PathLike) -> Artefact:
         raise DataError(f"{path} has format {found!r}; this version reads format {FORMAT}")
     if absent := {name for name in _SPEC if not name.endswith("?")} - set(spec):
         raise DataError(f"{path}: its description lacks {', '.join(sorted(absent))}")
-    if "vectors" in arrays and len(words) != len(arrays["vectors"]):
-        raise DataError(f"{path}: {len(words)} words, but {len(arrays['vectors'])} word vectors")
-    if bool(spec.get("attention")) != ("attention_logits" in arrays):
-        raise DataError(f"{path}: attention = {spec.get('attention')!r} in its description does not fit its arrays")
     try:
         check_document(spec, _SPEC)
-        _check_arrays(arrays, spec, path)
+        _check_arrays(arrays, words, spec)
     except ConfigError as error:
         raise DataError(f"{path}: {error}") from error
     except (TypeError, ValueError, LookupError, AttributeError) as error:
@@ -138,32 +175,21 @@ def load(path: str | os.PathLike) -> Artefact:
     )
 
 
-def require_texts(artefact: Artefact, what: str) -> None:
-    """Refuses sets of images or rows where only those of texts are understood.
-
-    Args:
-      artefact: that was given.
-      what: cannot be done with others, such as "only sets of texts are exported".
-
-    Raises:
-      DataError: it holds images or rows.
-    """
-    if (kind := artefact.spec.get("inputs", "words")) in _RANKS:
-        raise DataError(f"{artefact.source} holds {kind}; {what} (dd_al.load_distilled reads it as plain arrays)")
-
-
-def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Mapping[str, Any], path: Path) -> None:
-    """The arrays are numbers, and fit together and the description."""
-    inputs = arrays["inputs"]
-    kind = spec.get("inputs", "words")
+def _check_arrays(arrays: Mapping[str, np.ndarray], words: tuple[str, ...], spec: Mapping[str, Any]) -> None:
+    """Refuses arrays that are no numbers, or do not fit together and the description, by a ConfigError."""
+    inputs, kind = arrays["inputs"], spec.get("inputs", "words")
+    if "vectors" in arrays and len(words) != len(arrays["vectors"]):
+        raise ConfigError(f"{len(words)} words, but {len(arrays['vectors'])} word vectors")
+    if bool(spec.get("attention")) != ("attention_logits" in arrays):
+        raise ConfigError(f"attention = {spec.get('attention')!r} in its description does not fit its arrays")
     if kind in _RANKS and "mean" not in arrays or kind not in ("words", *_RANKS):
-        raise DataError(f"{path}: inputs = {kind!r} in its description does not fit its arrays")
+        raise ConfigError(f"inputs = {kind!r} in its description does not fit its arrays")
     meant, rank = _RANKS.get(kind, ("[sets, items, length, dim]", 4))
     if inputs.ndim != rank or not inputs.size:
-        raise DataError(f"{path}: inputs has the shape {inputs.shape}; it must be {meant}")
+        raise ConfigError(f"inputs has the shape {inputs.shape}; it must be {meant}")
     sets, items, *shape = inputs.shape
     if not isinstance(batches := spec.get("batches", 1), int) or batches < 1 or items % batches:
-        raise DataError(f"{path}: batches = {batches!r}: must be an integer that divides its {items} items")
+        raise ConfigError(f"batches = {batches!r}: must be an integer that divides its {items} items")
     columns = len(spec["layers"]) + sum(map(len, spec.get("also", {}).values()))
     expected = {
         "label_logits": (sets, items, spec["classes"]),
@@ -175,11 +201,13 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Mapping[str, Any], pat
         expected["vectors"] = (*arrays["vectors"].shape[:1], shape[-1])
     if "attention_logits" in arrays:
         expected["attention_logits"] = (sets, items, spec["model"]["blocks"], spec["model"]["heads"], shape[0])
-    for name, shape in expected.items():
-        if (found := arrays[name].shape) != shape:
-            raise DataError(f"{path}: {name} has the shape {found}, but its inputs and description need {shape}")
+    for name, needed in expected.items():
+        if (found := arrays[name].shape) != needed:
+            raise ConfigError(f"{name} has the shape {found}, but its inputs and description need {needed}")
     for name in ("inputs", *expected):
         if not np.isfinite(arrays[name]).all():
-            raise DataError(f"{path}: {name} holds numbers that are not finite")
+            raise ConfigError(f"{name} holds numbers that are not finite")
     if not all(0 <= index < spec["classes"] for index in spec["label_map"].values()):
-        raise DataError(f"{path}: its label_map has classes that are not below {spec['classes']}")
+        raise ConfigError(f"its label_map has classes that are not below {spec['classes']}")
+    if "labels" in spec and len(spec["labels"]) != spec["classes"]:
+        raise ConfigError(f"its description has {len(spec['labels'])} labels for {spec['classes']} classes")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self, TypeVar
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -11,16 +11,14 @@ import numpy as np
 
 from dd_al.config.data import EncoderSettings
 from dd_al.config.learner import ModelSettings
-from dd_al.config.schema import from_config
-from dd_al.core.errors import ConfigError, DataError
 from dd_al.data.minilm_files import EncoderFiles
 from dd_al.data.text import Vocabulary
+from dd_al.io.artefact import settings_from
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import embed
 from dd_al.task.encoder import encoder_of, sentence_features
 from dd_al.task.task import make_model
 
-T = TypeVar("T")
 _AT_ONCE = 256  # texts held embedded at a time
 
 
@@ -108,15 +106,3 @@ class TextLearners:
             return jax.vmap(lambda p: model.apply(p, inputs))(params)
 
         return answer
-
-
-def settings_from(cls: type[T], values: Mapping, source: str) -> T:
-    """The settings that a file, the ``source``, holds as plain values of the keys of ``cls``.
-
-    Raises:
-      DataError: it comes from another version.
-    """
-    try:
-        return from_config(cls, values)
-    except ConfigError as error:
-        raise DataError(f"{source} comes from another version of dd_al: {error}") from error

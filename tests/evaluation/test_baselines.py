@@ -33,16 +33,16 @@ def test_the_fit_is_compiled_once_and_keeps_the_best_step(task, compilations):
 
 
 def test_random_subsets_are_balanced_and_differ(task):
-    batch = random_batches(task, task.key, 6, 4)
+    batch = random_batches(task, 6, 4)
     assert batch.targets.shape == (4, 6, 3) and batch.targets.sum((0, 1)).tolist() == [8, 8, 8]
     assert len({np.asarray(x).tobytes() for x in batch.inputs[0].embedded}) == 4
-    again = random_batches(task, task.key, 6, 4)
+    again = random_batches(task, 6, 4)
     assert np.array_equal(batch.inputs[0].embedded, again.inputs[0].embedded)
 
 
 @pytest.mark.parametrize("items", [1, 2, 40])
 def test_random_subsets_of_any_size(task, items):
-    batch = random_batches(task, task.key, items, 2)
+    batch = random_batches(task, items, 2)
     assert batch.targets.shape == (2, items, 3)
     rows = np.asarray(batch.inputs[0].embedded[0]).reshape(items, -1)
     assert items < 40 or batch.targets[0].sum(0).tolist() == np.bincount(task.labels("train")).tolist()
@@ -51,7 +51,7 @@ def test_random_subsets_of_any_size(task, items):
 
 def test_random_subsets_train_with_the_best_of_the_schedules(task):
     settings = RandomSettings(steps=(8, 2), rates=(1e-6, 3e-2))
-    subsets, states = random_batches(task, task.key, 6, 2), task.inits("evaluation", 2)
+    subsets, states = random_batches(task, 6, 2), task.inits("evaluation", 2)
     found = choose_schedule(task, settings, subsets, states, stop=Stop())
     rate, steps, _ = found.chosen.tolist()
     assert rate == pytest.approx(3e-2) and int(steps) in (2, 8)

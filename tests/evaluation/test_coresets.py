@@ -11,7 +11,7 @@ from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.coreset.methods import NAMES
-from dd_al.evaluation.coresets import choose, features_of
+from dd_al.evaluation.baselines import choose, features_of
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 

@@ -35,7 +35,7 @@ def test_a_distillation_has_as_many_steps_as_it_says(make_tiny_task, tiny_settin
     def count(**changes):
         changed = replace(settings, **changes)
         synthetic = jax.tree.map(lambda x: x[0], starting_sets(task, changed, 2, 1)[0])
-        return costs.distilling(task, changed, synthetic, 0)
+        return costs.distilling(task, changed, synthetic, 0).flops
 
     # Outer steps count as often as there are, and so do inner ones on top of what has no unroll.
     assert count(iterations=6) == pytest.approx(2 * count(iterations=3))
@@ -68,6 +68,6 @@ def test_a_loop_that_is_written_out_costs_what_is_extrapolated(make_tiny_task, t
         return cross_entropy(z, jnp.broadcast_to(real.targets, z.shape))
 
     written_out = costs.flops(jax.grad(loss), synthetic)
-    extrapolated = costs.distilling(task, settings, synthetic, 0)
+    extrapolated = costs.distilling(task, settings, synthetic, 0).flops
     # The scan computes cheap parts again on its way back.
     assert 0.9 * written_out < extrapolated < 1.6 * written_out

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from dd_al.config.sweeps import TransferSettings
-from dd_al.evaluation.from_artefact import settings_of
-from dd_al.evaluation.other_networks import networks
+from dd_al.evaluation.from_artefact import networks
 from dd_al.learner.learner import layers
 
 
@@ -20,9 +19,8 @@ def artefact(toy_artefact):
 
 
 def tried(artefact, others=None, **options):
-    own = settings_of(artefact, "model")
     none = {"networks": None, "widths": None, "init_scales": None}
-    return networks(artefact, own, others or own, TransferSettings(**{**none, **options}), 3)
+    return networks(artefact, others or artefact.model, TransferSettings(**{**none, **options}), 3)
 
 
 def test_the_sets_own_network_alone(artefact):
@@ -42,6 +40,6 @@ def test_networks_have_the_rates_that_the_set_has_for_them(artefact):
 
 
 def test_networks_that_the_set_was_distilled_for_have_its_sizes(artefact):
-    deeper = replace(settings_of(artefact, "model"), blocks=2)
+    deeper = replace(artefact.model, blocks=2)
     *_, transformer = tried(artefact, deeper, networks=("transformer",))
     assert transformer.columns == slice(4, 8) and len(layers(transformer.model)) == 4

@@ -1,104 +1,87 @@
-"""A data set in this process: its task, its seeds' learners, and what has been compiled for it."""
+"""A data set of a comparison in this process: its task, what has been compiled for it, and learners trained on sets."""
 
 from __future__ import annotations
 
-import copy
+import itertools
 import time
-from collections.abc import Callable, Hashable
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dd_al.active.loop import Loop
+from dd_al.active.loop import Loop, LoopState, training_steps
+from dd_al.config.distill import DistillSettings
 from dd_al.config.learner import network
 from dd_al.config.settings import Settings
-from dd_al.data.dataset import Dataset
-from dd_al.evaluation.protocol import evaluate
+from dd_al.core.keys import stream
+from dd_al.core.types import Batch
+from dd_al.distillation.synthetic import Synthetic, as_batch, own_rates, train_on
+from dd_al.evaluation import baselines, costs, protocol
 from dd_al.evaluation.spoilt import spoilt
 from dd_al.experiments.compare.plan import Point
+from dd_al.io.signals import Stop
+from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy
 from dd_al.models.base import Params
-from dd_al.task.task import Task, known_inits, make_learners, make_task
+from dd_al.task.task import Task, known_inits, make_learners
 
+T = TypeVar("T")
+WHOLE_UP_TO = 64  # examples up to which sets are trained on whole, too, beside minibatches
 _FEW = 3  # learners that judge each set, if nothing else is said: the seeds are what counts
 
 
 class Lab:
-    """A task, its budgets in numbers, and what has been compiled for it: seeds share all programs.
+    """A task with its settings, its budgets in examples, and what was compiled for it: seeds share all programs."""
 
-    Args:
-      settings: of the data set; see `plan.datasets`.
-      dataset: loaded.
-      budgets: in examples; see `dd_al.config.grid.in_examples`.
-      load_seconds: what that took.
-    """
-
-    def __init__(self, settings: Settings, dataset: Dataset, budgets: dict[str, int], load_seconds: float):
-        self.settings = settings
-        self.task = make_task(settings, dataset, load_seconds)
-        self.budgets = budgets
+    def __init__(self, settings: Settings, task: Task, budgets: Mapping[str, int]):
+        self.settings, self.task, self.budgets = settings, task, budgets
         self.inits = settings.evaluate.inits or _FEW
-        self._compiled: dict[Hashable, Callable] = {}
-        self._variants: dict[Hashable, Task] = {}
-        self._flops: dict[Hashable, float] = {}
+        self.most = max(budgets.values())
         self.programs: dict[Hashable, Callable] = {}  # of `distil`
-        self._others: dict[str, Lab] = {}
+        self._made: dict[Hashable, Any] = {}
+        self._spoilt: tuple[tuple, Task] | None = None  # one is in use at a time
+
+    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made by the first call with this name."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+    def run(self, name: Hashable, function: Callable, *args: Any) -> tuple[Any, float]:
+        """What the function returns, and its seconds; compiled once for a name and shapes, which is not counted."""
+        shapes = tuple((x.shape, str(x.dtype)) for x in map(jnp.asarray, jax.tree.leaves(args)))
+        compiled = self.once(("program", name, shapes), lambda: jax.jit(function).lower(*args).compile())
+        start = time.perf_counter()
+        return jax.block_until_ready(compiled(*args)), time.perf_counter() - start
 
     def other(self, name: str) -> Lab:
         """The same with another network, by its name as of `config.distill.also`."""
-        if name not in self._others:
-            lab, task = copy.copy(self), self.task
-            lab.settings = replace(self.settings, model=network(self.settings.model, name, "compare.networks"))
-            learner = make_learners(lab.settings, [lab.settings.model.kind], task.shape, task.classes)
-            lab.task = replace(task, learner=learner[lab.settings.model.kind], others={})
-            lab._compiled, lab._variants, lab._flops, lab._others, lab.programs = {}, {}, {}, {}, {}
-            self._others[name] = lab
-        return self._others[name]
 
-    @property
-    def most(self) -> int:
-        """Examples of the largest budget."""
-        return max(self.budgets.values())
+        def make() -> Lab:
+            model = network(self.settings.model, name, "compare.networks")
+            settings = replace(self.settings, model=model)
+            learners = make_learners(settings, [model.kind], self.task.shape, self.task.classes)
+            return Lab(settings, replace(self.task, learner=learners[model.kind], others={}), self.budgets)
+
+        return self.once(("network", name), make)
 
     def task_of(self, point: Point) -> Task:
         """The task with a point's seed, and with its wrong labels and outliers."""
-        task = replace(self.task, key=jax.random.key(point.seed))
-        varied = (point.noise, point.outliers, point.seed)
-        if any(varied[:2]):
-            if varied not in self._variants:
-                self._variants = {varied: spoilt(self.task, *varied)}  # one is in use at a time
-            task = replace(self._variants[varied], key=task.key)
-        return task
-
-    def compiled(self, name: Hashable, function: Callable, *args: Any) -> Callable:
-        """The function for arguments of these shapes, compiled on the first call with this name."""
-        shapes = tuple((x.shape, str(x.dtype)) for x in map(jnp.asarray, jax.tree.leaves(args)))
-        if (name, shapes) not in self._compiled:
-            self._compiled[name, shapes] = jax.jit(function).lower(*args).compile()
-        return self._compiled[name, shapes]
-
-    def run(self, name: Hashable, function: Callable, *args: Any) -> tuple[Any, float]:
-        """What the function returns, and the seconds that it took without compilation."""
-        compiled, start = self.compiled(name, function, *args), time.perf_counter()
-        return jax.block_until_ready(compiled(*args)), time.perf_counter() - start
-
-    def count(self, name: Hashable, count: Callable[[], float]) -> float:
-        """Operations, counted once for each name."""
-        if name not in self._flops:
-            self._flops[name] = count()
-        return self._flops[name]
+        key, changes = jax.random.key(point.seed), (point.noise, point.outliers, point.seed)
+        if not (point.noise or point.outliers):
+            return replace(self.task, key=key)
+        if self._spoilt is None or self._spoilt[0] != changes:
+            self._spoilt = changes, spoilt(self.task, *changes)
+        return replace(self._spoilt[1], key=key)
 
     def states(self, task: Task) -> LearnerState:
-        """The learners that judge every set of a seed.
-
-        They are those that a set for a known initialisation knows, so that all sets are judged by the same ones; the
-        other methods have never seen them.
-        """
+        """The learners that judge every set of a seed: those that a set for a known initialisation knows."""
         return known_inits(task, self.inits)
 
     def validation(self, params: Params) -> np.ndarray:
@@ -109,11 +92,143 @@ class Lab:
 
     def predicted(self, params: Params) -> np.ndarray:
         """Classes that stacked learners predict for the judged split, ``int32[learners, n]``."""
-        split = self.settings.evaluate.split
-        return evaluate(self.task, self.task.learner.model, {"": params}, split, validation=False)[""].predicted
+        model, split = self.task.learner.model, self.settings.evaluate.split
+        return protocol.evaluate(self.task, model, {"": params}, split, validation=False)[""].predicted
 
-    def loop(self, task: Task, rate: float | jax.Array | None = None) -> Loop:
-        """Active learning on the task; its training is how sets larger than a minibatch are trained on, too."""
-        active = self.settings.active
-        active = active if rate is None else replace(active, rate=rate)
-        return Loop.over(task, active)
+
+@dataclass(frozen=True)
+class Job:
+    """A point and what computes it."""
+
+    lab: Lab  # its data set
+    point: Point
+    task: Task  # with the point's seed, wrong labels and outliers
+    workdir: Workdir  # its own, begun
+    siblings: Mapping[str, Path]  # the folders of finished points of the same data, seed and variation, by method
+    stop: Stop  # asked along the way
+
+    @property
+    def data(self) -> Hashable:
+        """A name for the training texts where they are not those of the data set."""
+        return (self.point.outliers, self.point.seed) if self.point.outliers else ""
+
+
+class Judged(NamedTuple):
+    """Learners that were trained on a set."""
+
+    params: Params  # stacked over learners
+    validation: np.ndarray  # float[learners], their accuracy there
+    recipe: dict[str, Any]  # what validation chose
+    work: costs.Work  # of one learner's training, where all of them are trained together
+    curve: Mapping[str, list[float]] = {}  # "epochs" over the set, and the mean "validation" accuracy after each
+
+
+def judge_rows(lab: Lab, task: Task, rows: np.ndarray, data: Hashable = "") -> Judged:
+    """Trains fresh learners on training examples, by the recipe that validation prefers.
+
+    Sets of up to a minibatch are trained on whole, at one of the rates, numbers of steps and with or without
+    dropout as of `config.random`; sets above `WHOLE_UP_TO` in minibatches at rates that fall from
+    one of `config.compare.rates`, for as many steps as `config.active` says; those between in both ways.
+
+    ``rows`` are positions in the training data, ``int[n]``; ``data`` is a name for the task's training texts where they
+    are not those of the data set.
+    """
+    found, size = [], lab.settings.active.batch_size
+    if len(rows) <= max(WHOLE_UP_TO, size):
+        found.append(judge_batch(lab, task, baselines.batch_of(task, rows)))
+    if len(rows) > size:
+        found.append(_best(_minibatches(lab, task, rows, data)))
+    return _best(found)
+
+
+def _best(tried: Iterable[Judged]) -> Judged:
+    """The learners that validation prefers, the first of equals; of an iterator two are held at a time."""
+    return max(tried, key=lambda one: one.validation.mean())
+
+
+def judge_batch(lab: Lab, task: Task, batch: Batch) -> Judged:
+    """Trains fresh learners on a whole set at the constant rate, with the steps and dropout, that validation prefers.
+
+    The set is one of real examples, or was distilled for another network.
+    """
+    settings, states = lab.settings.random, lab.states(task)
+    batches, last = baselines.for_each(states, batch), max(settings.steps)
+
+    def program(key, batches, states, rate, first, until, dropout):
+        return baselines.at_constant_rate(lab.task, key, batches, rate, dropout, last)(states, first, until)
+
+    def advance(rate, dropout, states, first, until):
+        args = (task.key, batches, states, jnp.float32(rate), jnp.int32(first), jnp.int32(until))
+        return lab.run(("whole", dropout), partial(program, dropout=dropout), *args)
+
+    def tried() -> Iterator[Judged]:
+        shape, count = jax.tree.leaves(batch)[0].shape, len(batch.targets)
+        step = lab.once(("whole", shape), lambda: costs.training_step(task, batch))
+        for dropout, rate in itertools.product(settings.dropout, settings.rates):
+            state, first, spent = states, 0, 0.0
+            for until in sorted(settings.steps):
+                state, seconds = advance(rate, dropout, state, first, until)
+                first, spent = until, spent + seconds
+                recipe = {"steps": until, "rate": rate, "dropout": dropout, "batch": count}
+                work = costs.Work(spent / lab.inits, until * step, until * count)
+                yield Judged(state.params, lab.validation(state.params), recipe, work)
+
+    found = _best(tried())
+    again = partial(advance, found.recipe["rate"], found.recipe["dropout"])
+    return found._replace(curve=_curve(lab, again, states, last, 1))
+
+
+def _curve(lab: Lab, advance: Callable, states: LearnerState, steps: int, parts: int) -> dict[str, list[float]]:
+    """Validation along training on a whole set, at every step up to ten, then 20, 50, 100, …: see `Judged.curve`."""
+    first, reached = 0, []
+    later = (d * 10**e for e in range(1, 6) for d in (2, 5, 10))
+    looks = [step for step in (*range(1, 11), *later) if step < steps] + [steps]
+    for until in looks:
+        (states, _), first = advance(states, first, until), until
+        reached.append(float(lab.validation(states.params).mean()))
+    return {"epochs": [until / parts for until in looks], "validation": reached}
+
+
+def _minibatches(lab: Lab, task: Task, rows: np.ndarray, data: Hashable) -> Iterator[Judged]:
+    """Learners trained as active learning trains its own, at each of the rates."""
+    active, count, states = lab.settings.active, len(rows), lab.states(task)
+    size, steps = active.batch_size, training_steps(active, count)
+    padded = (np.pad(x, (0, lab.most - count)).astype(np.int32) for x in (rows, task.labels("train")[rows]))
+    labelled, answers = (jnp.broadcast_to(x, (lab.inits, lab.most)) for x in padded)
+    keys = jax.random.split(stream(task.key, "minibatches"), lab.inits)
+    begun = LoopState(keys, states, labelled, answers, jnp.ones((lab.inits, 1), bool))
+    step = lab.once(("real", size), lambda: costs.real_step(task, size))
+
+    def fit(rate: jax.Array, state: LoopState, count: jax.Array, first: LearnerState) -> LearnerState:
+        loop = Loop.over(task, replace(active, rate=rate))
+        return jax.vmap(loop.fit, (0, None, 0))(state, count, first).learner
+
+    for rate in lab.settings.compare.rates:
+        args = (jnp.float32(rate), begun, jnp.int32(count), states)
+        learners, seconds = lab.run(("minibatches", data), fit, *args)
+        recipe = {"steps": steps, "rate": rate, "dropout": True, "batch": size}
+        work = costs.Work(seconds / lab.inits, steps * step, steps * size)
+        yield Judged(learners.params, lab.validation(learners.params), recipe, work)
+
+
+def judge_sets(lab: Lab, task: Task, distill: DistillSettings, synthetic: Synthetic) -> Judged:
+    """Trains learners on stacked distilled sets by their own schedule: all on one, or each on a set of its own."""
+    own, states = own_rates(task, synthetic), lab.states(task)
+    own = jax.tree.map(lambda x: jnp.broadcast_to(x, (lab.inits, *x.shape[1:])), own)
+
+    def train(states: LearnerState, synthetic: Synthetic, first: jax.Array, until: jax.Array) -> LearnerState:
+        learner = lab.task.learner
+        return train_on(learner, synthetic, states, distill.labels, first, until, parts=distill.batches)
+
+    def advance(states: LearnerState, first: int, until: int) -> tuple[LearnerState, float]:
+        name = ("distilled", distill.labels, distill.batches)
+        return lab.run(name, train, states, own, jnp.int32(first), jnp.int32(until))
+
+    steps, count = own.log_rates.shape[1], own.inputs.shape[1] // distill.batches
+    learners, seconds = advance(states, 0, steps)
+    curve = _curve(lab, advance, states, steps, distill.batches)
+    part = jax.eval_shape(lambda: as_batch(jax.tree.map(lambda x: x[0, :count], own), distill.labels))
+    step = lab.once(("distilled", own.inputs.shape[1:]), lambda: costs.training_step(task, part))
+    work = costs.Work(seconds / lab.inits, steps * step, steps * count)
+    recipe = {"steps": steps, "rate": "learned"}
+    return Judged(learners.params, lab.validation(learners.params), recipe, work, curve)

@@ -19,25 +19,15 @@ ALL = "all"  # the budget of training on all of the data
 
 @dataclass(frozen=True)
 class Point:
-    """One job: a method on a data set with a seed, for one budget or for several that it fills as it goes.
+    """One job: a method on a data set with a seed, for one budget or for several that it fills as it goes."""
 
-    Attributes:
-      dataset: its name in the comparison.
-      method: one of `settings.METHODS`.
-      seed: of the run.
-      budgets: as in the config, in their order; ``(ALL,)`` for the full data.
-      noise: share of wrong labels in the training data.
-      outliers: share of the training texts that are shuffled words.
-      start: what the seed set is instead, one of `settings.STARTS`; "" for the one that methods share.
-    """
-
-    dataset: str
-    method: str
+    dataset: str  # its name in the comparison
+    method: str  # one of `dd_al.config.sweeps.METHODS`
     seed: int
-    budgets: tuple[str, ...]
-    noise: float = 0.0
-    outliers: float = 0.0
-    start: str = ""
+    budgets: tuple[str, ...]  # as in the config, in their order; `(ALL,)` for the full data
+    noise: float = 0.0  # share of wrong labels in the training data
+    outliers: float = 0.0  # share of the training texts that are shuffled words
+    start: str = ""  # what the seed set is instead of the one that methods share, one of `dd_al.config.sweeps.STARTS`
 
     @property
     def varied(self) -> bool:
@@ -46,10 +36,8 @@ class Point:
 
     @property
     def name(self) -> str:
-        """Of the folder."""
-        parts = [row_folder(self.dataset), self.method]
-        if self.method in DISTILLED:
-            parts += self.budgets
+        """The name of its folder."""
+        parts = [row_folder(self.dataset), self.method, *(self.budgets if self.method in DISTILLED else ())]
         parts += [f"{key}{value:g}" for key in ("noise", "outliers") if (value := getattr(self, key))]
         parts += [f"start_{self.start}"] if self.start else []
         return "-".join([re.sub(r"[^\w.]+", "_", part.replace("%", "pc")) for part in parts] + [f"seed{self.seed}"])
@@ -78,37 +66,34 @@ def points(settings: Settings) -> list[Point]:
     Raises:
       ConfigError: budgets, methods and variations that do not go together.
     """
-    compare, found = settings.compare, []
+    compare, bought = settings.compare, ("random", *ACTIVE)
     _check(settings)
-    methods = sorted(compare.methods, key=_order)
-    distilled, varied = _upto(compare, compare.distil_up_to), _upto(compare, compare.varied_at)
-    for seed in compare.seeds:
-        for name in datasets(settings):
-            for method in methods:
-                for budgets in _filled(method, compare.budgets, distilled):
-                    found.append(Point(name, method, seed, budgets))
-            for share in compare.noise or ():
-                repeated = ("full", "random", "distilled", *ACTIVE)
-                for method in (method for method in methods if share and method in repeated):
-                    # Of distilled sets the largest alone: each of them is a distillation.
-                    for budgets in _filled(method, varied, [b for b in distilled if b in varied][-1:]):
-                        found.append(Point(name, method, seed, budgets, noise=share))
-            others = [{"outliers": compare.outliers}] if compare.outliers else []
-            for change in others + [{"start": start} for start in compare.starts or ()]:
-                for method in (method for method in methods if method in ("random", *ACTIVE)):
-                    for budgets in _filled(method, varied, ()):
-                        found.append(Point(name, method, seed, budgets, **change))
-    return found
+    # What others look at comes first: learners on all data, then what active learning bought.
+    methods = sorted(compare.methods, key=lambda method: (method != "full") + (method in DISTILLED))
+    distilled, repeated = _upto(compare, compare.distil_up_to), _upto(compare, compare.varied_at)
+    # Of distilled sets the largest alone is repeated: each of them is a distillation.
+    again = repeated, [budget for budget in distilled if budget in repeated][-1:]
+    variations = [({}, methods, (compare.budgets, distilled))]
+    for share in compare.noise or ():
+        if share:
+            variations.append(({"noise": share}, ("full", "distilled", *bought), again))
+    if compare.outliers:
+        variations.append(({"outliers": compare.outliers}, bought, again))
+    variations += [({"start": start}, bought, again) for start in compare.starts or ()]
+    return [
+        Point(name, method, seed, budgets, **change)
+        for seed in compare.seeds
+        for name in datasets(settings)
+        for change, wanted, filled in variations
+        for method in methods
+        if method in wanted
+        for budgets in _filled(method, *filled)
+    ]
 
 
 def _upto(compare: CompareSettings, last: str) -> tuple[str, ...]:
     """The budgets up to one of them; none where it is not among them, which `_check` refuses if it matters."""
     return compare.budgets[: compare.budgets.index(last) + 1] if last in compare.budgets else ()
-
-
-def _order(method: str) -> int:
-    """What others look at comes first: learners on all data, then what active learning bought."""
-    return (method != "full") + (method in DISTILLED)
 
 
 def _filled(method: str, budgets: Sequence[str], distilled: Sequence[str]) -> list[tuple[str, ...]]:
@@ -131,14 +116,13 @@ def _check(settings: Settings) -> None:
         examples(budget, 10**9, 2)
     needed = {
         "distil_up_to": any(method in DISTILLED for method in compare.methods),
-        "varied_at": bool(compare.noise or compare.outliers or compare.starts),
+        "varied_at": compare.noise or compare.outliers or compare.starts,
         "bought": "distilled_bought" in compare.methods,
-        "transfer_at": bool(compare.networks),
+        "transfer_at": compare.networks,
     }
-    for key in (key for key, wanted in needed.items() if wanted):
-        value = getattr(compare, key)
-        if value not in compare.budgets:
-            known = ", ".join(compare.budgets)
+    for key, wanted in needed.items():
+        value, known = getattr(compare, key), ", ".join(compare.budgets)
+        if wanted and value not in compare.budgets:
             hint = nearest(value, compare.budgets)
             raise ConfigError(f"config.compare.{key} = {value!r}: must be one of config.compare.budgets, {known}{hint}")
     if len(compare.budgets) < 2 and any(method in ACTIVE for method in compare.methods):

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from dd_al.config.grid import in_examples, sliced
+import numpy as np
+
+from dd_al.config.grid import in_examples
 from dd_al.config.settings import Settings
+from dd_al.config.sweeps import ACTIVE, DISTILLED
 from dd_al.core.files import read_json, write_json
-from dd_al.data.dataset import Dataset
 from dd_al.data.overlap import sketch
+from dd_al.evaluation.privacy import membership
 from dd_al.experiments import record
-from dd_al.experiments.compare.lab import Lab
-from dd_al.experiments.compare.plan import Point, datasets, points
-from dd_al.experiments.compare.points import compute
-from dd_al.experiments.sweep import Trial, read_data, refuse_failures, run_trials
+from dd_al.experiments.compare import sets
+from dd_al.experiments.compare.lab import Job, Lab
+from dd_al.experiments.compare.plan import ALL, Point, datasets, points
+from dd_al.experiments.sweep import Data, Trial, read_data, refuse_failures, run_trials
 from dd_al.io import environment
 from dd_al.io.signals import Stop
+from dd_al.io.tensors import write_safetensors
 from dd_al.io.workdir import Workdir
-from dd_al.report import compare
+from dd_al.report import compare, statistics
+from dd_al.task.task import make_task
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,40 +45,44 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
       UserError: points have failed.
     """
     every, configs = points(settings), datasets(settings)
-    ours = every if part is None else sliced(every, part)
-    data, identities, seconds, budgets = {}, {}, {}, {}
-    for name, dataset, identities[name], seconds[name] in read_data(configs):
-        data[name] = dataset
-        budgets[name] = in_examples(settings.compare.budgets, len(dataset.train), dataset.num_classes, name)
-    workdir.begin(**{f"{key} of {name}": v for name, known in identities.items() for key, v in known.items()})
+    read = read_data(configs)
+    budgets = {
+        name: in_examples(settings.compare.budgets, len(one.dataset.train), one.dataset.num_classes, name)
+        for name, one in read.items()
+    }
+    workdir.begin(**{f"{key} of {name}": v for name, one in read.items() for key, v in one.identity.items()})
     with workdir.one_at_a_time():
-        write_json(workdir.points, _plan(workdir, every, settings.model.kind, budgets, data))
+        write_json(workdir.points, _plan(workdir, every, settings.model.kind, budgets, read))
     labs: dict[str, Lab | Exception] = {}
-    by_name = {point.name: point for point in ours}
 
-    def one(trial: Trial, folder: Workdir, stop: Stop) -> None:
-        point = by_name[trial.name]
-        if (name := point.dataset) not in labs:
-            record.announce(data[name])
+    def lab_of(name: str) -> Lab:
+        if name not in labs:
+            record.announce(read[name].dataset)
             try:
-                labs[name] = Lab(trial.settings, data[name], budgets[name], seconds[name])
+                task = make_task(configs[name], read[name].dataset, read[name].seconds)
+                labs[name] = Lab(configs[name], task, budgets[name])
             except Exception as error:  # which all points of this data set share, and others do not
                 labs[name] = error
         if isinstance(labs[name], Exception):
             raise labs[name]
-        compute(labs[name], point, folder, siblings=_siblings(workdir, point), stop=stop)
+        return labs[name]
 
-    trials = [
-        Trial(point.name, configs[point.dataset], identities[point.dataset], {"point": asdict(point)}) for point in ours
-    ]
-    failed = run_trials(workdir, trials, one, finished=lambda part: _finished(part.path), shared=part is not None)
+    def one(point: Point, folder: Workdir, stop: Stop) -> None:
+        lab = lab_of(point.dataset)
+        compute(Job(lab, point, lab.task_of(point), folder, _siblings(workdir, point), stop))
+
+    trials = []
+    for point in every:
+        config, data = configs[point.dataset], read[point.dataset].identity
+        trials.append(Trial(point.name, config, data, partial(one, point), {"point": asdict(point)}))
+    failed = run_trials(workdir, trials, part, finished=lambda folder: _finished(folder.path))
     with workdir.one_at_a_time():
         _report(workdir, every)
     refuse_failures(failed, len(every), "points")
 
 
 def _plan(
-    workdir: Workdir, every: Sequence[Point], network: str, budgets: Mapping[str, dict], data: Mapping[str, Dataset]
+    workdir: Workdir, every: Sequence[Point], network: str, budgets: Mapping[str, dict], read: Mapping[str, Data]
 ) -> dict:
     """What the report has to know of the plan; points that an earlier start has finished stay in it."""
     known = read_json(workdir.points) if workdir.points.exists() else {"points": [], "budgets": {}, "sketches": {}}
@@ -80,7 +92,7 @@ def _plan(
     ]
     sketches = {
         name: sketch(text for split in (one.train, one.validation, one.test) for text in split.texts)
-        for name, one in data.items()
+        for name, (one, *_) in read.items()
     }
     return {
         "points": [*before, *now.values()],
@@ -113,4 +125,66 @@ def _siblings(workdir: Workdir, point: Point) -> dict[str, Path]:
         same = all(other.get(key) == getattr(point, key) for key in ("dataset", "seed", "noise", "outliers", "start"))
         if same and _finished(path.parent):
             found[other["method"]] = path.parent
+    return found
+
+
+def compute(job: Job) -> None:
+    """Makes the sets of a point, judges learners trained on them, and writes its results, which end it."""
+    began, lab, task, point = time.perf_counter(), job.lab, job.task, job.point
+    extra: dict[str, Any] = {}
+    if point.method == "full":
+        built = sets.full(job)
+    elif point.method in ("random", *ACTIVE):
+        built, extra = sets.bought(job)
+    elif point.method in DISTILLED:
+        built, extra = sets.distilled(job)
+    else:
+        built = sets.coresets(job)
+
+    split, count = lab.settings.evaluate.split, len(task.dataset.train)
+    truth, methods, costs, budgets, correct, transfer = task.labels(split), {}, {}, {}, {}, {}
+    for name, one in built.items():
+        predicted = lab.predicted(one.judged.params)
+        correct[name] = (predicted == truth).astype(np.uint8)
+        inside, outside = membership(task, one.judged.params, one.members, split, point.seed)
+        apart = [statistics.ranked_apart(-ours, -theirs) for ours, theirs in zip(inside, outside)]
+        methods[name] = {
+            f"{split}_accuracy": statistics.summary(correct[name].mean(1)),
+            f"{split}_macro_f1": statistics.summary(statistics.macro_f1(predicted, truth, task.classes)),
+            "validation_accuracy": statistics.summary(one.judged.validation),
+            "hyperparameters": one.judged.recipe,
+            "membership": statistics.summary(apart),
+        }
+        if name in (ALL, lab.settings.compare.transfer_at) and not point.varied:
+            transfer[name] = _transfer(lab, point, one)
+        budgets[name] = record.given(one.examples, count, one.labels, one.floats)
+        costs[name] = {
+            "labels": one.labels, "examples": one.examples, "share": one.examples / count,
+            "floats": one.floats, "bytes": one.size,
+            **{f"build_{key}": value for key, value in zip(("s", "flops", "seen"), one.work)},
+            **{f"train_{key}": value for key, value in zip(("s", "flops", "seen"), one.judged.work)},
+        }  # fmt: skip
+    write_safetensors(job.workdir.answers, correct)
+    extra |= {
+        "name": point.name,
+        "dataset": point.dataset,
+        "method": point.method,
+        "transfer": transfer,
+        "training": {name: one.judged.curve for name, one in built.items() if one.judged.curve},
+        "members": {name: len(one.members) for name, one in built.items()},
+    }
+    parts = record.about(lab.task, split, inits=lab.inits, init="known" if "known" in point.method else "random")
+    parts |= {"budget": budgets, "methods": methods, "costs": costs, "point": extra}
+    seconds = {"total_s": time.perf_counter() - began}
+    record.write(job.workdir, replace(lab.settings, seed=point.seed), time=seconds, **parts)
+
+
+def _transfer(lab: Lab, point: Point, built: sets.Built) -> dict[str, dict]:
+    """The accuracy of other networks that are trained on the set, by their names."""
+    found, split = {}, lab.settings.evaluate.split
+    for name in lab.settings.compare.networks or ():
+        other = lab.other(name)
+        judged = built.elsewhere(other, other.task_of(point))
+        correct = other.predicted(judged.params) == lab.task.labels(split)
+        found[name] = {**statistics.summary(correct.mean(1)), "recipe": judged.recipe}
     return found

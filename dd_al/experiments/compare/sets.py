@@ -1,129 +1,130 @@
-"""The real training sets of a comparison's points, chosen or bought, with learners trained on them and costs."""
+"""The training sets of a comparison's points, with learners trained on them and costs: real, bought, distilled."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from dd_al.active import selected
+from dd_al.config.grid import examples
+from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
-from dd_al.core.files import read_json
+from dd_al.core.files import write_json
 from dd_al.core.keys import stream
 from dd_al.coreset.methods import select
-from dd_al.evaluation import costs
-from dd_al.evaluation.baselines import fit_tuned, full_training, read_stage, stage
-from dd_al.evaluation.coresets import features_of
-from dd_al.evaluation.costs import Work
-from dd_al.evaluation.spoilt import outlier_rows
-from dd_al.experiments.compare.acquire import Acquired, acquire
-from dd_al.experiments.compare.judge import Judged, judge_rows
-from dd_al.experiments.compare.lab import Lab
-from dd_al.experiments.compare.plan import ALL, Point
+from dd_al.data.dataset import Split
+from dd_al.distillation.saved import describe, make_artefact
+from dd_al.distillation.synthetic import as_batch
+from dd_al.evaluation import baselines, costs, privacy, spoilt
+from dd_al.experiments import record
+from dd_al.experiments.compare.acquire import acquire, bought_before, recorded_work
+from dd_al.experiments.compare.lab import Job, Judged, Lab, judge_batch, judge_rows, judge_sets
+from dd_al.experiments.compare.plan import ALL
+from dd_al.experiments.distill import TEACHERS, distil
+from dd_al.io import artefact
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
+from dd_al.learner.examples import steps_per_epoch
 from dd_al.models.base import Params
-from dd_al.task.task import Task
+from dd_al.task.task import Task, with_training
+
+_FLOAT = 4  # bytes
+_SHOWN = 2  # items of a set in the report
 
 
 class Built(NamedTuple):
-    """A training set of one budget, and what making it took.
+    """A training set of one budget, and what making it took."""
 
-    Attributes:
-      judged: learners trained on it.
-      elsewhere: trains learners of another network on it, given the laboratory and the task of that network.
-      members: ``int[n]``, positions of the training examples that the learners owe something to.
-      labels: that a person had to give.
-      examples: in the set.
-      floats: numbers to be stored of what networks read, with labels and rates where those are numbers, too.
-      size: bytes of it: texts with a byte for the label, or numbers.
-      work: of making it; the examples are real ones.
-    """
-
-    judged: Judged
-    elsewhere: Callable[[Lab, Task], Judged]
-    members: np.ndarray
-    labels: int
-    examples: int
-    floats: int
-    size: int
-    work: Work = Work()
+    judged: Judged  # learners trained on it
+    elsewhere: Callable[[Lab, Task], Judged]  # trains learners of another network on it, given its lab and task
+    members: np.ndarray  # int[n], positions of the training examples that the learners owe something to
+    labels: int  # that a person had to give
+    examples: int  # in the set
+    floats: int  # numbers to store of what networks read, with labels and rates where those are numbers, too
+    size: int  # bytes of it: texts with a byte for the label, or numbers
+    work: costs.Work  # of making it, where examples seen are real ones
 
 
-def work_of(costs_of: Mapping[str, Any], prefix: str) -> Work:
-    """What `points` has recorded under "build" or "train"."""
-    values = (costs_of[f"{prefix}_{key}"] for key in ("s", "flops", "seen"))
-    return Work(*(math.nan if value is None else value for value in values))  # JSON has no NaN
-
-
-def _data(point: Point) -> Hashable:
-    """A name for training texts that are not those of the data set."""
-    return (point.outliers, point.seed) if point.outliers else ""
-
-
-def _rows(
-    lab: Lab, task: Task, rows: np.ndarray, work: Work, *, data: Hashable = "", labels: int | None = None
-) -> Built:
-    """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
-    judge = partial(judge_rows, rows=rows, data=data)
-    texts = task.dataset.train.texts
+def _built(job: Job, rows: np.ndarray, judged: Judged, elsewhere: Callable, labels: int, work: costs.Work) -> Built:
+    texts, count = job.task.dataset.train.texts, len(rows)
     size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
-    floats = len(rows) * int(np.prod(task.shape))
-    labels = len(rows) if labels is None else labels
-    return Built(judge(lab, task), judge, rows, labels, len(rows), floats, size, work)
+    return Built(judged, elsewhere, rows, labels, count, count * math.prod(job.task.shape), size, work)
 
 
-def _judge_full(lab: Lab, task: Task, *, workdir: Workdir | None = None, stop: Stop) -> Judged:
+def chosen(job: Job, rows: np.ndarray, work: costs.Work, labels: int | None = None) -> Built:
+    """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
+    judge = partial(judge_rows, rows=rows, data=job.data)
+    return _built(job, rows, judge(job.lab, job.task), judge, len(rows) if labels is None else labels, work)
+
+
+def full(job: Job) -> dict[str, Built]:
+    """All of the data."""
+    count, judged = len(job.task.raw["train"]), _judge_full(job.lab, job.task, stop=job.stop, workdir=job.workdir)
+    return {ALL: _built(job, np.arange(count), judged, partial(_judge_full, stop=job.stop), count, costs.Work())}
+
+
+def _judge_full(lab: Lab, task: Task, *, stop: Stop, workdir: Workdir | None = None) -> Judged:
     """Fresh learners, trained on all data at the rate of `config.transfer.full_rates` that validation prefers."""
     full, rates = lab.settings.full, lab.settings.transfer.full_rates
-    fit = partial(fit_tuned, task, full, rates, lab.states(task), stop=stop)
-    trained = fit() if workdir is None else stage(workdir, "full", fit)[0]
+    fit = partial(baselines.fit_tuned, task, full, rates, lab.states(task), stop=stop)
+    trained = fit() if workdir is None else baselines.stage(workdir, "full", fit)[0]
     rate, total = float(trained.chosen[0]), int(trained.steps[-1])
-    per_epoch, _, init, advance = full_training(task, full)
+    per_epoch, _, init, advance = baselines.full_training(task, full)
     args = task.arrays, np.float32(rate), jax.random.split(task.key, lab.inits), init(lab.states(task))
     _, looking = lab.run("advance", advance, *args, np.int32(0))
     _, epoch = lab.run("advance", advance, *args, np.int32(per_epoch))
-    step = lab.count("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
+    step = lab.once("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
     seconds = max(epoch - looking, 0.0) / per_epoch * total / lab.inits
     return Judged(
         trained.params,
         np.max(trained.accuracy, axis=0),
         {"steps": total, "rate": rate, "batch": full.batch_size},
-        Work(seconds, total * step, total * full.batch_size),
+        costs.Work(seconds, total * step, total * full.batch_size),
         {"epochs": (trained.steps / per_epoch).tolist(), "validation": trained.accuracy.mean(1).tolist()},
     )
 
 
-def full(lab: Lab, task: Task, workdir: Workdir, stop: Stop) -> Built:
-    """All of the data."""
-    count = len(task.raw["train"])
-    size = sum(len(text.encode()) + 1 for text in task.dataset.train.texts)
-    judged = _judge_full(lab, task, workdir=workdir, stop=stop)
-    floats = count * int(np.prod(task.shape))
-    return Built(judged, partial(_judge_full, stop=stop), np.arange(count), count, count, floats, size)
+def _trained_on_all(job: Job) -> tuple[Params, costs.Work]:
+    """Parameters of a learner on all data, and what one takes: from the point that has it, or the same trained here."""
+    folder = job.siblings.get("full")
+    if folder and (path := folder / "checkpoints" / "full.safetensors").exists():
+        params, work = baselines.read_stage(path)[0].params, recorded_work(folder, ALL, "train")
+    else:
+        judged = _judge_full(job.lab, job.task, stop=job.stop, workdir=job.workdir)
+        params, work = judged.params, judged.work
+    return jax.tree.map(lambda x: x[0], params), work
 
 
-def _trained_on_all(
-    lab: Lab, task: Task, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
-) -> tuple[Params, Work]:
-    """Parameters of a learner on all data, and what one takes.
-
-    From the point that has it; else it is trained here, with the same outcome.
-    """
-    if "full" in siblings:
-        path = siblings["full"] / "checkpoints" / "full.safetensors"
-        if path.exists():
-            cost = read_json(siblings["full"] / "results.json")["costs"][ALL]
-            return jax.tree.map(lambda x: x[0], read_stage(path)[0].params), work_of(cost, "train")
-    judged = _judge_full(lab, task, workdir=workdir, stop=stop)
-    return jax.tree.map(lambda x: x[0], judged.params), judged.work
+def coresets(job: Job) -> dict[str, Built]:
+    """What instance selection keeps, by the features of a network that was trained on all data."""
+    lab, task, method = job.lab, job.task, job.point.method
+    count, labels = len(task.raw["train"]), task.labels("train")
+    params, work = None, costs.Work(seen=count)
+    if lab.settings.coreset.features == "network":
+        params, training = _trained_on_all(job)
+        work = training.plus(0.0, count * lab.once("answer", lambda: costs.answering(task)), count)
+    features, seconds = lab.run("features", partial(baselines.features_of, task), params, task.train.buckets)
+    features, work = np.asarray(features), work.plus(seconds)
+    found = {}
+    for name in job.point.budgets:
+        start = time.perf_counter()
+        per_class = shares(lab.budgets[name], np.bincount(labels, minlength=task.classes))
+        try:
+            rows = select(method, stream(task.key, "coreset"), features, labels, per_class)
+        except ValueError as error:
+            raise ConfigError(f"{method} at {name}: {error}; lower config.compare.budgets") from error
+        # What the selection itself computes is small beside the features, and not counted.
+        found[name] = chosen(job, rows, work.plus(time.perf_counter() - start), labels=count)
+        job.stop.check("the same command begins this point anew")
+    return found
 
 
 def shares(count: int, available: np.ndarray) -> np.ndarray:
@@ -143,54 +144,88 @@ def shares(count: int, available: np.ndarray) -> np.ndarray:
     return found
 
 
-def coresets(
-    lab: Lab, task: Task, point: Point, workdir: Workdir, siblings: Mapping[str, Path], stop: Stop
-) -> dict[str, Built]:
-    """What instance selection keeps, by the features of a network that was trained on all data."""
-    count, labels = len(task.raw["train"]), task.labels("train")
-    params, work = None, Work(seen=count)
-    if lab.settings.coreset.features == "network":
-        params, training = _trained_on_all(lab, task, workdir, siblings, stop)
-        work = training.plus(Work(0.0, count * lab.count("answer", lambda: costs.answering(task)), count))
-    features, seconds = lab.run("features", partial(features_of, task), params, task.train.buckets)
-    features, work = np.asarray(features), work.plus(Work(seconds))
-    found = {}
-    for name in point.budgets:
-        start = time.perf_counter()
-        per_class = shares(lab.budgets[name], np.bincount(labels, minlength=task.classes))
-        try:
-            rows = select(point.method, stream(task.key, "coreset"), features, labels, per_class)
-        except ValueError as error:
-            raise ConfigError(f"{point.method} at {name}: {error}; lower config.compare.budgets") from error
-        # What the selection itself computes is small beside the features, and not counted.
-        found[name] = _rows(lab, task, rows, work.plus(Work(time.perf_counter() - start)), labels=count)
-        stop.check("the same command begins this point anew")
-    return found
-
-
-def bought(lab: Lab, task: Task, point: Point, workdir: Workdir, stop: Stop) -> tuple[dict[str, Built], dict[str, Any]]:
+def bought(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     """What a query buys for every budget, what that was, and how the network that asks learned by it."""
-    most = max(lab.budgets[name] for name in point.budgets)
-    options = {"workdir": workdir, "start": point.start, "data": _data(point), "stop": stop}
+    point, budgets, workdir = job.point, job.lab.budgets, job.workdir
+    record.note_resumption(workdir)
     with MetricsWriter(workdir.metrics, workdir.events) as metrics:
-        if workdir.resumed:
-            metrics.resume(0)
-        acquired = acquire(lab, task, point.method, point.seed, most, **options, metrics=metrics)
-    built = {}
-    for name in point.budgets:
-        # Random sampling needs no network to go on: it was trained for the curve.
-        random, at = point.method == "random", acquired.counts.tolist().index(lab.budgets[name])
-        work = Work() if random else acquired.work[at]
-        built[name] = _rows(lab, task, acquired.rows[: lab.budgets[name]], work, data=_data(point))
-    rounds = {"labels": acquired.counts[:-1].tolist(), "validation": acquired.validation.tolist()}
-    return built, {"picked": _picked(task, acquired, point), "rounds": rounds}
-
-
-def _picked(task: Task, acquired: Acquired, point: Point) -> dict[str, Any]:
-    """What was bought after the seed set: classes, lengths, the first texts, and the share of outliers."""
-    bought, train = acquired.rows[acquired.counts[0] :], task.dataset.train
-    found = selected.picked(train, task.classes, bought)
+        acquired = acquire(job, point.method, max(budgets[name] for name in point.budgets), metrics)
+    counts, work = list(acquired.work), acquired.work
+    if point.method == "random":  # which needs no network to go on: it was trained for the curve
+        work = dict.fromkeys(counts, costs.Work())
+    built = {name: chosen(job, acquired.rows[: budgets[name]], work[budgets[name]]) for name in point.budgets}
+    queried, train = acquired.rows[counts[0] :], job.task.dataset.train
+    picked = selected.picked(train, job.task.classes, queried)
     if point.outliers:
-        marked = np.isin(bought, outlier_rows(len(train), point.outliers, point.seed))
-        found["outliers"] = float(marked.mean()) if len(bought) else 0.0
-    return found
+        marked = np.isin(queried, spoilt.outlier_rows(len(train), point.outliers, point.seed))
+        picked["outliers"] = float(marked.mean()) if len(queried) else 0.0
+    return built, {"picked": picked, "rounds": {"labels": counts[:-1], "validation": acquired.validation}}
+
+
+def distilled(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
+    """A distilled set, and how near it is to real examples."""
+    lab, task, (budget,) = job.lab, job.task, job.point.budgets
+    items, labels, work = lab.budgets[budget], len(task.raw["train"]), costs.Work()
+    settings, outer_task, starts = _distillation(lab.settings, job.point.method, items), task, None
+    distill, select_inits = settings.distill, settings.evaluate.select_inits
+    members = np.arange(labels)
+    if job.point.method == "distilled_bought":
+        labels = examples(settings.compare.bought, labels, task.classes)
+        members, work = bought_before(job, labels)
+        outer_task = _only(task, members)
+    elif job.point.method == "distilled_picked":
+        rows, work = bought_before(job, items)
+        starts = rows[None]
+    sets = lab.inits if distill.init == "known" else 1
+    given = {"starts": starts, "programs": lab.programs, "stop": job.stop}
+    found = distil(outer_task, settings, items=items, sets=sets, workdir=job.workdir, **given)
+    job.stop.check()
+    judged = judge_sets(lab, task, distill, found.synthetic)
+    judged.recipe["outer_step"] = int(found.best_step.max())
+    artefact.save(job.workdir.distilled, make_artefact(task, settings, found))
+    described = describe(outer_task, found, distill.labels)
+    write_json(job.workdir.distilled_meta, described)
+
+    one = jax.tree.map(lambda x: x[0], found.synthetic)
+    name = "distilling", job.point.method, items
+    _, operations, seen = lab.once(name, lambda: costs.distilling(outer_task, distill, one, select_inits))
+    work = work.plus(found.teachers_s + found.optimise_s / sets, operations, seen)
+    if distill.teacher:
+        work = work.plus(*_teaching(lab, outer_task))
+    floats = sum(x.size for x in jax.tree.leaves(one))
+    start_rows = None if found.start_rows is None else np.asarray(found.start_rows)[0]
+    shown = {"examples": described["examples"][:_SHOWN], "label_names": described["label_names"]}
+    elsewhere = partial(judge_batch, batch=as_batch(one, distill.labels))
+    built = Built(judged, elsewhere, members, labels, items, floats, _FLOAT * floats, work)
+    return {budget: built}, {"nearness": privacy.nearness(outer_task, one, start_rows), "shown": shown}
+
+
+def _teaching(lab: Lab, task: Task) -> costs.Work:
+    """The teachers' training and answers, without their seconds, which are measured."""
+    full, count = lab.settings.full, len(task.raw["train"])
+    steps = max(full.epochs * steps_per_epoch(task.train, full.batch_size), full.min_steps)
+    each = steps * lab.once("minibatch", lambda: costs.minibatch_step(task, full.batch_size))
+    each += count * lab.once("answer", lambda: costs.answering(task))
+    return costs.Work(0.0, TEACHERS * each, TEACHERS * (steps * full.batch_size + count))
+
+
+def _distillation(settings: Settings, method: str, items: int) -> Settings:
+    """The settings by which a method of `dd_al.config.sweeps.DISTILLED` distils."""
+    changes: dict[str, Any] = {"examples": items}
+    if ("known" in method) != (settings.distill.init == "known"):
+        changes["init"] = "known" if "known" in method else "random"
+    if method.endswith("_hard"):
+        changes["labels"] = "hard"
+    if method == "distilled_taught":
+        changes["teacher"] = settings.distill.teacher or 0.5
+    try:
+        return replace(settings, distill=replace(settings.distill, **changes))
+    except ValueError as error:
+        raise ConfigError(f"{method}: config.distill: {error}") from error
+
+
+def _only(task: Task, rows: np.ndarray) -> Task:
+    """The task with no other training texts than these. In one bucket: its shape is the same for every seed."""
+    split = task.dataset.train
+    kept = Split(tuple(split.texts[row] for row in rows.tolist()), split.labels[rows], split.rows[rows])
+    return with_training(task, task.raw["train"][rows], kept, buckets=1)

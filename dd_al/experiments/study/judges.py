@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,13 +20,13 @@ from dd_al.distillation.synthetic import Synthetic, as_batch, columns
 from dd_al.evaluation.baselines import Trained
 from dd_al.evaluation.protocol import Score, evaluate
 from dd_al.experiments import record
-from dd_al.learner.learner import Learner, LearnerState, layers
+from dd_al.learner.learner import LearnerState, layers
 from dd_al.learner.predict import accuracy
 from dd_al.learner.train_on_set import best_along, train_on_set
 from dd_al.models.base import Params
 from dd_al.report.figures import MOST_CLASSES
 from dd_al.report.statistics import summary
-from dd_al.task.task import Task, known_inits
+from dd_al.task.task import Task, known_inits, make_learners
 
 SNAPSHOTS = "checkpoints/snapshots"  # in the folder of a trial: how its sets came about
 _GRID = 48  # points along each side of a decision surface
@@ -34,23 +34,14 @@ _SHOWN = 400  # real rows behind synthetic ones
 
 
 class Row(NamedTuple):
-    """Sets that are distilled for some of the networks: a row of the matrix, or a point of a curve.
-
-    Attributes:
-      name: of the row or point.
-      networks: their names.
-      settings: of the distillation.
-      restarts: how many sets there are.
-      synthetic: the sets, stacked, once they are distilled.
-      seconds: of compilation, and of all else.
-    """
+    """Sets that are distilled for some of the networks: a row of the matrix, or a point of a curve."""
 
     name: str
-    networks: tuple[str, ...]
-    settings: Settings
-    restarts: int
-    synthetic: Synthetic | None = None
-    seconds: tuple[float, float] = (0.0, 0.0)
+    networks: tuple[str, ...]  # their names
+    settings: Settings  # of the distillation
+    restarts: int  # how many sets there are
+    synthetic: Synthetic | None = None  # the sets, stacked, once they are distilled
+    seconds: tuple[float, float] = (0.0, 0.0)  # of compilation, and of all else
 
     @property
     def folder(self) -> str:
@@ -69,16 +60,12 @@ def shown_in_plane(task: Task) -> bool:
 
 
 class Judges:
-    """Trains fresh networks of every kind on distilled sets.
+    """The networks of a study, which are trained fresh on distilled sets of a task."""
 
-    Args:
-      task: the data.
-      learners: the networks of the study, by name.
-      settings: of the study.
-    """
-
-    def __init__(self, task: Task, learners: Mapping[str, Learner], settings: Settings):
-        self.task, self.learners, self.settings = task, learners, settings
+    def __init__(self, task: Task, settings: Settings):
+        self.task, self.settings = task, settings
+        names = settings.study.networks or (settings.model.kind,)
+        self.learners = make_learners(settings, names, task.shape, task.classes)
         self._training = cache(self._make_training)
 
     def task_of(self, networks: Sequence[str]) -> Task:
@@ -86,38 +73,22 @@ class Judges:
         first, *others = networks
         return replace(self.task, learner=self.learners[first], others={name: self.learners[name] for name in others})
 
-    def tried(self, row: Row, name: str, schedules: tuple[str, ...]) -> Iterator[tuple[str, Score, int]]:
-        """The score of each schedule's networks, those of one set after the other, and the steps that validation chose.
+    def score(self, name: str, params: Params) -> Score:
+        """The answers of one kind of networks."""
+        return evaluate(self.task, self.learners[name].model, {name: params}, self.settings.evaluate.split)[name]
 
-        Args:
-          row: the sets.
-          name: of the network.
-          schedules: see `lengthened`.
+    def trained(self, row: Row, name: str, schedule: str = "learned") -> tuple[Params, int]:
+        """Trains one kind of networks on a row's sets, one set after the other, by a schedule.
+
+        Returns:
+          Parameters, stacked over the networks of all sets, and the number of steps that validation chose among the
+          ends of the schedule; see `dd_al.distillation.schedules.lengthened`.
         """
-        rates = self._rates_for(row, name)
-        for schedule in schedules:
-            longer, ends = lengthened(schedule, rates, row.settings.distill.batches)
-            params, best = self.trained(row, name, longer, ends)
-            model, split = self.learners[name].model, self.settings.evaluate.split
-            yield schedule, evaluate(self.task, model, {name: params}, split)[name], int(ends[best])
-
-    def trained(
-        self, row: Row, name: str, rates: np.ndarray | None = None, ends: np.ndarray | None = None
-    ) -> tuple[Params, jax.Array]:
-        """Parameters of one kind of networks, trained on a row's sets, and at which of the ends validation is best.
-
-        Args:
-          row: the sets.
-          name: of the network.
-          rates: ``float[sets, steps, layers]``; the row's own if None.
-          ends: ``int[ends]``, numbers of steps to stop at; that of its own rates if None.
-        """
-        if rates is None:
-            rates = self._rates_for(row, name)
-            ends = np.asarray([rates.shape[1]], np.int32)
         distill = row.settings.distill
+        rates, ends = lengthened(schedule, self._rates_for(row, name), distill.batches)
         train = self._training(distill.labels, distill.batches, name)
-        return train(row.synthetic, rates, self._states(row, name), ends)
+        params, best = train(row.synthetic, rates, self._states(row, name), ends)
+        return params, int(ends[best])
 
     def _states(self, row: Row, name: str) -> LearnerState:
         """Initial states ``[sets, count, ...]``: the same fresh ones for every set, or each set's known one."""
@@ -163,65 +134,49 @@ def tables(
     """What every network makes of all data and of every set: methods, their budgets, and the study's tables.
 
     Args:
-      judges: the networks.
+      judges: the networks, fresh.
       full: those that were trained on all data, by name.
       rows: of the matrix.
       points: of the curves, by curve, value and network.
     """
     task, settings, names = judges.task, judges.settings, list(judges.learners)
     split, count = settings.evaluate.split, len(task.raw["train"])
-    accuracy, methods, budget, curves = f"{split}_accuracy", {}, {}, {}
+    accuracy, methods, budget, curves, matrix = f"{split}_accuracy", {}, {}, {}, []
     for name, trained in full.items():
         title = f"full: {name}"
-        methods[title] = _on_all_data(judges, name, trained)
-        budget[title] = record.given_all(task)
+        methods[title], budget[title] = _on_all_data(judges, name, trained), record.given_all(task)
     for row in rows:
+        means, given = {}, record.given_of(row.synthetic, count)
         for name in names:
-            for schedule, score, steps in judges.tried(row, name, SCHEDULES):
-                title = f"{row.name} → {name}: {schedule}"
+            for schedule in SCHEDULES:
+                params, steps = judges.trained(row, name, schedule)
+                title, score = f"{row.name} → {name}: {schedule}", judges.score(name, params)
                 methods[title] = _entry(score, split, judges_of(settings), hyperparameters={"steps": steps})
-                budget[title] = record.given_of(row.synthetic, count)
+                budget[title], means[schedule, name] = given, methods[title][accuracy]["mean"]
+        found = [[means[schedule, name] for name in names] for schedule in SCHEDULES]
+        matrix.append({"name": row.name, "accuracy": found})
     for (curve, value, name), point in points.items():
-        ((_, score, _),) = judges.tried(point, name, ("learned",))
+        score = judges.score(name, judges.trained(point, name)[0])
         title, found = f"{curve} = {value}: {name}", _entry(score, split, judges_of(point.settings))[accuracy]
         methods[title], budget[title] = {accuracy: found}, record.given_of(point.synthetic, count)
         curves.setdefault(curve, {}).setdefault(value, []).append(found["values"])
-
-    def mean(title: str) -> float:
-        return methods[title][accuracy]["mean"]
-
-    return (
-        methods,
-        budget,
-        {
-            "networks": names,
-            "schedules": list(SCHEDULES),
-            "full": [mean(f"full: {name}") for name in names],
-            "rows": [
-                {
-                    "name": row.name,
-                    "accuracy": [
-                        [mean(f"{row.name} → {name}: {schedule}") for name in names] for schedule in SCHEDULES
-                    ],
-                }
-                for row in rows
-            ],
-            "curves": [
-                {"name": curve, "values": list(values), "accuracy": list(values.values())}
-                for curve, values in curves.items()
-            ],
-            "published": published_matrix(settings),
-            "source": settings.study.source,
-        },
-    )
+    study = {
+        "networks": names,
+        "schedules": list(SCHEDULES),
+        "full": [methods[f"full: {name}"][accuracy]["mean"] for name in names],
+        "rows": matrix,
+        "curves": [{"name": name, "values": list(one), "accuracy": list(one.values())} for name, one in curves.items()],
+        "published": published_matrix(settings),
+        "source": settings.study.source,
+    }
+    return methods, budget, study
 
 
 def _on_all_data(judges: Judges, name: str, trained: Trained) -> dict:
     """The entry of networks that were trained on all data, with a note where other rates may be better."""
-    split, rates = judges.settings.evaluate.split, judges.settings.transfer.full_rates
-    score = evaluate(judges.task, judges.learners[name].model, {name: trained.params}, split)[name]
-    rate = float(trained.chosen[0])
-    entry = _entry(score, split, hyperparameters={"rate": rate})
+    rates, rate = judges.settings.transfer.full_rates, float(trained.chosen[0])
+    score = judges.score(name, trained.params)
+    entry = _entry(score, judges.settings.evaluate.split, hyperparameters={"rate": rate})
     # Where every validation example is right, others of the rates are as good.
     if len(rates) > 2 and rate in (min(rates), max(rates)) and trained.accuracy.max(0).mean() < 1:
         entry["note"] = "No lower or no higher rate was tried: there may be a better one."

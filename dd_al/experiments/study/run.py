@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from dd_al.data.load import identity
 from dd_al.distillation.optimise import optimise
 from dd_al.distillation.starts import number_of_items
 from dd_al.distillation.synthetic import Synthetic
-from dd_al.evaluation.baselines import Trained, fit_tuned, read_stage, stage
+from dd_al.evaluation.baselines import fit_tuned, read_stage, stage
 from dd_al.experiments import record
 from dd_al.experiments.study.judges import SNAPSHOTS, Judges, Row, judges_of, pictures, shown_in_plane, tables
 from dd_al.experiments.sweep import Trial, refuse_failures, run_trials
@@ -29,8 +29,8 @@ from dd_al.io.signals import Stop
 from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
-from dd_al.learner.learner import Learner, make_learner
-from dd_al.task.task import Task, known_inits, make_learners, make_task
+from dd_al.learner.learner import make_learner
+from dd_al.task.task import known_inits, make_task
 
 _LOG = logging.getLogger(__name__)
 _MOST_WORKERS = 4
@@ -45,29 +45,27 @@ def run(settings: Settings, workdir: Workdir) -> None:
     began = time.perf_counter()
     dataset = record.load_dataset(settings, workdir)
     task = make_task(settings, dataset, time.perf_counter() - began)
-    names = settings.study.networks or (settings.model.kind,)
-    learners = make_learners(settings, names, task.shape, task.classes)
-    rows, points = _rows(settings, learners), dict(_points(settings, learners))
+    judges = Judges(task, settings)
+    rows, points = _rows(settings, list(judges.learners)), _points(settings, list(judges.learners))
     sets = {row.folder: row for row in (*rows, *points.values())}
     for row in sets.values():  # mistakes are not to be found after hours
         number_of_items(row.settings.distill, len(dataset.train), task.classes)
-    fits = {f"full-{row_folder(name)}": name for name in learners}
-
-    def compute(trial: Trial, part: Workdir, stop: Stop) -> None:
-        if name := fits.get(trial.name):
-            stage(part, "full", partial(_fit_full, task, settings, learners[name], stop))
-        else:
-            _distil(task, learners, sets[trial.name], part, stop)
-
-    data = identity(settings, dataset)
-    trials = [Trial(folder, settings, data, {"network": name}, title=name) for folder, name in fits.items()]
+    fits, data = {f"full-{row_folder(name)}": name for name in judges.learners}, identity(settings, dataset)
+    trials = [
+        Trial(folder, settings, data, partial(_fit_full, judges, name), {"network": name}, title=name)
+        for folder, name in fits.items()
+    ]
     for folder, row in sets.items():
         job = {"networks": row.networks, "restarts": row.restarts}
-        trials.append(Trial(folder, row.settings, data, job, title=row.name))
+        trials.append(Trial(folder, row.settings, data, partial(_distil, judges, row), job, title=row.name))
+
+    def finished(part: Workdir) -> bool:
+        return any((part.checkpoints / f"{name}.safetensors").exists() for name in ("full", "sets"))
+
     clock = workdir.checkpoints / "seconds.json"  # of all starts; trials that run side by side have more in sum
     earlier = read_json(clock)["seconds"] if clock.exists() else 0.0
     try:
-        failed = run_trials(workdir, trials, compute, finished=_finished, workers=settings.study.workers or _workers())
+        failed = run_trials(workdir, trials, finished=finished, workers=settings.study.workers or _workers())
     finally:
         clock.parent.mkdir(exist_ok=True)
         write_json(clock, {"seconds": (spent := earlier + time.perf_counter() - began)})
@@ -77,47 +75,40 @@ def run(settings: Settings, workdir: Workdir) -> None:
     start, runs = time.perf_counter(), workdir.path / "runs"
     full = {name: read_stage(runs / folder / "checkpoints" / "full.safetensors") for folder, name in fits.items()}
     made = {folder: _read(row, runs / folder) for folder, row in sets.items()}
-    judges, matrix = Judges(task, learners, settings), [made[row.folder] for row in rows]
+    matrix = [made[row.folder] for row in rows]
     trained = {name: networks for name, (networks, _) in full.items()}
     methods, budget, study = tables(judges, trained, matrix, {key: made[row.folder] for key, row in points.items()})
     if matrix and shown_in_plane(task):
         study |= pictures(judges, matrix, runs)
+    evaluate_s = time.perf_counter() - start
     seconds = {
-        "baselines_s": sum(spent for _, spent in full.values()),
+        "baselines_s": sum(seconds for _, seconds in full.values()),
         "compile_s": sum(row.seconds[0] for row in made.values()),
         "optimise_s": sum(row.seconds[1] for row in made.values()),
-        "evaluate_s": time.perf_counter() - start,
+        "evaluate_s": evaluate_s,
+        "total_s": spent + evaluate_s,
     }
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": judges_of(settings), "init": "known" if settings.distill.init == "known" else "random"},
-        budget=budget,
-        methods=methods,
-        study=study,
-        time=seconds,
-        total_s=spent + seconds["evaluate_s"],
-    )
+    how = {"inits": judges_of(settings), "init": "known" if settings.distill.init == "known" else "random"}
+    record.finish(workdir, settings, task, evaluate=how, budget=budget, methods=methods, study=study, time=seconds)
 
 
-def _rows(settings: Settings, networks: Mapping[str, Learner]) -> list[Row]:
-    """The rows of the matrix: each network's sets, and those for all at once."""
-    groups = {name: (name,) for name in networks}
-    if len(networks) > 1:
-        groups[TOGETHER] = tuple(networks)
+def _rows(settings: Settings, names: Sequence[str]) -> list[Row]:
+    """The rows of the matrix, if one is asked for: each network's sets, and those for all at once."""
+    groups = {name: (name,) for name in names if settings.study.matrix}
+    if len(groups) > 1:
+        groups[TOGETHER] = tuple(names)
     common = replace(settings, study=StudySettings())
-    rows = [Row(name, group, common, settings.study.restarts) for name, group in groups.items()]
-    return rows if settings.study.matrix else []
+    return [Row(name, group, common, settings.study.restarts) for name, group in groups.items()]
 
 
-def _points(settings: Settings, networks: Mapping[str, Learner]) -> Iterator[tuple[tuple[str, str, str], Row]]:
+def _points(settings: Settings, names: Sequence[str]) -> dict[tuple[str, str, str], Row]:
     """The points of every curve for every network, by curve, value and network."""
-    for curve, values in curves(settings).items():
-        for value, point in values.items():
-            for name in networks:
-                title = f"{curve} = {value}, {name}"
-                yield (curve, value, name), Row(title, (name,), point, settings.study.curve_restarts)
+    return {
+        (curve, value, name): Row(f"{curve} = {value}, {name}", (name,), point, settings.study.curve_restarts)
+        for curve, values in curves(settings).items()
+        for value, point in values.items()
+        for name in names
+    }
 
 
 def _workers() -> int:
@@ -128,26 +119,23 @@ def _workers() -> int:
     return min(cores, _MOST_WORKERS)
 
 
-def _finished(part: Workdir) -> bool:
-    return any((part.checkpoints / f"{name}.safetensors").exists() for name in ("full", "sets"))
-
-
-def _fit_full(task: Task, settings: Settings, learner: Learner, stop: Stop) -> Trained:
+def _fit_full(judges: Judges, name: str, part: Workdir, stop: Stop) -> None:
     """On all data with Adam; `chosen` is the rate out of `config.transfer.full_rates` that validation finds best."""
-    own = make_learner(learner.model, optimizers.get("adam"), shift=settings.learner.shift)
-    one = replace(task, learner=own)
+    settings = judges.settings
+    adam = make_learner(judges.learners[name].model, optimizers.get("adam"), shift=settings.learner.shift)
+    task = replace(judges.task, learner=adam)
     if settings.distill.init == "known":
-        states = known_inits(one, settings.study.restarts if settings.study.matrix else settings.study.curve_restarts)
+        states = known_inits(task, settings.study.restarts if settings.study.matrix else settings.study.curve_restarts)
     else:
-        states = one.inits("evaluation", judges_of(settings))
-    return fit_tuned(one, settings.full, settings.transfer.full_rates, states, stop=stop)
+        states = task.inits("evaluation", judges_of(settings))
+    stage(part, "full", partial(fit_tuned, task, settings.full, settings.transfer.full_rates, states, stop=stop))
 
 
-def _distil(task: Task, learners: Mapping[str, Learner], row: Row, part: Workdir, stop: Stop) -> None:
+def _distil(judges: Judges, row: Row, part: Workdir, stop: Stop) -> None:
     """Distils the sets of a row or a point and writes them, with the seconds of compilation and of all else."""
-    distill = row.settings.distill
+    task, distill = judges.task, row.settings.distill
     found = optimise(
-        Judges(task, learners, row.settings).task_of(row.networks),
+        judges.task_of(row.networks),
         distill,
         items=number_of_items(distill, len(task.dataset.train), task.classes),
         sets=row.restarts,

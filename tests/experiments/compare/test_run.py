@@ -137,9 +137,9 @@ def test_finished_points_are_not_computed_again_and_more_seeds_join(whole, data,
     began = []
     real = compare.compute
 
-    def spy(lab, point, *args, **kwargs):
-        began.append(point.name)
-        return real(lab, point, *args, **kwargs)
+    def spy(job):
+        began.append(job.point.name)
+        return real(job)
 
     monkeypatch.setattr(compare, "compute", spy)
     before = (tmp_path / "runs" / "toy-random-seed0" / "results.json").read_bytes()
