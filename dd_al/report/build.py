@@ -14,6 +14,7 @@ from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
 from dd_al.report import combine, figures, schema, tables, verdicts, words
+from dd_al.report.canvas import png
 
 # The template of each kind of results, by the key that only these have.
 _PAGES = {"compare": "compare.html", "table": "table.html", "study": "study.html", "active": "active.html"}
@@ -43,7 +44,7 @@ def build(workdir: str | Path) -> Path:
     distilled = _read(workdir / "distilled.json", schema.validate_distilled)
     config = _read(workdir / "config.json")
     metrics, resumed = read_metrics(workdir / "metrics.jsonl")
-    pictures = {name: figures.png(figure) for name, figure in figures.draw(results, metrics, distilled).items()}
+    pictures = {name: png(figure) for name, figure in figures.draw(results, metrics, distilled).items()}
     (workdir / "figures").mkdir(exist_ok=True)
     for name, data in pictures.items():
         atomic_write(workdir / "figures" / f"{name}.png", data)
