@@ -6,7 +6,8 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dd_al.report.build import render
+from dd_al.report.render import render
+from dd_al.report.verdicts import verdict
 
 _ESCAPES = {ord(sign): f"\\{sign}" for sign in string.punctuation}
 _OPTIMIZERS = {
@@ -65,7 +66,7 @@ def card(exported: Exported) -> str:
     )
     optimizer = exported.schedule["optimizer"]
     direction = _OPTIMIZERS[optimizer["name"]].format(**optimizer)
-    body = render("card.md", **exported._asdict(), direction=direction, escaped=escaped)
+    body = render("card.md", **exported._asdict(), direction=direction, escaped=escaped, verdict=verdict)
     return str(DatasetCard(f"---\n{front.to_yaml()}\n---\n\n{body}"))
 
 

@@ -11,9 +11,10 @@ from dd_al.core.errors import UserError, WorkdirError
 from dd_al.core.files import atomic_write, flattened, read_json, write_json
 from dd_al.data.overlap import corpora
 from dd_al.io.tensors import read_safetensors
-from dd_al.report import schema
-from dd_al.report.build import build, render
+from dd_al.report import schema, tables, verdicts
+from dd_al.report.build import build
 from dd_al.report.combine import together
+from dd_al.report.render import render
 from dd_al.report.statistics import (
     bootstrap_interval,
     critical_difference,
@@ -24,7 +25,6 @@ from dd_al.report.statistics import (
     retention_interval,
     summary,
 )
-from dd_al.report.verdicts import rivals
 from dd_al.report.words import QUERIES, break_even, plain_entries, varied
 
 ALL = "all"  # the budget of training on all of the data
@@ -276,7 +276,7 @@ def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
     found = []
     for dataset in dict.fromkeys(entry["dataset"] for entry in entries):
         ours = {(entry["method"], entry["budget"]): entry for entry in entries if entry["dataset"] == dataset}
-        headline, queries = rivals(list(ours.values()))
+        headline, queries = verdicts.rivals(list(ours.values()))
         if headline is not None:
             found += _family(dataset, "headline", [(headline, other) for other in queries])
         against = [
@@ -362,13 +362,13 @@ def write_tables(folder: Path, results: Mapping) -> None:
     import pandas as pd  # half a second, which a report alone does not need
 
     found = results["compare"]
-    tables = {
+    files = {
         "accuracy": _accuracy(results), "tests": _tests(found), "points": _points(found), "ranks": _ranks(found),
         "transfer": _transfer(found), "changes": _changes(results), "picked": _picked(found), "curves": _curves(found),
     }  # fmt: skip
     (folder / "tables").mkdir(exist_ok=True)
-    atomic_write(folder / "report.md", render("compare.md", results=results))
-    for name, rows in tables.items():
+    atomic_write(folder / "report.md", render("compare.md", results=results, tables=tables, verdicts=verdicts))
+    for name, rows in files.items():
         table = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole where some are missing
         if len(table):
             atomic_write(folder / "tables" / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))

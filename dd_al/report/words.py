@@ -84,6 +84,11 @@ def fraction(value: float | None) -> str:
     return f"{100 * value:.3g} %" if known(value) else "n/a"
 
 
+def count(value: float | None) -> str:
+    """Returns a whole number, as "6,920", or "–" where there is none."""
+    return f"{value:,.0f}" if known(value) else "–"
+
+
 def spread(summary: Mapping | None) -> str:
     """Returns mean ± standard deviation in per cent, as "78.9 ± 0.7"; the mean alone where there is one value."""
     if not summary or not known(summary["mean"]):
@@ -110,6 +115,12 @@ def budget(results: Mapping, method: str) -> Mapping:
     """Returns what a method was given; a fine-tuned full-data learner is given what the full data is."""
     budgets = results["budget"]
     return budgets.get(method) or (budgets.get("full", {}) if method.startswith("full") else {})
+
+
+def examples(results: Mapping, method: str) -> str:
+    """Returns how many examples a method was given, as "6,920", or "n/a"."""
+    found = budget(results, method).get("examples")
+    return "n/a" if found is None else count(found)
 
 
 def queries(results: Mapping) -> dict[str, Mapping]:
