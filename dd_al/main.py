@@ -128,7 +128,7 @@ def _check_inputs(values: Mapping[str, Any], workdir: Path, path: str = "config"
 
 def _print_headline(workdir: Workdir) -> None:
     """Prints what results.json records of each method, or the table of several runs, and where the report lies."""
-    from dd_al.report import tables
+    from dd_al.report import compare_tables, tables
 
     results: dict[str, Any] = read_json(workdir.results) if workdir.results.exists() else {}
     methods = results.get("methods", {})
@@ -136,7 +136,7 @@ def _print_headline(workdir: Workdir) -> None:
         print(tables.text(results))
         methods = {}
     if "compare" in results:
-        print(tables.comparison_text(results))
+        print(compare_tables.text(results))
         methods = {}
     for name, scores in methods.items():
         for split in ("test", "validation"):

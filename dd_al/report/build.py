@@ -9,7 +9,7 @@ import numpy as np
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
-from dd_al.report import combine, figures, schema, tables, verdicts
+from dd_al.report import combine, figures, schema, verdicts
 from dd_al.report.canvas import png
 from dd_al.report.render import render
 
@@ -48,7 +48,6 @@ def build(workdir: str | Path) -> Path:
     page = render(
         next((page for key, page in _PAGES.items() if key in results), "run.html"),
         combine=combine,
-        tables=tables,
         verdicts=verdicts,
         results=results,
         distilled=distilled,

@@ -1,6 +1,6 @@
 """The finished points of one comparison, or of several folders with parts of it, as one set of results and files."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from dd_al.core.errors import UserError, WorkdirError
 from dd_al.core.files import atomic_write, flattened, read_json, write_json
 from dd_al.data.overlap import corpora
 from dd_al.io.tensors import read_safetensors
-from dd_al.report import schema, tables, verdicts
+from dd_al.report import schema, verdicts
 from dd_al.report.build import build
 from dd_al.report.combine import together
+from dd_al.report.compare_tables import write_csv
 from dd_al.report.render import render
 from dd_al.report.statistics import (
     bootstrap_interval,
@@ -25,13 +26,9 @@ from dd_al.report.statistics import (
     retention_interval,
     summary,
 )
-from dd_al.report.words import QUERIES, break_even, plain_entries, varied
+from dd_al.report.words import QUERIES, varied
 
 ALL = "all"  # the budget of training on all of the data
-_TESTED = (
-    "dataset", "family", "method_a", "budget_a", "method_b", "budget_b", "difference", "p", "p_holm", "smallest_p",
-    "smallest_p_holm", "effect", "pairs",
-)  # fmt: skip
 _SAME = ("dataset", "method", "budget", "noise", "outliers", "start")
 
 
@@ -68,9 +65,10 @@ def gather(folders: Sequence[Path], *, command: str) -> dict:
 
 
 def write(folder: Path, results: Mapping) -> None:
-    """Writes results.json, then everything that is made of it."""
+    """Writes results.json, then all that is made of it: `report.md`, `tables/*.csv`, `figures/` and `report.html`."""
     write_json(folder / "results.json", results)
-    write_tables(folder, results)
+    atomic_write(folder / "report.md", render("compare.md", results=results, verdicts=verdicts))
+    write_csv(folder / "tables", results)
     build(folder)
 
 
@@ -350,113 +348,3 @@ def ranks(entries: Sequence[Mapping], corpora: Mapping[str, str]) -> dict:
             "critical_difference": critical_difference(count, blocks),
         }
     return found
-
-
-def write_tables(folder: Path, results: Mapping) -> None:
-    """Writes `report.md` and `tables/*.csv`, a file for each table and curve of the page that there is data for.
-
-    Args:
-        folder: the work directory.
-        results: see `gather`.
-    """
-    import pandas as pd  # half a second, which a report alone does not need
-
-    found = results["compare"]
-    files = {
-        "accuracy": _accuracy(results), "tests": _tests(found), "points": _points(found), "ranks": _ranks(found),
-        "transfer": _transfer(found), "changes": _changes(results), "picked": _picked(found), "curves": _curves(found),
-    }  # fmt: skip
-    (folder / "tables").mkdir(exist_ok=True)
-    atomic_write(folder / "report.md", render("compare.md", results=results, tables=tables, verdicts=verdicts))
-    for name, rows in files.items():
-        table = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole where some are missing
-        if len(table):
-            atomic_write(folder / "tables" / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-        else:  # an earlier report may have had it
-            (folder / "tables" / f"{name}.csv").unlink(missing_ok=True)
-
-
-def _accuracy(results: Mapping) -> Iterator[dict]:
-    """Yields every entry with all that is measured of it."""
-    found = results["compare"]
-    for one in found["entries"]:
-        kept, near = one.get("retention") or {}, one.get("nearness") or {}
-        ends = one.get("retention_interval") or [None, None]
-        full = next((e for e in plain_entries(results, one["dataset"]) if e["method"] == "full"), None)
-        yield {
-            **_which(one),
-            **{f"{name}_{key}": one[name][key] for name in ("accuracy", "macro_f1") for key in ("mean", "std")},
-            "accuracy_low": one["interval"][0], "accuracy_high": one["interval"][1],
-            "retention": kept.get("mean"), "retention_low": ends[0], "retention_high": ends[1],
-            "seeds": " ".join(map(str, one["seeds"])), **one["costs"], "break_even": break_even(one, full),
-            "devices": " ".join(one["devices"]), "members": one["members"], **_spread("membership", one["membership"]),
-            **{key: value for name, summary in near.items() for key, value in _spread(name, summary).items()},
-            "points": " ".join(one["points"]),
-        }  # fmt: skip
-
-
-def _tests(found: Mapping) -> Iterator[dict]:
-    for one in found["tests"]:
-        low, high = one.get("interval") or (None, None)
-        yield {**{key: one[key] for key in _TESTED}, "difference_low": low, "difference_high": high}
-
-
-def _points(found: Mapping) -> Iterator[dict]:
-    for one in found["points"]:
-        yield {key: one.get(key) for key in ("name", "state", "error", "seconds", "device", "folder", "command")}
-
-
-def _ranks(found: Mapping) -> Iterator[dict]:
-    for budget, one in found["ranks"].items():
-        shared = {key: one[key] for key in ("corpora", "critical_difference", "p")}
-        for method, rank in one["methods"].items():
-            yield {"budget": budget, "method": method, "rank": rank, **shared}
-
-
-def _transfer(found: Mapping) -> Iterator[dict]:
-    for one in found["entries"]:
-        for network, scores in one.get("transfer", {}).items():
-            yield {**{key: one[key] for key in _SAME[:3]}, "network": network, **_spread("accuracy", scores)}
-
-
-def _changes(results: Mapping) -> Iterator[dict]:
-    """Yields what wrong labels, outliers and other seed sets change, for every seed that has both."""
-    for one in results["compare"]["entries"]:
-        if not varied(one):
-            continue
-        plain = plain_entries(results, one["dataset"])
-        before = next((e for e in plain if (e["method"], e["budget"]) == (one["method"], one["budget"])), None)
-        values = dict(zip(before["seeds"], before["accuracy"]["values"])) if before else {}
-        bought = one.get("picked", {}).get("outliers") or {}
-        for index, (seed, value) in enumerate(zip(one["seeds"], one["accuracy"]["values"])):
-            yield {
-                **_which(one), "seed": seed, "accuracy": value, "accuracy_without": values.get(seed),
-                "outliers_bought": bought["values"][index] if bought else None,
-            }  # fmt: skip
-
-
-def _picked(found: Mapping) -> Iterator[dict]:
-    """Yields what was bought up to the largest budget: one for each method and variation, as they buy in one run."""
-    bought = [one for one in found["entries"] if "picked" in one]
-    last = {}
-    for one in sorted(bought, key=lambda one: one["costs"]["examples"]):
-        last[tuple(value for key, value in _which(one).items() if key != "budget")] = one
-    for one in last.values():
-        classes = {f"class_{index}": share for index, share in enumerate(one["picked"]["classes"])}
-        outliers = _spread("outliers", one["picked"]["outliers"]) if "outliers" in one["picked"] else {}
-        yield {**_which(one), "words": one["picked"]["words"], **classes, **outliers}
-
-
-def _curves(found: Mapping) -> Iterator[dict]:
-    for one in found["entries"]:
-        for curve, along in (("training", "epochs"), ("rounds", "labels")):
-            for at, value in zip(one.get(curve, {}).get(along, ()), one.get(curve, {}).get("validation", ())):
-                yield {**_which(one), "curve": curve, "along": along, "at": at, "validation_accuracy": value}
-
-
-def _which(one: Mapping) -> dict[str, Any]:
-    return {key: one[key] for key in _SAME}
-
-
-def _spread(name: str, summary: Mapping) -> dict[str, float]:
-    return {f"{name}_{key}": summary[key] for key in ("mean", "std")}

@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from dd_al.report import words
+from dd_al.report import compare_tables, tables, words
 
 
 def render(template: str, **values: Any) -> str:
@@ -27,6 +28,24 @@ def flow(text: str | Markup) -> str | Markup:
     return type(text)(re.sub(r"[ \n]+", " ", text).strip(" "))
 
 
+def columns(rows: Iterable[Mapping], shown: Mapping[str, str]) -> tables.Table:
+    """Returns a table of rows, with a column for each of `shown`, and "–" where a row has no value for it.
+
+    Args:
+        rows: the values of each by name.
+        shown: head of a column → an expression of the template language that makes a cell of these values.
+    """
+    cells = [_ENVIRONMENT.compile_expression(expression) for expression in shown.values()]
+
+    def read(cell: Callable, row: Mapping) -> Any:
+        try:
+            return "–" if (found := cell(**row)) is None else found
+        except jinja2.UndefinedError:
+            return "–"
+
+    return tables.Table(list(shown), [[read(cell, row) for cell in cells] for row in rows])
+
+
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("dd_al.report"),
     autoescape=jinja2.select_autoescape(["html"]),
@@ -35,9 +54,14 @@ _ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_ENVIRONMENT.globals |= {"words": words, "as_json": lambda value: json.dumps(value, indent=2, ensure_ascii=False)}
-_ENVIRONMENT.filters["flow"] = flow
-for _filter in (
-    words.count, words.ends_of, words.fraction, words.interval, words.known, words.percent, words.points, words.spread
-):  # fmt: skip
-    _ENVIRONMENT.filters[_filter.__name__] = _filter
+_ENVIRONMENT.globals |= {
+    "as_json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+    "compare_tables": compare_tables,
+    "tables": tables,
+    "words": words,
+}
+_FILTERS = (
+    words.count, words.fraction, words.giga, words.interval, words.known, words.number, words.percent, words.points,
+    words.seconds, words.spread, columns, flow,
+)  # fmt: skip
+_ENVIRONMENT.filters |= {one.__name__: one for one in _FILTERS} | {"cell": tables.Cell}

@@ -84,9 +84,24 @@ def fraction(value: float | None) -> str:
     return f"{100 * value:.3g} %" if known(value) else "n/a"
 
 
+def number(value: float | None, form: str = ".3g") -> str:
+    """Returns a number in a format of Python's, or "–" where there is none."""
+    return format(value, form) if known(value) else "–"
+
+
 def count(value: float | None) -> str:
     """Returns a whole number, as "6,920", or "–" where there is none."""
-    return f"{value:,.0f}" if known(value) else "–"
+    return number(value, ",.0f")
+
+
+def seconds(value: float | None) -> str:
+    """Returns seconds, as "1,234" or "0.12", or "–" where there are none."""
+    return number(value, ",.0f" if known(value) and value >= 10 else ".2g")
+
+
+def giga(value: float | None) -> str:
+    """Returns thousands of millions, as "1,234" or "0.12", or "–" where there are none."""
+    return number(value / 1e9, ",.0f" if value >= 1e11 else ".3g") if known(value) else "–"
 
 
 def spread(summary: Mapping | None) -> str:
@@ -128,15 +143,11 @@ def queries(results: Mapping) -> dict[str, Mapping]:
     return {name: entry for name, entry in results["methods"].items() if "aulc" in entry}
 
 
-def points(difference: float) -> str:
-    """Returns a signed difference of shares in points, as "+1.25"."""
-    return f"{100 * difference:+.2f}"
-
-
-def ends_of(test: Mapping) -> str:
-    """Returns the interval of a paired test in points, as "[+0.10, +2.40]", or nothing where there is none."""
-    ends = test.get("interval")
-    return f"[{', '.join(points(end) for end in ends)}]" if ends else ""
+def points(difference: float | Sequence[float] | None, digits: int = 2) -> str:
+    """Returns a signed difference of shares in points, as "+1.25", or an interval, as "[+0.10, +2.40]"; "" for none."""
+    if isinstance(difference, Sequence):
+        return f"[{', '.join(points(end, digits) for end in difference)}]"
+    return "" if difference is None else f"{100 * difference:+.{digits}f}"
 
 
 def plain_entries(results: Mapping, dataset: str) -> list[Mapping]:
@@ -196,8 +207,12 @@ def break_even(entry: Mapping, full: Mapping | None) -> float | None:
 
 def label_names(distilled: Mapping) -> list[str]:
     """Returns a name for each class of the soft labels: its own where it has one, else its number."""
-    names = [str(name) for name in distilled.get("label_names", [])]
     classes = max((len(item["label"]) for item in distilled["examples"]), default=0)
+    return class_names([str(name) for name in distilled.get("label_names", [])], classes)
+
+
+def class_names(names: Sequence[str], classes: int) -> Sequence[str]:
+    """Returns the names of classes where each has one, else their numbers."""
     return names if len(names) == classes else [str(index) for index in range(classes)]
 
 
@@ -237,3 +252,10 @@ def stand_ins(results: Mapping) -> dict[str, str]:
     """Returns the data that was wanted and could not be had → what was used in its place."""
     datasets = [row["dataset"] for row in results["table"]["rows"]] if "table" in results else [results["dataset"]]
     return {data["stand_in_for"]: f"{data['name']} ({data['source']})" for data in datasets if data["stand_in_for"]}
+
+
+def times(results: Mapping, resumed: Sequence[int]) -> dict[str, str]:
+    """Returns what a run took, in seconds and memory, and the steps after which it was resumed."""
+    found = {key: f"{value:,.1f} s" if known(value) else "n/a" for key, value in results["time"].items()}
+    found |= {key: count(value) for key, value in results.get("memory", {}).items() if known(value)}
+    return found | ({"resumed after step": ", ".join(map(count, resumed))} if resumed else {})
