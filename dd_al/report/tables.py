@@ -14,15 +14,12 @@ from dd_al.report.combine import as_run
 from dd_al.report.words import (
     METHOD_TITLES,
     PAPER_DATA,
-    PAPER_RATIOS,
     QUERY_TITLES,
     RULES,
     budget,
     class_names,
     count,
     examples,
-    fraction,
-    interval,
     known,
     label_names,
     percent,
@@ -51,44 +48,29 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str | Cell | list[str]]]
 
 
-def headline(results: Mapping) -> Table:
-    """Returns the methods of one run, and a constant answer, beside the paper's ratios where they are of this data."""
-    split = results["evaluate"]["split"].capitalize()
-    head = ["Method", "Examples", "Share of training data", f"{split} accuracy, %", "Macro-F1, %",
-            "Retention, % of full", "Gain kept, %", "Paper's ratio, %"]  # fmt: skip
+def methods(results: Mapping) -> list[dict]:
+    """Returns the methods of one run, as in `METHOD_TITLES`, with their scores and gains, and a constant answer."""
     rate, full = results["dataset"]["majority_rate"], (score(results, "full") or {}).get("mean")
-    rows = []
-    for name in in_order(results["methods"]):
-        entry, accuracy = results["methods"][name], score(results, name)
-        ends = entry.get("interval", {})
-        rows.append([
-            METHOD_TITLES.get(name, name), examples(results, name), fraction(budget(results, name).get("fraction")),
-            Cell(spread(accuracy), interval(ends.get("accuracy"))), spread(score(results, name, "macro_f1")),
-            Cell(percent(entry.get("retention")), interval(ends.get("retention")) if name != "full" else ""),
-            _gain(accuracy["mean"], rate, full), percent(PAPER_RATIOS[name]) if name in PAPER_RATIOS else "–",
-        ])  # fmt: skip
-    kept = percent(rate / full) if known(rate) and known(full) and full > 0 else "n/a"
-    name = "Majority class (constant answer)"
-    rows.append([name, "–", "–", percent(rate), "–", kept, _gain(rate, rate, full), "–"])
-    columns = len(head) if beside_paper(results) else len(head) - 1
-    return Table(head[:columns], [row[:columns] for row in rows])
-
-
-def in_order(methods: Mapping) -> list[str]:
-    """Returns names of methods as in `METHOD_TITLES`, then the others."""
-    return sorted(methods, key=[*METHOD_TITLES, *methods].index)
+    order, rows = [*METHOD_TITLES, *results["methods"]], []
+    for name in sorted(results["methods"], key=order.index):
+        accuracy, f1 = score(results, name), score(results, name, "macro_f1")
+        found = {"name": name, "title": METHOD_TITLES.get(name, name), "accuracy": accuracy, "f1": f1}
+        found |= {"given": budget(results, name), "examples": examples(results, name)}
+        found["ends"] = {"accuracy": None, "retention": None} | results["methods"][name].get("interval", {})
+        rows.append({"retention": None} | results["methods"][name] | found)
+    kept = rate / full if known(rate) and known(full) and full > 0 else None
+    constant = {"title": "Majority class (constant answer)", "accuracy": {"mean": rate, "n": 1}, "retention": kept}
+    rows.append(constant | {"name": "", "ends": {"accuracy": None, "retention": None}})
+    for row in rows:
+        gain = known(row["accuracy"]["mean"]) and known(rate) and known(full) and full > rate
+        row["gain"] = (row["accuracy"]["mean"] - rate) / (full - rate) if gain else None
+    return rows
 
 
 def beside_paper(results: Mapping) -> bool:
     """Returns whether the paper has a number to put beside these: it has none for other data and other methods."""
     ours = {results["dataset"]["name"], results["dataset"]["stand_in_for"]}
     return bool(ours & PAPER_DATA and {"random", "distilled"} & results["methods"].keys())
-
-
-def _gain(mean: float | None, rate: float | None, full: float | None) -> str:
-    """Returns (accuracy − majority) / (full accuracy − majority) in per cent."""
-    there = known(mean) and known(rate) and known(full) and full > rate
-    return percent((mean - rate) / (full - rate)) if there else "n/a"
 
 
 def numbers(distilled: Mapping) -> Table:

@@ -3,54 +3,35 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from dd_al.config import active
+
 # The words for a method in tables and legends; a method that is not named here goes by its own name.
 METHOD_TITLES = {
-    "full": "All data",
-    "full_finetuned": "All data, fine-tuned vectors",
-    "distilled": "Distilled",
-    "random": "Random subset",
-    "taught": "All data, taught",
-    "teachers": "Teachers",
-    "prototypes": "Class means",
-    "herding": "Herding",
-    "k_center": "k-center",
-    "k_medoids": "k-medoids",
-    "support_vectors": "Support vectors",
+    "full": "All data", "full_finetuned": "All data, fine-tuned vectors", "distilled": "Distilled",
+    "random": "Random subset", "taught": "All data, taught", "teachers": "Teachers", "prototypes": "Class means",
+    "herding": "Herding", "k_center": "k-center", "k_medoids": "k-medoids", "support_vectors": "Support vectors",
     "condensed": "Condensed nearest neighbour",
-}
-
-QUERY_TITLES = {
-    "random": "Random sampling",
-    "variation_ratio": "Variation ratio",
-    "predictive_entropy": "Predictive entropy",
-    "bald": "BALD",
-    "expected_entropy": "Expected entropy",
-    "least_confidence": "Least confidence",
-    "margin": "Margin",
-    "power_bald": "PowerBALD",
-    "batch_bald": "BatchBALD",
-    "core_set": "Core-set",
-    "badge": "BADGE",
-    "k_means": "k-means",
-    "contrastive": "Contrastive (CAL)",
-    "feature_mixing": "Feature mixing (ALFA-Mix)",
-    "ret": "RET",
-    "rect": "RECT",
-    "sud": "SUD",
-}
-TITLES = {
-    "random": "Random sampling",
-    **{name: title for name, title in METHOD_TITLES.items() if name not in ("random", "distilled", "full")},
-    **{name: title for name, title in QUERY_TITLES.items() if name != "random"},
-    "distilled": "Distilled",
-    "distilled_hard": "Distilled, hard labels",
-    "distilled_known": "Distilled, known initialisation",
-    "distilled_known_hard": "Distilled, known initialisation, hard labels",
-    "distilled_bought": "Distilled from bought labels (AL → DD)",
-    "distilled_picked": "Distilled, started from picks",
-    "distilled_taught": "Distilled, with teachers",
-    "full": METHOD_TITLES["full"],
-}
+}  # fmt: skip
+QUERY_TITLES = {name: name.replace("_", " ").capitalize() for name in active.QUERIES} | {
+    "random": "Random sampling", "bald": "BALD", "power_bald": "PowerBALD", "batch_bald": "BatchBALD",
+    "core_set": "Core-set", "badge": "BADGE", "k_means": "k-means", "contrastive": "Contrastive (CAL)",
+    "feature_mixing": "Feature mixing (ALFA-Mix)", "ret": "RET", "rect": "RECT", "sud": "SUD",
+}  # fmt: skip
+_FIRST, _LAST = (
+    {"random": "Random sampling"},
+    {
+        "distilled": "Distilled",
+        "distilled_hard": "Distilled, hard labels",
+        "distilled_known": "Distilled, known initialisation",
+        "distilled_known_hard": "Distilled, known initialisation, hard labels",
+        "distilled_bought": "Distilled from bought labels (AL → DD)",
+        "distilled_picked": "Distilled, started from picks",
+        "distilled_taught": "Distilled, with teachers",
+        "full": METHOD_TITLES["full"],
+    },
+)
+# The methods of a comparison, in their order: random sampling, instance selection, queries, distillation, all data.
+TITLES = _FIRST | {k: v for k, v in (METHOD_TITLES | QUERY_TITLES).items() if k not in _FIRST | _LAST} | _LAST
 QUERIES = tuple(name for name in QUERY_TITLES if name != "random")
 RULES = {
     "stable": "Predictions stay the same",
@@ -179,14 +160,6 @@ def largest(entries: Iterable[Mapping], *, smallest: bool = False) -> dict[str, 
     return {one["method"]: one for one in by_size}
 
 
-def one_corpus(found: Mapping) -> list[list[str]]:
-    """Returns the data sets of `results["compare"]` that are the same sentences under several names."""
-    groups: dict[str, list[str]] = {}
-    for name, corpus in found["corpora"].items():
-        groups.setdefault(corpus, []).append(name)
-    return [names for names in groups.values() if len(names) > 1]
-
-
 def devices(entries: Sequence[Mapping]) -> list[str]:
     """Returns what entries were computed on; the seconds of one device are not to be set against another's."""
     return sorted({device for one in entries for device in one["devices"]})
@@ -214,38 +187,6 @@ def label_names(distilled: Mapping) -> list[str]:
 def class_names(names: Sequence[str], classes: int) -> Sequence[str]:
     """Returns the names of classes where each has one, else their numbers."""
     return names if len(names) == classes else [str(index) for index in range(classes)]
-
-
-def shown(entry: Mapping) -> Mapping:
-    """Returns the examples of a distilled set that an entry of a comparison shows; version 0.1 calls them items."""
-    found = entry["shown"]
-    return {"examples": found["items"], **found} if "items" in found else found
-
-
-def sets_note(distilled: Mapping) -> str:
-    """Returns how the items are dealt to known initialisations, where several have a set each."""
-    sets = [item.get("set", 0) for item in distilled["examples"]]
-    if not any(sets):
-        return ""
-    each = sets.count(0)
-    return f"Each of {max(sets) + 1} known initialisations has a set of its own: items 1 to {each}, and so on. "
-
-
-def title_of(results: Mapping, name: str) -> str:
-    """Returns the words for a method, which in a report of active learning may be a query."""
-    titles = METHOD_TITLES | (QUERY_TITLES if "active" in results else {})
-    return titles.get(name, name)
-
-
-def seeds(results: Mapping) -> list[int]:
-    """Returns the seed of a run, or those of several."""
-    several = results.get("table") or results.get("active")
-    return several["seeds"] if several else [results["seed"]]
-
-
-def level(results: Mapping) -> float:
-    """Returns the coverage of the intervals of a run's methods."""
-    return next((entry["interval"]["level"] for entry in results["methods"].values() if "interval" in entry), 0.95)
 
 
 def stand_ins(results: Mapping) -> dict[str, str]:
