@@ -116,19 +116,15 @@ def finish(figure: Figure, x: str, y: str, columns: int, size: float = 8.5) -> F
     return figure
 
 
-def plain_numbers(axis: Axis, limits: tuple[float, float] | None = None, *, decades: float = 2) -> None:
-    """Labels a log axis with plain numbers in place of powers of ten.
+def plain_numbers(axis: Axis, limits: tuple[float, float] | None = None) -> None:
+    """Labels a log axis, whose scale is set, with plain numbers in place of powers of ten.
 
-    Args:
-        axis: of a scale that is set.
-        limits: of the axis, to label 1, 2 and 5 of each decade as well; None to leave the labels where they are.
-        decades: from so many on, powers of ten are labels enough.
+    With its `limits` also 1, 2 and 5 of each decade are labelled, unless there are too many decades.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     if limits is not None:
-        low, high = limits
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 10**decades * low else (1,)))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if limits[1] < 300 * limits[0] else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
 

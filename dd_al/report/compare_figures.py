@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -115,5 +114,5 @@ def _ceiling(axes: Axes, entries: Sequence[Mapping], score: str) -> None:
 def _finish(figure: Figure, axes: Axes, x: str, y: str, *, log: bool = True) -> Figure:
     if log:
         axes.set_xscale("log")
-        plain_numbers(axes.xaxis, axes.get_xlim(), decades=math.log10(300))
+        plain_numbers(axes.xaxis, axes.get_xlim())
     return finish(figure, x, y, 2, 8)

@@ -8,20 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dd_al.report import compare_figures, example_figures
-from dd_al.report.canvas import (
-    GREY,
-    LONG_DASHES,
-    MARKS,
-    PALETTE,
-    deviation,
-    finish,
-    heat_map,
-    line,
-    panels,
-    plain,
-    plain_numbers,
-)
+from dd_al.report import canvas, compare_figures, example_figures
+from dd_al.report.canvas import GREY, LONG_DASHES, MARKS, PALETTE
 from dd_al.report.combine import as_run
 from dd_al.report.statistics import mean_interval
 from dd_al.report.words import METHOD_TITLES, QUERY_TITLES, known, label_names, queries, score
@@ -32,17 +20,11 @@ if TYPE_CHECKING:
 
 # Line style and colour say the same thing, so that a grey print still reads.
 _STYLES = {
-    "distilled": (PALETTE[0], "-"),
-    "random": (PALETTE[1], "--"),
-    "full": (PALETTE[2], "-."),
-    "full_finetuned": (PALETTE[3], LONG_DASHES),
-    "prototypes": (PALETTE[3], ":"),
-    "herding": (PALETTE[4], ":"),
-    "k_center": (PALETTE[5], ":"),
-    "k_medoids": (PALETTE[6], ":"),
-    "support_vectors": (PALETTE[4], (0, (4, 1, 1, 1))),
+    "distilled": (PALETTE[0], "-"), "random": (PALETTE[1], "--"), "full": (PALETTE[2], "-."),
+    "full_finetuned": (PALETTE[3], LONG_DASHES), "prototypes": (PALETTE[3], ":"), "herding": (PALETTE[4], ":"),
+    "k_center": (PALETTE[5], ":"), "k_medoids": (PALETTE[6], ":"), "support_vectors": (PALETTE[4], (0, (4, 1, 1, 1))),
     "condensed": (PALETTE[5], (0, (4, 1, 1, 1))),
-}
+}  # fmt: skip
 _QUERY_LINES = ("-", "-.", LONG_DASHES)
 _MOST_NUMBERS = 150  # a heat map with more cells than this shows colours only
 
@@ -64,7 +46,7 @@ def draw(results: Mapping, metrics: Sequence[Mapping] = (), distilled: Mapping |
         drawn["table_curves"] = training_curves(rows)
     elif (run := _curves(results))[0] and not {"transfer", "active", "study"} & results.keys():  # dozens, or one
         drawn["training_curves"] = training_curves({"": run})
-    logged = any(known(line.get("loss")) or known(line.get("validation_accuracy")) for line in metrics)
+    logged = any(known(one.get("loss")) or known(one.get("validation_accuracy")) for one in metrics)
     if logged and "active" not in results:
         drawn["outer_curve"] = outer_curve(metrics, selected_step=_selected_step(results, metrics))
     if found := results.get("transfer"):
@@ -87,8 +69,8 @@ def _selected_step(results: Mapping, metrics: Sequence[Mapping]) -> int | None:
     """Returns the step that was kept: as the results say, else the first of the best on validation."""
     if (step := results["methods"].get("distilled", {}).get("selected_step")) is not None:
         return step
-    evaluated = [line for line in metrics if known(line.get("validation_accuracy"))]
-    return max(evaluated, key=lambda line: line["validation_accuracy"], default={"step": None})["step"]
+    evaluated = [one for one in metrics if known(one.get("validation_accuracy"))]
+    return max(evaluated, key=lambda one: one["validation_accuracy"], default={"step": None})["step"]
 
 
 def _draw_active(results: Mapping) -> dict[str, Figure]:
@@ -124,13 +106,13 @@ def training_curves(runs: Mapping[str, tuple[Mapping[str, Mapping], float | None
     """
     several = len(runs) > 1
     size = {"width": (3.9, 0), "height": (2.7, 0.5)} if several else {}
-    figure, axes = panels(len(runs), 2, **size)
+    figure, axes = canvas.panels(len(runs), 2, **size)
     for panel, (title, (curves, majority_rate)) in zip(axes, runs.items(), strict=True):
         for index, (name, curve) in enumerate(curves.items()):
             colour, dashes = _STYLES.get(name, (PALETTE[4:][index % len(PALETTE[4:])], ":"))
-            mean, band = deviation(100 * np.asarray(curve["accuracy"], float))
+            mean, band = canvas.deviation(100 * np.asarray(curve["accuracy"], float))
             style = {"color": colour, "linestyle": dashes, "marker": "o" if len(mean) == 1 else None, "linewidth": 2}
-            line(panel, np.asarray(curve["steps"], float), mean, band, label=METHOD_TITLES.get(name, name), **style)
+            canvas.line(panel, curve["steps"], mean, band, label=METHOD_TITLES.get(name, name), **style)
         if majority_rate is not None:
             panel.axhline(100 * majority_rate, color=GREY, linestyle=":", linewidth=1, label="Majority class")
         if min(step for curve in curves.values() for step in curve["steps"]) > 0:
@@ -138,9 +120,9 @@ def training_curves(runs: Mapping[str, tuple[Mapping[str, Mapping], float | None
         else:  # a step 0, which has no logarithm, gets a place of its own on the left
             panel.set_xscale("symlog", linthresh=1, linscale=0.4)
             panel.set_xlim(left=-0.1)
-        plain_numbers(panel.xaxis)
-        panel.set_title(plain(title), fontsize=9)
-    return finish(figure, "training steps", "validation accuracy (%)", 4 if several else 3)
+        canvas.plain_numbers(panel.xaxis)
+        panel.set_title(canvas.plain(title), fontsize=9)
+    return canvas.finish(figure, "training steps", "validation accuracy (%)", 4 if several else 3)
 
 
 def outer_curve(metrics: Sequence[Mapping], *, selected_step: int | None = None) -> Figure:
@@ -150,7 +132,7 @@ def outer_curve(metrics: Sequence[Mapping], *, selected_step: int | None = None)
         metrics: lines with `step`, and where they have them `loss` and `validation_accuracy`, in order.
         selected_step: the step that was kept, marked in both.
     """
-    figure, (above, below) = panels(2, height=(1.7, 0))
+    figure, (above, below) = canvas.panels(2, height=(1.7, 0))
     steps, loss = _series(metrics, "loss")
     many = len(loss) >= 50  # single losses are of random batches: the running mean is what can be read
     style = {"linewidth": 0.8, "alpha": 0.35 if many else 1, "marker": "o" if len(loss) == 1 else None}
@@ -172,17 +154,18 @@ def outer_curve(metrics: Sequence[Mapping], *, selected_step: int | None = None)
 
 def _series(metrics: Sequence[Mapping], key: str) -> np.ndarray:
     """Returns the steps and the finite values of `key`, float[2, n]."""
-    pairs = np.array([(line["step"], line[key]) for line in metrics if line.get(key) is not None], float).reshape(-1, 2)
+    pairs = [(one["step"], one[key]) for one in metrics if one.get(key) is not None]
+    pairs = np.asarray(pairs, float).reshape(-1, 2)
     return pairs[np.isfinite(pairs).all(axis=1)].T
 
 
 def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> Figure:
     """Draws learned labels, ``float[items][classes]``, as a heat map: an item a row, a class with its name a column."""
     values = np.asarray(labels, float)
-    figure, (axes,) = panels(height=(min(9.0, max(2.4, 1.2 + 0.26 * len(values))), 0), grid=False)
+    figure, (axes,) = canvas.panels(height=(min(9.0, max(2.4, 1.2 + 0.26 * len(values))), 0), grid=False)
     span = (min(0.0, values.min()), max(1.0, values.max()))
     short = [name if len(name) <= 14 else name[:13] + "…" for name in names]
-    picture = heat_map(axes, values, span, (), short, digits=2 if values.size <= _MOST_NUMBERS else None)
+    picture = canvas.heat_map(axes, values, span, (), short, digits=2 if values.size <= _MOST_NUMBERS else None)
     crowded = sum(map(len, short)) > 36
     axes.tick_params("x", labelsize=10, labelrotation=45 if crowded else 0)
     for text in axes.get_xticklabels() if crowded else ():
@@ -200,10 +183,10 @@ def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[S
     It is `retention`, ``float[networks][ways]``, a share; None where a way to train does not exist for a network.
     """
     values = 100 * np.asarray(retention, float)
-    figure, (axes,) = panels(width=(6.7, 0), height=(0, 1.8 + 0.34 * len(networks)), grid=False)
+    figure, (axes,) = canvas.panels(width=(6.7, 0), height=(0, 1.8 + 0.34 * len(networks)), grid=False)
     low = min(50.0, np.nanmin(values)) if np.isfinite(values).any() else 50.0
     columns = [textwrap.fill(way, 10) for way in ways]
-    picture = heat_map(axes, values, (low, 100), networks, columns, missing="–")
+    picture = canvas.heat_map(axes, values, (low, 100), networks, columns, missing="–")
     figure.colorbar(picture, ax=axes, label="% of its accuracy on all data", pad=0.02)
     return figure
 
@@ -212,45 +195,45 @@ def learned_rates(values: Sequence[Sequence[float]], names: Sequence[str]) -> Fi
     """Draws learning rates, ``float[inner steps][groups]``, on a log axis: a line for each group of parameters."""
     from matplotlib import colormaps
 
-    figure, (axes,) = panels()
+    figure, (axes,) = canvas.panels()
     rates = np.asarray(values, float)
     shades = colormaps["viridis"](np.linspace(0, 0.85, len(names)))
     for index, (name, shade) in enumerate(zip(names, shades, strict=True)):
         style = {"marker": "osD^vP*X"[index % 8], "markersize": 4, "linewidth": 1.5}
-        line(axes, range(1, len(rates) + 1), rates[:, index], label=name, color=shade, **style)
+        canvas.line(axes, range(1, len(rates) + 1), rates[:, index], label=name, color=shade, **style)
     axes.set_yscale("log")
-    plain_numbers(axes.yaxis, axes.get_ylim())
+    canvas.plain_numbers(axes.yaxis, axes.get_ylim())
     axes.xaxis.get_major_locator().set_params(integer=True)
-    return finish(figure, "inner step", "learning rate", min(5, len(names)))
+    return canvas.finish(figure, "inner step", "learning rate", min(5, len(names)))
 
 
 def _study_curves(found: Sequence[Mapping], networks: Sequence[str]) -> Figure:
     """Draws accuracy along values, a panel for each curve: means over restarts, and a band of a standard deviation."""
-    figure, axes = panels(len(found), 3, width=(3.1, 1.2), height=(2.8, 0.5))
+    figure, axes = canvas.panels(len(found), 3, width=(3.1, 1.2), height=(2.8, 0.5))
     for panel, curve in zip(axes, found, strict=True):
         places, accuracy = range(len(curve["values"])), 100 * np.asarray(curve["accuracy"], float)
         for index, name in enumerate(networks):
             style = {"color": PALETTE[index % len(PALETTE)], "marker": MARKS[index % len(MARKS)], "markersize": 4}
-            line(panel, places, *deviation(accuracy[:, index]), label=name, **style)
+            canvas.line(panel, places, *canvas.deviation(accuracy[:, index]), label=name, **style)
         panel.set_xticks(places, curve["values"])
-        panel.set_xlabel(plain(curve["name"]))
+        panel.set_xlabel(canvas.plain(curve["name"]))
     low, high = zip(*(panel.get_ylim() for panel in axes), strict=True)
     for panel in axes:  # one scale, so that curves compare
         panel.set_ylim(min(low), max(high))
-    return finish(figure, "", "accuracy (%)", 4)
+    return canvas.finish(figure, "", "accuracy (%)", 4)
 
 
 def _study_matrix(study: Mapping) -> Figure:
     """Draws accuracies as heat maps, a panel for each schedule and one row of all data below."""
     networks, schedules, rows = study["networks"], study["schedules"], study["rows"]
-    width = (0.9 + 0.55 * len(networks), 1.4)
-    figure, axes = panels(len(schedules), len(schedules), width=width, height=(0, 1.7 + 0.42 * len(rows)), grid=False)
+    size = {"width": (0.9 + 0.55 * len(networks), 1.4), "height": (0, 1.7 + 0.42 * len(rows))}
+    figure, axes = canvas.panels(len(schedules), len(schedules), **size, grid=False)
     values = [[row["accuracy"][number] for row in rows] + [study["full"]] for number in range(len(schedules))]
     values = 100 * np.asarray(values, float)
     low = min(np.nanmin(values), 90)
     names = [*(row["name"] for row in rows), "all data"]
     for panel, matrix, schedule in zip(axes, values, schedules, strict=True):
-        picture = heat_map(panel, matrix, (low, 100), names if panel is axes[0] else (), networks)
+        picture = canvas.heat_map(panel, matrix, (low, 100), names if panel is axes[0] else (), networks)
         for text in panel.get_xticklabels():
             text.set(rotation=45, ha="right")
         panel.set_title(schedule, fontsize=9)
@@ -265,12 +248,12 @@ def learning_curves(curves: Mapping[str, Mapping], *, full: float | None = None)
         curves: query → `{"labels": [rounds], "values": [rounds][seeds]}`.
         full: mean accuracy on all of the data, drawn as a ceiling.
     """
-    figure, (axes,) = panels(width=(5.8, 0), height=(3.9, 0))
+    figure, (axes,) = canvas.panels(width=(5.8, 0), height=(3.9, 0))
     for name, curve in curves.items():
         _draw_query(axes, name, curves, curve["labels"], np.asarray(curve["values"], float))
     if full is not None:
         axes.axhline(100 * full, color=GREY, linestyle=":", linewidth=1, label="All data")
-    return finish(figure, "labels", "accuracy (%)", 3)
+    return canvas.finish(figure, "labels", "accuracy (%)", 3)
 
 
 def gains(curves: Mapping[str, Mapping]) -> Figure:
@@ -279,7 +262,7 @@ def gains(curves: Mapping[str, Mapping]) -> Figure:
     Args:
         curves: as of `learning_curves`, with "random" among them.
     """
-    figure, (axes,) = panels(width=(5.8, 0))
+    figure, (axes,) = canvas.panels(width=(5.8, 0))
     reference = np.asarray(curves["random"]["values"], float)
     for name, curve in curves.items():
         if name != "random":
@@ -287,7 +270,7 @@ def gains(curves: Mapping[str, Mapping]) -> Figure:
             ahead = np.asarray(curve["values"], float)[:rounds] - reference[:rounds]
             _draw_query(axes, name, curves, curve["labels"][:rounds], ahead)
     axes.axhline(0, color="black", linestyle="--", linewidth=1)
-    return finish(figure, "labels", "accuracy over that of\nrandom sampling (points)", 3)
+    return canvas.finish(figure, "labels", "accuracy over that of\nrandom sampling (points)", 3)
 
 
 def _draw_query(axes: Axes, name: str, names: Mapping, labels: Sequence, values: np.ndarray) -> None:
@@ -297,12 +280,12 @@ def _draw_query(axes: Axes, name: str, names: Mapping, labels: Sequence, values:
         turn, place = divmod([other for other in names if other != "random"].index(name), 6)
         style = {"color": PALETTE[place], "linestyle": _QUERY_LINES[turn]}
     band = mean_interval(100 * values) if values.shape[1] > 2 else None  # that of two seeds would hide the lines
-    line(axes, labels, (100 * values).mean(1), band, label=QUERY_TITLES.get(name, name), linewidth=1.8, **style)
+    canvas.line(axes, labels, (100 * values).mean(1), band, label=QUERY_TITLES.get(name, name), linewidth=1.8, **style)
 
 
 def _times(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
     """Draws the seconds of a round, for all seeds together, as a bar for each query, of which they are by part."""
-    figure, (axes,) = panels(width=(5.8, 0), height=(0.3 * len(seconds), 1.1))
+    figure, (axes,) = canvas.panels(width=(5.8, 0), height=(0.3 * len(seconds), 1.1))
     left = np.zeros(len(seconds))
     for part, colour in zip(("train", "score", "select"), PALETTE):
         widths = np.asarray([one[part] for one in seconds.values()])
@@ -310,4 +293,4 @@ def _times(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
         left += widths
     axes.set_yticks(range(len(seconds)), [QUERY_TITLES.get(name, name) for name in seconds], fontsize=8.5)
     axes.invert_yaxis()
-    return finish(figure, "seconds in a round", "", 3)
+    return canvas.finish(figure, "seconds in a round", "", 3)

@@ -6,19 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dd_al.report import words
 from dd_al.report.render import flow, render
 from dd_al.report.statistics import ENOUGH_SEEDS, SIGNIFICANT
-from dd_al.report.words import (
-    QUERIES,
-    TITLES,
-    devices,
-    in_order,
-    known,
-    percent,
-    plain_entries,
-    queries,
-    score,
-)
 
 KEPT = 0.9  # of what all of the data add to a constant answer: below this share a reader is told why
 _FEW_STEPS = 150  # of training on all of the data
@@ -35,7 +25,7 @@ def verdict(results: Mapping, *, why: bool = True) -> str:
     facts = {"results": results, "rate": results["dataset"]["majority_rate"], "enough": KEPT, "shares": _kept(results)}
     if facts["shares"]:
         dataset, split = results["dataset"], results["evaluate"]["split"]
-        full, distilled = (score(results, method)["mean"] for method in ("full", "distilled"))
+        full, distilled = (words.score(results, method)["mean"] for method in ("full", "distilled"))
         error = 2 * math.sqrt(max(full * (1 - full), distilled * (1 - distilled)) / dataset[split])
         facts |= {"full": full, "distilled": distilled, "error": error, "outer": _outer(results)}
         facts["twice"] = 2 * results["budget"]["distilled"]["examples"]
@@ -46,13 +36,13 @@ def verdict(results: Mapping, *, why: bool = True) -> str:
 def _kept(results: Mapping) -> dict[str, float]:
     """Returns the shares that the distilled set keeps of what all data add to a constant; {} where it keeps enough."""
     rate, classes = results["dataset"]["majority_rate"], results["dataset"]["num_classes"]
-    if not known(rate):
+    if not words.known(rate):
         return {}
     constant = 2 * rate / (1 + rate) / classes  # the F1 of its one class, and of others 0
     kept = {}
     for title, name, floor in (("accuracy", "accuracy", rate), ("macro-F1", "macro_f1", constant)):
-        full, distilled = ((score(results, method, name) or {}).get("mean") for method in ("full", "distilled"))
-        if known(full) and known(distilled) and full > floor:
+        full, distilled = ((words.score(results, method, name) or {}).get("mean") for method in ("full", "distilled"))
+        if words.known(full) and words.known(distilled) and full > floor:
             kept[title] = (distilled - floor) / (full - floor)
     return kept if "accuracy" in kept and min(kept.values()) < KEPT else {}
 
@@ -71,7 +61,7 @@ def _untrained(results: Mapping) -> dict[str, Any]:
 def _outer(results: Mapping) -> dict[str, Any]:
     """Returns the course of the distillation: validation in its last fifth and the one before, what it was taught."""
     outer = results["methods"]["distilled"].get("outer", {})
-    judged, taught = ([v for v in outer.get(key, []) if known(v)] for key in ("validation_accuracy", "accuracy"))
+    judged, taught = ([v for v in outer.get(key, []) if words.known(v)] for key in ("validation_accuracy", "accuracy"))
     if not judged or len(taught) != len(judged):
         return {}
     fifth, best = len(judged) // 5, int(np.argmax(judged))
@@ -82,12 +72,12 @@ def _outer(results: Mapping) -> dict[str, Any]:
 
 
 def _mean(values: Sequence[float | None]) -> float:
-    return sum(values) / len(values) if values and all(map(known, values)) else math.nan
+    return sum(values) / len(values) if values and all(map(words.known, values)) else math.nan
 
 
 def active_verdict(results: Mapping) -> str:
     """Returns in plain words whether any query beats random sampling, as far as the tests support it."""
-    found, active = queries(results), results["active"]
+    found, active = words.queries(results), results["active"]
     tests = {name: entry["against_random"] for name, entry in found.items() if "against_random" in entry}
     lengths = [entry["curve"]["labels"] for entry in found.values()]
     clear = {name: test["difference"] for name, test in tests.items() if test["p_holm"] < SIGNIFICANT}
@@ -115,16 +105,16 @@ def study_verdict(results: Mapping) -> str:
             validation = {name: entry["validation_accuracy"]["mean"] for name, entry in entries.items()}
             preferred[row, network] = max(validation, key=validation.get)
         chosen = [f"{row} → {network}: {preferred[row, network]}" for network in study["networks"]]
-        means[row] = _mean([score(results, name)["mean"] for name in chosen])
+        means[row] = _mean([words.score(results, name)["mean"] for name in chosen])
     return flow(render("verdict_study.txt", results=results, study=study, preferred=preferred, means=means))
 
 
 def compare_verdict(results: Mapping, dataset: str) -> str:
     """Returns two sentences: what the two rivals reach, and whether seeds say that they differ.
 
-    Compared are those of `rivals`; of the queries the best by validation.
+    Compared are those of `rivals`; of the words.queries the best by validation.
     """
-    entries = plain_entries(results, dataset)
+    entries = words.plain_entries(results, dataset)
     one, active = rivals(entries)
     other = max(active, key=lambda entry: entry["validation_accuracy"]["mean"], default=None)
     pair = one and other and {"a": one, "b": other}
@@ -157,7 +147,7 @@ def rivals(entries: Sequence[Mapping]) -> tuple[Mapping | None, list[Mapping]]:
         entries: of one data set.
     """
     distilled = [one for one in entries if one["method"] == "distilled"]
-    active = [one for one in entries if one["method"] in QUERIES and one["costs"]["share"] >= _QUERY_SHARE]
+    active = [one for one in entries if one["method"] in words.QUERIES and one["costs"]["share"] >= _QUERY_SHARE]
     least = min((one["costs"]["examples"] for one in active), default=0)
     active = [one for one in active if one["costs"]["examples"] == least]
     return near_paper(distilled) if distilled else None, active
@@ -181,15 +171,15 @@ def advice(results: Mapping, dataset: str, *, keep: float = 0.9) -> list[tuple[s
         dataset: its name.
         keep: the share of the accuracy on all data that counts as most.
     """
-    entries = [one for one in in_order(plain_entries(results, dataset)) if one["method"] != "full"]
+    entries = [one for one in words.in_order(words.plain_entries(results, dataset)) if one["method"] != "full"]
     entries = [one for one in entries if (one.get("retention") or {}).get("mean", 0) >= keep]
     found = []
     for title, (key, shown) in _WANTS.items():
-        costs = [(one["costs"][key], one["costs"]["examples"]) for one in entries if known(one["costs"].get(key))]
-        if costs and not (key.endswith("_s") and len(devices(entries)) > 1):
+        costs = [(one["costs"][key], one["costs"]["examples"]) for one in entries if words.known(one["costs"].get(key))]
+        if costs and not (key.endswith("_s") and len(words.devices(entries)) > 1):
             ties = [one for one in entries if (one["costs"].get(key), one["costs"]["examples"]) == min(costs)]
             kept = sorted(one["retention"]["mean"] for one in ties)
-            share = " to ".join(dict.fromkeys((percent(kept[0]), percent(kept[-1]))))
-            names = ", ".join(TITLES[one["method"]] for one in ties)
+            share = " to ".join(dict.fromkeys((words.percent(kept[0]), words.percent(kept[-1]))))
+            names = ", ".join(words.TITLES[one["method"]] for one in ties)
             found.append((title, f"{names} at {ties[0]['budget']}: {shown(min(costs)[0])}, {share} % of all data"))
     return found
