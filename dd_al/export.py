@@ -108,7 +108,7 @@ def _contents(sets: Sequence[TrainingSet], artefact: Artefact, file: Path) -> di
     """Every file by its name in the folder, the card last: bytes, text or arrays."""
     # matplotlib and JAX come with these: not before the arguments are known to be right.
     from dd_al.distillation.saved import nearest_words
-    from dd_al.report.card import Exported, card
+    from dd_al.report.card import card
 
     first, names = sets[0], [str(label) for label in sets[0].labels]
     if len(set(names)) < len(names):  # `datasets.ClassLabel` takes each once
@@ -142,19 +142,17 @@ def _contents(sets: Sequence[TrainingSet], artefact: Artefact, file: Path) -> di
         contents[_PARAMETERS] = artefact.params
     contents["schedule.json"] = json.dumps(jsonable(schedule), indent=1, ensure_ascii=False) + "\n"
     contents["README.md"] = card(
-        Exported(
-            task=artefact.spec["task"],
-            files=files,
-            labels=names,
-            shape=first.inputs.shape,
-            targets=first.targets.tolist(),
-            nearest=words[0],
-            schedule=schedule,
-            vocabulary=len(first.words),
-            provenance=_provenance(artefact, file, results),
-            results=results,
-            scores=artefact.spec.get("scores", {}),
-        )
+        task=artefact.spec["task"],
+        files=files,
+        labels=names,
+        shape=first.inputs.shape,
+        targets=first.targets.tolist(),
+        nearest=words[0],
+        schedule=schedule,
+        vocabulary=len(first.words),
+        provenance=_provenance(artefact, file, results),
+        results=results,
+        scores=artefact.spec.get("scores", {}),
     )
     return contents
 

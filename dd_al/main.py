@@ -125,13 +125,13 @@ def _check_inputs(plain: Mapping[str, Any], workdir: Path) -> None:
 
 def _print_headline(workdir: Workdir) -> None:
     """Prints what results.json records of each method, or the table of several runs, and where the report lies."""
-    from dd_al.report import tables
+    from dd_al.report import compare_tables, tables
 
     results: dict[str, Any] = read_json(workdir.results) if workdir.results.exists() else {}
     if "table" in results:
         print(tables.text(results))
     elif "compare" in results:
-        print(tables.comparison_text(results))
+        print(compare_tables.text(results))
     else:
         for name, scores in results.get("methods", {}).items():
             for split in ("test", "validation"):

@@ -1,19 +1,17 @@
 """Builds `report.html` and `figures/` from the other files of a finished work directory."""
 
-import json
-import re
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
-from dd_al.report import combine, figures, schema, tables, verdicts, words
+from dd_al.report import combine, figures, schema, verdicts
+from dd_al.report.canvas import png
+from dd_al.report.render import render
 
 # The template of each kind of results, by the key that only these have.
 _PAGES = {"compare": "compare.html", "table": "table.html", "study": "study.html", "active": "active.html"}
@@ -43,12 +41,14 @@ def build(workdir: str | Path) -> Path:
     distilled = _read(workdir / "distilled.json", schema.validate_distilled)
     config = _read(workdir / "config.json")
     metrics, resumed = read_metrics(workdir / "metrics.jsonl")
-    pictures = {name: figures.png(figure) for name, figure in figures.draw(results, metrics, distilled).items()}
+    pictures = {name: png(figure) for name, figure in figures.draw(results, metrics, distilled).items()}
     (workdir / "figures").mkdir(exist_ok=True)
     for name, data in pictures.items():
         atomic_write(workdir / "figures" / f"{name}.png", data)
     page = render(
         next((page for key, page in _PAGES.items() if key in results), "run.html"),
+        combine=combine,
+        verdicts=verdicts,
         results=results,
         distilled=distilled,
         config=config,
@@ -78,20 +78,6 @@ def read_metrics(path: Path) -> tuple[list[dict], list[int]]:
         elif "event" not in line:
             lines[line["step"]] = lines.get(line["step"], {}) | line  # training and evaluation may log apart
     return [lines[step] for step in sorted(lines)], resumed
-
-
-def render(template: str, **values: Any) -> str:
-    """Returns what a template of `templates/` makes of values. Text in HTML is escaped, wherever it comes from.
-
-    Templates call the functions of `tables`, `verdicts` and `words`, which return text and nothing that is HTML.
-
-    Args:
-        template: its name; of "html", all text is escaped.
-        **values: what it reads.
-    """
-    text = _ENVIRONMENT.get_template(template).render(**values)
-    # Templates are indented for those who read them. Escaped text has no bracket, so this joins nothing but tags.
-    return re.sub(r">\n\s*<", "><", text) if template.endswith(".html") else text
 
 
 def outer_course(metrics: Path) -> dict:
@@ -126,26 +112,3 @@ def _read(path: Path, validate=None) -> Any:
     except ValueError as error:
         raise WorkdirError(f"{path}: {error}") from error
     return content
-
-
-def _flow(text: Markup) -> Markup:
-    """Returns text in one line, whatever the lines of its template."""
-    return Markup(re.sub(r"[ \n]+", " ", text).strip(" "))
-
-
-_ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.PackageLoader("dd_al.report"),
-    autoescape=jinja2.select_autoescape(["html"]),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_ENVIRONMENT.globals |= {
-    "combine": combine,
-    "tables": tables,
-    "verdicts": verdicts,
-    "words": words,
-    "as_json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
-}
-_ENVIRONMENT.filters |= {"percent": words.percent, "spread": words.spread, "known": words.known, "flow": _flow}

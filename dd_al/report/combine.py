@@ -1,6 +1,5 @@
 """Puts the results of several runs together: over seeds, and the rows of a table side by side."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,8 @@ import numpy as np
 from dd_al.report.schema import method_name
 from dd_al.report.statistics import summary
 from dd_al.report.words import METHOD_TITLES
+
+_PARTS = ("budget", "methods")
 
 
 def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any]) -> dict:
@@ -23,27 +24,27 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
         row is called "ROW: METHOD"; the values of its summaries are the means of the runs.
     """
     runs = [run for one in rows.values() for run in one]
+    firsts = {name: one[0] for name, one in rows.items()}
+    judged = [run["evaluate"] for run in runs]
+    budgets, methods = ([(n, m, run[part][m]) for n, run in firsts.items() for m in run[part]] for part in _PARTS)
     return {
-        "dataset": together([one[0]["dataset"] for one in rows.values()]),
+        "dataset": together([run["dataset"] for run in firsts.values()]),
         "evaluate": {
-            "split": runs[0]["evaluate"]["split"],
-            "inits": max(run["evaluate"]["inits"] for run in runs),
-            "init": ", ".join(sorted({run["evaluate"]["init"] for run in runs}, reverse=True)),
+            "split": judged[0]["split"],
+            "inits": max(one["inits"] for one in judged),
+            "init": ", ".join(sorted({one["init"] for one in judged}, reverse=True)),
         },
-        "budget": {
-            method_name(name, method): given for name, one in rows.items() for method, given in one[0]["budget"].items()
-        },
+        "budget": {method_name(name, method): given for name, method, given in budgets},
         "methods": {
-            method_name(name, method): _over_seeds([run["methods"][method] for run in one])
-            for name, one in rows.items()
-            for method in one[0]["methods"]
+            method_name(name, method): _over_seeds([run["methods"][method] for run in rows[name]])
+            for name, method, _ in methods
         },
         "time": {key: sum(run["time"].get(key) or 0 for run in runs) for key in runs[0]["time"]},
         "table": {
             "rows": [
-                {"name": name, "dataset": one[0]["dataset"], "evaluate": one[0]["evaluate"]}
+                {"name": name, "dataset": run["dataset"], "evaluate": run["evaluate"]}
                 | {column: values[name] for column, values in columns.items()}
-                for name, one in rows.items()
+                for name, run in firsts.items()
             ],
             "seeds": [run["seed"] for run in next(iter(rows.values()))],
         },
@@ -53,14 +54,10 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
 def as_run(results: Mapping, row: Mapping) -> dict:
     """Returns one row in the form of the results of a run, whose summaries are over seeds."""
     keys = {method: method_name(row["name"], method) for method in METHOD_TITLES}
-    return {
-        "dataset": row["dataset"],
-        "evaluate": row["evaluate"],
-        **{
-            part: {method: results[part][key] for method, key in keys.items() if key in results[part]}
-            for part in ("methods", "budget")
-        },
+    parts = {
+        part: {method: results[part][key] for method, key in keys.items() if key in results[part]} for part in _PARTS
     }
+    return {"dataset": row["dataset"], "evaluate": row["evaluate"], **parts}
 
 
 def together(datasets: Sequence[Mapping]) -> dict:
@@ -82,12 +79,9 @@ def together(datasets: Sequence[Mapping]) -> dict:
 
 def _over_seeds(entries: Sequence[Mapping]) -> dict:
     """Returns the entry of one method of one row: every summary is over the means of the runs."""
-    means = {
-        key: summary([_number(entry[key]["mean"]) for entry in entries])
-        for key in entries[0]
-        if key.endswith(("_accuracy", "_macro_f1"))
-    }
-    kept = summary([_number(entry["retention"]) for entry in entries])
+    scores = [key for key in entries[0] if key.endswith(("_accuracy", "_macro_f1"))]
+    means = {key: summary(np.asarray([entry[key]["mean"] for entry in entries], float)) for key in scores}
+    kept = summary(np.asarray([entry["retention"] for entry in entries], float))
     return means | {"retention": kept["mean"], "retention_over_seeds": kept, "curve": _curve(entries)}
 
 
@@ -100,7 +94,3 @@ def _curve(entries: Sequence[Mapping]) -> dict:
     steps = [step for step in curves[0] if all(step in curve for curve in curves)]
     accuracy = [[np.mean(np.asarray(curve[step], dtype=float)) for curve in curves] for step in steps]
     return {"steps": steps, "accuracy": np.round(accuracy, 6).tolist()}
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -1,6 +1,7 @@
 """The finished points of one comparison, or of several folders with parts of it, as one set of results and files."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from dd_al.core.errors import UserError, WorkdirError
 from dd_al.core.files import atomic_write, flattened, read_json, write_json
 from dd_al.data.overlap import corpora
 from dd_al.io.tensors import read_safetensors
-from dd_al.report import schema
-from dd_al.report.build import build, render
+from dd_al.report import schema, verdicts
+from dd_al.report.build import build
 from dd_al.report.combine import together
+from dd_al.report.compare_tables import write_csv
+from dd_al.report.render import render
 from dd_al.report.statistics import (
     bootstrap_interval,
     critical_difference,
@@ -24,14 +27,10 @@ from dd_al.report.statistics import (
     retention_interval,
     summary,
 )
-from dd_al.report.verdicts import rivals
-from dd_al.report.words import QUERIES, break_even, plain_entries, varied
+from dd_al.report.words import QUERIES, varied
 
 ALL = "all"  # the budget of training on all of the data
-_TESTED = (
-    "dataset", "family", "method_a", "budget_a", "method_b", "budget_b", "difference", "p", "p_holm", "smallest_p",
-    "smallest_p_holm", "effect", "pairs",
-)  # fmt: skip
+_PLANNED = ("budgets", "sketches")
 _SAME = ("dataset", "method", "budget", "noise", "outliers", "start")
 
 
@@ -47,56 +46,55 @@ def gather(folders: Sequence[Path], *, command: str) -> dict:
     Raises:
         WorkdirError: a folder is none of a comparison, or the folders do not belong together.
     """
-    plans = {folder: _plan(folder) for folder in folders}
-    found: dict[str, dict] = {}
-    alike: dict[str, tuple[Path, dict]] = {}
-    for folder, plan in plans.items():
-        for point in plan["points"]:
+    plans, found, recipes = [], {}, {}
+    for folder in folders:
+        if not (folder / "points.json").is_file():
+            raise WorkdirError(f"{folder} holds no points.json: it is no work directory of a comparison")
+        plans.append(read_json(folder / "points.json"))
+        for point in plans[-1]["points"]:
             path = folder / "runs" / point["name"]
             one = {"point": point, "folder": path, **read_point(path)}
             if one["state"] == "finished":
-                _check_alike(one, alike.setdefault(point["dataset"], (path, _recipe(one))))
+                _check_alike(one, recipes)
             if point["name"] not in found or (found[point["name"]]["state"] != "finished" == one["state"]):
                 found[point["name"]] = one
     done = [one for one in found.values() if one["state"] == "finished"]
+    if not done:
+        errors = "; ".join(sorted({one["error"] for one in found.values() if one["error"]}))
+        raise WorkdirError(f"no point of this comparison is finished{errors and ': '}{errors}")
+    if len({one["results"]["evaluate"]["split"] for one in done}) > 1:  # of different data sets
+        raise WorkdirError("points of the test split and of validation do not go together")
+    budgets, sketches = ({name: one for plan in plans for name, one in plan[key].items()} for key in _PLANNED)
     datasets = {one["point"]["dataset"]: one["results"]["dataset"] for one in done}
-    merged = {key: {k: v for plan in plans.values() for k, v in plan[key].items()} for key in ("budgets", "sketches")}
-    sketches = merged.pop("sketches")
-    merged["corpora"] = corpora({name: sketches[name] for name in datasets})
-    merged["network"] = plans[folders[0]].get("network", "")
-    return _results(found, datasets, merged, _entries(done), command)
+    merged = {
+        "datasets": datasets,
+        "budgets": budgets,
+        "corpora": corpora({name: sketches[name] for name in datasets}),
+        "network": plans[0].get("network", ""),
+    }
+    return _results(list(found.values()), done, merged, command)
 
 
 def write(folder: Path, results: Mapping) -> None:
-    """Writes results.json, then everything that is made of it."""
+    """Writes results.json, then all that is made of it: `report.md`, `tables/*.csv`, `figures/` and `report.html`."""
     write_json(folder / "results.json", results)
-    write_tables(folder, results)
+    atomic_write(folder / "report.md", render("compare.md", results=results, verdicts=verdicts))
+    write_csv(folder / "tables", results)
     build(folder)
 
 
-def _plan(folder: Path) -> dict:
-    path = folder / "points.json"
-    if not path.is_file():
-        raise WorkdirError(f"{folder} holds no points.json: it is no work directory of a comparison")
-    return read_json(path)
-
-
-def _recipe(one: Mapping) -> dict[str, Any]:
-    """Returns what all points of a data set have in common: its content, the split, and the config."""
-    config = read_json(one["folder"] / "config.json")
-    results = one["results"]
-    kept = flattened({key: value for key, value in config.items() if key not in ("point", "tensorboard")}, "config")
-    return {"sha256 of the data": results["dataset"]["sha256"], "split": results["evaluate"]["split"], **kept}
-
-
-def _check_alike(one: Mapping, first: tuple[Path, Mapping]) -> None:
-    """Points of one data set were computed from the same data by the same recipe."""
-    ours, theirs = _recipe(one), first[1]
+def _check_alike(one: Mapping, recipes: dict[str, tuple[Path, dict]]) -> None:
+    """Refuses a point that was computed from other data, or by another recipe, than the first of its data set."""
+    name, results = one["point"]["dataset"], one["results"]
+    config = {k: v for k, v in read_json(one["folder"] / "config.json").items() if k not in ("point", "tensorboard")}
+    ours = {"sha256 of the data": results["dataset"]["sha256"], "split": results["evaluate"]["split"]}
+    ours |= flattened(config, "config")
+    first, theirs = recipes.setdefault(name, (one["folder"], ours))
     for key in {**theirs, **ours}:
         if ours.get(key) != theirs.get(key):
             raise WorkdirError(
-                f"{one['folder']} does not go with {first[0]}: {key} of {one['point']['dataset']!r} are "
-                f"{ours.get(key)!r} and {theirs.get(key)!r}"
+                f"{one['folder']} does not go with {first}: {key} of {name!r} are {ours.get(key)!r} and "
+                f"{theirs.get(key)!r}"
             )
 
 
@@ -127,32 +125,34 @@ def read_point(path: Path) -> dict[str, Any]:
 def _entries(done: Iterable[Mapping]) -> list[dict]:
     """Returns an entry for each method, budget and data set: what its seeds come to, and what they cost."""
     groups: dict[tuple, list[tuple[Mapping, str]]] = {}
-    for one in done:
+    for one in sorted(done, key=lambda one: one["point"]["seed"]):
         for budget in one["results"]["methods"]:
             key = tuple({**one["point"], "budget": budget}[name] for name in _SAME)
             groups.setdefault(key, []).append((one, budget))
-    full = {}  # data set -> seed -> whether each answer was right, a mean over learners
-    for key, members in groups.items():
-        entry = dict(zip(_SAME, key))
+    full = {}  # data set → seed → whether each answer was right, a mean over learners
+    entries = [(dict(zip(_SAME, key)), members) for key, members in groups.items()]
+    for entry, members in entries:
         if entry["method"] == "full" and not varied(entry):
             full[entry["dataset"]] = {one["point"]["seed"]: one["answers"][budget].mean(0) for one, budget in members}
-    return [_entry(dict(zip(_SAME, key)), members, full.get(key[0], {})) for key, members in groups.items()]
+    return [entry | _entry(entry["budget"], members, full.get(entry["dataset"], {})) for entry, members in entries]
 
 
-def _entry(entry: dict, members: list[tuple[Mapping, str]], full: Mapping[int, np.ndarray]) -> dict:
-    members = sorted(members, key=lambda member: member[0]["point"]["seed"])
+def _entry(budget: str, members: Sequence[tuple[Mapping, str]], full: Mapping[int, np.ndarray]) -> dict:
     seeds = [one["point"]["seed"] for one, _ in members]
     correct = np.stack([one["answers"][budget].mean(0) for one, budget in members])  # [seeds, texts]
     results = [one["results"] for one, _ in members]
-    split = results[0]["evaluate"]["split"]
-    budget = entry["budget"]
-    entry |= {
+    f1 = f"{results[0]['evaluate']['split']}_macro_f1"
+
+    def over_seeds(name: str) -> dict:
+        return summary([one["methods"][budget][name]["mean"] for one in results])
+
+    entry = {
         "seeds": seeds,
         "accuracy": summary(correct.mean(1)),
         "interval": list(bootstrap_interval(correct)),
-        "macro_f1": summary([one["methods"][budget][f"{split}_macro_f1"]["mean"] for one in results]),
-        "validation_accuracy": summary([one["methods"][budget]["validation_accuracy"]["mean"] for one in results]),
-        "membership": summary([one["methods"][budget]["membership"]["mean"] for one in results]),
+        "macro_f1": over_seeds(f1),
+        "validation_accuracy": over_seeds("validation_accuracy"),
+        "membership": over_seeds("membership"),
         "members": min(one["point"].get("members", {}).get(budget, 0) for one in results),
         "points": [one["point"]["name"] for one, _ in members],
         "devices": sorted({str(one["environment"].get("device")) for one in results}),
@@ -172,12 +172,10 @@ def _entry(entry: dict, members: list[tuple[Mapping, str]], full: Mapping[int, n
     if any(transfer):  # folders that are joined may have tried other networks
         names = dict.fromkeys(name for one in transfer for name in one)
         entry["transfer"] = {name: summary([one[name]["mean"] for one in transfer if name in one]) for name in names}
-    near = [one["point"]["nearness"] for one in results if "nearness" in one["point"]]
-    if near:
+    if near := [one["point"]["nearness"] for one in results if "nearness" in one["point"]]:
         entry["nearness"] = {key: summary([one[key] for one in near]) for key in near[0]}
         entry["shown"] = results[0]["point"].get("shown")
-    picked = [one["point"]["picked"] for one in results if "picked" in one.get("point", {})]
-    if picked:
+    if picked := [one["point"]["picked"] for one in results if "picked" in one["point"]]:
         entry["picked"] = {
             "classes": np.mean([one["classes"] for one in picked], 0).tolist(),
             "words": float(np.mean([one["words"] for one in picked])),
@@ -197,70 +195,57 @@ def _mean_curve(curves: Sequence[Mapping], along: str) -> dict[str, list[float]]
     return {along: curves[0][along], "validation": np.mean([one["validation"] for one in curves], 0).tolist()}
 
 
-def _results(
-    found: Mapping[str, Mapping], datasets: Mapping, merged: Mapping, entries: list[dict], command: str
-) -> dict:
-    done = [one["results"] for one in found.values() if one["state"] == "finished"]
-    if not done:
-        errors = {one["error"] for one in found.values() if one["error"]}
-        raise WorkdirError(
-            f"no point of this comparison is finished{': ' if errors else ''}{'; '.join(sorted(errors))}"
-        )
-    split = done[0]["evaluate"]["split"]
-    if any(one["evaluate"]["split"] != split for one in done):  # of different data sets
-        raise WorkdirError("points of the test split and of validation do not go together")
-    whole = all(one["state"] == "finished" for one in found.values())
-    plain = [entry for entry in entries if not varied(entry)]
+def _results(found: Sequence[Mapping], done: Sequence[Mapping], merged: Mapping, command: str) -> dict:
+    """Returns the results of a comparison, which are unfinished as long as a point of it is."""
+    entries, runs = _entries(done), [one["results"] for one in done]
+    plain = {_title(entry): entry for entry in entries if not varied(entry)}
+    split = runs[0]["evaluate"]["split"]
+    points = []
+    for one in found:
+        run = one.get("results", {"time": {"total_s": None}, "environment": {}})
+        points.append({
+            **{key: value for key, value in one["point"].items() if key != "budgets"},
+            "state": one["state"], "error": one["error"], "folder": f"{one['folder']}",
+            "command": run.get("command", ""), "seconds": run["time"]["total_s"],
+            "device": run["environment"].get("device"),
+        })  # fmt: skip
     results = schema.new_results(
         "compare",
         0,
         command=command,
-        dataset=together(list(datasets.values())),
-        evaluate={"split": split, "inits": max(one["evaluate"]["inits"] for one in done), "init": "random"},
-        budget={title(entry): _given(entry) for entry in plain},
+        dataset=together(list(merged["datasets"].values())),
+        evaluate={"split": split, "inits": max(run["evaluate"]["inits"] for run in runs), "init": "random"},
+        budget={
+            name: {
+                "examples": round(entry["costs"]["examples"]), "fraction": entry["costs"].get("share"),
+                "labels_used": round(entry["costs"]["labels"]), "stored_floats": round(entry["costs"]["floats"]),
+            }
+            for name, entry in plain.items()
+        },
         methods={
-            title(entry): {
+            name: {
                 f"{split}_accuracy": entry["accuracy"], f"{split}_macro_f1": entry["macro_f1"],
                 "retention": entry.get("retention", {}).get("mean"),
             }
-            for entry in plain
+            for name, entry in plain.items()
         },
         compare={
-            "points": [
-                {
-                    **{key: value for key, value in one["point"].items() if key != "budgets"},
-                    "state": one["state"], "error": one["error"], "folder": f"{one['folder']}",
-                    "command": one["results"].get("command", "") if one["state"] == "finished" else "",
-                    "seconds": one["results"]["time"]["total_s"] if one["state"] == "finished" else None,
-                    "device": one["results"]["environment"].get("device") if one["state"] == "finished" else None,
-                }
-                for one in found.values()
-            ],
-            "datasets": dict(datasets),
+            "points": points,
             **merged,
             "entries": entries,
-            "tests": rival_tests(plain),
-            "ranks": ranks(plain, merged["corpora"]),
+            "tests": rival_tests(list(plain.values())),
+            "ranks": ranks(list(plain.values()), merged["corpora"]),
         },
-        time={"total_s": sum(one["time"]["total_s"] or 0 for one in done)},
-        memory={"peak_rss_mb": max(one["memory"]["peak_rss_mb"] for one in done)},
-        environment=done[0]["environment"],
+        time={"total_s": sum(run["time"]["total_s"] or 0 for run in runs)},
+        memory={"peak_rss_mb": max(run["memory"]["peak_rss_mb"] for run in runs)},
+        environment=runs[0]["environment"],
     )  # fmt: skip
-    return results if whole else results | {"finished": ""}
+    return results if len(done) == len(found) else results | {"finished": ""}
 
 
-def title(entry: Mapping) -> str:
-    """Returns what a method at a budget is called in `results["methods"]`."""
+def _title(entry: Mapping) -> str:
     budget = "" if entry["budget"] == ALL else f", {entry['budget']}"
     return f"{entry['dataset']}: {entry['method']}{budget}"
-
-
-def _given(entry: Mapping) -> dict:
-    costs = entry["costs"]
-    return {
-        "examples": round(costs["examples"]), "fraction": costs["share"] if "share" in costs else None,
-        "labels_used": round(costs["labels"]), "stored_floats": round(costs["floats"]),
-    }  # fmt: skip
 
 
 def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
@@ -276,39 +261,30 @@ def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
     found = []
     for dataset in dict.fromkeys(entry["dataset"] for entry in entries):
         ours = {(entry["method"], entry["budget"]): entry for entry in entries if entry["dataset"] == dataset}
-        headline, queries = rivals(list(ours.values()))
+        headline, queries = verdicts.rivals(list(ours.values()))
         if headline is not None:
             found += _family(dataset, "headline", [(headline, other) for other in queries])
-        against = [
-            (one, ours["random", budget]) for (method, budget), one in ours.items()
-            if method not in ("random", "full") and ("random", budget) in ours
-        ]  # fmt: skip
+        random = {budget: one for (method, budget), one in ours.items() if method == "random"}
+        others = [one for one in ours.values() if one["method"] not in ("random", "full")]
+        against = [(one, random[one["budget"]]) for one in others if one["budget"] in random]
         found += _family(dataset, "random", against)
-        distilled = [one for (method, _), one in ours.items() if method.startswith("distilled")]
-        active = [one for (method, _), one in ours.items() if method in QUERIES]
-        fewer = [
-            (one, other) for one in distilled for other in active
-            if one["costs"]["examples"] < other["costs"]["examples"]
-        ]  # fmt: skip
+        distilled = [one for one in others if one["method"].startswith("distilled")]
+        pairs = product(distilled, [one for one in others if one["method"] in QUERIES])
+        fewer = [(one, other) for one, other in pairs if one["costs"]["examples"] < other["costs"]["examples"]]
         found += _family(dataset, "rivals", fewer)
     return found
 
 
 def _family(dataset: str, family: str, pairs: Sequence[tuple[Mapping, Mapping]]) -> list[dict]:
     found = []
-    for one, other in pairs:
-        seeds = [seed for seed in one["seeds"] if seed in other["seeds"]]
-        if not seeds:
-            continue
-        a, b = (
-            np.asarray([entry["accuracy"]["values"][entry["seeds"].index(seed)] for seed in seeds])
-            for entry in (one, other)
-        )
-        names = {
-            f"{key}_{side}": entry[key]
-            for side, entry in (("a", one), ("b", other)) for key in ("method", "budget")
-        }  # fmt: skip
-        found.append({"dataset": dataset, "family": family, **names, **paired(a, b), "effect": effect_size(a - b)})
+    for pair in pairs:
+        values = [dict(zip(entry["seeds"], entry["accuracy"]["values"])) for entry in pair]
+        seeds = [seed for seed in values[0] if seed in values[1]]
+        if seeds:
+            a, b = (np.asarray([of_seed[seed] for seed in seeds]) for of_seed in values)
+            one = {f"{key}_{side}": entry[key] for side, entry in zip("ab", pair) for key in ("method", "budget")}
+            one |= paired(a, b) | {"effect": effect_size(a - b)}
+            found.append({"dataset": dataset, "family": family, **one})
     adjusted = holm({index: test["p"] for index, test in enumerate(found)})
     for index, test in enumerate(found):
         test["p_holm"] = adjusted[index]
@@ -330,133 +306,19 @@ def ranks(entries: Sequence[Mapping], corpora: Mapping[str, str]) -> dict:
         budget → `methods` → mean rank, from 1 for the best, with `corpora`, `p` of Friedman's test and
         `critical_difference`; nothing for fewer than two corpora.
     """
-    found = {}
-    for budget in dict.fromkeys(entry["budget"] for entry in entries):
-        scores: dict[str, dict[str, list]] = {}
-        for entry in entries:
-            if entry["budget"] == budget:
-                corpus = corpora.get(entry["dataset"], entry["dataset"])
-                scores.setdefault(entry["method"], {}).setdefault(corpus, []).append(entry["accuracy"]["mean"])
-        shared = set.intersection(*(set(one) for one in scores.values()))
-        if len(shared) < 2 or len(scores) < 2:
-            continue
-        table = np.asarray([[np.mean(one[corpus]) for corpus in sorted(shared)] for one in scores.values()])
-        ranked = stats.rankdata(-table, axis=0).mean(1)
-        count, blocks = table.shape
-        found[budget] = {
-            "methods": dict(zip(scores, ranked.tolist())),
-            "corpora": blocks,
-            "p": float(stats.friedmanchisquare(*table).pvalue) if count > 2 else None,
-            "critical_difference": critical_difference(count, blocks),
-        }
+    import pandas as pd  # half a second, which no other report needs
+
+    rows = [(e["budget"], e["method"], corpora.get(e["dataset"], e["dataset"]), e["accuracy"]["mean"]) for e in entries]
+    frame, found = pd.DataFrame(rows, columns=["budget", "method", "corpus", "accuracy"]), {}
+    for budget, group in frame.groupby("budget", sort=False):
+        scores = group.pivot_table("accuracy", "method", "corpus").loc[group["method"].unique()].dropna(axis=1)
+        methods, blocks = scores.shape
+        if methods > 1 and blocks > 1:
+            ranked = stats.rankdata(-scores, axis=0).mean(1)
+            found[budget] = {
+                "methods": dict(zip(scores.index, ranked.tolist())),
+                "corpora": blocks,
+                "p": float(stats.friedmanchisquare(*scores.to_numpy()).pvalue) if methods > 2 else None,
+                "critical_difference": critical_difference(methods, blocks),
+            }
     return found
-
-
-def write_tables(folder: Path, results: Mapping) -> None:
-    """Writes `report.md` and `tables/*.csv`, a file for each table and curve of the page that there is data for.
-
-    Args:
-        folder: the work directory.
-        results: see `gather`.
-    """
-    import pandas as pd  # half a second, which a report alone does not need
-
-    found = results["compare"]
-    tables = {
-        "accuracy": _accuracy(results), "tests": _tests(found), "points": _points(found), "ranks": _ranks(found),
-        "transfer": _transfer(found), "changes": _changes(results), "picked": _picked(found), "curves": _curves(found),
-    }  # fmt: skip
-    (folder / "tables").mkdir(exist_ok=True)
-    atomic_write(folder / "report.md", render("compare.md", results=results))
-    for name, rows in tables.items():
-        table = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole where some are missing
-        if len(table):
-            atomic_write(folder / "tables" / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-        else:  # an earlier report may have had it
-            (folder / "tables" / f"{name}.csv").unlink(missing_ok=True)
-
-
-def _accuracy(results: Mapping) -> Iterator[dict]:
-    """Yields every entry with all that is measured of it."""
-    found = results["compare"]
-    for one in found["entries"]:
-        kept, near = one.get("retention") or {}, one.get("nearness") or {}
-        ends = one.get("retention_interval") or [None, None]
-        full = next((e for e in plain_entries(results, one["dataset"]) if e["method"] == "full"), None)
-        yield {
-            **_which(one),
-            **{f"{name}_{key}": one[name][key] for name in ("accuracy", "macro_f1") for key in ("mean", "std")},
-            "accuracy_low": one["interval"][0], "accuracy_high": one["interval"][1],
-            "retention": kept.get("mean"), "retention_low": ends[0], "retention_high": ends[1],
-            "seeds": " ".join(map(str, one["seeds"])), **one["costs"], "break_even": break_even(one, full),
-            "devices": " ".join(one["devices"]), "members": one["members"], **_spread("membership", one["membership"]),
-            **{key: value for name, summary in near.items() for key, value in _spread(name, summary).items()},
-            "points": " ".join(one["points"]),
-        }  # fmt: skip
-
-
-def _tests(found: Mapping) -> Iterator[dict]:
-    for one in found["tests"]:
-        low, high = one.get("interval") or (None, None)
-        yield {**{key: one[key] for key in _TESTED}, "difference_low": low, "difference_high": high}
-
-
-def _points(found: Mapping) -> Iterator[dict]:
-    for one in found["points"]:
-        yield {key: one.get(key) for key in ("name", "state", "error", "seconds", "device", "folder", "command")}
-
-
-def _ranks(found: Mapping) -> Iterator[dict]:
-    for budget, one in found["ranks"].items():
-        shared = {key: one[key] for key in ("corpora", "critical_difference", "p")}
-        for method, rank in one["methods"].items():
-            yield {"budget": budget, "method": method, "rank": rank, **shared}
-
-
-def _transfer(found: Mapping) -> Iterator[dict]:
-    for one in found["entries"]:
-        for network, scores in one.get("transfer", {}).items():
-            yield {**{key: one[key] for key in _SAME[:3]}, "network": network, **_spread("accuracy", scores)}
-
-
-def _changes(results: Mapping) -> Iterator[dict]:
-    """Yields what wrong labels, outliers and other seed sets change, for every seed that has both."""
-    for one in results["compare"]["entries"]:
-        if not varied(one):
-            continue
-        plain = plain_entries(results, one["dataset"])
-        before = next((e for e in plain if (e["method"], e["budget"]) == (one["method"], one["budget"])), None)
-        values = dict(zip(before["seeds"], before["accuracy"]["values"])) if before else {}
-        bought = one.get("picked", {}).get("outliers") or {}
-        for index, (seed, value) in enumerate(zip(one["seeds"], one["accuracy"]["values"])):
-            yield {
-                **_which(one), "seed": seed, "accuracy": value, "accuracy_without": values.get(seed),
-                "outliers_bought": bought["values"][index] if bought else None,
-            }  # fmt: skip
-
-
-def _picked(found: Mapping) -> Iterator[dict]:
-    """Yields what was bought up to the largest budget: one for each method and variation, as they buy in one run."""
-    bought = [one for one in found["entries"] if "picked" in one]
-    last = {}
-    for one in sorted(bought, key=lambda one: one["costs"]["examples"]):
-        last[tuple(value for key, value in _which(one).items() if key != "budget")] = one
-    for one in last.values():
-        classes = {f"class_{index}": share for index, share in enumerate(one["picked"]["classes"])}
-        outliers = _spread("outliers", one["picked"]["outliers"]) if "outliers" in one["picked"] else {}
-        yield {**_which(one), "words": one["picked"]["words"], **classes, **outliers}
-
-
-def _curves(found: Mapping) -> Iterator[dict]:
-    for one in found["entries"]:
-        for curve, along in (("training", "epochs"), ("rounds", "labels")):
-            for at, value in zip(one.get(curve, {}).get(along, ()), one.get(curve, {}).get("validation", ())):
-                yield {**_which(one), "curve": curve, "along": along, "at": at, "validation_accuracy": value}
-
-
-def _which(one: Mapping) -> dict[str, Any]:
-    return {key: one[key] for key in _SAME}
-
-
-def _spread(name: str, summary: Mapping) -> dict[str, float]:
-    return {f"{name}_{key}": summary[key] for key in ("mean", "std")}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,154 +13,133 @@ from dd_al.report import statistics
 
 SCHEMA = 1
 
-# Specs of `dd_al.config.documents`. A measured number may be null: `jsonable` writes NaN so.
-_TEXT, _COUNT, _NUMBER, _NULL = (str,), (int,), (int, float, type(None)), type(None)
-
-
-def _keys(names: str, spec: Any) -> dict[str, Any]:
-    """Returns keys that all hold the same."""
-    return dict.fromkeys(names.split(), spec)
-
-
-_SUMMARY = {**_keys("mean std", _NUMBER), "n": _COUNT, "values": [_NUMBER]}
-_DATASET = {
-    **_keys("name source", _TEXT),
-    "stand_in_for": (str, _NULL),
-    "num_classes": (int, _NULL),  # None: several data sets of different numbers of classes
-    "label_map": {},
-    **_keys("majority_rate validation_majority_rate?", _NUMBER),
-    **_keys("train validation test dropped_duplicates", _COUNT),
-    "train_counts?": [_COUNT],
-    "sha256?": (str, _NULL),
-    "notes?": [_TEXT],
-    "unit?": _TEXT,
+# Kinds of values, in the specs of `dd_al.config.documents`. A measured number may be null: `jsonable` writes NaN so.
+_NULL, _NUMBER = type(None), (int, float, type(None))
+_KINDS = {
+    "text": (str,),
+    "text_or_null": (str, _NULL),
+    "texts": [(str,)],
+    "count": (int,),
+    "count_or_null": (int, _NULL),
+    "counts": [(int,)],
+    "number": _NUMBER,
+    "numbers": [_NUMBER],
+    "matrix": [[_NUMBER]],
+    "cube": [[[_NUMBER]]],
+    "pixels": [[[(int,)]]],
+    "by_name": {str: _NUMBER},
+    "summary": {"mean": _NUMBER, "std": _NUMBER, "n": (int,), "values": [_NUMBER]},
+    "anything": {},
 }
-_EVALUATE = {
-    "split": frozenset({"test", "validation"}),
-    "inits": _COUNT,
-    "init": frozenset({"random", "known", "random, known"}),  # both: of different rows of a table
-}
-_POINTS = [{"label": [_NUMBER], "row?": [_NUMBER], "pixels?": [[[_COUNT]]]}]
-_COURSE = [{"step": _COUNT, "items": _POINTS}]
-_REAL = {"rows": [[_NUMBER]], "classes": [_COUNT]}
-_METHOD = {
-    **_keys("test_accuracy? test_macro_f1? validation_accuracy? validation_macro_f1?", _SUMMARY),
-    **_keys("retention_over_seeds? aulc? membership?", _SUMMARY),
-    "retention?": _NUMBER,
-    "interval?": {**_keys("accuracy? retention?", [_NUMBER]), "level": _NUMBER, "resamples": _COUNT},
-    "curve?": {  # by training steps, of initialisations; or by labels, a mean beside the values of the seeds
-        "steps?": [_NUMBER],
-        "labels?": [_COUNT],
-        "accuracy": [(int, float, _NULL, list)],
-        "values?": [[_NUMBER]],
+
+
+def _keys(inner: dict[str, Any] | None = None, **kinds: str) -> dict[str, Any]:
+    """Returns the spec of a table: names of its keys by kind, "?" behind those that may be missing, and other specs."""
+    return {name: _KINDS[kind] for kind, names in kinds.items() for name in names.split()} | (inner or {})
+
+
+_DATASET = _keys(
+    text="name source unit?", text_or_null="stand_in_for sha256?", number="majority_rate validation_majority_rate?",
+    count="train validation test dropped_duplicates", counts="train_counts?", texts="notes?", anything="label_map",
+    count_or_null="num_classes",  # null: several data sets of different numbers of classes
+)  # fmt: skip
+_EVALUATE = _keys(
+    {
+        "split": frozenset({"test", "validation"}),
+        "init": frozenset({"random", "known", "random, known"}),  # both: of different rows of a table
     },
-    "against_random?": {**_keys("difference p p_holm smallest_p", _NUMBER), "pairs": _COUNT},
-    **_keys("labels_to? seconds_per_round?", {str: _NUMBER}),
-    "stopping?": {str: {"labels": [(int, _NULL)], "accuracy": [_NUMBER]}},
-    "picked?": {"classes": [_NUMBER], "words": _NUMBER, "examples": [_TEXT]},
-    "selected_step?": _COUNT,
-    "outer?": _keys("steps loss accuracy validation_accuracy", [_NUMBER]),
-    "note?": _TEXT,
-    "hyperparameters?": {},
-}
-_TABLE = {
-    "rows": [
-        {
-            **_keys("name changes", _TEXT),
-            "runs": [_TEXT],
-            "dataset": _DATASET,
-            "evaluate": _EVALUATE,
-            "published": {str: _TEXT},
-        }
-    ],
-    "seeds": [_COUNT],
-    "source": (str, _NULL),
-}
-_STUDY = {
-    **_keys("networks schedules", [_TEXT]),
-    "full": [_NUMBER],
-    "rows": [{"name": _TEXT, "accuracy": [[_NUMBER]]}],  # [schedules][networks]
-    "published": {str: [_NUMBER]},
-    "curves": [{"name": _TEXT, "values": [_TEXT], "accuracy": [[[_NUMBER]]]}],  # [values][networks][restarts]
-    "surfaces?": [{**_keys("row network", _TEXT), "shares": [[[_COUNT]]], "items": _POINTS}],  # [y][x][classes], %
-    "sides?": [[_NUMBER]],
-    "courses?": [{"row": _TEXT, "course": _COURSE}],
-    "real?": _REAL,
-}
-_COMPARE = {
-    "points": [
-        {
-            **_keys("name folder command", _TEXT),
-            "state": frozenset({"finished", "failed", "missing"}),
-            "error": (str, _NULL),
-        }
-    ],
-    "datasets": {str: _DATASET},
-    "budgets": {str: {str: _COUNT}},
-    "corpora": {str: _TEXT},
-    "network": _TEXT,
-    "entries": [
-        {
-            **_keys("dataset method budget", _TEXT),
-            **_keys("noise outliers", _NUMBER),
-            "seeds": [_COUNT],
-            **_keys("accuracy macro_f1 retention?", _SUMMARY),
-            **_keys("interval retention_interval?", [_NUMBER]),
-            **_keys("points devices", [_TEXT]),
-            "costs": {str: _NUMBER},
-        }
-    ],
-    "tests": [
-        {
-            **_keys("dataset family method_a budget_a method_b budget_b", _TEXT),
-            **_keys("difference p p_holm smallest_p smallest_p_holm effect", _NUMBER),
-            "pairs": _COUNT,
-        }
-    ],
-    "ranks": {str: {"methods": {str: _NUMBER}, "corpora": _COUNT, **_keys("p critical_difference", _NUMBER)}},
-}
-_RESULTS = {
-    "schema": frozenset({SCHEMA}),
-    "experiment": _TEXT,
-    "seed": _COUNT,
-    "finished": _TEXT,
-    "dataset": _DATASET,
-    "evaluate": _EVALUATE,
-    "budget": {str: {**_keys("examples labels_used stored_floats", _COUNT), "fraction": _NUMBER}},
-    "methods": {str: _METHOD},
-    "transfer?": {**_keys("networks ways", [_TEXT]), "retention": [[_NUMBER]]},
-    "table?": _TABLE,
-    "study?": _STUDY,
-    "active?": {
-        "seeds": [_COUNT],
-        **_keys("first size rounds labels validation_labels charged", _COUNT),
-        "stop?": _TEXT,
+    count="inits",
+)
+_POINTS = [_keys(numbers="label row?", pixels="pixels?")]
+_COURSE = [_keys({"items": _POINTS}, count="step")]
+_REAL = _keys(matrix="rows", counts="classes")
+_METHOD = _keys(
+    {
+        "interval?": _keys(numbers="accuracy? retention?", number="level", count="resamples"),
+        # By training steps, of initialisations; or by labels, a mean beside the values of the seeds.
+        "curve?": _keys(
+            {"accuracy": [(int, float, _NULL, list)]}, numbers="steps?", counts="labels?", matrix="values?"
+        ),
+        "against_random?": _keys(number="difference p p_holm smallest_p", count="pairs"),
+        "stopping?": {str: _keys({"labels": [(int, _NULL)]}, numbers="accuracy")},
+        "picked?": _keys(numbers="classes", number="words", texts="examples"),
+        "outer?": _keys(numbers="steps loss accuracy validation_accuracy"),
     },
-    "point?": _keys("name dataset method", _TEXT),
-    "costs?": {str: {str: _NUMBER}},
-    "compare?": _COMPARE,
-    **_keys("time memory?", {str: _NUMBER}),
-    **_keys("vectors? environment", {}),
-    "command?": _TEXT,
-}
-_DISTILLED = {
-    "examples": [
-        {
-            "label": [_NUMBER],
-            "nearest_words?": [[[(str, int, float, _NULL)]]],  # per position, per neighbour: its word and cosine
-            "length?": _COUNT,
-            "row?": [_NUMBER],  # of numbers, as they are in the data
-            "pixels?": [[[_COUNT]]],  # [height][width][channels], from 0 to 255
-            "start_text?": (str, _NULL),
-        }
-    ],
-    "rates?": {"names": [_TEXT], "values": [[_NUMBER]]},
-    "label_names?": [(str, int)],
-    "columns?": [_TEXT],
-    "course?": _COURSE,
-    "real?": _REAL,
-    "inner_steps?": _COUNT,
-}
+    summary="test_accuracy? test_macro_f1? validation_accuracy? validation_macro_f1? retention_over_seeds? aulc? "
+    "membership?",
+    number="retention?", by_name="labels_to? seconds_per_round?", count="selected_step?", text="note?",
+    anything="hyperparameters?",
+)  # fmt: skip
+_ROW = _keys(
+    {"dataset": _DATASET, "evaluate": _EVALUATE, "published": {str: (str,)}}, text="name changes", texts="runs"
+)
+_STUDY = _keys(
+    {
+        "rows": [_keys(text="name", matrix="accuracy")],  # [schedules][networks]
+        "published": {str: [_NUMBER]},
+        "curves": [_keys(text="name", texts="values", cube="accuracy")],  # [values][networks][restarts]
+        "surfaces?": [_keys({"items": _POINTS}, text="row network", pixels="shares")],  # [y][x][classes], %
+        "courses?": [_keys({"course": _COURSE}, text="row")],
+        "real?": _REAL,
+    },
+    texts="networks schedules", numbers="full", matrix="sides?",
+)  # fmt: skip
+_POINT = _keys(
+    {"state": frozenset({"finished", "failed", "missing"})}, text="name folder command", text_or_null="error"
+)
+_ENTRY = _keys(
+    text="dataset method budget", number="noise outliers", counts="seeds", summary="accuracy macro_f1 retention?",
+    numbers="interval retention_interval?", texts="points devices", by_name="costs",
+)  # fmt: skip
+_TEST = _keys(
+    text="dataset family method_a budget_a method_b budget_b",
+    number="difference p p_holm smallest_p smallest_p_holm effect",
+    count="pairs",
+)
+_COMPARE = _keys(
+    {
+        "points": [_POINT],
+        "datasets": {str: _DATASET},
+        "budgets": {str: {str: (int,)}},
+        "corpora": {str: (str,)},
+        "entries": [_ENTRY],
+        "tests": [_TEST],
+        "ranks": {str: _keys(by_name="methods", count="corpora", number="p critical_difference")},
+    },
+    text="network",
+)
+_RESULTS = {"schema": frozenset({SCHEMA})} | _keys(
+    {
+        "dataset": _DATASET,
+        "evaluate": _EVALUATE,
+        "budget": {str: _keys(count="examples labels_used stored_floats", number="fraction")},
+        "methods": {str: _METHOD},
+        "transfer?": _keys(texts="networks ways", matrix="retention"),
+        "table?": _keys({"rows": [_ROW]}, counts="seeds", text_or_null="source"),
+        "study?": _STUDY,
+        "active?": _keys(counts="seeds", count="first size rounds labels validation_labels charged", text="stop?"),
+        "point?": _keys(text="name dataset method"),
+        "costs?": {str: {str: _NUMBER}},
+        "compare?": _COMPARE,
+    },
+    text="experiment finished command?", count="seed", by_name="time memory?", anything="vectors? environment",
+)  # fmt: skip
+_DISTILLED = _keys(
+    {
+        "examples": [
+            _keys(
+                {"nearest_words?": [[[(str, int, float, _NULL)]]]},  # per position, per neighbour: its word and cosine
+                numbers="label row?", count="length?", text_or_null="start_text?",
+                pixels="pixels?",  # [height][width][channels], from 0 to 255
+            )
+        ],
+        "rates?": _keys(texts="names", matrix="values"),
+        "label_names?": [(str, int)],
+        "course?": _COURSE,
+        "real?": _REAL,
+    },
+    texts="columns?", count="inner_steps?",
+)  # fmt: skip
 
 
 def method_name(row: str, method: str) -> str:
@@ -176,9 +156,7 @@ def method_results(
     full: np.ndarray | None = None,
     paired: bool = False,
     validation_accuracy: Sequence[float] | None = None,
-    level: float = 0.95,
     resamples: int = 2000,
-    seed: int = 0,
     **extra: Any,
 ) -> dict:
     """Returns the entry of one method in `results["methods"]`, with its scores, retention and intervals.
@@ -193,9 +171,7 @@ def method_results(
             this method is the full data itself.
         paired: row i of `predictions` and of `full` began from the same (known) initialisation.
         validation_accuracy: accuracy of each initialisation on validation, to go beside a test score.
-        level: the coverage of the intervals.
-        resamples: bootstrap replicates of the intervals.
-        seed: of the bootstrap.
+        resamples: bootstrap replicates of the intervals, which cover 95 %.
         **extra: further keys as they are: `curve`, `note`, `selected_step`, `hyperparameters`.
     """
     correct = np.atleast_2d(predictions) == labels
@@ -205,16 +181,16 @@ def method_results(
     }
     if split == "test" and validation_accuracy is not None:
         entry["validation_accuracy"] = statistics.summary(validation_accuracy)
-    draws = {"level": level, "resamples": resamples, "seed": seed}
-    interval: dict[str, Any] = {"accuracy": list(statistics.bootstrap_interval(correct, **draws))}
+    interval: dict[str, Any] = {"accuracy": list(statistics.bootstrap_interval(correct, resamples=resamples))}
     if full is None:
         entry["retention"], interval["retention"] = 1.0, [1.0, 1.0]
     elif (full_correct := np.atleast_2d(full) == labels).any():
         entry["retention"] = float(correct.mean() / full_correct.mean())
-        interval["retention"] = list(statistics.retention_interval(correct, full_correct, paired=paired, **draws))
+        ends = statistics.retention_interval(correct, full_correct, paired=paired, resamples=resamples)
+        interval["retention"] = list(ends)
     else:  # a tiny slice, say: there is nothing to keep, and the other numbers still stand
         entry["retention"] = None
-    return entry | {"interval": interval | {"level": level, "resamples": resamples}} | extra
+    return entry | {"interval": interval | {"level": 0.95, "resamples": resamples}} | extra
 
 
 def new_results(experiment: str, seed: int, *, command: str | None = None, **parts: Any) -> dict:
@@ -229,16 +205,9 @@ def new_results(experiment: str, seed: int, *, command: str | None = None, **par
     Raises:
         ValueError: see `validate`.
     """
-    results = {
-        "schema": SCHEMA,
-        "experiment": experiment,
-        "seed": seed,
-        "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        **parts,
-    }
-    if command is not None:
-        results["command"] = command
-    results = jsonable(results, "results")
+    finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    results = {"schema": SCHEMA, "experiment": experiment, "seed": seed, "finished": finished, **parts}
+    results = jsonable(results | ({} if command is None else {"command": command}), "results")
     validate(results)
     return results
 
@@ -261,22 +230,17 @@ def validate(results: Any) -> None:
         curve = method.get("curve", {"steps": [], "accuracy": []})
         along = curve.get("labels" if "values" in curve else "steps", [])
         rows = curve.get("values", curve["accuracy"])
-        if len(along) != len(curve["accuracy"]) or not _even(rows) or len(rows) != len(along):
+        even = all(isinstance(row, (list, tuple)) for row in rows) and len({len(row) for row in rows}) <= 1
+        if not even or not len(along) == len(curve["accuracy"]) == len(rows):
             raise ValueError(f"{where}.curve needs one row per step, and as many initialisations in every row")
     if transfer := results.get("transfer"):
         shape = [len(transfer["ways"])] * len(transfer["networks"])
         if [len(row) for row in transfer["retention"]] != shape:
             raise ValueError("results.transfer.retention needs a row per network, and in it a number per way")
-    for row in results.get("table", {"rows": []})["rows"]:
-        for method in ("full", "distilled", "random"):
-            for part in ("methods", "budget"):
-                if (name := method_name(row["name"], method)) not in results[part]:
-                    raise ValueError(f"results.{part}.{name} is missing, and results.table has this row")
-
-
-def _even(rows: Sequence) -> bool:
-    """Whether all are lists of one length."""
-    return all(isinstance(row, (list, tuple)) for row in rows) and len({len(row) for row in rows}) <= 1
+    rows = [row["name"] for row in results.get("table", {"rows": []})["rows"]]
+    for row, method, part in product(rows, ("full", "distilled", "random"), ("methods", "budget")):
+        if (name := method_name(row, method)) not in results[part]:
+            raise ValueError(f"results.{part}.{name} is missing, and results.table has this row")
 
 
 def validate_distilled(distilled: Any) -> None:

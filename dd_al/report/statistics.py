@@ -5,7 +5,7 @@ sentences, Holm's adjustment, Nemenyi's critical difference, and the exact signe
 as a permutation test that takes a second for sixteen pairs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import stats
@@ -20,21 +20,13 @@ _COUNTS_AT_ONCE = 1 << 21
 
 
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns the share of right predictions.
-
-    Args:
-        predictions: int[..., n] predicted classes; leading axes (initialisations, say) are kept.
-        labels: int[n] true classes.
-
-    Returns:
-        float[...].
-    """
+    """Returns the share of right predictions, float[...], of int[..., n] predicted and int[n] true classes."""
     predictions, labels = _matching(predictions, labels)
     return np.mean(predictions == labels, axis=-1)
 
 
 def macro_f1(predictions: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Returns the unweighted mean over classes of F1 = 2 TP / (predicted + true).
+    """Returns the unweighted mean over classes of F1 = 2 TP / (predicted + true), float[...].
 
     A class that is neither predicted nor true has no F1 and is left out of the mean, as scikit-learn does.
 
@@ -42,9 +34,6 @@ def macro_f1(predictions: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
         predictions: int[..., n] predicted classes; leading axes (initialisations, say) are kept.
         labels: int[n] true classes.
         classes: how many classes there are, numbered from 0.
-
-    Returns:
-        float[...].
     """
     from sklearn.metrics import f1_score  # half a second, which not every command needs
 
@@ -55,10 +44,9 @@ def macro_f1(predictions: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
 
 
 def summary(values: Sequence[float]) -> dict:
-    """Returns `{"mean", "std", "n", "values"}` in plain Python, unrounded.
+    """Returns `{"mean", "std", "n", "values"}` of a number per initialisation (or draw, or seed), unrounded.
 
-    Args:
-        values: one number per initialisation (or draw, or seed). `std` is that of a sample (ddof = 1), 0 for one value.
+    `std` is that of a sample (ddof = 1), and 0 for one value.
 
     Raises:
         ValueError: there are no values, or they are not one flat list.
@@ -85,9 +73,6 @@ def bootstrap_interval(
         level: the coverage that is asked for.
         resamples: how many replicates.
         seed: of the draws; equal arguments give equal intervals.
-
-    Returns:
-        The lower and the upper end.
 
     Raises:
         ValueError: `correct` is empty or not a matrix, or `level` is not between 0 and 1.
@@ -116,12 +101,9 @@ def retention_interval(
         correct: bool or float[inits, sentences] of the method.
         correct_full: bool or float[full inits, sentences] of the learners that saw all the data.
         paired: row i of both began from the same initialisation, so rows are drawn together.
-        level: the coverage that is asked for.
+        level: as of `bootstrap_interval`, like the two below.
         resamples: how many replicates.
         seed: of the draws.
-
-    Returns:
-        The lower and the upper end.
 
     Raises:
         ValueError: the shapes do not match, `correct_full` is never right, or see `bootstrap_interval`.
@@ -146,19 +128,14 @@ def retention_interval(
 
 
 def ranked_apart(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Returns the area under the ROC curve: how often one of ours is larger than one of theirs, ties as halves.
-
-    Args:
-        ours: float[n].
-        theirs: float[m].
-    """
+    """Returns the area under the ROC curve: how often one of ours is larger than one of theirs, ties as halves."""
     ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)  # SciPy counts in the precision that it is given
     below = stats.mannwhitneyu(theirs, ours, method="asymptotic").statistic  # pairs in which theirs is larger
     return float(1 - below / len(theirs) / len(ours))
 
 
 def area(labels: Sequence[float], accuracy: np.ndarray) -> np.ndarray:
-    """Returns the area under a learning curve over its width: a mean accuracy.
+    """Returns the area under a learning curve over its width, a mean accuracy.
 
     Args:
         labels: [rounds], rising.
@@ -173,9 +150,7 @@ def area(labels: Sequence[float], accuracy: np.ndarray) -> np.ndarray:
 def deficiency(accuracy: Sequence[float], reference: Sequence[float]) -> float:
     """Returns Σ(max(ref) − c) / Σ(max(ref) − ref) over rounds (Jacobs et al. 2021): below 1 beats the reference.
 
-    Args:
-        accuracy: float[rounds], the mean curve of a query.
-        reference: float[rounds], that of random sampling. NaN where it stands still.
+    `accuracy` is the mean curve of a query, `reference` that of random sampling; NaN where this stands still.
     """
     accuracy, reference = np.asarray(accuracy, float), np.asarray(reference, float)
     below = np.sum(reference.max() - reference)
@@ -183,13 +158,7 @@ def deficiency(accuracy: Sequence[float], reference: Sequence[float]) -> float:
 
 
 def labels_to_reach(labels: Sequence[float], accuracy: Sequence[float], target: float) -> float | None:
-    """Returns how many labels the mean curve takes to a target accuracy, between rounds by a straight line, or None.
-
-    Args:
-        labels: [rounds], rising.
-        accuracy: float[rounds].
-        target: the accuracy.
-    """
+    """Returns how many labels the mean curve takes to a target accuracy, between rounds by a straight line, or None."""
     labels, accuracy = np.asarray(labels, float), np.asarray(accuracy, float)
     there = np.flatnonzero(accuracy >= target)
     if not there.size:
@@ -225,17 +194,12 @@ def mean_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarra
     return middle - width, middle + width
 
 
-def paired(values: Sequence[float], reference: Sequence[float], *, level: float = 0.95) -> dict:
-    """Returns how a method's values differ from a reference's, pair by pair.
-
-    Args:
-        values: one for each seed.
-        reference: of the same seeds, in their order.
-        level: the coverage of the interval, Student's for the mean difference.
+def paired(values: Sequence[float], reference: Sequence[float]) -> dict:
+    """Returns how a method's values differ from a reference's of the same seeds, pair by pair.
 
     Returns:
-        `difference`, its `interval`, `p` of Wilcoxon's two-sided signed-rank test, the `smallest_p` that it could have
-        reached, and `pairs`. A single pair has neither an interval nor a test that says anything: p = 1.
+        `difference`, its Student's `interval`, `p` of Wilcoxon's two-sided signed-rank test, the `smallest_p` that it
+        could have reached, and `pairs`. A single pair has neither an interval nor a test that says anything: p = 1.
     """
     # What differs in the last digit alone is equal.
     differences = np.round(np.asarray(values, float) - np.asarray(reference, float), 12)
@@ -243,7 +207,7 @@ def paired(values: Sequence[float], reference: Sequence[float], *, level: float 
         raise ValueError(f"a paired test needs two flat lists of the same length, got {differences.shape}")
     return {
         "difference": float(differences.mean()),
-        "interval": [float(end) for end in mean_interval(differences, level=level)] if len(differences) > 1 else None,
+        "interval": [float(end) for end in mean_interval(differences)] if len(differences) > 1 else None,
         "p": _signed_rank(differences[differences != 0]),  # zeros say nothing for either side
         "smallest_p": smallest_p(len(differences)),
         "pairs": len(differences),
@@ -275,12 +239,7 @@ def compare_queries(methods: dict[str, dict]) -> None:
         methods: with the entry "full", and `curve` with `labels` and `values` in those of the queries.
     """
     queries = {name: entry for name, entry in methods.items() if "labels" in entry.get("curve", {})}
-    full = next(
-        entry[f"{split}_accuracy"]["mean"]
-        for entry in [methods["full"]]
-        for split in ("test", "validation")
-        if f"{split}_accuracy" in entry
-    )
+    full = methods["full"].get("test_accuracy", methods["full"].get("validation_accuracy"))["mean"]
     # What one query had, all must have had to be compared: some may have stopped earlier.
     shared = min((len(entry["curve"]["labels"]) for entry in queries.values()), default=0)
     for entry in queries.values():
@@ -302,11 +261,7 @@ def compare_queries(methods: dict[str, dict]) -> None:
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
-    """Returns p values adjusted for their number (Holm 1979), by name.
-
-    Args:
-        p: by name, one for each hypothesis.
-    """
+    """Returns p values, one for each hypothesis by name, adjusted for their number (Holm 1979)."""
     adjusted, largest = {}, 0.0
     for rank, name in enumerate(sorted(p, key=p.get)):
         largest = max(largest, min(1.0, (len(p) - rank) * p[name]))
@@ -315,10 +270,9 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
 
 
 def effect_size(differences: Sequence[float]) -> float:
-    """Returns the matched-pairs rank-biserial correlation (Kerby 2014), from -1 to 1: all pairs say the same.
+    """Returns the matched-pairs rank-biserial correlation (Kerby 2014) of the differences of pairs.
 
-    Args:
-        differences: one for each pair. NaN where all are zero.
+    It goes from -1 to 1, where all pairs say the same; NaN where all are equal.
     """
     differences = np.round(np.asarray(differences, float), 12)
     differences = differences[differences != 0]
@@ -328,15 +282,12 @@ def effect_size(differences: Sequence[float]) -> float:
     return float(np.sum(np.sign(differences) * ranks) / ranks.sum())
 
 
-def critical_difference(methods: int, blocks: int, *, level: float = SIGNIFICANT) -> float:
-    """Returns by how much mean ranks have to differ, q √(k (k + 1) / (6 N)) (Nemenyi 1963; Demšar 2006, eq. 5).
+def critical_difference(methods: int, blocks: int) -> float:
+    """Returns by how much mean ranks have to differ to be told apart at `SIGNIFICANT`.
 
-    Args:
-        methods: k.
-        blocks: N, data sets.
-        level: of significance.
+    It is q √(k (k + 1) / (6 N)) for k methods on N data sets, the blocks (Nemenyi 1963; Demšar 2006, eq. 5).
     """
-    q = stats.studentized_range.ppf(1 - level, methods, np.inf) / np.sqrt(2)
+    q = stats.studentized_range.ppf(1 - SIGNIFICANT, methods, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(methods * (methods + 1) / (6 * blocks)))
 
 
@@ -360,17 +311,12 @@ def _counts(rows: int, size: int, rng: np.random.Generator) -> np.ndarray:
     return np.bincount(draws.ravel(), minlength=rows * size).reshape(rows, size).astype(float)
 
 
-def _chunks(total: int, size: int) -> Iterator[int]:
-    while total > 0:
-        yield min(size, total)
-        total -= size
-
-
 def _sentence_resampled(correct: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """Returns float[resamples, inits]: the accuracy of every initialisation on each drawn set of sentences."""
     sentences = correct.shape[1]
-    rows = _chunks(resamples, max(1, _COUNTS_AT_ONCE // sentences))
-    return np.concatenate([_counts(chunk, sentences, rng) @ correct.T for chunk in rows]) / sentences
+    rows = max(1, _COUNTS_AT_ONCE // sentences)
+    sizes = [min(rows, resamples - start) for start in range(0, resamples, rows)]
+    return np.concatenate([_counts(size, sentences, rng) @ correct.T for size in sizes]) / sentences
 
 
 def _init_resampled(means: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -3,54 +3,35 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from dd_al.config import active
+
 # The words for a method in tables and legends; a method that is not named here goes by its own name.
 METHOD_TITLES = {
-    "full": "All data",
-    "full_finetuned": "All data, fine-tuned vectors",
-    "distilled": "Distilled",
-    "random": "Random subset",
-    "taught": "All data, taught",
-    "teachers": "Teachers",
-    "prototypes": "Class means",
-    "herding": "Herding",
-    "k_center": "k-center",
-    "k_medoids": "k-medoids",
-    "support_vectors": "Support vectors",
+    "full": "All data", "full_finetuned": "All data, fine-tuned vectors", "distilled": "Distilled",
+    "random": "Random subset", "taught": "All data, taught", "teachers": "Teachers", "prototypes": "Class means",
+    "herding": "Herding", "k_center": "k-center", "k_medoids": "k-medoids", "support_vectors": "Support vectors",
     "condensed": "Condensed nearest neighbour",
-}
-
-QUERY_TITLES = {
-    "random": "Random sampling",
-    "variation_ratio": "Variation ratio",
-    "predictive_entropy": "Predictive entropy",
-    "bald": "BALD",
-    "expected_entropy": "Expected entropy",
-    "least_confidence": "Least confidence",
-    "margin": "Margin",
-    "power_bald": "PowerBALD",
-    "batch_bald": "BatchBALD",
-    "core_set": "Core-set",
-    "badge": "BADGE",
-    "k_means": "k-means",
-    "contrastive": "Contrastive (CAL)",
-    "feature_mixing": "Feature mixing (ALFA-Mix)",
-    "ret": "RET",
-    "rect": "RECT",
-    "sud": "SUD",
-}
-TITLES = {
-    "random": "Random sampling",
-    **{name: title for name, title in METHOD_TITLES.items() if name not in ("random", "distilled", "full")},
-    **{name: title for name, title in QUERY_TITLES.items() if name != "random"},
-    "distilled": "Distilled",
-    "distilled_hard": "Distilled, hard labels",
-    "distilled_known": "Distilled, known initialisation",
-    "distilled_known_hard": "Distilled, known initialisation, hard labels",
-    "distilled_bought": "Distilled from bought labels (AL → DD)",
-    "distilled_picked": "Distilled, started from picks",
-    "distilled_taught": "Distilled, with teachers",
-    "full": METHOD_TITLES["full"],
-}
+}  # fmt: skip
+QUERY_TITLES = {name: name.replace("_", " ").capitalize() for name in active.QUERIES} | {
+    "random": "Random sampling", "bald": "BALD", "power_bald": "PowerBALD", "batch_bald": "BatchBALD",
+    "core_set": "Core-set", "badge": "BADGE", "k_means": "k-means", "contrastive": "Contrastive (CAL)",
+    "feature_mixing": "Feature mixing (ALFA-Mix)", "ret": "RET", "rect": "RECT", "sud": "SUD",
+}  # fmt: skip
+_FIRST, _LAST = (
+    {"random": "Random sampling"},
+    {
+        "distilled": "Distilled",
+        "distilled_hard": "Distilled, hard labels",
+        "distilled_known": "Distilled, known initialisation",
+        "distilled_known_hard": "Distilled, known initialisation, hard labels",
+        "distilled_bought": "Distilled from bought labels (AL → DD)",
+        "distilled_picked": "Distilled, started from picks",
+        "distilled_taught": "Distilled, with teachers",
+        "full": METHOD_TITLES["full"],
+    },
+)
+# The methods of a comparison, in their order: random sampling, instance selection, queries, distillation, all data.
+TITLES = _FIRST | {k: v for k, v in (METHOD_TITLES | QUERY_TITLES).items() if k not in _FIRST | _LAST} | _LAST
 QUERIES = tuple(name for name in QUERY_TITLES if name != "random")
 RULES = {
     "stable": "Predictions stay the same",
@@ -84,6 +65,26 @@ def fraction(value: float | None) -> str:
     return f"{100 * value:.3g} %" if known(value) else "n/a"
 
 
+def number(value: float | None, form: str = ".3g") -> str:
+    """Returns a number in a format of Python's, or "–" where there is none."""
+    return format(value, form) if known(value) else "–"
+
+
+def count(value: float | None) -> str:
+    """Returns a whole number, as "6,920", or "–" where there is none."""
+    return number(value, ",.0f")
+
+
+def seconds(value: float | None) -> str:
+    """Returns seconds, as "1,234" or "0.12", or "–" where there are none."""
+    return number(value, ",.0f" if known(value) and value >= 10 else ".2g")
+
+
+def giga(value: float | None) -> str:
+    """Returns thousands of millions, as "1,234" or "0.12", or "–" where there are none."""
+    return number(value / 1e9, ",.0f" if value >= 1e11 else ".3g") if known(value) else "–"
+
+
 def spread(summary: Mapping | None) -> str:
     """Returns mean ± standard deviation in per cent, as "78.9 ± 0.7"; the mean alone where there is one value."""
     if not summary or not known(summary["mean"]):
@@ -112,20 +113,22 @@ def budget(results: Mapping, method: str) -> Mapping:
     return budgets.get(method) or (budgets.get("full", {}) if method.startswith("full") else {})
 
 
+def examples(results: Mapping, method: str) -> str:
+    """Returns how many examples a method was given, as "6,920", or "n/a"."""
+    found = budget(results, method).get("examples")
+    return "n/a" if found is None else count(found)
+
+
 def queries(results: Mapping) -> dict[str, Mapping]:
     """Returns the entries of the queries in `results["methods"]`."""
     return {name: entry for name, entry in results["methods"].items() if "aulc" in entry}
 
 
-def points(difference: float) -> str:
-    """Returns a signed difference of shares in points, as "+1.25"."""
-    return f"{100 * difference:+.2f}"
-
-
-def ends_of(test: Mapping) -> str:
-    """Returns the interval of a paired test in points, as "[+0.10, +2.40]", or nothing where there is none."""
-    ends = test.get("interval")
-    return f"[{', '.join(points(end) for end in ends)}]" if ends else ""
+def points(difference: float | Sequence[float] | None, digits: int = 2) -> str:
+    """Returns a signed difference of shares in points, as "+1.25", or an interval, as "[+0.10, +2.40]"; "" for none."""
+    if isinstance(difference, Sequence):
+        return f"[{', '.join(points(end, digits) for end in difference)}]"
+    return "" if difference is None else f"{100 * difference:+.{digits}f}"
 
 
 def plain_entries(results: Mapping, dataset: str) -> list[Mapping]:
@@ -157,14 +160,6 @@ def largest(entries: Iterable[Mapping], *, smallest: bool = False) -> dict[str, 
     return {one["method"]: one for one in by_size}
 
 
-def one_corpus(found: Mapping) -> list[list[str]]:
-    """Returns the data sets of `results["compare"]` that are the same sentences under several names."""
-    groups: dict[str, list[str]] = {}
-    for name, corpus in found["corpora"].items():
-        groups.setdefault(corpus, []).append(name)
-    return [names for names in groups.values() if len(names) > 1]
-
-
 def devices(entries: Sequence[Mapping]) -> list[str]:
     """Returns what entries were computed on; the seconds of one device are not to be set against another's."""
     return sorted({device for one in entries for device in one["devices"]})
@@ -185,44 +180,23 @@ def break_even(entry: Mapping, full: Mapping | None) -> float | None:
 
 def label_names(distilled: Mapping) -> list[str]:
     """Returns a name for each class of the soft labels: its own where it has one, else its number."""
-    names = [str(name) for name in distilled.get("label_names", [])]
     classes = max((len(item["label"]) for item in distilled["examples"]), default=0)
+    return class_names([str(name) for name in distilled.get("label_names", [])], classes)
+
+
+def class_names(names: Sequence[str], classes: int) -> Sequence[str]:
+    """Returns the names of classes where each has one, else their numbers."""
     return names if len(names) == classes else [str(index) for index in range(classes)]
-
-
-def shown(entry: Mapping) -> Mapping:
-    """Returns the examples of a distilled set that an entry of a comparison shows; version 0.1 calls them items."""
-    found = entry["shown"]
-    return {"examples": found["items"], **found} if "items" in found else found
-
-
-def sets_note(distilled: Mapping) -> str:
-    """Returns how the items are dealt to known initialisations, where several have a set each."""
-    sets = [item.get("set", 0) for item in distilled["examples"]]
-    if not any(sets):
-        return ""
-    each = sets.count(0)
-    return f"Each of {max(sets) + 1} known initialisations has a set of its own: items 1 to {each}, and so on. "
-
-
-def title_of(results: Mapping, name: str) -> str:
-    """Returns the words for a method, which in a report of active learning may be a query."""
-    titles = METHOD_TITLES | (QUERY_TITLES if "active" in results else {})
-    return titles.get(name, name)
-
-
-def seeds(results: Mapping) -> list[int]:
-    """Returns the seed of a run, or those of several."""
-    several = results.get("table") or results.get("active")
-    return several["seeds"] if several else [results["seed"]]
-
-
-def level(results: Mapping) -> float:
-    """Returns the coverage of the intervals of a run's methods."""
-    return next((entry["interval"]["level"] for entry in results["methods"].values() if "interval" in entry), 0.95)
 
 
 def stand_ins(results: Mapping) -> dict[str, str]:
     """Returns the data that was wanted and could not be had → what was used in its place."""
     datasets = [row["dataset"] for row in results["table"]["rows"]] if "table" in results else [results["dataset"]]
     return {data["stand_in_for"]: f"{data['name']} ({data['source']})" for data in datasets if data["stand_in_for"]}
+
+
+def times(results: Mapping, resumed: Sequence[int]) -> dict[str, str]:
+    """Returns what a run took, in seconds and memory, and the steps after which it was resumed."""
+    found = {key: f"{value:,.1f} s" if known(value) else "n/a" for key, value in results["time"].items()}
+    found |= {key: count(value) for key, value in results.get("memory", {}).items() if known(value)}
+    return found | ({"resumed after step": ", ".join(map(count, resumed))} if resumed else {})

@@ -7,9 +7,8 @@ import re
 import pytest
 
 from dd_al.core.errors import WorkdirError
-from dd_al.report import compare
+from dd_al.report import compare, compare_tables
 from dd_al.report.__main__ import main
-from dd_al.report.tables import comparison_text, privacy
 from dd_al.report.verdicts import advice
 from dd_al.report.verdicts import compare_verdict as verdict
 from dd_al.report.words import break_even, plain_entries
@@ -92,7 +91,7 @@ def test_text_from_data_is_escaped_and_every_file_is_there(fake_comparison, tmp_
     compare.write(tmp_path, gathered(fake_comparison(tmp_path, FAR, seeds=3)))
     page = (tmp_path / "report.html").read_text()
     assert "<script>" not in page and "&lt;script&gt;" in page and "<b>bad</b>" not in page
-    assert "toy, test accuracy in %" in comparison_text(json.loads((tmp_path / "results.json").read_text()))
+    assert "toy, test accuracy in %" in compare_tables.text(json.loads((tmp_path / "results.json").read_text()))
     with open(tmp_path / "tables" / "points.csv", encoding="utf-8", newline="") as file:
         assert {row["state"] for row in csv.DictReader(file)} == {"finished"}
     before = page, (tmp_path / "report.md").read_text()
@@ -200,6 +199,9 @@ def test_few_members_are_told_apart_by_chance_and_left_out(fake_comparison, tmp_
     results = gathered(fake_comparison(tmp_path, FAR, seeds=2))
     members = {(one["method"], one["budget"]): one["members"] for one in results["compare"]["entries"]}
     assert members["random", "0.1%"] == 8 and members["random", "1%"] == 70
-    entries = {(one["method"], one["budget"]): one for one in plain_entries(results, "toy")}
-    few, many = (f"{privacy([entries['random', budget]])}" for budget in ("0.1%", "1%"))
-    assert "50.0" not in few.split("<p")[0] and "50.0" in many.split("<p")[0]
+    compare.write(tmp_path, results)
+    page = (tmp_path / "report.html").read_text()
+    told = re.findall(r'data-label="Members told from others, %"[^>]*>([^<]*)<', page)
+    names = re.findall(r'data-label="Budget"[^>]*>([^<]*)<', page)[-len(told) :]
+    for budget, share in zip(names, told, strict=True):
+        assert share == ("50.0 ± 0.0" if budget in ("1%", "5%", "–") else "–")

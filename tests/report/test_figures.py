@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dd_al.report import figures
+from dd_al.report.canvas import png
 
 
 def _line(axes, label):
@@ -17,14 +18,14 @@ def _line(axes, label):
 def test_training_curves(first):
     curve = {"steps": [first, 10, 100], "accuracy": [[0.5, 0.5], [0.6, 0.8], [None, 0.9]]}
     alone = {"steps": [first, 10], "accuracy": [[0.5], [0.7]]}
-    figure = figures.training_curves({"distilled": curve, "$new": alone}, majority_rate=0.5)
+    figure = figures.training_curves({"": ({"distilled": curve, "$new": alone}, 0.5)})
     (axes,) = figure.axes
     line = _line(axes, "Distilled")
     np.testing.assert_allclose(line.get_ydata(), [50, 70, np.nan])
     np.testing.assert_allclose(line.get_xdata(), curve["steps"])
     assert axes.get_xscale() == ("log" if first else "symlog")
     assert axes.get_ylabel() == "validation accuracy (%)"
-    assert figures.png(figure).startswith(b"\x89PNG")
+    assert png(figure).startswith(b"\x89PNG")
 
 
 def test_outer_curve_leaves_out_what_is_not_finite():
@@ -50,13 +51,13 @@ def test_learned_rates():
     (axes,) = figure.axes
     assert axes.get_yscale() == "log"
     assert _line(axes, "conv3").get_ydata().tolist() == [0.1, 0.01]
-    assert figures.png(figure) == figures.png(figures.learned_rates([[0.1, 0.2], [0.01, 0.4]], ["conv3", "$head"]))
+    assert png(figure) == png(figures.learned_rates([[0.1, 0.2], [0.01, 0.4]], ["conv3", "$head"]))
 
 
 def test_importing_the_room_is_light_and_drawing_leaves_pyplot_alone():
     program = (
-        "import sys; from dd_al.report import figures; light = 'matplotlib' not in sys.modules;"
-        "figures.png(figures.learned_rates([[1.0]], ['head'])); print(light, 'matplotlib.pyplot' in sys.modules)"
+        "import sys; from dd_al.report import canvas, figures; light = 'matplotlib' not in sys.modules;"
+        "canvas.png(figures.learned_rates([[1.0]], ['head'])); print(light, 'matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "False"]

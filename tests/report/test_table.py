@@ -9,6 +9,7 @@ import pytest
 
 from dd_al.core.files import write_json
 from dd_al.report import build, combine, figures, method_results, new_results, schema, tables
+from dd_al.report.canvas import png
 
 HOSTILE = '<script>alert("1")</script>'
 PUBLISHED = {"SST-2": {"full": "98.59", "distilled": "87.99", "random": "62.90"}, "x": {"distilled": "36 to 38"}}
@@ -142,7 +143,7 @@ def test_rows_without_their_methods_are_refused():
 @pytest.mark.parametrize("panels", [1, 2, 3])
 def test_every_row_has_a_panel_with_bands(panels):
     curve = {"steps": [1, 10], "accuracy": [[0.5, 0.7], [0.6, 0.9]]}
-    figure = figures.table_curves({f"${i}": ({"distilled": curve, "full": curve}, 0.5) for i in range(panels)})
+    figure = figures.training_curves({f"${i}": ({"distilled": curve, "full": curve}, 0.5) for i in range(panels)})
     shown = [axes for axes in figure.axes if axes.axison]
     assert len(shown) == panels and len(figure.axes) == panels + (panels == 3)
     for axes in shown:
@@ -154,4 +155,4 @@ def test_every_row_has_a_panel_with_bands(panels):
         "All data",
         "Majority class",
     ]
-    assert figures.png(figure).startswith(b"\x89PNG")
+    assert png(figure).startswith(b"\x89PNG")

@@ -24,7 +24,7 @@ from dd_al.learner.learner import LearnerState, layers
 from dd_al.learner.predict import accuracy
 from dd_al.learner.train_on_set import best_along, train_on_set
 from dd_al.models.base import Params
-from dd_al.report.figures import MOST_CLASSES
+from dd_al.report.canvas import MOST_CLASSES
 from dd_al.report.statistics import summary
 from dd_al.task.task import Task, known_inits, make_learners
 
