@@ -35,7 +35,7 @@ def top_k(key: jax.Array, scores: jax.Array, available: jax.Array, k: int) -> ja
 
 
 def uniform(key: jax.Array, available: jax.Array, k: int) -> jax.Array:
-    """Any texts."""
+    """Texts drawn at random, each as probable as any other."""
     return top_k(key, jnp.zeros(len(available)), available, k)
 
 
