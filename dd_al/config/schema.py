@@ -194,15 +194,15 @@ def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root
         if name in fields:
             section = fields[name].is_section
             checked[name] = _build(fields[name].kind, value, key, root) if section else fields[name].checked(value, key)
-        elif not is_retired(root, key.removeprefix("config."), value):
+        elif not is_retired(root, key, value):
             raise ConfigError(_unknown(key, value, cls, root, path))
     with named(path):  # for checks of the class's own, between fields
         return cls(**checked)
 
 
 def is_retired(cls: type, key: str, value: Any) -> bool:
-    """Whether an earlier version had a key, such as `"vectors.min_count"`, and the value is what it always is now."""
-    retired = getattr(cls, "RETIRED", {})
+    """Whether an earlier version had a key, such as `"config.data.points"`, and the value is what it always is now."""
+    retired, key = getattr(cls, "RETIRED", {}), key.removeprefix("config.")
     return key in retired and jsonable(value) == retired[key][0]
 
 
