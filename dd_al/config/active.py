@@ -1,7 +1,5 @@
 """Keys of active learning, with labels of the data or of a person."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.schema import option

@@ -1,7 +1,5 @@
 """Keys of the data, of word vectors and of the pretrained encoder."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.schema import option

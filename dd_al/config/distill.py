@@ -1,7 +1,5 @@
 """Keys of distillation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.schema import option

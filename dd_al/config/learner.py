@@ -1,7 +1,5 @@
 """Keys of the network, of how it is trained, and of what it is trained on instead of a distilled set."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.pairs import changed, split

@@ -12,8 +12,6 @@ everything and returns the dataclass. The ConfigDict itself checks nothing (it i
 file is done), so that every mistake meets the same checks and the same wording, here.
 """
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import types
@@ -21,7 +19,7 @@ import typing
 import warnings
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from ml_collections import ConfigDict
 
@@ -54,7 +52,7 @@ class Field:
     metadata: Mapping[str, Any]
 
     @classmethod
-    def of(cls, hint: Any, metadata: Mapping[str, Any] | None = None) -> Field:
+    def of(cls, hint: Any, metadata: Mapping[str, Any] | None = None) -> Self:
         """Returns the field of an annotation such as ``int | None``, or of a tuple of choices."""
         if isinstance(hint, tuple):
             return cls(type(hint[0]), False, {"choices": hint})
@@ -73,7 +71,7 @@ class Field:
         return typing.get_origin(self.kind) or self.kind
 
     @property
-    def item(self) -> Field:
+    def item(self) -> Self:
         """The items of a tuple, or the values of a dict."""
         args = typing.get_args(self.kind)
         return Field.of(args[0] if self.origin is tuple else args[1], self.metadata)

@@ -1,7 +1,5 @@
 """Every key of a config, with its default, its bounds and what it means."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

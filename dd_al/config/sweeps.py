@@ -1,7 +1,5 @@
 """Keys of experiments that train many times: transfer, table, study and compare."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.active import QUERIES

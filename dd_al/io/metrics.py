@@ -1,14 +1,12 @@
 """The metrics stream: one JSON object per line, appended while the run goes on and cut back when it resumes."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import atomic_write, full_disk_named, jsonable
@@ -74,7 +72,7 @@ class MetricsWriter:
         if self._events:
             self._events.close()
 
-    def __enter__(self) -> MetricsWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

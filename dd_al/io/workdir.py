@@ -1,14 +1,12 @@
 """The work directory: one run at a time, one config for good, and every file in its known place."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from dd_al.config.settings import recorded
 from dd_al.core.errors import BusyError, UserError, WorkdirError
@@ -96,7 +94,7 @@ class Workdir:
         )
         write_json(resolved, {**before, **found})
 
-    def part(self, name: str, config: Mapping[str, Any]) -> Workdir:
+    def part(self, name: str, config: Mapping[str, Any]) -> Self:
         """Opens `runs/NAME`, the work directory of a run that this one is made of; resumable and finished on its own.
 
         Overwriting this folder deletes what its parts wrote, too; but not a run that somebody else had put there.
@@ -118,7 +116,7 @@ class Workdir:
         """Lets go of the lock."""
         self._lock.close()
 
-    def __enter__(self) -> Workdir:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
