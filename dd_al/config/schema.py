@@ -71,7 +71,7 @@ class Field:
         return typing.get_origin(self.kind) or self.kind
 
     @property
-    def item(self) -> Self:
+    def item(self) -> "Field":
         """The items of a tuple, or the values of a dict."""
         args = typing.get_args(self.kind)
         return Field.of(args[0] if self.origin is tuple else args[1], self.metadata)

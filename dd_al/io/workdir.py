@@ -94,7 +94,7 @@ class Workdir:
         )
         write_json(resolved, {**before, **found})
 
-    def part(self, name: str, config: Mapping[str, Any]) -> Self:
+    def part(self, name: str, config: Mapping[str, Any]) -> "Workdir":
         """Opens `runs/NAME`, the work directory of a run that this one is made of; resumable and finished on its own.
 
         Overwriting this folder deletes what its parts wrote, too; but not a run that somebody else had put there.
