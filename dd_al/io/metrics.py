@@ -1,12 +1,13 @@
 """The metrics stream: one JSON object per line, appended while the run goes on and cut back when it resumes."""
 
+import contextlib
 import json
 import math
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import atomic_write, full_disk_named, jsonable
@@ -14,7 +15,7 @@ from dd_al.core.files import atomic_write, full_disk_named, jsonable
 _SHOWN = 32  # numbers of a list, such as learning rates, that TensorBoard shows
 
 
-class MetricsWriter:
+class MetricsWriter(contextlib.AbstractContextManager):
     """Appends lines such as `{"step": 10, "loss": 0.5}` to a file; a context manager.
 
     A last line that a crash cut short is removed on opening, so that the next one does not run into it.
@@ -71,9 +72,6 @@ class MetricsWriter:
         self._file.close()
         if self._events:
             self._events.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

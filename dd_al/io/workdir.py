@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from dd_al.config.settings import recorded
 from dd_al.core.errors import BusyError, UserError, WorkdirError
@@ -24,7 +24,7 @@ _HARMLESS = ("tensorboard",)  # keys that nothing which is computed depends on
 _PART = ".part"  # marks a folder of `Workdir.part`: a run of the user's own in `runs/` has none
 
 
-class Workdir:
+class Workdir(contextlib.AbstractContextManager):
     """An open, locked work directory; made by `open_workdir`, and a context manager that lets go of the lock.
 
     All paths are given whether or not anything is there yet.
@@ -115,9 +115,6 @@ class Workdir:
     def close(self) -> None:
         """Lets go of the lock."""
         self._lock.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
