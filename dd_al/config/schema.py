@@ -153,13 +153,17 @@ class Field:
             return text
 
 
-def to_config(settings: Any) -> ConfigDict:
-    """Returns the fields of a settings dataclass as a nested, unlocked ConfigDict, for a config file to edit."""
+def to_config(settings: Any, **changes: Any) -> ConfigDict:
+    """Returns the fields of a settings dataclass as a nested, unlocked ConfigDict, for a config file to edit.
+
+    `changes` are keys, or sections such as `distill={"examples": 8}`, that are to be otherwise.
+    """
     # Not type-safe: `from_config` says it better. Not converting: a dict of labels is a value, not a section.
     config = ConfigDict(type_safe=False, convert_dict=False)
     for name, field in _fields(type(settings)).items():
         value = getattr(settings, name)
         config[name] = to_config(value) if field.is_section else value
+    config.update(changes)
     return config
 
 
