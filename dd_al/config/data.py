@@ -55,6 +55,5 @@ class EncoderSettings:
     name: str | None = option(None, f"on the hub, such as google-bert/bert-base-uncased; {ENCODER} if all is unset")
 
     def __post_init__(self):
-        """Checks between keys."""
         if self.dir and self.name:
             raise ValueError(f"dir = {self.dir!r} and name = {self.name!r}: set one of them")

@@ -80,7 +80,6 @@ class Settings:
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
 
     def __post_init__(self):
-        """Checks between sections."""
         inputs, experiment, model, shift = self.inputs, self.experiment, self.model, self.learner.shift
         if self.distill.attention and (model.kind, inputs) != ("transformer", "words"):
             raise ValueError(
