@@ -48,10 +48,7 @@ def array_rows(
     Args:
         parts: by split, uint8[n, height, width, channels] or float32[n, columns], and n labels.
         unit: "image" or "row".
-        origin: the source's name for messages.
-
-    Raises:
-        DataError: no examples, or a label that is none.
+        origin: names the source in messages.
     """
     arrays = np.concatenate([inputs for inputs, _ in parts.values()])
     keys = [hashlib.sha256(x.tobytes()).hexdigest() if unit == "image" else str(i) for i, x in enumerate(arrays)]
@@ -66,11 +63,7 @@ def array_rows(
 
 
 def finish(found: Found, settings: DataSettings) -> Dataset:
-    """Returns the data set of what a source gave.
-
-    Raises:
-        DataError: bad labels, too few rows to split, or settings that this source has no part for.
-    """
+    """Returns the data set of what a source gave."""
     if settings.phrases and found.phrases is None:
         raise DataError(f"phrases: only the original treebank folder ({', '.join(treebank.FILES)}) has phrases")
     if settings.split == "seed_paper" and settings.name not in _SST:

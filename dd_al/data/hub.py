@@ -46,7 +46,6 @@ def read(settings: DataSettings) -> dict[str, Rows]:
 
     Raises:
         HubError: the hub cannot be reached and there is no cached copy, or it has no such data set.
-        DataError: a column is missing, or an example is bad.
     """
     if settings.label_column == "label":
         settings = replace(settings, label_column=_LABEL_COLUMNS.get(settings.name, "label"))
@@ -67,7 +66,6 @@ def read_images(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:
 
     Raises:
         HubError: see `read`.
-        DataError: no column or several columns with images, no such label column, or images of different sizes.
     """
     label_column = settings.label_column
     repository, splits = _splits(settings.name)

@@ -31,11 +31,7 @@ _Parts = dict[str, tuple[np.ndarray, list]]
 
 
 def load(settings: DataSettings) -> Dataset:
-    """Reads, checks and splits the images that `settings` name.
-
-    Raises:
-        DataError: they cannot be found, read or used; says what to do, and names the file where it can.
-    """
+    """Reads, checks and splits the images that `settings` name."""
     name = settings.name
 
     def nowhere(absent: str, error: hub.HubError) -> str:
@@ -51,11 +47,7 @@ def load(settings: DataSettings) -> Dataset:
 
 
 def read(path: Path) -> _Parts:
-    """Reads a folder: idx files, CIFAR's binary batches, or pictures in folders named by their class.
-
-    Raises:
-        DataError: it holds none of them, or a file is damaged; names the file.
-    """
+    """Reads a folder: idx files, CIFAR's binary batches, or pictures in folders named by their class."""
     if not path.is_dir():
         raise DataError(f"{path}: images are read from a folder")
     if any(path.glob("*-ubyte*")):
@@ -85,11 +77,7 @@ def _idx_folder(path: Path) -> _Parts:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Reads one idx file of bytes, gzipped or not: uint8 of the shape that it says.
-
-    Raises:
-        DataError: it is damaged, or holds something else.
-    """
+    """Reads one idx file of bytes, gzipped or not: uint8 of the shape that it says."""
     data = _bytes(path)
     if len(data) < 4 or data[:3] != b"\0\0\x08":
         raise DataError(f"{path}: no idx file of bytes (it begins with {data[:4].hex(' ')}, not 00 00 08)")

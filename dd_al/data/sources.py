@@ -15,11 +15,7 @@ from dd_al.data.rows import Rows, as_list, checked
 
 
 def load(settings: DataSettings) -> Dataset:
-    """Reads, checks and splits the texts that `settings` name.
-
-    Raises:
-        DataError: they cannot be found, read or used; says what to do, and names file and line where it can.
-    """
+    """Reads, checks and splits the texts that `settings` name."""
     for field, allowed in (("source", SOURCES), ("split", SPLITS)):
         value = getattr(settings, field)
         if value not in allowed:
@@ -78,9 +74,6 @@ def located(
 
     `of_package` may read what stands in for the data set, and `carried` has the names that there is a package for.
     Where nothing is found, `nowhere` gives the message, of why there is nothing local and why not on the hub.
-
-    Raises:
-        DataError: nothing is found, or what is found cannot be read.
     """
     if settings.source == "packaged":
         return of_package(settings.name)
@@ -128,7 +121,7 @@ def own_name(path: Path, settings: DataSettings, known: Iterable[str]) -> str:
 
 
 def read_local(path: Path, settings: DataSettings) -> Found:
-    """Reads a file of texts, a folder of them, or the folder of the original treebank; raises as `load`."""
+    """Reads a file of texts, a folder of them, or the folder of the original treebank."""
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     name = own_name(path, settings, hub.IDS)

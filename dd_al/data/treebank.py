@@ -33,11 +33,7 @@ def looks_like_trees(text: str) -> bool:
 
 
 def read_trees(text: str, origin: str) -> Rows:
-    """Reads trees such as `(3 (2 The) (4 (3 best) (2 film)))`, one a line: the words, and the label of the root.
-
-    Raises:
-        DataError: a line is no tree; the message names it.
-    """
+    """Reads trees such as `(3 (2 The) (4 (3 best) (2 film)))`, one a line: the words, and the label of the root."""
     return dataclasses.replace(checked(_trees(text, origin), origin), graded=True)
 
 
@@ -69,9 +65,6 @@ def read_release(folder: Path, encoding: str, binary: bool) -> tuple[dict[str, R
 
     Returns:
         Its splits; all its phrases, whose rows follow the sentences'; and what to say about it.
-
-    Raises:
-        DataError: a file is missing, a line malformed, or no sentence is in the dictionary.
     """
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise DataError(f"{folder}: the treebank's folder needs {', '.join(FILES)}; missing: {', '.join(missing)}")

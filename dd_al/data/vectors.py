@@ -27,7 +27,7 @@ class WordVectors:
     """A vocabulary with its vectors.
 
     Attributes:
-      vocabulary: of the words.
+      vocabulary: the words.
       table: ``float32[words, dim]``; padding and the unknown word are zero. Entries are float16 numbers, so that an
         artefact can hold them in half the space without loss.
       trained: words up to here (padding and unknown included) occur in the training text.
@@ -41,13 +41,10 @@ class WordVectors:
 
 
 def word_vectors(settings: VectorSettings, train: Sequence[str], held_out: Sequence[str]) -> WordVectors:
-    """Counts or reads the vectors of a task.
+    """Counts or reads the vectors of a task with these training texts.
 
-    Args:
-      settings: how.
-      train: training texts.
-      held_out: validation and test texts. They are not counted in, nor is any packaged row that gives one away; they
-        serve to find those rows.
+    Validation and test texts, the ``held_out``, serve to find the packaged rows that give one away, which are not
+    counted in either.
 
     Raises:
       DataError: the file is bad, the packaged reviews are not installed, or no word is left.

@@ -30,18 +30,16 @@ _CHUNK = 16
 
 
 def max_window(texts: jax.Array, mask: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The largest response of every filter over the windows of a text (Kim 2014, arXiv 1408.5882, eqs. 2–4).
+    """The largest response of every filter over the windows of a text, ``float[batch, filters]`` (Kim 2014, eqs. 2–4).
 
     A window may start on any word and reach past the last one into zeros, so a text shorter than the window still has
-    one. Of windows that tie, the first wins. Differentiable to any order by reverse mode.
+    one; a text without words gives −1e9. Of windows that tie, the first wins. Differentiable to any order by reverse
+    mode.
 
     Args:
       texts: ``float[batch, length, dim]``, zero where ``mask`` is false.
       mask: ``bool[batch, length]``, true where a window may start.
       kernel: ``float[filters, words · dim]``, the words of a window one after the other.
-
-    Returns:
-      ``float[batch, filters]``; −1e9 for a text without words.
     """
     best, winners = keep(_compete(*jax.lax.stop_gradient((texts, kernel)), mask))
     return _in_texts(_in_kernel(best, texts, kernel, winners), texts, kernel, winners).T

@@ -64,8 +64,7 @@ def word_pieces(
     Args:
       settings: where the encoder is.
       dataset: the texts.
-      length: word pieces of a text at most, [CLS] and [SEP] among them; if None, what leaves 98 % of the training texts
-        whole.
+      length: word pieces of a text at most; if None, what leaves 98 % of the training texts whole.
       dropout: in the encoder, and in its head.
 
     Returns:
@@ -116,10 +115,7 @@ def sentence_features(texts: Sequence[str], files: EncoderFiles, *, keep: bool =
 
     They are scaled to a mean square of 1, which suits the learners' first rates and the float16 of artefacts.
 
-    Args:
-      texts: any.
-      files: of the encoder.
-      keep: whether the vectors are kept in the user's cache folder, and looked for there.
+    With ``keep`` they are kept in the user's cache folder, and looked for there.
 
     Raises:
       DataError: the files do not belong together.
@@ -162,12 +158,8 @@ def batches(lengths: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
 def pretrained(files: EncoderFiles, length: int = MAX_PIECES) -> tuple[EncoderSizes, dict]:
     """The encoder's sizes, and its published parameters in NumPy.
 
-    Args:
-      files: of the encoder.
-      length: word pieces in a text at most.
-
     Raises:
-      DataError: the sizes have no room for whatever the tokenizer gives, or the files do not belong together.
+      DataError: the files do not belong together, or have no room for texts of so many word pieces.
     """
     origin = str(files.folder / "config.json")
     sizes = sizes_of(files.config, origin)
