@@ -33,17 +33,11 @@ _Parts = dict[str, tuple[np.ndarray, list]]
 def load(settings: DataSettings) -> Dataset:
     """Reads, checks and splits the images that `settings` name."""
     name = settings.name
-
-    def nowhere(absent: str, error: hub.HubError) -> str:
-        hint = "" if name in NAMES else nearest(name, NAMES)
-        return (
-            f"images {name!r}{hint} were not found: {absent}; {error}; and no package carries them "
-            f"(config.data.name=mnist or digits come in one){_CIFAR_FILES if name == 'cifar10' else ''}"
-        )
-
     if name == "digits" and settings.source in ("auto", "local") and local_path(settings) is None:
         return finish(_packaged(name), settings)
-    return finish(located(settings, _of_folder, _of_hub, _packaged, ("mnist",), nowhere), settings)
+    packages = f"packages (mnist or digits come in one){_CIFAR_FILES if name == 'cifar10' else ''}"
+    readers = _of_folder, _of_hub, _packaged
+    return finish(located(settings, *readers, known=NAMES, carried=("mnist",), packages=packages), settings)
 
 
 def read(path: Path) -> _Parts:

@@ -20,17 +20,12 @@ def load(settings: DataSettings) -> Dataset:
         value = getattr(settings, field)
         if value not in allowed:
             raise DataError(f"{field}: {value!r} is not one of {', '.join(allowed)}{nearest(str(value), allowed)}")
-
-    def nowhere(absent: str, error: hub.HubError) -> str:
-        known = sorted({*hub.IDS, *packaged.NAMES})
-        hint = "" if settings.name in known else nearest(settings.name, known)
-        return (
-            f"data set {settings.name!r}{hint} was not found. Tried: the option dir (not given); {absent}; "
-            f"{error}; the packaged reviews (which stand in for {', '.join(packaged.STAND_INS)} only)"
-        )
-
-    carried = {*packaged.NAMES, *packaged.STAND_INS}
-    return finish(located(settings, _local, _of_hub, _packaged, carried, nowhere), settings)
+    names = {
+        "known": sorted({*hub.IDS, *packaged.NAMES}),
+        "carried": (*packaged.NAMES, *packaged.STAND_INS),
+        "packages": f"the packaged reviews (which stand in for {', '.join(packaged.STAND_INS)} only)",
+    }
+    return finish(located(settings, _local, _of_hub, _packaged, **names), settings)
 
 
 def from_lists(
@@ -67,13 +62,14 @@ def located(
     of_files: Callable[[Path, DataSettings], Found],
     of_hub: Callable[[DataSettings], Found],
     of_package: Callable[[str], Found],
+    *,
+    known: Iterable[str],
     carried: Iterable[str],
-    nowhere: Callable[[str, hub.HubError], str],
+    packages: str,
 ) -> Found:
     """Returns the examples of the one source asked for, or of the first that "auto" finds.
 
-    `of_package` may read what stands in for the data set, and `carried` has the names that there is a package for.
-    Where nothing is found, `nowhere` gives the message, of why there is nothing local and why not on the hub.
+    Data sets have `known` names. A package carries some, or what stands in for them; a message calls them `packages`.
     """
     if settings.source == "packaged":
         return of_package(settings.name)
@@ -93,7 +89,11 @@ def located(
         return of_hub(settings)
     except hub.HubError as error:
         if settings.name not in carried:
-            raise DataError(nowhere(absent, error)) from error
+            hint = "" if settings.name in known else nearest(settings.name, known)
+            raise DataError(
+                f"{settings.name!r}{hint} was not found. Tried: config.data.dir (not set); {absent}; {error}; "
+                + packages
+            ) from error
         found = of_package(settings.name)
         return dataclasses.replace(found, notes=(*found.notes, f"looked elsewhere first: {absent}; {error}"))
 

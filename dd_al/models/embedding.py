@@ -28,12 +28,7 @@ class Lookup(NamedTuple):
 
 
 class Scaled(NamedTuple):
-    """Images or rows as they are stored, to what networks read: (raw − mean) / std, ``float32``.
-
-    Attributes:
-      mean: ``float32[channels or columns]``.
-      std: ``float32[channels or columns]``, positive.
-    """
+    """Images or rows as they are stored, to what networks read: (raw − mean) / std, by channels or by columns."""
 
     mean: jax.Array
     std: jax.Array
@@ -92,10 +87,8 @@ def dropping_words(model: Model, rate: float) -> Model:
 def tuned_embedding(model: Model, vectors: jax.Array, trainable: int) -> Model:
     """A model over ids ``int32[batch, length]`` that also trains its word vectors (Kim 2014, "CNN-non-static").
 
-    Args:
-      model: a model over `TextInputs`.
-      vectors: ``float32[words, dim]``, where training starts.
-      trainable: the first rows, so many, are trained; the others (words that the training text lacks) stay as they are.
+    Of the vectors, ``float32[words, dim]``, only the first are trained, as many as are ``trainable``: the training text
+    lacks the others.
     """
     rest = vectors[trainable:]
 

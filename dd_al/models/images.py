@@ -148,16 +148,10 @@ def image_network(
     dropout: float = 0.0,
     weights: str = "lecun",
 ) -> Model:
-    """One of `NETWORKS` over images; its layers are "conv1", …, "norm1", … and "dense1", …, and "output".
+    """One of `NETWORKS` over images of some height, width and channels.
 
-    Args:
-      kind: its name.
-      shape: height, width and channels of an image.
-      classes: number of logits.
-      width: filters in each block (convnet).
-      depth: blocks (convnet).
-      dropout: see `Drawn`.
-      weights: see `Drawn`.
+    Its layers are "conv1", …, "norm1", … and "dense1", …, and "output". Of a convnet ``depth`` blocks have ``width``
+    filters each; for the other arguments see `Drawn`.
 
     Raises:
       ConfigError: images too small for it.

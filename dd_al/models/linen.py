@@ -93,9 +93,8 @@ class Drawn(Classifier):
 def as_model(network: nn.Module, example: Any) -> Model:
     """A `Model` of a module with the methods ``features(inputs)`` and ``head(h, deterministic)``.
 
-    Args:
-      network: its top-level parameters are the layers that rates belong to. All of its dropout lies in the head.
-      example: inputs of the right sizes, of which only the shapes are read.
+    Its top-level parameters are the layers that rates belong to; all of its dropout lies in the head. Of the example
+    only the shapes are read.
     """
 
     def init(key: jax.Array) -> Params:

@@ -55,10 +55,8 @@ def word_responses(table: jax.Array, kernel: jax.Array) -> jax.Array:
 def max_window_of(responses: jax.Array, ids: jax.Array, kept: jax.Array | None = None) -> jax.Array:
     """`max_window` of texts whose words have these responses: additions in place of products. Not to differentiate.
 
-    Args:
-      responses: of `word_responses`; row 0 belongs to padding.
-      ids: ``int[batch, length]``, rows of them.
-      kept: ``bool[batch, length]``, words whose vectors count; all if None.
+    Texts are rows of `word_responses`, ``int[batch, length]``, of which row 0 belongs to padding. Words that are not
+    ``kept``, ``bool[batch, length]``, count as zeros.
     """
     words, (batch, length) = responses.shape[1], ids.shape
     after = ((0, words - 1), (0, 0))

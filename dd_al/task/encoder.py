@@ -47,12 +47,10 @@ def sentence_vectors(
     splits = {split: getattr(dataset, split).texts for split in _SPLITS}
     features = sentence_features([text for texts in splits.values() for text in texts], files, keep=True)
     table = np.concatenate([np.zeros((2, features.shape[1]), np.float32), features])  # padding and the unknown word
-    ids, first = {}, 2
-    for split, texts in splits.items():
-        ids[split] = np.arange(first, first + len(texts), dtype=np.int32)[:, None]
-        first += len(texts)
+    ends = np.cumsum([len(texts) for texts in splits.values()])
+    ids = dict(zip(splits, np.split(np.arange(2, len(table), dtype=np.int32)[:, None], ends[:-1])))
     words = (PAD, UNKNOWN, *(" ".join(text.split()) for text in dataset.train.texts))
-    report = _report(files, table) | {"sentences": first - 2, "seconds": round(time.perf_counter() - start, 3)}
+    report = _report(files, table) | {"sentences": len(features), "seconds": round(time.perf_counter() - start, 3)}
     return WordVectors(Vocabulary(words), table[: len(words)], len(words), report), table, ids
 
 

@@ -111,11 +111,7 @@ class TextLearners:
 
 
 def settings_from(cls: type[T], values: Mapping, source: str) -> T:
-    """The settings that a file, the ``source``, holds as plain values of the keys of ``cls``.
-
-    Raises:
-      DataError: it comes from another version.
-    """
+    """The settings of a class, from a file's plain values; those of another version are a `DataError`."""
     try:
         return from_config(cls, values)
     except ConfigError as error:
