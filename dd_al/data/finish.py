@@ -45,10 +45,7 @@ def array_rows(
     The hash of its bytes stands for an image. Rows of a few categories may well be equal and mean several examples:
     their positions stand for them.
 
-    Args:
-        parts: by split, uint8[n, height, width, channels] or float32[n, columns], and n labels.
-        unit: "image" or "row".
-        origin: names the source in messages.
+    By split the parts are uint8[n, height, width, channels] images or float32[n, columns] rows, and n labels.
     """
     arrays = np.concatenate([inputs for inputs, _ in parts.values()])
     keys = [hashlib.sha256(x.tobytes()).hexdigest() if unit == "image" else str(i) for i, x in enumerate(arrays)]

@@ -22,15 +22,7 @@ if TYPE_CHECKING:
 
 _POOLS = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
 EXTENSIONS = (*_POOLS, ".tree", ".trees")
-SPLIT_NAMES = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-}
-
+SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 # As tables write a missing value, in lower case.
 MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none")
 
@@ -40,10 +32,8 @@ _Examples = Iterator[tuple[int, Any, Any]]
 def read_file(path: Path, settings: DataSettings | None = None, *, optional: bool = False) -> Rows:
     """Reads one file of examples; its ending says how.
 
-    Args:
-        path: of the file.
-        settings: the columns and the encoding.
-        optional: rows, or the whole file, may lack labels, which are then ""; of a .txt file every line is a text.
+    The settings name the columns and the encoding. Where labels are `optional`, rows, or the whole file, may lack them,
+    which gives ""; of a .txt file every line is then a text.
     """
     settings, endings = settings or DataSettings(), _POOLS if optional else EXTENSIONS
     ending, origin = path.suffix.lower(), str(path)

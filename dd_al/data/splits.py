@@ -23,10 +23,7 @@ def arrange(splits: dict[str, Split], seed: int, noun: str = "text") -> tuple[di
     conflicting labels are dropped before that; texts that occur in more than one split then stay in test, else in
     validation.
 
-    Args:
-        splits: "train", and "validation" and "test" where the source has them.
-        seed: decides what is carved.
-        noun: what notes call a text.
+    Notes call a text by the `noun`.
 
     Returns:
         Train, validation and test; how many rows were dropped as duplicates; what to say about it.

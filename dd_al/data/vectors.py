@@ -91,13 +91,8 @@ def _count(settings: VectorSettings, train: list[str], corpus: list[str], held_o
     ids = vocabulary.ids(texts)
     text = counts.Text(np.concatenate(ids), np.repeat(np.arange(len(ids), dtype=np.int32), [len(i) for i in ids]))
     table = counts.count_vectors(text, len(vocabulary.words), settings.dim)
-    report = {
-        "kind": "counted",
-        "corpus": settings.corpus,
-        "texts": len(texts),
-        "tokens": len(text.words),
-        "excluded_rows": int(excluded.sum()),
-    }
+    report = {"kind": "counted", "corpus": settings.corpus, "texts": len(texts), "tokens": len(text.words)}
+    report["excluded_rows"] = int(excluded.sum())
     return _ordered(vocabulary.words[2:], table[2:], train, report)
 
 

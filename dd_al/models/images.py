@@ -24,8 +24,7 @@ def convolve(images: jax.Array, kernel: jax.Array, size: int, padding: int) -> j
 
     Args:
       images: ``float[batch, height, width, channels]``.
-      kernel: ``float[size · size · channels, filters]``: of a window's first row its pixels from left to right, the
-        channels of each, then of the second row, and so on.
+      kernel: ``float[size · size · channels, filters]``, the pixels of a window row by row, the channels of each.
       size: of a window.
       padding: rows and columns of zeros on every side.
     """

@@ -175,11 +175,7 @@ def fine_tuned(sizes: EncoderSizes, pretrained: Params, classes: int, *, dropout
     Devlin et al. 2019, section 3.2. Its inputs are embedded word pieces, whose vectors are not trained. `Model.init`
     returns the published weights for every key: what differs between initialisations is what training draws.
 
-    Args:
-      sizes: of the encoder; its own rates of dropout are not read.
-      pretrained: of `dd_al.models.minilm_weights.params_from`.
-      classes: number of logits.
-      dropout: rate inside, as BERT has it, and in the head.
+    Dropout lies inside, as BERT has it, and in the head, all at one rate: those of the sizes are not read.
     """
     rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     encoder = SentenceEncoder(dataclasses.replace(sizes, **rates))

@@ -59,11 +59,7 @@ def word_pieces(
 ) -> tuple[WordVectors, dict[str, np.ndarray], Model]:
     """The texts of a task as word pieces (`config.inputs=pieces`), and the network that reads them.
 
-    Args:
-      settings: where the encoder is.
-      dataset: the texts.
-      length: word pieces of a text at most; if None, what leaves 98 % of the training texts whole.
-      dropout: in the encoder, and in its head.
+    Without a length it is what leaves 98 % of the training texts whole.
 
     Returns:
       The word pieces with their vectors; ``int32[n, length]`` of each split; and the encoder with a head.
