@@ -130,9 +130,9 @@ NAMES = (*_BY_CLASS, *_RANKED)
 
 
 def prototypes(seed: int, inputs: np.ndarray, labels: np.ndarray, per_class: np.ndarray) -> np.ndarray:
-    """The means of each class's clusters, of which k-means finds ``per_class``, ``int[classes]``: examples of nobody's.
+    """The means of so many clusters of each class, ``float32[sum of per_class, dim]``, class after class.
 
-    From ``float32[n, dim]`` with ``int[n]`` labels to ``float32[sum of per_class, dim]``, class after class.
+    The inputs are ``float32[n, dim]``, with labels ``int[n]``; per_class is ``int[classes]``.
 
     Raises:
       ValueError: more of a class than there are examples.

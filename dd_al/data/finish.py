@@ -63,7 +63,7 @@ def finish(found: Found, settings: DataSettings) -> Dataset:
     """Returns the data set of what a source gave."""
     if settings.phrases and found.phrases is None:
         raise DataError(f"phrases: only the original treebank folder ({', '.join(treebank.FILES)}) has phrases")
-    if settings.split == "seed_paper" and settings.name not in _SST:
+    if settings.split == "seed_paper" and (settings.name not in _SST or found.arrays is not None):
         raise DataError(f"split: seed_paper re-splits {' and '.join(_SST)} only, not {settings.name!r}")
     rows = found.splits | ({"phrases": found.phrases} if settings.phrases else {})
     label_map = labels.parse_map(settings.label_map) if settings.label_map else labels.infer_map(rows.values())

@@ -56,12 +56,9 @@ def _trees(text: str, origin: str) -> Iterator[tuple[int, str, str]]:
 
 
 def read_release(folder: Path, encoding: str, binary: bool) -> tuple[dict[str, Rows], Rows, tuple[str, ...]]:
-    """Reads the folder of the original release.
+    """Reads the folder of the original release, which holds `FILES`.
 
-    Args:
-        folder: holds `FILES`.
-        encoding: of the files.
-        binary: two classes, 0 negative and 1 positive, without the neutral; otherwise the five of `grade`.
+    Classes are the five of `grade`, or 0 negative and 1 positive, without the neutral, where they are `binary`.
 
     Returns:
         Its splits; all its phrases, whose rows follow the sentences'; and what to say about it.

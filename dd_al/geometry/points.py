@@ -61,7 +61,7 @@ def farthest_first(key: jax.Array, to: Distances, nearest: jax.Array, available:
       to: distances between the points.
       nearest: ``float[n]``, the distance of every point to the nearest center that there is; infinite where none is.
       available: ``bool[n]``, which points can be chosen, ``k`` at least.
-      k: how many to choose: ``int32[k]``, in the order of choice.
+      k: how many to choose; they come back as ``int32[k]``, in the order of choice.
     """
     return _greedy(key, to, nearest, available, k, first)
 
@@ -103,7 +103,7 @@ def k_means(
 ) -> tuple[jax.Array, jax.Array]:
     """Lloyd's algorithm from a k-means++ start: ``float[k, dim]`` centers, and the cluster of each point, ``int32[n]``.
 
-    It ends after so many iterations at most, or where no center moves; one that loses its points stays where it was.
+    It ends where no center moves, after so many iterations at most; a center that loses its points stays where it was.
     Points without weight (``float[n]``, not negative) belong to no cluster; at least ``k`` have one.
     """
 

@@ -48,11 +48,8 @@ class AsTheyAre(NamedTuple):
 
 def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
     """Makes a share of the words unknown: their vectors become zero, their positions stay."""
-    return inputs._replace(embedded=inputs.embedded * _kept(key, inputs.mask.shape, rate)[..., None])
-
-
-def _kept(key: jax.Array, shape: tuple[int, ...], rate: float) -> jax.Array:
-    return jax.random.bernoulli(key, 1 - rate, shape)
+    kept = jax.random.bernoulli(key, 1 - rate, inputs.mask.shape)
+    return inputs._replace(embedded=inputs.embedded * kept[..., None])
 
 
 def dropping_words(model: Model, rate: float) -> Model:
@@ -74,7 +71,7 @@ def dropping_words(model: Model, rate: float) -> Model:
             if key is None:
                 return inner(ids, None, kept)
             words_key, key = jax.random.split(key)
-            more = _kept(words_key, ids.shape, rate)
+            more = jax.random.bernoulli(words_key, 1 - rate, ids.shape)
             return inner(ids, key, more if kept is None else more & kept)
 
         return features

@@ -136,11 +136,8 @@ def _in_texts_jvp(primals, tangents):
 def weighted_windows(words: int, texts: jax.Array, weights: jax.Array, winners: jax.Array) -> jax.Array:
     """The sum over texts of one weighted window per filter, ``float[filters, words · dim]``.
 
-    Args:
-      words: of a window.
-      texts: ``float[batch, length, dim]``.
-      weights: ``float[filters, batch]``.
-      winners: ``int32[filters, batch]``, the positions where the windows start.
+    Windows of so many words start at ``winners``, ``int32[filters, batch]``, in texts ``float[batch, length, dim]``;
+    weights are ``float[filters, batch]``.
     """
     cpu, default = (functools.partial(how, words) for how in (_gathered_windows, _spread_windows))
     return jax.lax.platform_dependent(texts, weights, winners, cpu=cpu, default=default)

@@ -169,11 +169,8 @@ def make_task(
 ) -> Task:
     """Makes word or sentence vectors where they are needed, puts the splits into numbers, and builds the learner.
 
-    Args:
-      settings: the config.
-      dataset: its data.
-      load_seconds: what loading took, for the record.
-      vectors: to use instead of those that the settings describe.
+    Word vectors that are given take the place of those that the settings describe. ``load_seconds`` is what loading the
+    data took, for the record.
 
     Raises:
       DataError: no usable word vectors, or no sentence encoder.
