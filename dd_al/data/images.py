@@ -111,8 +111,8 @@ def _cifar_folder(path: Path) -> _Parts:
 
 def _picture_folder(path: Path) -> _Parts:
     """``SPLIT/CLASS/picture.png``, or ``CLASS/picture.png`` for a folder without splits."""
-    folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
-    splits = {SPLIT_NAMES[f.name.lower()]: f for f in folders if f.name.lower() in SPLIT_NAMES}
+    folders = {folder.name.lower(): folder for folder in sorted(path.iterdir()) if folder.is_dir()}
+    splits = {SPLIT_NAMES[name]: folder for name, folder in folders.items() if name in SPLIT_NAMES}
     parts: _Parts = {}
     for split, folder in (splits or {"train": path}).items():
         files = [file for file in sorted(folder.glob("*/*")) if file.suffix.lower() in _PICTURES]

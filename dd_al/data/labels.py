@@ -43,8 +43,7 @@ def parse_map(label_map: str | Mapping[str, int]) -> dict[str, int]:
 def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
     """Returns label → class for all labels in `parts`: numbers and star ratings in their order, names sorted.
 
-    Two spellings of one number ("1" and "1.0") are one class. One class only, or more than a fifth of the rows, is an
-    error.
+    Two spellings of one number ("1" and "1.0") are one class; one class only, or one for every few rows, is an error.
     """
     parts = list(parts)
     written = sorted({label for rows in parts for label in rows.labels})

@@ -52,10 +52,7 @@ def checked(
     """Returns `Rows` of (line, text, label) triples.
 
     Labels may be strings, integers, floats or booleans: 1 and 1.0 become "1", True becomes "true"; where they are
-    `optional` a missing one becomes "".
-
-    Raises:
-        DataError: no examples; a text that is empty or no text; a label that is missing, or neither string nor number.
+    `optional` a missing one becomes "". No examples, texts that are empty or none, and other labels are errors.
     """
     texts, labels, lines, problems = [], [], [], []
     for line, text, label in examples:

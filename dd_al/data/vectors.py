@@ -156,8 +156,7 @@ def _text(path: Path, skip: int) -> Iterator[tuple[str, np.ndarray]]:
                 continue
             try:
                 word, *numbers = line.decode("utf-8").rstrip().split(" ")
-                if dim is None:
-                    dim = len(numbers)
+                dim = len(numbers) if dim is None else dim
                 # GloVe has a few "words" with spaces inside: the numbers are counted from the end.
                 row = np.array(numbers[-dim:] if dim else [], np.float32)
             except UnicodeDecodeError as error:
