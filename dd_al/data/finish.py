@@ -60,10 +60,14 @@ def array_rows(
 
 
 def finish(found: Found, settings: DataSettings) -> Dataset:
-    """Returns the data set of what a source gave."""
+    """Returns the data set of what a source gave.
+
+    Raises:
+        DataError: bad labels, too few rows to split, or settings that this source has no part for.
+    """
     if settings.phrases and found.phrases is None:
         raise DataError(f"phrases: only the original treebank folder ({', '.join(treebank.FILES)}) has phrases")
-    if settings.split == "seed_paper" and (settings.name not in _SST or found.arrays is not None):
+    if settings.split == "seed_paper" and settings.name not in _SST:
         raise DataError(f"split: seed_paper re-splits {' and '.join(_SST)} only, not {settings.name!r}")
     rows = found.splits | ({"phrases": found.phrases} if settings.phrases else {})
     label_map = labels.parse_map(settings.label_map) if settings.label_map else labels.infer_map(rows.values())
@@ -72,7 +76,7 @@ def finish(found: Found, settings: DataSettings) -> Dataset:
     taught = splits.pool([parts["train"], phrases]) if phrases else parts["train"]
     labels.check_classes({**parts, "train": taught}, label_map)
     notes, seed = list(found.notes), settings.split_seed
-    if settings.split == "seed_paper":
+    if settings.split == "seed_paper" and found.arrays is None:
         parts, note = splits.seed_paper(parts, seed)
         notes.append(note)
     parts, dropped, said = splits.arrange(parts, seed, "text" if found.arrays is None else found.unit)

@@ -56,12 +56,18 @@ def _trees(text: str, origin: str) -> Iterator[tuple[int, str, str]]:
 
 
 def read_release(folder: Path, encoding: str, binary: bool) -> tuple[dict[str, Rows], Rows, tuple[str, ...]]:
-    """Reads the folder of the original release, which holds `FILES`.
+    """Reads the folder of the original release.
 
-    Classes are the five of `grade`, or 0 negative and 1 positive, without the neutral, where they are `binary`.
+    Args:
+        folder: holds `FILES`.
+        encoding: of the files.
+        binary: two classes, 0 negative and 1 positive, without the neutral; otherwise the five of `grade`.
 
     Returns:
         Its splits; all its phrases, whose rows follow the sentences'; and what to say about it.
+
+    Raises:
+        DataError: a file is missing, a line malformed, or no sentence is in the dictionary.
     """
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise DataError(f"{folder}: the treebank's folder needs {', '.join(FILES)}; missing: {', '.join(missing)}")

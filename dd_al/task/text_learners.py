@@ -111,7 +111,11 @@ class TextLearners:
 
 
 def settings_from(cls: type[T], values: Mapping, source: str) -> T:
-    """The settings of a class, from a file's plain values; those of another version are a `DataError`."""
+    """The settings that a file, the ``source``, holds as plain values of the keys of ``cls``.
+
+    Raises:
+      DataError: it comes from another version.
+    """
     try:
         return from_config(cls, values)
     except ConfigError as error:
