@@ -69,7 +69,8 @@ def located(
 ) -> Found:
     """Returns the examples of the one source asked for, or of the first that "auto" finds.
 
-    Data sets have `known` names. A package carries some, or what stands in for them; a message calls them `packages`.
+    For a misspelt name the message has the nearest of the `known` ones, and it says which `packages` there are. They
+    hold the `carried` data sets, or what stands in for those.
     """
     if settings.source == "packaged":
         return of_package(settings.name)

@@ -43,8 +43,7 @@ class WordVectors:
 def word_vectors(settings: VectorSettings, train: Sequence[str], held_out: Sequence[str]) -> WordVectors:
     """Counts or reads the vectors of a task with these training texts.
 
-    Validation and test texts, the ``held_out``, serve to find the packaged rows that give one away, which are not
-    counted in either.
+    The ``held_out`` texts, of validation and test, are not counted in, nor is any packaged row that gives one away.
 
     Raises:
       DataError: the file is bad, the packaged reviews are not installed, or no word is left.

@@ -84,8 +84,8 @@ def dropping_words(model: Model, rate: float) -> Model:
 def tuned_embedding(model: Model, vectors: jax.Array, trainable: int) -> Model:
     """A model over ids ``int32[batch, length]`` that also trains its word vectors (Kim 2014, "CNN-non-static").
 
-    Of the vectors, ``float32[words, dim]``, only the first are trained, as many as are ``trainable``: the training text
-    lacks the others.
+    Of the vectors, ``float32[words, dim]``, so many from the first on are ``trainable``; the others, of words that the
+    training text lacks, stay as they are.
     """
     rest = vectors[trainable:]
 
