@@ -75,7 +75,7 @@ def sketch(texts: Iterable[str], *, size: int = 4096) -> list[int]:
 def corpora(sketches: Mapping[str, Sequence[int]], *, share: float = 0.01) -> dict[str, str]:
     """Which data sets are the same corpus under several names: the first name of each group, by name.
 
-    SST-2, SST-5 and Rotten Tomatoes are the same sentences, for one. Two data sets are the same corpus where more than a
+    SST-2, SST-5 and Rotten Tomatoes are the same sentences, for one. Two sets are the same corpus where more than a
     ``share`` of the smaller one's texts is in the sketches of both. All sketches are of one size.
     """
     longest = max(map(len, sketches.values()), default=0)
