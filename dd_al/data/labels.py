@@ -24,11 +24,7 @@ def number(label: str) -> float | None:
 
 
 def parse_map(label_map: str | Mapping[str, int]) -> dict[str, int]:
-    """Returns the label map written as "negative:0,positive:1" or as a mapping; several labels may share a class.
-
-    Raises:
-        DataError: it cannot be read, or its classes are not 0, 1, … without a gap.
-    """
+    """Returns the label map written as "negative:0,positive:1" or as a mapping, to classes 0, 1, … without a gap."""
     if isinstance(label_map, str):
         pairs = [entry.rpartition(":") for entry in label_map.split(",") if entry.strip()]
         label_map = {label.strip(): value.strip() for label, _, value in pairs}
@@ -47,10 +43,7 @@ def parse_map(label_map: str | Mapping[str, int]) -> dict[str, int]:
 def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
     """Returns label → class for all labels in `parts`: numbers and star ratings in their order, names sorted.
 
-    Two spellings of one number ("1" and "1.0") are one class.
-
-    Raises:
-        DataError: one class only, or more classes than a fifth of the rows.
+    Two spellings of one number ("1" and "1.0") are one class; one class only, or one for every few rows, is an error.
     """
     parts = list(parts)
     written = sorted({label for rows in parts for label in rows.labels})
@@ -81,11 +74,7 @@ AS_IN_TRAINING = "Write labels as they were in training, and leave out rows of o
 
 
 def encode(rows: Rows, label_map: Mapping[str, int], remedy: str = _GIVE_CLASS) -> Split:
-    """Returns `rows` with classes for labels; a number matches however it is spelled (1, 1.0, "1 star").
-
-    Raises:
-        DataError: a label that is not in `label_map`; the message names its line.
-    """
+    """Returns `rows` with classes for labels; a number matches however it is spelled (1, 1.0, "1 star")."""
     by_number = {number(label): value for label, value in label_map.items() if number(label) is not None}
     labels = np.empty(len(rows.labels), np.int32)
     for i, label in enumerate(rows.labels):
@@ -102,11 +91,7 @@ def encode(rows: Rows, label_map: Mapping[str, int], remedy: str = _GIVE_CLASS) 
 
 
 def check_classes(splits: Mapping[str, Split], label_map: Mapping[str, int], why: str = "") -> None:
-    """Checks that train can teach every class; `why` ends the message.
-
-    Raises:
-        DataError: fewer training rows than classes, or a class without a training row.
-    """
+    """Checks that train has rows of every class; `why` ends the message."""
     classes, train = set(label_map.values()), splits["train"]
     if len(train) < len(classes):
         raise DataError(f"fewer rows than classes: train has {len(train)} rows for {len(classes)} classes{why}")
