@@ -75,14 +75,17 @@ def count(value: float | None) -> str:
     return number(value, ",.0f")
 
 
-def seconds(value: float | None) -> str:
-    """Returns seconds, as "1,234" or "0.12", or "–" where there are none."""
-    return number(value, ",.0f" if known(value) and value >= 10 else ".2g")
+def short(value: float | None, digits: int = 2, unit: float = 1) -> str:
+    """Returns a number of units in so many digits or as a whole, as "0.12" or "1,234", or "–" where there is none."""
+    return (
+        number(value / unit, ",.0f" if value / unit >= 10 ** (digits - 1) else f".{digits}g") if known(value) else "–"
+    )
 
 
-def giga(value: float | None) -> str:
-    """Returns thousands of millions, as "1,234" or "0.12", or "–" where there are none."""
-    return number(value / 1e9, ",.0f" if value >= 1e11 else ".3g") if known(value) else "–"
+def mean(values: Iterable[float | None]) -> float | None:
+    """Returns the mean of the numbers that are there, or None."""
+    there = [value for value in values if known(value)]
+    return sum(there) / len(there) if there else None
 
 
 def spread(summary: Mapping | None) -> str:
@@ -100,11 +103,6 @@ def interval(ends: list | None) -> str:
 def score(results: Mapping, method: str, name: str = "accuracy") -> Mapping | None:
     """Returns the summary of a method's score on the evaluated split, or None where there is none."""
     return results["methods"].get(method, {}).get(f"{results['evaluate']['split']}_{name}")
-
-
-def unit_of(results: Mapping) -> str:
-    """Returns what an example is called: "sentence", "image" or "row"."""
-    return results["dataset"].get("unit", "sentence")
 
 
 def budget(results: Mapping, method: str) -> Mapping:
@@ -187,12 +185,6 @@ def label_names(distilled: Mapping) -> list[str]:
 def class_names(names: Sequence[str], classes: int) -> Sequence[str]:
     """Returns the names of classes where each has one, else their numbers."""
     return names if len(names) == classes else [str(index) for index in range(classes)]
-
-
-def stand_ins(results: Mapping) -> dict[str, str]:
-    """Returns the data that was wanted and could not be had → what was used in its place."""
-    datasets = [row["dataset"] for row in results["table"]["rows"]] if "table" in results else [results["dataset"]]
-    return {data["stand_in_for"]: f"{data['name']} ({data['source']})" for data in datasets if data["stand_in_for"]}
 
 
 def times(results: Mapping, resumed: Sequence[int]) -> dict[str, str]:
