@@ -56,13 +56,10 @@ def build(workdir: str | Path) -> Path:
 
 
 def read_metrics(path: Path) -> tuple[list[dict], list[int]]:
-    """Returns the logged lines, one per step in order, and the steps after which the run was resumed.
+    """Returns the logged lines of a `metrics.jsonl`, one per step in order, and the steps after which it was resumed.
 
     A run that was killed repeats the steps after its last checkpoint: the later line of a step stands. Lines that are
-    not JSON (the last one may be cut off) and lines without a step are passed over.
-
-    Args:
-        path: a `metrics.jsonl`; where there is none, both lists are empty.
+    not JSON (the last one may be cut off) and lines without a step are passed over. No file gives empty lists.
     """
     lines: dict[int, dict] = {}
     resumed = []

@@ -90,14 +90,10 @@ def _check_alike(one: Mapping, recipes: dict[str, tuple[Path, dict]]) -> None:
 
 
 def read_point(path: Path) -> dict[str, Any]:
-    """Returns the state of a point, with its results and answers where it is finished.
+    """Returns the state of a point by its folder, which may not be there.
 
-    Args:
-        path: its folder, which may not be there.
-
-    Returns:
-        `state`, "finished", "failed" or "missing"; `error`, None unless it is the second; and `results` and `answers`
-        if it is the first. Files that cannot be read are a failure.
+    It is `state`, "finished", "failed" or "missing"; `error`, None unless it is the second; and `results` and `answers`
+    if it is the first. Files that cannot be read are a failure.
     """
     found: dict[str, Any] = {"state": "missing", "error": None}
     try:
@@ -183,7 +179,10 @@ def _mean_curve(curves: Sequence[Mapping], along: str) -> dict[str, list[float]]
 def _results(found: Sequence[Mapping], done: Sequence[Mapping], merged: Mapping, command: str) -> dict:
     """Returns the results of a comparison, which are unfinished as long as a point of it is."""
     entries, runs = _entries(done), [one["results"] for one in done]
-    plain = {_title(entry): entry for entry in entries if not varied(entry)}
+    plain = {}
+    for one in entries:
+        if not varied(one):
+            plain[f"{one['dataset']}: {one['method']}" + ("" if one["budget"] == ALL else f", {one['budget']}")] = one
     split = runs[0]["evaluate"]["split"]
     points = []
     for one in found:
@@ -228,20 +227,13 @@ def _results(found: Sequence[Mapping], done: Sequence[Mapping], merged: Mapping,
     return results if len(done) == len(found) else results | {"finished": ""}
 
 
-def _title(entry: Mapping) -> str:
-    budget = "" if entry["budget"] == ALL else f", {entry['budget']}"
-    return f"{entry['dataset']}: {entry['method']}{budget}"
-
-
 def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
     """Returns tests of methods against random sampling at the same budget, and of the rivals against each other.
 
     Each data set has three families, within which p is adjusted (Holm): "headline", the distilled set of the verdict
     against every query that could have been beside it; "random", every method against random sampling at its budget;
-    and "rivals", every distilled set against active learning with more examples. Pairs are seeds.
-
-    Args:
-        entries: of `results["compare"]["entries"]`, without wrong labels and outliers.
+    and "rivals", every distilled set against active learning with more examples. Pairs are seeds. Entries are those of
+    `results["compare"]["entries"]` without wrong labels and outliers.
     """
     found = []
     for dataset in dict.fromkeys(entry["dataset"] for entry in entries):
@@ -280,11 +272,7 @@ def ranks(entries: Sequence[Mapping], corpora: Mapping[str, str]) -> dict:
     """Returns average ranks of methods over corpora at each budget, with Nemenyi's critical difference.
 
     Data sets of one corpus count once, by their mean accuracy (Demšar 2006, "Statistical comparisons of classifiers
-    over multiple data sets", section 3.2).
-
-    Args:
-        entries: see `rival_tests`.
-        corpora: data set → corpus.
+    over multiple data sets", section 3.2). Entries are those of `rival_tests`; a data set leads to its corpus.
 
     Returns:
         budget → `methods` → mean rank, from 1 for the best, with `corpora`, `p` of Friedman's test and

@@ -66,11 +66,8 @@ def bootstrap_interval(
     on the wide side where most of the noise is that of single answers). With one initialisation only sentences vary.
     What it cannot cover is another distillation: these are draws of learners for one and the same training set.
 
-    Args:
-        correct: bool or float[inits, sentences] (or [sentences]): whether, or how much, each answer was right.
-        level: the coverage that is asked for.
-        resamples: how many replicates.
-        seed: of the draws; equal arguments give equal intervals.
+    `correct` is bool or float[inits, sentences] (or [sentences]): whether, or how much, each answer was right. Equal
+    arguments give equal intervals.
 
     Raises:
         ValueError: `correct` is empty or not a matrix, or `level` is not between 0 and 1.
@@ -95,13 +92,8 @@ def retention_interval(
     As `bootstrap_interval`, with the same sentences drawn above and below the line, because both learners answer the
     same test split: a hard draw is hard for both. The initialisations are drawn apart, unless they are the same ones.
 
-    Args:
-        correct: bool or float[inits, sentences] of the method.
-        correct_full: bool or float[full inits, sentences] of the learners that saw all the data.
-        paired: row i of both began from the same initialisation, so rows are drawn together.
-        level: as of `bootstrap_interval`, like the two below.
-        resamples: how many replicates.
-        seed: of the draws.
+    `correct` is bool or float[inits, sentences] of the method, `correct_full` that of learners that saw all the data.
+    If `paired`, row i of both began from the same initialisation, and rows are drawn together.
 
     Raises:
         ValueError: the shapes do not match, `correct_full` is never right, or see `bootstrap_interval`.

@@ -188,16 +188,11 @@ def stops(results: Mapping) -> list[dict[str, str]]:
 
 
 def picked(entries: Mapping[str, Mapping], dataset: Mapping) -> Table:
-    """Returns what each query chose: classes, lengths, and the first texts that it asked for.
-
-    Args:
-        entries: query → its entry in the results.
-        dataset: with the names of the classes.
-    """
+    """Returns what each query chose: a data set's classes, lengths, and the first texts that it asked for."""
     names = class_names(sorted(dataset["label_map"], key=dataset["label_map"].get), dataset["num_classes"])
-    chosen = {QUERY_TITLES.get(name, name): entry["picked"] for name, entry in entries.items()}
-    rows = [
-        [title, *map(percent, one["classes"]), f"{one['words']:.1f}", list(one["examples"])]
-        for title, one in chosen.items()
-    ]
+    rows = []
+    for name, entry in entries.items():
+        one = entry["picked"]
+        shares, texts = map(percent, one["classes"]), list(one["examples"])
+        rows.append([QUERY_TITLES.get(name, name), *shares, f"{one['words']:.1f}", texts])
     return Table(["Query", *(f"{name}, %" for name in names), "Words", "The first that it asked for"], rows)

@@ -17,21 +17,19 @@ QUERY_TITLES = {name: name.replace("_", " ").capitalize() for name in active.QUE
     "core_set": "Core-set", "badge": "BADGE", "k_means": "k-means", "contrastive": "Contrastive (CAL)",
     "feature_mixing": "Feature mixing (ALFA-Mix)", "ret": "RET", "rect": "RECT", "sud": "SUD",
 }  # fmt: skip
-_FIRST, _LAST = (
-    {"random": "Random sampling"},
-    {
-        "distilled": "Distilled",
-        "distilled_hard": "Distilled, hard labels",
-        "distilled_known": "Distilled, known initialisation",
-        "distilled_known_hard": "Distilled, known initialisation, hard labels",
-        "distilled_bought": "Distilled from bought labels (AL → DD)",
-        "distilled_picked": "Distilled, started from picks",
-        "distilled_taught": "Distilled, with teachers",
-        "full": METHOD_TITLES["full"],
-    },
-)
+_LAST = {
+    "distilled": "Distilled",
+    "distilled_hard": "Distilled, hard labels",
+    "distilled_known": "Distilled, known initialisation",
+    "distilled_known_hard": "Distilled, known initialisation, hard labels",
+    "distilled_bought": "Distilled from bought labels (AL → DD)",
+    "distilled_picked": "Distilled, started from picks",
+    "distilled_taught": "Distilled, with teachers",
+    "full": METHOD_TITLES["full"],
+}
 # The methods of a comparison, in their order: random sampling, instance selection, queries, distillation, all data.
-TITLES = _FIRST | {k: v for k, v in (METHOD_TITLES | QUERY_TITLES).items() if k not in _FIRST | _LAST} | _LAST
+TITLES = {"random": QUERY_TITLES["random"]}
+TITLES |= {name: title for name, title in (METHOD_TITLES | QUERY_TITLES).items() if name not in TITLES | _LAST} | _LAST
 QUERIES = tuple(name for name in QUERY_TITLES if name != "random")
 RULES = {
     "stable": "Predictions stay the same",
@@ -166,9 +164,7 @@ def devices(entries: Sequence[Mapping]) -> list[str]:
 def break_even(entry: Mapping, full: Mapping | None) -> float | None:
     """Returns after how many trainings a set has saved the time that it took to make; None if never.
 
-    Args:
-        entry: of the set.
-        full: of all data; the answer is None, too, where there is none, or where devices differ.
+    `full` is the entry of all data; the answer is None, too, where there is none, or where devices differ.
     """
     if full is None or entry is full or len(devices([entry, full])) > 1:
         return None
