@@ -168,7 +168,7 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> Figu
 
 
 def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[Sequence[float | None]]) -> Figure:
-    """Draws the share of its own full-data accuracy that each network keeps, by each way to train; None for no such way."""
+    """Draws the share, or None, of full-data accuracy that each network keeps by each way, ``float[networks][ways]``."""
     values = 100 * np.asarray(retention, float)
     figure, (axes,) = canvas.panels(width=(6.7, 0), height=(0, 1.8 + 0.34 * len(networks)), grid=False)
     low = min(50.0, np.nanmin(values)) if np.isfinite(values).any() else 50.0
@@ -266,7 +266,7 @@ def _draw_queries(curves: Mapping[str, Mapping], title: str, level: Mapping | No
 
 
 def _times(found: Mapping[str, Mapping]) -> Figure:
-    """Draws the seconds of a round, for all seeds together, as a bar for each query, of which they are by part."""
+    """Draws the seconds of a round, for all seeds together, as a bar for each query with its parts side by side."""
     figure, (axes,) = canvas.panels(width=(5.8, 0), height=(0.3 * len(found), 1.1))
     left = np.zeros(len(found))
     for part, colour in zip(("train", "score", "select"), PALETTE):

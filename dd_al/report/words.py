@@ -75,9 +75,9 @@ def count(value: float | None) -> str:
 
 def short(value: float | None, digits: int = 2, unit: float = 1) -> str:
     """Returns a number of units in so many digits or as a whole, as "0.12" or "1,234", or "–" where there is none."""
-    return (
-        number(value / unit, ",.0f" if value / unit >= 10 ** (digits - 1) else f".{digits}g") if known(value) else "–"
-    )
+    if not known(value):
+        return "–"
+    return number(value / unit, ",.0f" if value / unit >= 10 ** (digits - 1) else f".{digits}g")
 
 
 def mean(values: Iterable[float | None]) -> float | None:
