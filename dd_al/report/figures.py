@@ -168,7 +168,10 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> Figu
 
 
 def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[Sequence[float | None]]) -> Figure:
-    """Draws the share, or None, of full-data accuracy that each network keeps by each way, ``float[networks][ways]``."""
+    """Draws how much of its own full-data accuracy each network keeps on the distilled set, by each way to train.
+
+    The shares are ``float[networks][ways]``, with None where a way does not exist for a network.
+    """
     values = 100 * np.asarray(retention, float)
     figure, (axes,) = canvas.panels(width=(6.7, 0), height=(0, 1.8 + 0.34 * len(networks)), grid=False)
     low = min(50.0, np.nanmin(values)) if np.isfinite(values).any() else 50.0
