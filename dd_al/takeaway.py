@@ -1,7 +1,5 @@
 """A distilled set in plain NumPy arrays, with all that training on it elsewhere takes; nothing here imports JAX."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence

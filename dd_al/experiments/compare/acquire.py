@@ -1,7 +1,5 @@
 """What a comparison's active learning buys: one run that fills every budget."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable
 from itertools import islice
@@ -106,10 +104,7 @@ def recorded_work(folder: Path, budget: str, prefix: str) -> costs.Work | None:
 
 
 def bought_before(job: Job, upto: int) -> tuple[np.ndarray, costs.Work]:
-    """What `config.compare.query` has picked with a point's seed, and what that took.
-
-    From the point that has it; else it is run here, with the same outcome.
-    """
+    """What `config.compare.query` picks with a point's seed, and its work: from the point that has it, or run here."""
     query = job.lab.settings.compare.query
     budget = next(name for name, count in job.lab.budgets.items() if count == upto)
     if (folder := job.siblings.get(query)) and (work := recorded_work(folder, budget, "build")):

@@ -1,7 +1,5 @@
 """What do sets distilled for one network, or for several, do for each of them? And what along the values of a key?"""
 
-from __future__ import annotations
-
 import logging
 import os
 import time
