@@ -59,9 +59,7 @@ def acquire(job: Job, name: str, upto: int, metrics: MetricsWriter | None = None
     counts = label_counts([one for one in lab.budgets.values() if one <= upto], active.query_size(train))
     per_step = lab.once(("real", active.batch_size), lambda: costs.real_step(task, active.batch_size))
     passes = active.passes if {"statistics", "networks"} & set(ACQUISITIONS[name].needs) else 1
-    per_text = lab.once(("answering", passes), lambda: costs.answering(task, passes))
-    if name in _TRAINING:
-        per_text = float("nan")
+    per_text = math.nan if name in _TRAINING else lab.once(("answering", passes), lambda: costs.answering(task, passes))
     pool = min(active.subset or train, train)
 
     def run(program: Hashable, *args: Any) -> tuple[Any, float]:
