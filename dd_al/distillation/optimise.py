@@ -72,7 +72,6 @@ def optimise(
     workdir: Workdir | None = None,
     pictures: Path | None = None,
     quick: bool = False,
-    starts: np.ndarray | None = None,
     programs: dict[Hashable, Callable] | None = None,
     stop: Stop | None = None,
 ) -> Distillation:
@@ -87,7 +86,6 @@ def optimise(
       workdir: where checkpoints and metrics go; None keeps nothing.
       pictures: folder for what the first set looks like along the way; None keeps nothing of it.
       quick: compile in half the time what then runs a little more slowly, for loops of seconds.
-      starts: ``int[sets, items]``, the training rows to start from; as the settings say if None.
       programs: see `dd_al.distillation.outer_loop.run`.
       stop: asked after every stretch; the state is saved before it raises.
 
@@ -96,7 +94,7 @@ def optimise(
       Interrupted: from ``stop``.
     """
     began = time.perf_counter()
-    synthetic, start_rows = starting_sets(task, settings, items, sets, starts, programs)
+    synthetic, start_rows = starting_sets(task, settings, items, sets, programs)
     spent = time.perf_counter() - began
     ended = run(
         problem_of(task, settings, sets),

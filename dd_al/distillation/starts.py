@@ -74,7 +74,6 @@ def starting_sets(
     settings: DistillSettings,
     items: int,
     sets: int,
-    given: np.ndarray | None = None,
     programs: dict[Hashable, Callable] | None = None,
 ) -> tuple[Synthetic, np.ndarray | None]:
     """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise).
@@ -87,18 +86,10 @@ def starting_sets(
       settings: of the method.
       items: of a set.
       sets: how many.
-      given: ``int[sets, items]``, the rows to start from, whatever the settings say of it; items have their classes.
       programs: see `optimise`.
     """
     key, shape = stream(task.key, "start"), item_shape(task, settings)
     classes = np.asarray(balanced_classes(items, task.classes))
-    if given is not None:
-        raw = _filled(task, task.raw["train"][given], shape)
-        begun = [
-            _start_one(task, settings, jnp.asarray(task.labels("train")[rows]), _values(task, jnp.asarray(one)))
-            for rows, one in zip(given, raw)
-        ]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *begun), given
     complete = partial(_start_one, task, settings, jnp.asarray(classes))
     if settings.start == "noise":
         scale = 1.0 if task.table is None else float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
@@ -107,7 +98,9 @@ def starting_sets(
         return jax.vmap(complete)(jnp.stack(noise)), None
     rng = generator(task.key, "start")
     rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
-    raw = _filled(task, task.raw["train"][rows], shape)
+    raw = task.raw["train"][rows]
+    if task.table is not None:
+        raw = np.stack([[_repeated(ids, shape[0]) for ids in one] for one in raw])
     if number_of_candidates(settings):
         _LOG.info("choosing the start among %d random subsets", len(raw))
         states = known_inits(task, sets) if settings.init == "known" else None
@@ -121,13 +114,6 @@ def starting_sets(
         best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
         rows, raw = rows[best], raw[best]
     return jax.vmap(lambda one: complete(_values(task, one)))(jnp.asarray(raw)), rows
-
-
-def _filled(task: Task, raw: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Texts said again until they fill the length of an item; anything else as it is."""
-    if task.table is None:
-        return raw
-    return np.stack([[_repeated(ids, shape[0]) for ids in one] for one in raw])
 
 
 def _values(task: Task, raw: jax.Array) -> jax.Array:
