@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.config.distill import LABELS
-from dd_al.core.keys import stream
 from dd_al.core.types import Batch, as_inputs
 from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.train_on_set import train_on_set
@@ -122,7 +121,7 @@ def start(
 
     Args:
       classes: number of classes.
-      inputs: real examples or `noise_inputs`; for their shapes see `Synthetic`.
+      inputs: real examples or noise; for their shapes see `Synthetic`.
       item_classes: ``int32[items]``, the class of each item.
       steps: inner steps.
       layers: groups of parameters with their own rates.
@@ -132,11 +131,6 @@ def start(
     labels = label_scale * jax.nn.one_hot(item_classes, classes)
     log_rates = jnp.broadcast_to(jnp.log(jnp.asarray(rate, jnp.float32)), steps)
     return Synthetic(inputs, labels, jnp.broadcast_to(log_rates[..., None], (steps, layers)))
-
-
-def noise_inputs(key: jax.Array, items: int, shape: Sequence[int], scale: float) -> jax.Array:
-    """Gaussian examples, ``float32[items, *shape]``, with standard deviation ``scale``."""
-    return scale * jax.random.normal(stream(key, "noise"), (items, *shape))
 
 
 def columns(task: Task, *, shared: bool = False) -> dict[str, slice | np.ndarray]:

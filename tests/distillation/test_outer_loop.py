@@ -146,6 +146,9 @@ def test_noise_is_a_start_like_another(task, tiny_settings):
     assert rows is None and not equal(noise.inputs[0], noise.inputs[1])
     assert noise.inputs.shape == real.inputs.shape and equal(noise.label_logits, real.label_logits)
     np.testing.assert_allclose(noise.inputs.std(), real.inputs.std(), rtol=0.3)
+    again, _ = starting_sets(task, tiny_settings(start="noise").distill, 6, 2)
+    other, _ = starting_sets(replace(task, key=jax.random.key(9)), tiny_settings(start="noise").distill, 6, 2)
+    assert equal(again, noise) and not equal(other.inputs, noise.inputs)
 
 
 def test_items_of_their_own_length(task, tiny_settings):

@@ -266,7 +266,7 @@ def followed(nets=40, **options):
     """The logarithms of the rates that each of many nets follows."""
     many, seen = jax.vmap(LEARNER.init)(jax.random.split(jax.random.key(0), nets)), []
 
-    def train(state, batch, step_rates, key=None, window_key=None):
+    def train(state, batch, step_rates, window_key=None):
         jax.debug.callback(lambda r: seen.append(np.log(np.asarray(r))), step_rates)
         return state
 

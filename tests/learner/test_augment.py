@@ -5,9 +5,8 @@ import pytest
 
 from dd_al.core.types import Batch
 from dd_al.learner import optimizers
-from dd_al.learner.augment import shifted
 from dd_al.learner.hypergradient import differentiable_training
-from dd_al.learner.learner import make_learner
+from dd_al.learner.learner import make_learner, shifted
 from dd_al.models.mlp import mlp
 
 pytestmark = pytest.mark.usefixtures("own_caches")
