@@ -15,12 +15,19 @@ import optax
 
 from dd_al.config.distill import DistillSettings
 from dd_al.core.keys import stream
-from dd_al.distillation.kernel import kernel_regression
-from dd_al.distillation.matching import feature_distance, gradient_distance, matching
 from dd_al.distillation.network_pool import Pool
-from dd_al.distillation.outer_step import Objective, OuterState, Student, for_student, of_softplus, outer_method
+from dd_al.distillation.outer_step import (
+    Objective,
+    OuterInfo,
+    OuterState,
+    Student,
+    for_student,
+    of_softplus,
+    outer_method,
+)
 from dd_al.distillation.synthetic import Synthetic, columns, train_on
 from dd_al.distillation.unrolled import unrolled
+from dd_al.distillation.without_unroll import feature_distance, gradient_distance, kernel_regression, matching
 from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine, where_better
 from dd_al.learner.hypergradient import differentiable_training
@@ -50,15 +57,6 @@ class LoopState(NamedTuple):
     best: Synthetic
     best_accuracy: jax.Array
     best_step: jax.Array
-
-
-class Means(NamedTuple):
-    """What a stretch of outer steps averages to, over those that were not skipped: ``float32[sets]`` each."""
-
-    loss: jax.Array
-    accuracy: jax.Array
-    grad_norm: jax.Array
-    skipped: jax.Array
 
 
 class OuterLoop:
@@ -91,13 +89,14 @@ class OuterLoop:
 
     def advance(
         self, key: jax.Array, arrays: Arrays, state: LoopState, until: jax.Array, look: jax.Array
-    ) -> tuple[LoopState, Means, jax.Array]:
+    ) -> tuple[LoopState, OuterInfo, jax.Array]:
         """Goes on to the step ``until``, and looks at validation there where ``look`` is true.
 
         The key of the run and `Task.arrays` are arguments: other ones of the same shapes need not be compiled anew.
 
         Returns:
-          The state, means, and the judges' validation accuracy, ``float32[sets, judges]``, zero without a look.
+          The state; means over the steps that were not skipped, and how many were, ``float32[sets]`` each; and the
+          judges' validation accuracy, ``float32[sets, judges]``, zero without a look.
         """
         task, settings, first, sets = self._task.given(arrays), self._settings, state.outer.step[0], len(self._indices)
 
@@ -107,14 +106,13 @@ class OuterLoop:
             return self._method(index)[1](stream(own, "outer", outer.step), outer, real)
 
         def body(_, carry):
-            outer, means = carry
+            outer, sums = carry
             outer, info = jax.vmap(one_step)(self._indices, outer)
-            seen = Means(info.loss, info.accuracy, info.grad_norm, 1.0 - info.finite)
             # A step that was skipped has no numbers worth averaging.
-            kept = jax.tree.map(lambda x: jnp.where(info.finite, x, 0.0), seen)._replace(skipped=seen.skipped)
-            return outer, jax.tree.map(jnp.add, means, kept)
+            kept = jax.tree.map(lambda x: jnp.where(info.skipped, 0.0, x), info)._replace(skipped=info.skipped)
+            return outer, jax.tree.map(jnp.add, sums, kept)
 
-        zeros = Means(*[jnp.zeros(sets)] * len(Means._fields))
+        zeros = OuterInfo(*[jnp.zeros(sets)] * len(OuterInfo._fields))
         outer, sums = jax.lax.fori_loop(first, until, body, (state.outer, zeros))
         count = jnp.maximum(until - first - sums.skipped, 1)
         means = jax.tree.map(lambda x: x / count, sums)._replace(skipped=sums.skipped)

@@ -36,19 +36,19 @@ class OuterState(NamedTuple):
 
 
 class OuterInfo(NamedTuple):
-    """Diagnostics of one outer step.
+    """Diagnostics of one outer step; ``float32[]`` each.
 
     Attributes:
-      loss: ``float32[]``, the objective: of unrolled training the cross-entropy on the real batch, in nats.
-      accuracy: ``float32[]``, of what the objective trains, on the real batch.
-      grad_norm: ``float32[]``, of the hypergradient before clipping.
-      finite: ``bool[]``, false where loss or hypergradient is not; the step is then skipped.
+      loss: the objective: of unrolled training the cross-entropy on the real batch, in nats.
+      accuracy: of what the objective trains, on the real batch.
+      grad_norm: of the hypergradient before clipping.
+      skipped: 1 where loss or hypergradient is not finite, so that the step is skipped; else 0.
     """
 
     loss: jax.Array
     accuracy: jax.Array
     grad_norm: jax.Array
-    finite: jax.Array
+    skipped: jax.Array
 
 
 class Student(NamedTuple):
@@ -109,7 +109,12 @@ def outer_method(
     def step(key: jax.Array, state: OuterState, real: Batch) -> tuple[OuterState, OuterInfo]:
         # The first student's numbers do not depend on there being others.
         keys = [key, *(stream(key, "student", i) for i in range(1, len(students)))]
-        drawn = [_draw(student, k, pool) for student, k, pool in zip(students, keys, state.pools)]
+        drawn = [
+            (None, student.initial_states(stream(k, "inner_init")))
+            if student.pool is None
+            else student.pool.draw(stream(k, "pool"), pool)
+            for student, k, pool in zip(students, keys, state.pools)
+        ]
 
         def mean_objective(synthetic: Synthetic):
             results = [
@@ -137,7 +142,7 @@ def outer_method(
             else student.pool.refresh(k, pool, rows, batch, rates(for_student(kept.synthetic, student)))
             for student, k, pool, (rows, _) in zip(students, keys, state.pools, drawn)
         )
-        return kept._replace(step=state.step + 1, pools=pools), OuterInfo(loss, accuracy, norm, finite)
+        return kept._replace(step=state.step + 1, pools=pools), OuterInfo(loss, accuracy, norm, 1.0 - finite)
 
     return init, step
 
@@ -147,13 +152,7 @@ def of_softplus(optimizer: optax.GradientTransformation) -> optax.GradientTransf
 
     A step in x moves a small rate by a share of it, and a large one by an amount (Medvedev & D'yakonov 2020, arXiv
     2010.09839). Its moments and clipping are of gradients with regard to x.
-
-    Args:
-      optimizer: of a `Synthetic` with x in the place of its logarithms.
     """
-
-    def init(synthetic: Synthetic) -> Any:
-        return optimizer.init(synthetic)
 
     def update(grads: Synthetic, state: Any, synthetic: Synthetic) -> tuple[Synthetic, Any]:
         rate = jnp.exp(synthetic.log_rates)
@@ -165,10 +164,4 @@ def of_softplus(optimizer: optax.GradientTransformation) -> optax.GradientTransf
         moved = jnp.log(jax.nn.softplus(x + updates.log_rates)) - jnp.log(jax.nn.softplus(x))
         return updates._replace(log_rates=moved), state
 
-    return optax.GradientTransformation(init, update)
-
-
-def _draw(student: Student, key: jax.Array, pool: PoolState | tuple) -> tuple[jax.Array | None, LearnerState]:
-    if student.pool is None:
-        return None, student.initial_states(stream(key, "inner_init"))
-    return student.pool.draw(stream(key, "pool"), pool)
+    return optax.GradientTransformation(optimizer.init, update)
