@@ -15,16 +15,7 @@ import optax
 
 from dd_al.config.distill import DistillSettings
 from dd_al.core.keys import stream
-from dd_al.distillation.network_pool import Pool
-from dd_al.distillation.outer_step import (
-    Objective,
-    OuterInfo,
-    OuterState,
-    Student,
-    for_student,
-    of_softplus,
-    outer_method,
-)
+from dd_al.distillation.outer_step import Objective, OuterInfo, OuterState, Pool, Student, of_softplus, outer_method
 from dd_al.distillation.synthetic import Synthetic, columns, train_on
 from dd_al.distillation.unrolled import unrolled
 from dd_al.distillation.without_unroll import feature_distance, gradient_distance, kernel_regression, matching
@@ -165,7 +156,7 @@ class OuterLoop:
                 # Without the set's index: all sets of a run are tried by the same networks.
                 keys = jax.random.split(stream(key, "selection", outer.step), self._judges)
                 states = jax.vmap(student.learner.init)(keys)
-            own = for_student(outer.average, student)
-            trained = train_on(student.learner, own, states, self._settings.labels, parts=self._settings.batches)
+            own, settings = student.own(outer.average), self._settings
+            trained = train_on(student.learner, own, states, settings.labels, parts=settings.batches)
             scores.append(accuracy(student.learner.model, trained.params, task.validation, task.embed))
         return jnp.concatenate(scores)

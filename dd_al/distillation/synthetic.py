@@ -80,16 +80,9 @@ def train_on(
     *,
     parts: int = 1,
 ) -> LearnerState:
-    """Trains stacked learners on a distilled set by its own schedule; of several sets, learner ``i`` on the ``i``-th.
+    """Trains stacked learners on a distilled set by its own schedule, or dealt in turn to stacked sets.
 
-    Args:
-      learner: network and optimizer, whose layers the set's rates are for.
-      synthetic: a set, or stacked ones, which learners are dealt to in turn.
-      states: where training starts, stacked.
-      labels: see `targets`.
-      first: steps that were taken before.
-      until: the step to stop at; that of the last rate if None.
-      parts: see `dd_al.learner.unroll.part_of`.
+    For ``labels`` see `targets`; for the others, and for what it returns, `dd_al.learner.train_on_set.train_on_set`.
     """
     own = synthetic.log_rates.ndim == 3
     if own and len(synthetic.log_rates) == 1:
@@ -102,10 +95,9 @@ def train_on(
 
 
 def balanced_classes(items: int, classes: int) -> jax.Array:
-    """The class that each item starts from, ``int32[items]``.
+    """The class that each item starts from, ``int32[items]``: 0, 1, …, classes − 1 again and again.
 
-    They go round: 0, 1, …, classes − 1, 0, 1, … With fewer items than classes
-    only the first ones; their soft labels learn to serve the rest.
+    With fewer items than classes only the first ones; their soft labels learn to serve the rest.
     """
     return jnp.arange(items, dtype=jnp.int32) % classes
 

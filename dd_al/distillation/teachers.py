@@ -43,8 +43,7 @@ def relabelled(task: Task, targets: np.ndarray) -> Task:
 def taught(task: Task, soft: np.ndarray, weight: float) -> Task:
     """The task with training labels that lean towards what teachers say of the training examples.
 
-    An outer loop that is told how sure to be of each example fits fewer accidents of the single labels (Hinton et al.
-    2015, arXiv 1503.02531).
-    ``soft``, from `soft_labels`, has the weight, between 0 and 1, and the labels have the rest.
+    ``soft``, from `soft_labels`, has the weight, between 0 and 1, and the labels have the rest. An outer loop that
+    knows how sure to be of each example fits fewer accidents of single labels (Hinton et al. 2015, arXiv 1503.02531).
     """
     return relabelled(task, weight * soft + (1 - weight) * one_hot(task.labels("train"), task.classes))

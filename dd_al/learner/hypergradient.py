@@ -1,7 +1,6 @@
 """Hypergradients: the ways to differentiate through training, behind one signature.
 
-All of them take the learner's own step. `full`, `checkpoint` and `reverse` have the same derivative and differ in what
-they hold and compute again; the truncated ones are cheaper and biased. docs/hypergradients.md says which to use when.
+docs/hypergradients.md says which to use when.
 """
 
 from __future__ import annotations
@@ -29,11 +28,9 @@ def differentiable_training(
 
     ================  =================================================================================================
     full              backpropagation through every step (Wang et al. 2018, arXiv 1811.10959)
-    checkpoint        the same with 2 √steps states held, or 3 ∛steps where there are more than 256 (Chen et al. 2016,
-                      arXiv 1604.06174)
-    reverse           an explicit loop of Hessian-vector products from the last step to the first, which holds the state
-                      of every ``segment``-th step and no activations (Maclaurin et al. 2015, arXiv 1502.03492; the code
-                      of Wang et al.)
+    checkpoint        the same with 2 √steps states held, or 3 ∛steps where there are more than 256 (see `unroll`)
+    reverse           the same by an explicit loop of Hessian-vector products from the last step to the first, which
+                      holds every ``segment``-th state and no activations (Maclaurin et al. 2015, arXiv 1502.03492)
     truncated         through the last ``window`` steps only (Williams & Peng 1990)
     random_truncated  training ends after a random number of steps, from ``window`` to all of them, and the last
                       ``window`` of those are differentiated (RaT-BPTT, Feng et al. 2023, arXiv 2311.07025)

@@ -76,18 +76,12 @@ def along(train: Callable, states: Any, points: jax.Array, look: Callable) -> tu
 
 
 def best_along(train: Callable, states: Any, points: jax.Array, look: Callable) -> tuple[Any, jax.Array]:
-    """Trains up to each of some numbers of steps, and keeps what it finds at the best of them alone.
+    """`along` with ``look(states) -> (found, score)``, of which it keeps the best point alone.
 
     All that `along` stacks could be thousands of networks.
 
-    Args:
-      train: see `along`.
-      states: where training starts.
-      points: ``int[points]``, rising.
-      look: ``look(states) -> (found, score)``, what is wanted of each point and ``float[]``, 0 at least.
-
     Returns:
-      What was found at the point of the highest score, the first of equals, and the index of that point.
+      What was found at the point of the highest score (``float[]``, 0 at least), the first of equals, and its index.
     """
 
     def stretch(carry: tuple, until: jax.Array) -> tuple[tuple, None]:

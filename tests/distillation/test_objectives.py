@@ -9,9 +9,8 @@ import pytest
 
 from dd_al.config.distill import DistillSettings
 from dd_al.core.types import Batch, TextInputs
-from dd_al.distillation.network_pool import Pool
 from dd_al.distillation.outer_loop import OBJECTIVES
-from dd_al.distillation.outer_step import Student, outer_method
+from dd_al.distillation.outer_step import Pool, Student, outer_method
 from dd_al.distillation.synthetic import as_batch, balanced_classes, rates, start
 from dd_al.distillation.without_unroll import feature_distance, gradient_distance, kernel_regression, regression
 from dd_al.learner import optimizers
