@@ -122,10 +122,7 @@ def describe(task: Task, distilled: Distillation, labels: str) -> dict:
         "label_names": names if len(names) == task.classes else [str(c) for c in range(task.classes)],
         "inner_steps": synthetic.log_rates.shape[1],
         "columns": list(task.dataset.columns),
-        "rates": {
-            "names": [*layers(task.learner.model), *others],
-            "values": np.exp(synthetic.log_rates[0]).tolist(),
-        },
+        "rates": {"names": [*layers(task.learner.model), *others], "values": np.exp(synthetic.log_rates[0]).tolist()},
     }
 
 

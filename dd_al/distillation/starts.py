@@ -15,15 +15,7 @@ from dd_al.config.distill import DistillSettings
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import generator, stream
 from dd_al.core.types import Batch
-from dd_al.distillation.synthetic import (
-    Synthetic,
-    all_rates,
-    as_batch,
-    balanced_classes,
-    columns,
-    own_rates,
-    start,
-)
+from dd_al.distillation.synthetic import Synthetic, all_rates, as_batch, balanced_classes, columns, own_rates, start
 from dd_al.distillation.unrolled import outer_loss
 from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine
