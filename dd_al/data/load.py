@@ -39,7 +39,7 @@ def read_examples(
     if kind == "images":
         parts, unit = images.read(where), "image"
     elif kind == "rows":
-        parts, unit = tables.read(where, settings.encoding, "test"), "row"
+        parts, unit = tables.read(where, settings, "test"), "row"
     else:
         parts, unit = sources.read_local(where, settings).splits, ""
     parts, arrays = splits.chosen(parts, split, path), None

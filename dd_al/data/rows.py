@@ -74,11 +74,11 @@ def checked(
     return Rows(tuple(texts), tuple(labels), rows, np.array(lines, np.int64), origin, unit)
 
 
-def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
-    """Returns the position of the column `wanted`; an error names those there are, and the `option` that chooses."""
+def check_column(names: Iterable[str], wanted: str, option: str, origin: str) -> None:
+    """Checks that there is the column `wanted`; an error names those there are, and the `option` that chooses."""
     names = [str(name).strip() for name in names]
     if wanted in names:
-        return names.index(wanted)
+        return
     marks = [mark for mark in ";\t|" if len(names) == 1 and mark in names[0]]
     if marks:
         raise DataError(
@@ -91,15 +91,11 @@ def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
     )
 
 
-def columns_of(
-    names: Iterable[str], settings: DataSettings, origin: str, *, optional: bool = False
-) -> tuple[int, int | None]:
-    """Returns the positions of the texts' and the labels' column; None for labels that are `optional` and absent."""
-    names = [str(name).strip() for name in names]
-    texts = column(names, settings.text_column, "text_column", origin)
-    if optional and settings.label_column not in names:
-        return texts, None
-    return texts, column(names, settings.label_column, "label_column", origin)
+def check_columns(names: Iterable[str], settings: DataSettings, origin: str, *, optional: bool = False) -> None:
+    """Checks that there are the columns of texts and, unless they are `optional`, of labels."""
+    check_column(names, settings.text_column, "text_column", origin)
+    if not optional:
+        check_column(names, settings.label_column, "label_column", origin)
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
