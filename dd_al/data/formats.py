@@ -7,7 +7,6 @@ import contextlib
 import csv
 import io
 import itertools
-import json
 import math
 from collections.abc import Container, Iterator, Sequence
 from functools import partial
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
 from dd_al.data import treebank
-from dd_al.data.rows import Rows, check_columns, checked, lines_of, read_text
+from dd_al.data.rows import Rows, check_columns, checked, lines_of, objects_of, read_text
 
 TABLES = (".csv", ".tsv", ".parquet")
 _POOLS = (".jsonl", *TABLES, ".txt")
@@ -77,15 +76,7 @@ def split_files(path: Path, endings: Sequence[str]) -> dict[str, Path]:
 
 
 def _jsonl(text: str, settings: DataSettings, origin: str, optional: bool) -> _Examples:
-    for i, line in lines_of(text):
-        try:
-            example = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{origin}, line {i}: not JSON ({error}); every line must be one JSON object") from error
-        except RecursionError:
-            raise DataError(f"{origin}, line {i}: the JSON is nested too deeply") from None
-        if not isinstance(example, dict):
-            raise DataError(f"{origin}, line {i}: {type(example).__name__} where a JSON object is needed")
+    for i, example in objects_of(text, origin):
         check_columns(example, settings, f"{origin}, line {i}", optional=optional)
         yield i, example.get(settings.text_column), example.get(settings.label_column)
 

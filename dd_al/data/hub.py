@@ -35,13 +35,10 @@ class HubError(DataError):
 
 
 def read(settings: DataSettings) -> dict[str, Rows]:
-    """Reads texts of the hub, or their copy in the local cache where the hub cannot be reached.
+    """Reads texts of the hub, or their copy in the local cache where the hub cannot be reached, by split.
 
     Their name is a key of `IDS` or "owner/name"; of a key the column "label" stands for the labels, whatever they are
-    called.
-
-    Returns:
-        "train", "validation" and "test", as far as they exist; one split alone is called "train".
+    called. One split alone is called "train".
 
     Raises:
         HubError: the hub cannot be reached and there is no cached copy, or it has no such data set.
@@ -59,9 +56,7 @@ def read(settings: DataSettings) -> dict[str, Rows]:
 
 
 def read_images(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:
-    """Reads images of the hub: each split's ``uint8[n, height, width, channels]``, and n labels.
-
-    The images are in the only column that has some.
+    """Reads images of the hub, of the only column that has some: ``uint8[n, height, width, channels]``, and n labels.
 
     Raises:
         HubError: see `read`.

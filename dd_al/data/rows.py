@@ -5,6 +5,7 @@ Every reader ends in `checked`, so that bad text and missing labels are found in
 
 import codecs
 import dataclasses
+import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -128,6 +129,20 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
     for i, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield i, line.strip()
+
+
+def objects_of(text: str, origin: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields (1-based number, JSON object) for all lines that are not blank."""
+    for i, line in lines_of(text):
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{origin}, line {i}: not JSON ({error}); every line must be one JSON object") from error
+        except RecursionError:
+            raise DataError(f"{origin}, line {i}: the JSON is nested too deeply") from None
+        if not isinstance(value, dict):
+            raise DataError(f"{origin}, line {i}: {type(value).__name__} where a JSON object is needed")
+        yield i, value
 
 
 def _written(label: Any) -> Any:
