@@ -118,24 +118,23 @@ def _columns(tables: dict[str, Table], settings: DataSettings) -> tuple[str, ...
         raise DataError(f"{train.path}: no columns beside {label!r}")
     columns: list[str] = []
     for name in names:
-        for table in tables.values():
-            absent = [line for cell, line in zip(table.columns[name], table.lines) if _is_missing(cell)]
-            if absent:
-                more = f" ({len(absent) - 1} more rows of this file have none either)" if len(absent) > 1 else ""
-                raise DataError(
-                    f"{table.path}, line {absent[0]}: column {name!r} has no value{more}; fill it in, {_MEND}"
-                )
-        words = [
-            f"{table.path}, line {line}: {cell!r}"
-            for table in tables.values()
-            for cell, line in zip(table.columns[name], table.lines)
-            if _number(cell) is None
+        cells = [
+            (cell, table, line) for table in tables.values() for cell, line in zip(table.columns[name], table.lines)
         ]
+        if absent := [(table, line) for cell, table, line in cells if _is_missing(cell)]:
+            (table, line), more = absent[0], len(absent) - 1
+            others = f" ({more} more rows have none either)" if more else ""
+            raise DataError(f"{table.path}, line {line}: column {name!r} has no value{others}; fill it in, {_MEND}")
+        words = [one for one in cells if _number(one[0]) is None]
         if not words:
             columns.append(name)
             continue
-        if 2 * len(words) < sum(len(table.lines) for table in tables.values()):
-            raise DataError(f"{words[0]} in the column {name!r}, whose other cells are numbers; mend it, {_MEND}")
+        if 2 * len(words) < len(cells):
+            word, table, line = words[0]
+            raise DataError(
+                f"{table.path}, line {line}: {word!r} in the column {name!r}, whose other cells are numbers; mend it, "
+                f"{_MEND}"
+            )
         # A category that training lacks is none of them.
         known = sorted({str(cell).strip() for cell in train.columns[name]})
         if len(known) > min(_MOST, max(2, len(train.lines) // 2)):
