@@ -211,20 +211,11 @@ def make_task(
         learners = {kind: make_learner(pretrained, make_optimizer(settings.learner))}
     targets = {split: one_hot(getattr(dataset, split).labels, dataset.num_classes) for split in ("train", "validation")}
     return Task(
-        dataset=dataset,
-        vectors=vectors,
-        inputs=settings.inputs,
-        shape=shape,
-        raw=ids,
-        embed=embed,
+        dataset, vectors, settings.inputs, shape, raw=ids, embed=embed, table=table, seconds=seconds,
         train=_examples(ids["train"], targets["train"]),
         validation=_examples(ids["validation"], targets["validation"], buckets=1),
-        table=table,
-        learner=learners.pop(kind),
-        others=learners,
-        key=jax.random.key(settings.seed),
-        seconds=seconds,
-    )
+        learner=learners.pop(kind), others=learners, key=jax.random.key(settings.seed),
+    )  # fmt: skip
 
 
 def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int | None = None) -> Examples:
@@ -234,17 +225,10 @@ def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int | None = Non
 
 
 def with_training(task: Task, raw: np.ndarray, split: Split, *, buckets: int | None = None) -> Task:
-    """The task with other training data, as it is held (`Task.raw`) and with its classes; all else is as it was.
-
-    There are as many buckets of lengths as `length_buckets` says if None are given.
-    """
-    targets = one_hot(split.labels, task.classes)
-    return replace(
-        task,
-        dataset=replace(task.dataset, train=split),
-        raw={**task.raw, "train": raw},
-        train=_examples(raw, targets, buckets=buckets),
-    )
+    """The task with other training data, as it is held (`Task.raw`) and with its classes; all else is as it was."""
+    dataset, held = replace(task.dataset, train=split), {**task.raw, "train": raw}
+    train = _examples(raw, one_hot(split.labels, task.classes), buckets=buckets)
+    return replace(task, dataset=dataset, raw=held, train=train)
 
 
 def known_inits(task: Task, sets: int) -> LearnerState:
