@@ -62,9 +62,9 @@ def _cached(settings: VectorSettings, train: list[str], held_out: list[str]) -> 
 
     def make() -> dict[str, np.ndarray]:
         made = _count(settings, train, corpus, held_out)
-        words, report = "\n".join(made.vocabulary.words), json.dumps(made.report)
-        texts = {name: np.frombuffer(text.encode(), np.uint8) for name, text in (("words", words), ("report", report))}
-        return {**texts, "table": made.table, "trained": np.asarray(made.trained)}
+        texts = {"words": "\n".join(made.vocabulary.words), "report": json.dumps(made.report)}
+        kept = {name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}
+        return {**kept, "table": made.table, "trained": np.asarray(made.trained)}
 
     key = [_VERSION, dataclasses.asdict(settings), train, held_out, corpus]
     found = cached("the word vectors", "vectors", key, make)
