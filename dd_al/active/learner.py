@@ -112,7 +112,7 @@ class ActiveLearner:
         self._learners = self._untrained(model, texts)
 
     def initialize(self, indices: Sequence[int], labels: Sequence[Label | None]) -> None:
-        """Takes the first labels, and trains. For the arguments see `update`."""
+        """Takes the first labels, and trains: `update` with its arguments the other way round."""
         self.update(labels, indices)
 
     def query(self, k: int = 1, *, query: str | Acquisition | None = None) -> list[int]:
