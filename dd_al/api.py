@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
 import warnings
@@ -13,7 +12,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.config.distill import KNOWN
 from dd_al.config.schema import from_config
@@ -21,7 +19,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.data import sources
 from dd_al.data.dataset import Dataset
-from dd_al.data.rows import Label, strings
+from dd_al.data.rows import Label, as_list, strings
 from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.starts import number_of_items
 from dd_al.evaluation.from_artefact import retrain, tested
@@ -29,14 +27,13 @@ from dd_al.experiments.distill import distil
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
 from dd_al.io.progress import hidden
-from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.report.statistics import summary
 from dd_al.takeaway import training_set
+from dd_al.task import text_learners
 from dd_al.task.task import make_task
 from dd_al.task.text_learners import TextLearners
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 1  # of a classifier's file
 _SECTIONS = ("encoder", "vectors", "model", "learner", "full", "random", "distill", "evaluate")
 
 
@@ -94,7 +91,7 @@ def distill(
         warnings.warn("items is called examples now; the old name goes with the next version", FutureWarning, 2)
         examples = items if examples is None else examples
     settings = _settings(config or {}, examples=examples, iterations=iterations, seed=seed, inputs=inputs, init=init)
-    texts, written = _listed("texts", texts), _listed("labels", labels)
+    texts, written = as_list(texts, "texts"), as_list(labels, "labels")
     held_out = {"validation": _pair("validation", validation), "test": _pair("test", test)}
     dataset = sources.from_lists(texts, written, **held_out)
     with _shown() if progress else hidden():
@@ -256,13 +253,8 @@ class Classifier:
     def save(self, path: str | os.PathLike) -> None:
         """Writes one self-contained safetensors file."""
         own = self.learners
-        spec = {"classifier": _FORMAT, "labels": self.labels}
-        spec |= {name: getattr(own, name) for name in ("length", "model", "encoder")}
-        arrays = {f"params/{name}": value for name, value in flatten_dict(own.params, sep="/").items()}
-        arrays["vectors"] = own.vectors.astype(np.float16)  # what they were rounded to when they were made
-        arrays["words"] = np.frombuffer("\n".join(own.words).encode(), np.uint8)
-        arrays["spec"] = np.frombuffer(json.dumps(spec).encode(), np.uint8)
-        write_safetensors(_in_folder(path), arrays)
+        spec = {"labels": self.labels, "model": own.model, "encoder": own.encoder}
+        text_learners.save(_in_folder(path), "classifier", spec, own, own.params)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Classifier":
@@ -271,17 +263,7 @@ class Classifier:
         Raises:
           DataError: no such file, or not a classifier of this version.
         """
-        arrays = read_safetensors(Path(path).expanduser())
-        try:
-            spec = json.loads(arrays["spec"].tobytes())
-            if spec.get("classifier") != _FORMAT:
-                raise DataError(f"{path} is no classifier of this version; a distilled set is read by dd_al.load")
-            params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
-            params, vectors = unflatten_dict(params, sep="/"), arrays["vectors"].astype(np.float32)
-            words, sizes = arrays["words"].tobytes().decode().split("\n"), (len(spec["labels"]), spec["length"])
-            learners = TextLearners(spec["model"], *sizes, tuple(words), vectors, params, spec.get("encoder"))
-        except (KeyError, ValueError, AttributeError) as error:
-            raise DataError(f"{path} is no classifier: {type(error).__name__}: {error}") from error
+        spec, learners = text_learners.load(path, "classifier", "; a distilled set is read by dd_al.load")
         return cls(learners, spec["labels"])
 
 
@@ -316,18 +298,12 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str
     return from_config(Settings, {**config, "seed": seed, "inputs": inputs, "distill": merged})
 
 
-def _listed(name: str, values: Any) -> list:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise DataError(f"{name} must be a list, not {type(values).__name__}")
-    return list(values)
-
-
 def _pair(name: str, pair: Any) -> tuple[list, list] | None:
     if pair is None:
         return None
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise DataError(f"{name} must be a pair (texts, labels)")
-    return _listed(f"{name} texts", pair[0]), _listed(f"{name} labels", pair[1])
+    return as_list(pair[0], f"{name} texts"), as_list(pair[1], f"{name} labels")
 
 
 def _names(dataset: Dataset, written: list) -> list[Label]:

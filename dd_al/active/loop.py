@@ -28,43 +28,28 @@ from dd_al.task.task import Task
 
 
 class LoopState(NamedTuple):
-    """What a run of the loop knows.
+    """What a run of the loop knows; ``count`` labels of a ``budget`` hold."""
 
-    Attributes:
-      key: of the run.
-      learner: trained in the last round; before that as it was initialised.
-      labelled: ``int32[budget]``, positions in the pool in the order in which labels came; the first ``count`` hold.
-      answers: ``int32[budget]``, their classes as the oracle says.
-      available: ``bool[pool]``, what can be asked for: neither labelled nor set aside.
-    """
-
-    key: jax.Array
-    learner: LearnerState
-    labelled: jax.Array
-    answers: jax.Array
-    available: jax.Array
+    key: jax.Array  # of the run
+    learner: LearnerState  # trained in the last round; before that as it was initialised
+    labelled: jax.Array  # int32[budget], positions in the pool in the order in which labels came
+    answers: jax.Array  # int32[budget], their classes as the oracle says
+    available: jax.Array  # bool[pool], what can be asked for: neither labelled nor set aside
 
 
 @dataclass(frozen=True, eq=False)
 class Loop:
     """The steps of a round as pure functions of one run's state.
 
-    ``count`` is the number of labels that the state holds, an ``int`` or ``int32[]``.
-
-    Attributes:
-      settings: how to train and what acquisition functions look at; its ``rate`` may be a traced ``float[]``.
-      learner: the network and its training step. Its dropout is active in training and in the passes over the pool.
-      raw: ``int32[n, length]``, the pool.
-      pool: the same in buckets.
-      embed: raw rows to model inputs.
-      classes: how many.
+    ``count`` is the number of labels that the state holds, an ``int`` or ``int32[]``. Dropout is active in training and
+    in the passes over the pool.
     """
 
-    settings: ActiveSettings
+    settings: ActiveSettings  # how to train and what acquisition functions look at; its ``rate`` may be traced
     learner: Learner
-    raw: jax.Array
-    pool: Examples
-    embed: Callable[[jax.Array], Any]
+    raw: jax.Array  # int32[n, length], the pool
+    pool: Examples  # the same in buckets
+    embed: Callable[[jax.Array], Any]  # raw rows to model inputs
     classes: int
 
     @classmethod
@@ -98,7 +83,7 @@ class Loop:
         return state._replace(learner=jax.lax.fori_loop(0, total, step, first))
 
     def look(self, state: LoopState, count: jax.Array, needs: tuple[str, ...]) -> Seen:
-        """What an acquisition function with those needs looks at."""
+        """Computes the fields of `Seen` that an acquisition function needs."""
         return self._view(state, count)[0].look(needs)
 
     def ask(
@@ -112,10 +97,9 @@ class Loop:
 
     def tell(self, state: LoopState, count: jax.Array, rows: jax.Array, answers: jax.Array) -> LoopState:
         """The state with ``len(rows)`` labels more."""
-        place = (count,)
         return state._replace(
-            labelled=jax.lax.dynamic_update_slice(state.labelled, rows.astype(jnp.int32), place),
-            answers=jax.lax.dynamic_update_slice(state.answers, answers.astype(jnp.int32), place),
+            labelled=jax.lax.dynamic_update_slice(state.labelled, rows.astype(jnp.int32), (count,)),
+            answers=jax.lax.dynamic_update_slice(state.answers, answers.astype(jnp.int32), (count,)),
             available=state.available.at[rows].set(False),
         )
 
@@ -147,19 +131,15 @@ def training_steps(settings: ActiveSettings, count: int | jax.Array) -> int | ja
 
 
 class Round(NamedTuple):
-    """A round of `simulate`.
+    """A round of `simulate`: its index from 0, and the state, trained in it and told the answers to its question.
 
-    Attributes:
-      index: counted from 0.
-      state: of the loop, trained in this round, and told the answers to its question.
-      scores: ``float[..., k]`` of the texts that were asked for, NaN without scores; None where nothing was asked.
-      seconds: of training, of looking at the pool and of selecting.
+    The scores, ``float[..., k]``, are of the texts that were asked for, NaN without scores; None where nothing was.
     """
 
     index: int
     state: LoopState
     scores: jax.Array | None
-    seconds: tuple[float, float, float]
+    seconds: tuple[float, float, float]  # of training, of looking at the pool, and of selecting
 
 
 def simulate(
@@ -184,7 +164,7 @@ def simulate(
       loop: the steps of a round.
       state: with the labels of the rounds that are done; ``counts[done]`` of them.
       first: the learners before their first label.
-      counts: labels at each round of training; the next count says how many are asked for.
+      counts: labels at each round of training.
       oracle: ``int[..., n]``, its answer for each text of the pool.
       run: ``run(program, function, state, count, *more) -> (result, seconds)`` compiles and calls a function;
         ``program`` names what it compiles.

@@ -25,7 +25,8 @@ def load(settings: DataSettings) -> Dataset:
         "carried": (*packaged.NAMES, *packaged.STAND_INS),
         "packages": f"the packaged reviews (which stand in for {', '.join(packaged.STAND_INS)} only)",
     }
-    return finish(located(settings, _local, _of_hub, _packaged, **names), settings)
+    found = located(settings, _local, lambda own: Found(own.name, "hub", hub.read(own)), _packaged, **names)
+    return finish(found, settings)
 
 
 def from_lists(
@@ -40,14 +41,8 @@ def from_lists(
 ) -> Dataset:
     """Returns a data set of a program's own lists, with the checks of a file.
 
-    Args:
-        texts: training texts; a seeded stratified tenth of them becomes each split that is not given.
-        labels: theirs.
-        name: for messages and results.
-        validation: (texts, labels).
-        test: (texts, labels).
-        label_map: label → class; numbers in their order and names sorted without it.
-        split_seed: seed of the splits made here.
+    A seeded stratified tenth of the training texts becomes each split that is not given as (texts, labels). Messages
+    and results have the `name`. Without a `label_map` numbers are classes in their order, and names sorted ones.
 
     Raises:
         DataError: lists of different lengths, or whatever a file would be refused for.
@@ -144,10 +139,6 @@ def _local(path: Path, settings: DataSettings) -> Found:
             "A folder needs train and test; a single file given by its path is split for you"
         )
     return found
-
-
-def _of_hub(settings: DataSettings) -> Found:
-    return Found(settings.name, "hub", hub.read(settings))
 
 
 def _packaged(name: str) -> Found:

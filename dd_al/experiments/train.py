@@ -4,13 +4,16 @@ import time
 from dataclasses import replace
 from functools import partial
 
+import jax
+import jax.numpy as jnp
+
 from dd_al.config.settings import Settings
 from dd_al.evaluation import baselines, protocol
 from dd_al.experiments import record
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import make_learner
-from dd_al.models.embedding import AsTheyAre, tuned_embedding
+from dd_al.models.embedding import tuned_embedding
 from dd_al.task.task import make_optimizer, make_task
 
 
@@ -24,7 +27,7 @@ def run(settings: Settings, workdir: Workdir) -> None:
         # Word vectors are trained, too (Kim 2014, "CNN-non-static"), so that the learner reads token ids.
         model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
         learner = make_learner(model, make_optimizer(settings.learner))
-        tasks["full_finetuned"] = replace(task, learner=learner, embed=AsTheyAre(), table=None)
+        tasks["full_finetuned"] = replace(task, learner=learner, embed=jax.tree_util.Partial(jnp.asarray), table=None)
     trained, baselines_s = {}, 0.0
     with catch_stop() as stop:
         for name, own in tasks.items():

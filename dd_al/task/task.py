@@ -21,14 +21,12 @@ from dd_al.data.dataset import Dataset, Split
 from dd_al.data.text import choose_length
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.learner import optimizers
-from dd_al.learner.attention import attention_loss
 from dd_al.learner.examples import Bucket, Examples, make_examples, whole
-from dd_al.learner.learner import Learner, LearnerState, make_learner
-from dd_al.models.averaging import averaging
+from dd_al.learner.learner import Learner, LearnerState, attention_loss, make_learner
 from dd_al.models.base import Model
+from dd_al.models.dense import averaging, mlp
 from dd_al.models.embedding import Lookup, Scaled
 from dd_al.models.images import image_network
-from dd_al.models.mlp import mlp
 from dd_al.models.recurrent import recurrent
 from dd_al.models.text_cnn import text_cnn
 from dd_al.models.transformer import transformer
@@ -49,37 +47,27 @@ class Task:
     """A data set, its word vectors where it has words, and the learner.
 
     Attributes:
-      dataset: examples and classes.
       vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words. None
         for images and rows.
-      inputs: "words", "pieces" or "sentences": what the rows of ``table`` stand for; "images" or "rows".
       shape: of one example as networks read it: (length, dim), (height, width, channels) or (columns,); a sentence
         vector has the length 1.
       raw: each split as it is held: ``int32[n, length]``, rows of ``table``; images
         ``uint8[n, height, width, channels]``; or rows ``float32[n, columns]``.
-      embed: raw examples to what networks read.
-      train: the training split on the device; the test split stays off it until the end.
-      validation: the validation split on the device.
-      table: ``float32[rows, dim]`` on the device; None for images and rows.
-      learner: model and inner optimizer, the same for every method.
-      others: further learners that a distilled set must train (`config.distill.also`), by the names of their networks.
-      key: of the run.
-      seconds: what loading and word vectors took.
     """
 
     dataset: Dataset
     vectors: WordVectors | None
-    inputs: str
+    inputs: str  # "words", "pieces" or "sentences": what the rows of ``table`` stand for; "images" or "rows"
     shape: tuple[int, ...]
     raw: dict[str, np.ndarray]
-    embed: Callable[[jax.Array], Any]
-    train: Examples
+    embed: Callable[[jax.Array], Any]  # raw examples to what networks read
+    train: Examples  # on the device, as validation; the test split stays off it until the end
     validation: Examples
-    table: jax.Array | None
-    learner: Learner
-    others: dict[str, Learner]
-    key: jax.Array
-    seconds: dict[str, float]
+    table: jax.Array | None  # float32[rows, dim] on the device; None for images and rows
+    learner: Learner  # model and inner optimizer, the same for every method
+    others: dict[str, Learner]  # further ones that a distilled set must train (`config.distill.also`), by network
+    key: jax.Array  # of the run
+    seconds: dict[str, float]  # what loading and word vectors took
 
     @property
     def classes(self) -> int:
@@ -213,20 +201,11 @@ def make_task(
         learners = {kind: make_learner(pretrained, make_optimizer(settings.learner))}
     targets = {split: one_hot(getattr(dataset, split).labels, dataset.num_classes) for split in ("train", "validation")}
     return Task(
-        dataset=dataset,
-        vectors=vectors,
-        inputs=settings.inputs,
-        shape=shape,
-        raw=ids,
-        embed=embed,
+        dataset, vectors, settings.inputs, shape, raw=ids, embed=embed, table=table, seconds=seconds,
         train=_examples(ids["train"], targets["train"]),
         validation=_examples(ids["validation"], targets["validation"], buckets=1),
-        table=table,
-        learner=learners.pop(kind),
-        others=learners,
-        key=jax.random.key(settings.seed),
-        seconds=seconds,
-    )
+        learner=learners.pop(kind), others=learners, key=jax.random.key(settings.seed),
+    )  # fmt: skip
 
 
 def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int | None = None) -> Examples:
@@ -236,17 +215,10 @@ def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int | None = Non
 
 
 def with_training(task: Task, raw: np.ndarray, split: Split, *, buckets: int | None = None) -> Task:
-    """The task with other training data, as it is held (`Task.raw`) and with its classes; all else is as it was.
-
-    There are as many buckets of lengths as `length_buckets` says if None are given.
-    """
-    targets = one_hot(split.labels, task.classes)
-    return replace(
-        task,
-        dataset=replace(task.dataset, train=split),
-        raw={**task.raw, "train": raw},
-        train=_examples(raw, targets, buckets=buckets),
-    )
+    """The task with other training data, as it is held (`Task.raw`) and with its classes; all else is as it was."""
+    dataset, held = replace(task.dataset, train=split), {**task.raw, "train": raw}
+    train = _examples(raw, one_hot(split.labels, task.classes), buckets=buckets)
+    return replace(task, dataset=dataset, raw=held, train=train)
 
 
 def known_inits(task: Task, sets: int) -> LearnerState:
