@@ -111,8 +111,7 @@ def fit_taught(task: Task, settings: Settings, teachers: Task, params: Params, s
 def run(settings: Settings, own: Settings, count: int, dataset: Dataset) -> tuple[dict[str, Score], np.ndarray]:
     """Trains and judges `count` teachers by the config `own`, and students alone and taught by `settings`.
 
-    Returns:
-      The scores of each, and the [temperature, weight] that was chosen.
+    Returns the scores of each, and the [temperature, weight] that was chosen.
     """
     task, teachers_task, split = make_task(settings, dataset), make_task(own, dataset), settings.evaluate.split
     states = task.inits("evaluation", settings.evaluate.inits)

@@ -35,11 +35,8 @@ def retrain(
     purpose, so no outer step has seen them. A set that was distilled for a known initialisation is only good for that
     one, which the artefact holds. Of several sets learner ``i`` trains on number ``i`` (modulo how many there are).
 
-    Args:
-      artefact: from `dd_al.io.artefact.load`.
-      seed: of random initialisations.
-      count: learners; 10, or one per known initialisation, if None.
-      encoder_dir: where the files of a sentence encoder are, for sets that need one.
+    There are ``count`` learners; 10, or one per known initialisation, if None. ``encoder_dir`` is where the files of a
+    sentence encoder are, for sets that need one.
 
     Raises:
       UserError: more learners than known initialisations.

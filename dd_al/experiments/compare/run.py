@@ -101,8 +101,9 @@ def _report(workdir: Workdir, every: Sequence[Point]) -> None:
 def compute(job: Job) -> None:
     """Makes the sets of a point, judges learners trained on them, and writes its results, which end it."""
     began, lab, task, point = time.perf_counter(), job.lab, job.task, job.point
-    kinds = {"full": sets.full, **dict.fromkeys(("random", *ACTIVE), sets.bought)}
-    built, extra = (kinds | dict.fromkeys(DISTILLED, sets.distilled)).get(point.method, sets.coresets)(job)
+    kinds = {"full": sets.full, **dict.fromkeys(DISTILLED, sets.distilled)}
+    kinds |= dict.fromkeys(("random", *ACTIVE), sets.bought)
+    built, extra = kinds.get(point.method, sets.coresets)(job)
     split, count = lab.settings.evaluate.split, len(task.dataset.train)
     truth, methods, costs, budgets, correct, transfer = task.labels(split), {}, {}, {}, {}, {}
     for name, one in built.items():
