@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
-from dd_al.data import treebank
+from dd_al.data import labels, treebank
 from dd_al.data.rows import Rows, checked, columns_of, lines_of, read_text
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ SPLIT_NAMES = {
     "test": "test",
 }
 
-# As tables write a missing value, in lower case.
-MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none")
+MISSING = ("nan", "<na>")  # what programs write in a table for a value that is not there, in lower case
 
 _Examples = Iterator[tuple[int, Any, Any]]
 
@@ -129,11 +128,12 @@ def _table(text: str, delimiter: str, settings: DataSettings, origin: str, optio
         raise DataError(
             f"{origin}: the column {settings.text_column!r} holds numbers only, no text; see config.data.text_column"
         )
+    named = labels.parse_map(settings.label_map) if settings.label_map else {}
     for line, cells in rows[1:]:
-        # How tables write a missing value; a text may well be "null" or "NA".
+        # No other word stands for a missing value: "none" or "NA" may well be a text, or the name of a class.
         text = None if cells[text_at].strip().lower() == "nan" else cells[text_at]
-        label = None if label_at is None or cells[label_at].strip().lower() in MISSING else cells[label_at]
-        yield line, text, label
+        label = None if label_at is None else cells[label_at].strip()
+        yield line, text, label if label in named or label and label.lower() not in MISSING else None
 
 
 def _is_number(cell: str) -> bool:
