@@ -18,7 +18,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
 from dd_al.data.dataset import Dataset, Split
-from dd_al.data.text import choose_length
+from dd_al.data.text import choose_length, unseen
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.learner import optimizers
 from dd_al.learner.attention import attention_loss
@@ -200,7 +200,9 @@ def make_task(
         held_out = dataset.validation.texts + dataset.test.texts
         vectors = vectors or word_vectors(settings.vectors, dataset.train.texts, held_out)
         words, table = vectors.vocabulary, vectors.table
-        length = settings.data.length or choose_length([len(i) for i in words.ids(dataset.train.texts)])
+        read = words.ids([*dataset.train.texts, *held_out])
+        length = settings.data.length or choose_length([len(i) for i in read[: len(dataset.train)]])
+        dataset = _with_notes(dataset, unseen(read, length))
         ids = {split: words.encode(getattr(dataset, split).texts, length) for split in _SPLITS}
     seconds = {"data_s": load_seconds, "vectors_s": time.perf_counter() - start}
     shape = ids["train"].shape[1:]
@@ -230,6 +232,13 @@ def make_task(
         key=jax.random.key(settings.seed),
         seconds=seconds,
     )
+
+
+def _with_notes(dataset: Dataset, notes: list[str]) -> Dataset:
+    """The data set with further things to say about it, which are said at once, too."""
+    for note in notes:
+        _LOG.warning("%s", note)
+    return replace(dataset, notes=(*dataset.notes, *notes))
 
 
 def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int | None = None) -> Examples:
