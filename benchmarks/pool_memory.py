@@ -9,10 +9,9 @@ which also holds the ids of its pool; `more_mb` is what the large pool takes ove
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import time
+from multiprocessing import get_context
 
 import jax
 import jax.numpy as jnp
@@ -47,22 +46,11 @@ def peak(texts: int, passes: int) -> dict:
 
 def main(argv: list[str] | None = None) -> int:
     """Measures both sizes and prints one line of JSON."""
-    options = flags(
-        __doc__,
-        argv,
-        texts=(1_000_000, "in the large pool"),
-        small=(10_000, "in the small one"),
-        passes=(10, "with dropout"),
-        one=(0, "measure a pool of this size only, in this process"),
-    )
-    if options.one:
-        print(json.dumps(peak(options.one, options.passes)))
-        return 0
-    command = [sys.executable, "-m", "benchmarks.pool_memory", f"--passes={options.passes}"]
-    small, large = (
-        json.loads(subprocess.run([*command, f"--one={n}"], check=True, stdout=subprocess.PIPE).stdout)
-        for n in (options.small, options.texts)
-    )
+    pools = {"texts": (1_000_000, "in the large pool"), "small": (10_000, "in the small one")}
+    options = flags(__doc__, argv, **pools, passes=(10, "with dropout"))
+    sizes = [(texts, options.passes) for texts in (options.small, options.texts)]
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
+        small, large = processes.starmap(peak, sizes, chunksize=1)
     return finish({"more_mb": large["mb"] - small["mb"], "small": small, "large": large})
 
 

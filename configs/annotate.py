@@ -13,6 +13,4 @@ from dd_al.config import Settings, to_config
 
 
 def get_config():
-    config = to_config(Settings())
-    config.experiment = "annotate"
-    return config
+    return to_config(Settings(), experiment="annotate")

@@ -10,6 +10,4 @@ from dd_al.config import Settings, to_config
 
 
 def get_config():
-    config = to_config(Settings())
-    config.data.update(source="local", name="mine")
-    return config
+    return to_config(Settings(), data={"source": "local", "name": "mine"})

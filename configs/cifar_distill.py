@@ -12,8 +12,8 @@ from dd_al.config.learner import CORESETS
 
 def get_config(arg=None):
     given = parse_variant(arg, {"network": ("convnet", "alex_cifar")})
-    config = to_config(Settings())
-    config.update(inputs="images", data={"name": "cifar10"}, learner={"shift": 3}, coreset={"methods": CORESETS})
+    config = to_config(Settings(), inputs="images", data={"name": "cifar10"}, coreset={"methods": CORESETS})
+    config.learner.shift = 3
     config.model.update(kind=given.get("network", "convnet"), width=128, depth=3, dropout=0.0)
     config.distill.update(examples=100, batches=2, candidates=8, nets=2, clip=0.05, rate=0.02, iterations=1000)
     config.distill.update(steps=120, inner_rate=6e-3, inner_schedule="cosine")

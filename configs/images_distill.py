@@ -14,8 +14,8 @@ from dd_al.config.learner import CORESETS
 
 def get_config(arg=None):
     given = parse_variant(arg, {"network": ("convnet", "lenet", "alex_cifar", "mlp")})
-    config = to_config(Settings())
-    config.update(inputs="images", data={"source": "local", "name": "pictures"}, coreset={"methods": CORESETS})
+    config = to_config(Settings(), inputs="images", coreset={"methods": CORESETS})
+    config.data.update(source="local", name="pictures")
     config.model.update(kind=given.get("network", "convnet"), width=64, depth=3, dropout=0.0)
     config.distill.update(candidates=8, nets=1, iterations=500, evaluate_every=50, inner_rate=3e-3)
     config.full.update(epochs=20, min_steps=300, rate=2e-3)

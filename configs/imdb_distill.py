@@ -10,8 +10,9 @@ from dd_al.config import Settings, to_config
 
 
 def get_config():
-    config = to_config(Settings())
-    config.data.update(source="packaged", name="imdb", length=256)
-    config.full.epochs = 2
-    config.distill.update(examples=2, batch_size=128, iterations=1600)
-    return config
+    return to_config(
+        Settings(),
+        data={"source": "packaged", "name": "imdb", "length": 256},
+        full={"epochs": 2},
+        distill={"examples": 2, "batch_size": 128, "iterations": 1600},
+    )

@@ -18,8 +18,7 @@ from dd_al.config import Settings, parse_variant, to_config
 
 def get_config(arg=None):
     variant = parse_variant(arg, {"quick": bool})
-    config = to_config(Settings())
-    config.update(experiment="active", inputs="pieces", data={"name": "sst5", "length": 50})
+    config = to_config(Settings(), experiment="active", inputs="pieces", data={"name": "sst5", "length": 50})
     config.model.update(kind="encoder", dropout=0.2)
     config.learner.eps_root = 1e-12  # the encoder's gradients are small
     config.full.update(epochs=5, min_steps=0, batch_size=128, rate=1e-4)

@@ -23,8 +23,8 @@ def get_config(arg=None):
     network, curve = given.get("network", "lenet"), given.get("curve")
     init = given.get("init", "random" if network == "convnet" else "known")
     of_any = init == "random" and network != "convnet"
-    config = to_config(Settings())
-    config.update(inputs="images", data={"name": "mnist"}, coreset={"methods": None if curve else CORESETS})
+    config = to_config(Settings(), inputs="images", data={"name": "mnist"})
+    config.coreset.methods = None if curve else CORESETS
     config.model.update(kind=network, dropout=0.0)
     config.distill.update(init=init, examples=given.get("soft", 100 if of_any else 10))
     config.distill.update(labels="soft" if "soft" in given or of_any else "hard")

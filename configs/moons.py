@@ -46,8 +46,7 @@ def get_config(arg=None):
     allowed = {"layers": (1, 2, 4), "tuned": bool, "study": ("curves", "matrix", "all"), "data": ("moons", "circles")}
     given = parse_variant(arg, allowed)
     data, study = given.get("data", "moons"), given.get("study")
-    config = to_config(Settings())
-    config.update(inputs="rows", data={"name": data, "scaling": "none"}, learner={"optimizer": "sgd"})
+    config = to_config(Settings(), inputs="rows", data={"name": data, "scaling": "none"}, learner={"optimizer": "sgd"})
     config.model.update(kind="mlp", width=10, depth=given.get("layers", 1) - 1, dropout=0.0)
     config.model.update(weights="xavier", one_logit=True)
     # All data also trains by plain descent, but at a rate that suits it better than the paper's.

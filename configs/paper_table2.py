@@ -12,9 +12,7 @@ from dd_al.report.words import PAPER
 
 
 def get_config():
-    config = to_config(Settings())
-    config.update(experiment="table", coreset={"methods": ("herding", "k_medoids")})
     rows = {"SST-2": "data.name=sst2; distill.examples=8", "SST-5": "data.name=sst5; distill.examples=10"}
     published = dict.fromkeys(rows, "full=98.59; distilled=87.99; random=62.90")
-    config.table.update(rows=rows, published=published, source=PAPER)
-    return config
+    table = {"rows": rows, "published": published, "source": PAPER}
+    return to_config(Settings(), experiment="table", coreset={"methods": ("herding", "k_medoids")}, table=table)

@@ -53,8 +53,8 @@ _NETWORKS = {"sst5": ("rnn", 5), "imdb": ("text_cnn", 2), "trec6": ("lstm", 6)} 
 def get_config(arg=None):
     data = parse_variant(arg, {"data": tuple(_PUBLISHED)}).get("data", "sst5")
     network, classes = _NETWORKS[data]
-    config = to_config(Settings())
-    config.update(experiment="table", data={"name": data}, model={"kind": network}, distill={"iterations": 400})
+    config = to_config(Settings(), experiment="table", data={"name": data}, model={"kind": network})
+    config.distill.iterations = 400
     if data == "imdb":
         config.data.update(source="packaged", length=256)
         config.update(full={"epochs": 2}, distill={"batch_size": 128})

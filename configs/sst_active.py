@@ -13,8 +13,7 @@ from dd_al.config import Settings, parse_variant, to_config
 
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5), "inputs": ("words", "sentences"), "quick": bool})
-    config = to_config(Settings())
-    config.update(experiment="active", data={"name": f"sst{variant.get('classes', 2)}"})
+    config = to_config(Settings(), experiment="active", data={"name": f"sst{variant.get('classes', 2)}"})
     if variant.get("inputs") == "sentences":
         config.update(inputs="sentences", full={"epochs": 20, "rate": 2e-3})
         config.model.update(kind="averaging", width=0, dropout=0.3)

@@ -16,8 +16,7 @@ from dd_al.config import Settings, parse_variant, to_config
 
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5), "quick": bool, "stability": bool, "verdict": bool})
-    config = to_config(Settings())
-    config.update(experiment="compare", data={"name": f"sst{variant.get('classes', 2)}"})
+    config = to_config(Settings(), experiment="compare", data={"name": f"sst{variant.get('classes', 2)}"})
     # At the default, 0.02, the hypergradients of two examples reach the hundreds, and three seeds of five do not learn.
     config.distill.update(iterations=400, inner_rate=0.01)
     config.random.update(rates=(1e-3, 3e-3, 1e-2), steps=(10, 40, 160))

@@ -15,8 +15,5 @@ from dd_al.config.distill import KNOWN
 
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5), "init": ("random", "known")})
-    config = to_config(Settings())
-    config.data.name = f"sst{variant.get('classes', 2)}"
-    if variant.get("init") == "known":
-        config.distill.update(KNOWN)
-    return config
+    distill = KNOWN if variant.get("init") == "known" else {}
+    return to_config(Settings(), data={"name": f"sst{variant.get('classes', 2)}"}, distill=distill)

@@ -12,6 +12,5 @@ from dd_al.config import Settings, parse_variant, to_config
 
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5)})
-    config = to_config(Settings())
-    config.update(experiment="train", data={"name": f"sst{variant.get('classes', 2)}"}, full={"finetuned": True})
-    return config
+    data = {"name": f"sst{variant.get('classes', 2)}"}
+    return to_config(Settings(), experiment="train", data=data, full={"finetuned": True})

@@ -16,8 +16,7 @@ from dd_al.config.distill import OBJECTIVES
 def get_config(arg=None):
     variant = parse_variant(arg, {"method": OBJECTIVES[1:], "classes": (2, 5)})
     method = variant.get("method", OBJECTIVES[1])
-    config = to_config(Settings())
-    config.data.name = f"sst{variant.get('classes', 2)}"
+    config = to_config(Settings(), data={"name": f"sst{variant.get('classes', 2)}"})
     # For validation and the pool: their networks train longer and more slowly than unrolled ones.
     config.distill.update(method=method, steps=80, inner_rate=1e-2, pool_age=80, rate=0.02)
     if method != "distribution_matching":

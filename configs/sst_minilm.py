@@ -13,8 +13,7 @@ from dd_al.config import Settings, parse_variant, to_config
 
 def get_config(arg=None):
     classes = parse_variant(arg, {"classes": (2, 5)}).get("classes", 2)
-    config = to_config(Settings())
-    config.update(inputs="sentences", data={"name": f"sst{classes}"}, distill={"examples": classes})
+    config = to_config(Settings(), inputs="sentences", data={"name": f"sst{classes}"}, distill={"examples": classes})
     config.model.update(kind="averaging", width=0, dropout=0.3)
     config.full.update(epochs=20, rate=2e-3)
     return config

@@ -12,7 +12,5 @@ from dd_al.config import Settings, parse_variant, to_config
 
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5)})
-    config = to_config(Settings())
-    config.data.name = f"sst{variant.get('classes', 2)}"
-    config.distill.update(also=("lstm", "transformer"), nets=2, iterations=500)
-    return config
+    distill = {"also": ("lstm", "transformer"), "nets": 2, "iterations": 500}
+    return to_config(Settings(), data={"name": f"sst{variant.get('classes', 2)}"}, distill=distill)

@@ -8,6 +8,4 @@ from dd_al.config import Settings, parse_variant, to_config
 
 def get_config(arg=None):
     variant = parse_variant(arg, {"classes": (2, 5)})
-    config = to_config(Settings())
-    config.update(experiment="transfer", data={"name": f"sst{variant.get('classes', 2)}"})
-    return config
+    return to_config(Settings(), experiment="transfer", data={"name": f"sst{variant.get('classes', 2)}"})

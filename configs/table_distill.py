@@ -11,8 +11,8 @@ from dd_al.config.learner import CORESETS
 
 
 def get_config():
-    config = to_config(Settings())
-    config.update(inputs="rows", data={"name": "table"}, random={"dropout": (False,)}, coreset={"methods": CORESETS})
+    config = to_config(Settings(), inputs="rows", data={"name": "table"}, coreset={"methods": CORESETS})
+    config.random.dropout = (False,)
     config.model.update(kind="mlp", width=64, depth=1, dropout=0.0)
     config.full.update(epochs=20, min_steps=1000, rate=1e-2)
     return config

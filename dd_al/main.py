@@ -1,7 +1,5 @@
 """From the command line to one experiment and an exit code: `python -m dd_al.main --help`."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 import logging

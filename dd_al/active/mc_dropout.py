@@ -34,9 +34,10 @@ def probabilities(
       embed: raw rows to model inputs.
       key: of the dropout masks.
       passes: how many.
-      **options: ``consistent``, False unless every pass has one mask for all texts, so that a pass is one network; else
-        each text has its own. ``chunk``, 256, texts held embedded at a time; masks depend on it, unless they are
-        consistent. ``mesh``, of one axis, over whose devices the pool is dealt; the numbers are those of one device.
+      **options: ``consistent=True`` gives every pass one mask for all texts, so that a pass is one network; otherwise
+        each text has a mask of its own. ``chunk`` is the number of texts held embedded at a time (256); masks depend on
+        it, unless they are consistent. ``mesh``, of one axis, deals the pool over its devices; the numbers are those
+        of one device.
 
     Returns:
       ``float32[passes, n, classes]`` in the order of the split.

@@ -24,7 +24,7 @@ _clustered = jax.jit(clustered, static_argnames="k")
 def noisy_labels(rng: np.random.Generator, labels: np.ndarray, classes: int, share: float) -> np.ndarray:
     """The oracle's answer for each text, a new ``int32[n]``: its class, or for a share of them any other one.
 
-    ``rng`` draws which are wrong, as many as the share in expectation, and what they name; for a share of 0 nothing.
+    ``rng`` draws which answers are wrong and which class each of those names; for a share of 0 it draws nothing.
     """
     if not share:
         return labels.astype(np.int32)

@@ -23,19 +23,7 @@ import jax.numpy as jnp
 from jax.scipy.special import xlogy
 
 from dd_al.core.keys import stream
-from dd_al.geometry.points import (
-    by_block,
-    farthest_first,
-    first,
-    k_means,
-    nearest_to,
-    plus_plus,
-    squared,
-    to_nearest,
-    to_points,
-    to_products,
-    units,
-)
+from dd_al.geometry import points
 
 
 def top_k(key: jax.Array, scores: jax.Array, available: jax.Array, k: int) -> jax.Array:
@@ -47,7 +35,7 @@ def top_k(key: jax.Array, scores: jax.Array, available: jax.Array, k: int) -> ja
 
 
 def uniform(key: jax.Array, available: jax.Array, k: int) -> jax.Array:
-    """Any texts."""
+    """Texts drawn at random, each as probable as any other."""
     return top_k(key, jnp.zeros(len(available)), available, k)
 
 
@@ -65,8 +53,8 @@ def core_set(
     key: jax.Array, features: jax.Array, labelled: jax.Array, counted: jax.Array, available: jax.Array, k: int
 ) -> jax.Array:
     """Texts that leave none far from a labelled one: greedy k-center (Sener & Savarese 2018, arXiv 1708.00489)."""
-    nearest = to_nearest(features, features[labelled], counted)
-    return farthest_first(key, to_points(features), nearest, available, k)
+    nearest = points.to_nearest(features, features[labelled], counted)
+    return points.farthest_first(key, points.to_points(features), nearest, available, k)
 
 
 def badge(key: jax.Array, features: jax.Array, probs: jax.Array, available: jax.Array, k: int) -> jax.Array:
@@ -77,15 +65,15 @@ def badge(key: jax.Array, features: jax.Array, probs: jax.Array, available: jax.
     errors = probs - jax.nn.one_hot(probs.argmax(-1), probs.shape[-1])
     sizes = jnp.sum(errors**2, -1) * jnp.sum(features**2, -1)
     longest = top_k(key, sizes, available, 1)  # comes first, as in the authors' code
-    to = to_products(errors, features)
-    rest = plus_plus(stream(key, "rest"), to, to(longest[0]), available.at[longest[0]].set(False), k - 1)
+    to = points.to_products(errors, features)
+    rest = points.plus_plus(stream(key, "rest"), to, to(longest[0]), available.at[longest[0]].set(False), k - 1)
     return jnp.concatenate([longest, rest])
 
 
 def clustered(key: jax.Array, features: jax.Array, available: jax.Array, k: int) -> jax.Array:
     """The texts nearest to the centers of ``k`` clusters of the available ones (k-means)."""
-    centers, _ = k_means(key, features, available.astype(features.dtype), k)
-    return nearest_to(centers, features, available)
+    centers, _ = points.k_means(key, features, available.astype(features.dtype), k)
+    return points.nearest_to(centers, features, available)
 
 
 def contrastive(
@@ -111,13 +99,13 @@ def contrastive(
     width = features.shape[1]
 
     def diverge(rows: jax.Array) -> jax.Array:
-        far = jnp.where(counted, squared(rows[:, :width], features[labelled]), jnp.inf)
+        far = jnp.where(counted, points.squared(rows[:, :width], features[labelled]), jnp.inf)
         distance, near = jax.lax.top_k(-far, neighbours)
         there = jnp.isfinite(distance)
         divergence = negentropy[near] - jnp.sum(theirs[near] * rows[:, None, width:], -1)
         return jnp.sum(jnp.where(there, divergence, 0), -1) / jnp.maximum(there.sum(-1), 1)
 
-    return top_k(key, by_block(diverge, jnp.concatenate([features, log_probs], 1)), available, k)
+    return top_k(key, points.by_block(diverge, jnp.concatenate([features, log_probs], 1)), available, k)
 
 
 def feature_mixing(
@@ -167,7 +155,7 @@ def feature_mixing(
     uncertain = 1 - jax.nn.softmax(logits).max(-1)
     # All that changed come before all others, so that k texts are clustered at least.
     filled = jnp.zeros_like(available).at[top_k(key, changed + uncertain, available, k)].set(True)
-    return clustered(key, units(features), jnp.where(changed.sum() >= k, changed, filled), k)
+    return clustered(key, points.units(features), jnp.where(changed.sum() >= k, changed, filled), k)
 
 
 def by_training(
@@ -192,7 +180,7 @@ def by_training(
 
     def pick(carry: tuple[Any, jax.Array, jax.Array], key: jax.Array):
         state, values, left = carry
-        at = first(stream(key, "equals"), values, left)
+        at = points.first(stream(key, "equals"), values, left)
         state = step(stream(key, "step"), state, rows[at])
         return (state, rescore(stream(key, "passes"), state, rows), left.at[at].set(False)), rows[at]
 
@@ -205,14 +193,14 @@ def by_cosine(key: jax.Array, scores: jax.Array, features: jax.Array, available:
     A text whose cosine to any of those is above a limit, at first 0, is passed over; after a sweep through the pool
     that leaves the batch short the limit rises by 0.1; from 1 on everything is similar enough.
     """
-    directions, rise = units(features[: len(scores)]), 0.1
+    directions, rise = points.units(features[: len(scores)]), 0.1
 
     def pick(carry: tuple[jax.Array, jax.Array, jax.Array], key: jax.Array):
         limit, closest, left = carry
         # In one sweep the cosines to those taken only grow, so a text passed over stays so until the limit rises.
         least = jnp.min(closest, where=left, initial=jnp.inf)
         limit = limit + rise * jnp.maximum(jnp.ceil((least - limit) / rise - 1e-4), 0)
-        index = first(key, scores, left & ((closest <= limit) | (closest == least)))
+        index = points.first(key, scores, left & ((closest <= limit) | (closest == least)))
         return (limit, jnp.maximum(closest, directions @ directions[index]), left.at[index].set(False)), index
 
     start = jnp.zeros((), features.dtype), jnp.full(len(scores), -jnp.inf, features.dtype), available
@@ -226,7 +214,7 @@ def by_density(
 
     The density is the mean of the ``neighbours`` largest cosines to other texts, available or not.
     """
-    directions = units(features[: len(scores)])
+    directions = points.units(features[: len(scores)])
     neighbours = min(neighbours, len(directions) - 1)
 
     def density(rows: jax.Array) -> jax.Array:
@@ -234,4 +222,4 @@ def by_density(
         nearest = jax.lax.top_k(rows @ directions.T, neighbours + 1)[0]
         return (jnp.sum(nearest, -1) - jnp.max(nearest, -1)) / neighbours
 
-    return top_k(key, scores * by_block(density, directions, block=256), available, k)
+    return top_k(key, scores * points.by_block(density, directions, block=256), available, k)

@@ -1,7 +1,5 @@
 """A command of the package: its flags by absl, its exit codes, and how its logging starts."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """Config files, by path or by the name that they have in the package, and the flags that change their keys."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

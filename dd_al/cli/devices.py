@@ -1,7 +1,5 @@
 """How a command starts JAX, and JAX's own flags."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Sequence

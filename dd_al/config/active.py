@@ -1,7 +1,5 @@
 """Keys of active learning, with labels of the data or of a person."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.schema import option
@@ -46,7 +44,6 @@ class ActiveSettings:
     rate: float = option(4e-3, "first learning rate of a round, decayed along a half cosine", min=1e-8)
 
     def __post_init__(self):
-        """Checks between keys."""
         for rule, threshold in (self.thresholds or {}).items():
             if rule not in STOPS:
                 raise ValueError(

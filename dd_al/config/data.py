@@ -1,7 +1,5 @@
 """Keys of the data, of word vectors and of the pretrained encoder."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.schema import option
@@ -57,6 +55,5 @@ class EncoderSettings:
     name: str | None = option(None, f"on the hub, such as google-bert/bert-base-uncased; {ENCODER} if all is unset")
 
     def __post_init__(self):
-        """Checks between keys."""
         if self.dir and self.name:
             raise ValueError(f"dir = {self.dir!r} and name = {self.name!r}: set one of them")

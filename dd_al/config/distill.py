@@ -1,7 +1,5 @@
 """Keys of distillation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.schema import option
@@ -18,7 +16,7 @@ class DistillSettings:
 
     examples: int | None = option(
         None,
-        "synthetic ones; 0.1 % of train in whole classes, or for a known init one a class, if unset",
+        "synthetic ones; 0.1 % of train in whole classes, or one of each for a known init, if unset",
         min=1,
         was="items",
     )
@@ -38,7 +36,8 @@ class DistillSettings:
     labels: str = option("soft", "learned labels, or fixed ones", choices=LABELS)
     start: str = option("real", "what the examples start from", choices=("real", "noise"))
     also: tuple[str, ...] | None = option(
-        None, "further networks that the set must train, by rates of their own: lstm, or mlp:depth=3 for another depth"
+        None,
+        "further networks that the set must train, by rates of their own: lstm, or mlp:depth=3 where a key differs",
     )
     nets: int = option(4, "fresh initialisations in an outer step (1 if known)", min=1)
     batch_size: int = option(256, "real sentences in an outer step", min=1)
@@ -62,7 +61,6 @@ class DistillSettings:
     evaluate_every: int = option(50, "outer steps between looks at validation (and checkpoints)", min=1)
 
     def __post_init__(self):
-        """Checks between keys."""
         unrolled, truncated = self.method == "unrolled", "truncated" in self.hypergradient
         if self.init == "pool" and self.nets > self.pool:
             raise ValueError(f"nets = {self.nets} learners cannot be drawn from a pool of pool = {self.pool}")

@@ -10,8 +10,6 @@ A spec is one of these:
     {"a": spec, "b?": …}  a table with these keys, of which those with "?" may be missing; others are let through
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

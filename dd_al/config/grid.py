@@ -1,7 +1,5 @@
 """What texts of a config stand for: rows of a table, points of a study's curves, budgets, and a slice of a sweep."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Keys of the network, of how it is trained, and of what it is trained on instead of a distilled set."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.pairs import changed, split
@@ -38,7 +36,6 @@ class ModelSettings:
     dropout: float = option(0.5, "in the head, and inside an encoder, when training on real data", min=0.0, max=0.99)
 
     def __post_init__(self):
-        """Checks between keys."""
         if self.width == 0 and self.kind not in ("averaging", "text_cnn", "lenet", "alex_cifar"):
             why = "set depth to 0 for a linear model" if self.kind == "mlp" else "is for kind = 'averaging'"
             raise ValueError(f"width = 0 with kind = {self.kind!r}: {why}")

@@ -1,7 +1,5 @@
 """The one grammar of texts that change keys: `"key=value; key=value"`, and `"key=a|b"` for several configs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 

@@ -12,8 +12,6 @@ everything and returns the dataclass. The ConfigDict itself checks nothing (it i
 file is done), so that every mistake meets the same checks and the same wording, here.
 """
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import types
@@ -21,7 +19,7 @@ import typing
 import warnings
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from ml_collections import ConfigDict
 
@@ -54,7 +52,7 @@ class Field:
     metadata: Mapping[str, Any]
 
     @classmethod
-    def of(cls, hint: Any, metadata: Mapping[str, Any] | None = None) -> Field:
+    def of(cls, hint: Any, metadata: Mapping[str, Any] | None = None) -> Self:
         """Returns the field of an annotation such as ``int | None``, or of a tuple of choices."""
         if isinstance(hint, tuple):
             return cls(type(hint[0]), False, {"choices": hint})
@@ -73,7 +71,7 @@ class Field:
         return typing.get_origin(self.kind) or self.kind
 
     @property
-    def item(self) -> Field:
+    def item(self) -> "Field":
         """The items of a tuple, or the values of a dict."""
         args = typing.get_args(self.kind)
         return Field.of(args[0] if self.origin is tuple else args[1], self.metadata)
@@ -155,13 +153,17 @@ class Field:
             return text
 
 
-def to_config(settings: Any) -> ConfigDict:
-    """Returns the fields of a settings dataclass as a nested, unlocked ConfigDict, for a config file to edit."""
+def to_config(settings: Any, **changes: Any) -> ConfigDict:
+    """Returns the fields of a settings dataclass as a nested, unlocked ConfigDict, for a config file to edit.
+
+    `changes` are keys, or sections such as `distill={"examples": 8}`, that are to be otherwise.
+    """
     # Not type-safe: `from_config` says it better. Not converting: a dict of labels is a value, not a section.
     config = ConfigDict(type_safe=False, convert_dict=False)
     for name, field in _fields(type(settings)).items():
         value = getattr(settings, name)
         config[name] = to_config(value) if field.is_section else value
+    config.update(changes)
     return config
 
 
@@ -194,15 +196,15 @@ def _build(cls: type[T], config: ConfigDict | Mapping[str, Any], path: str, root
         if name in fields:
             section = fields[name].is_section
             checked[name] = _build(fields[name].kind, value, key, root) if section else fields[name].checked(value, key)
-        elif not is_retired(root, key.removeprefix("config."), value):
+        elif not is_retired(root, key, value):
             raise ConfigError(_unknown(key, value, cls, root, path))
     with named(path):  # for checks of the class's own, between fields
         return cls(**checked)
 
 
 def is_retired(cls: type, key: str, value: Any) -> bool:
-    """Whether an earlier version had a key, such as `"vectors.min_count"`, and the value is what it always is now."""
-    retired = getattr(cls, "RETIRED", {})
+    """Whether an earlier version had a key, such as `"config.data.points"`, and the value is what it always is now."""
+    retired, key = getattr(cls, "RETIRED", {}), key.removeprefix("config.")
     return key in retired and jsonable(value) == retired[key][0]
 
 

@@ -1,9 +1,8 @@
 """Every key of a config, with its default, its bounds and what it means."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from dd_al.config.active import ActiveSettings, AnnotateSettings
 from dd_al.config.data import DataSettings, EncoderSettings, VectorSettings
@@ -18,8 +17,9 @@ from dd_al.config.learner import (
     RandomSettings,
     network,
 )
-from dd_al.config.schema import option
+from dd_al.config.schema import is_retired, option
 from dd_al.config.sweeps import CompareSettings, StudySettings, TableSettings, TransferSettings
+from dd_al.core.files import flattened
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,6 @@ class Settings:
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
 
     def __post_init__(self):
-        """Checks between sections."""
         inputs, experiment, model, shift = self.inputs, self.experiment, self.model, self.learner.shift
         if self.distill.attention and (model.kind, inputs) != ("transformer", "words"):
             raise ValueError(
@@ -135,3 +134,8 @@ class Settings:
                 f"inputs = 'sentences' is one vector a text: model.windows = {model.windows} must be 1, or model.kind "
                 "'averaging'"
             )
+
+
+def recorded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a recorded config by `"config.SECTION.KEY"`, without what always holds in this version."""
+    return {key: value for key, value in flattened(config, "config").items() if not is_retired(Settings, key, value)}

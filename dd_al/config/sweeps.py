@@ -1,7 +1,5 @@
 """Keys of experiments that train many times: transfer, table, study and compare."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dd_al.config.active import QUERIES
@@ -35,7 +33,7 @@ class CompareSettings:
     seeds: tuple[int, ...] = option((0, 1, 2, 3, 4), "a run of every method for each", min=0, max=2**32 - 1)
     datasets: dict[str, str] | None = option(
         None,
-        "a name for each data set, and the keys that it changes; that of config.data if unset",
+        "names of data sets, and the keys that they change; that of config.data if unset",
         example="SST-2:data.name=sst2,SST-5:data.name=sst5",
     )
     query: str = option("predictive_entropy", "buys for distilled_bought, picks for distilled_picked", choices=ACTIVE)
@@ -46,8 +44,7 @@ class CompareSettings:
     outliers: float = option(0.0, "share of shuffled words in the pool of repeated active points", min=0.0, max=0.9)
     starts: tuple[str, ...] | None = option(
         None,
-        "other seed sets to repeat random and active points with: another draw, one whatever the classes, or the texts "
-        "nearest to centers of clusters",
+        "seed sets to repeat random and active points with: another draw, one of any classes, or nearest to centers",
         choices=STARTS,
     )
     varied_at: str = option("1%", "the largest budget of repeated points; distilled ones have one, below it")

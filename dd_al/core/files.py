@@ -1,7 +1,5 @@
 """Files that are either wholly there or not there at all, and the JSON that goes into them."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

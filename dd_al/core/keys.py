@@ -1,7 +1,5 @@
 """Named random streams: adding a consumer of randomness never changes another's numbers."""
 
-from __future__ import annotations
-
 import zlib
 
 import jax

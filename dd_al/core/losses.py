@@ -1,7 +1,5 @@
 """Losses and scores on logits."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 

@@ -1,7 +1,5 @@
 """Several calls at a time, in threads: XLA compiles and runs outside Python's lock."""
 
-from __future__ import annotations
-
 import contextvars
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait

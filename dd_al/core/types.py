@@ -1,7 +1,5 @@
 """The few array containers that every room shares, and a mark of arrays that are worth keeping."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple, TypeVar
 
 import jax

@@ -5,8 +5,6 @@ leaves the earlier steps as they were. Two are kept: should the latest be damage
 before it is used.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """XLA's persistent compilation cache: on, in the user's cache folder, and kept free of broken entries."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

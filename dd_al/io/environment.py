@@ -1,7 +1,5 @@
 """What a run records of where it ran: its command, versions, device and memory."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import re

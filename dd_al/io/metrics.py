@@ -1,7 +1,6 @@
 """The metrics stream: one JSON object per line, appended while the run goes on and cut back when it resumes."""
 
-from __future__ import annotations
-
+import contextlib
 import json
 import math
 import os
@@ -16,7 +15,7 @@ from dd_al.core.files import atomic_write, full_disk_named, jsonable
 _SHOWN = 32  # numbers of a list, such as learning rates, that TensorBoard shows
 
 
-class MetricsWriter:
+class MetricsWriter(contextlib.AbstractContextManager):
     """Appends lines such as `{"step": 10, "loss": 0.5}` to a file; a context manager.
 
     A last line that a crash cut short is removed on opening, so that the next one does not run into it.
@@ -73,9 +72,6 @@ class MetricsWriter:
         self._file.close()
         if self._events:
             self._events.close()
-
-    def __enter__(self) -> MetricsWriter:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

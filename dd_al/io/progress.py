@@ -1,14 +1,12 @@
 """Progress of a long loop: a bar on a terminal, a log line now and then elsewhere."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -61,7 +59,7 @@ class Progress:
         self._bar: tqdm | None = None
         self._contexts = contextlib.ExitStack()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if sys.stderr.isatty() and not _HIDDEN.get():
             # Log lines go above the bar instead of through it.
             self._contexts.enter_context(logging_redirect_tqdm())

@@ -1,7 +1,5 @@
 """Stopping on request: a signal asks, the loop answers when its state can be saved."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

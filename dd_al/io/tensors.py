@@ -1,7 +1,5 @@
 """Named arrays in a safetensors file: written atomically, byte for byte the same from every process."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 

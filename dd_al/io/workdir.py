@@ -1,7 +1,5 @@
 """The work directory: one run at a time, one config for good, and every file in its known place."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os
@@ -10,10 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from dd_al.config.schema import is_retired
-from dd_al.config.settings import Settings
+from dd_al.config.settings import recorded
 from dd_al.core.errors import BusyError, UserError, WorkdirError
-from dd_al.core.files import flattened, jsonable, read_json, remove_temporaries, write_json
+from dd_al.core.files import jsonable, read_json, remove_temporaries, write_json
 
 # What a run writes, in the order of deletion: results.json first, so that half a run never looks like a finished one,
 # and config.json last, for as long as it stands the rest is known to be ours.
@@ -27,7 +24,7 @@ _HARMLESS = ("tensorboard",)  # keys that nothing which is computed depends on
 _PART = ".part"  # marks a folder of `Workdir.part`: a run of the user's own in `runs/` has none
 
 
-class Workdir:
+class Workdir(contextlib.AbstractContextManager):
     """An open, locked work directory; made by `open_workdir`, and a context manager that lets go of the lock.
 
     All paths are given whether or not anything is there yet.
@@ -89,15 +86,15 @@ class Workdir:
         found, resolved = jsonable(found), self.path / "resolved.json"
         if not self.config.exists() or read_json(self.config) != self._settings:  # keys that may change
             write_json(self.config, self._settings)
-        recorded = read_json(resolved) if resolved.exists() else {}
+        before = read_json(resolved) if resolved.exists() else {}
         _refuse_changes(
             f"{self.path} holds a run that began with something else (then -> now)",
-            [f"{key}: {recorded[key]} -> {now}" for key, now in found.items() if recorded.get(key, now) != now],
+            [f"{key}: {before[key]} -> {now}" for key, now in found.items() if before.get(key, now) != now],
             "make it as it was and run the same command again, or start over with --overwrite",
         )
-        write_json(resolved, {**recorded, **found})
+        write_json(resolved, {**before, **found})
 
-    def part(self, name: str, config: Mapping[str, Any]) -> Workdir:
+    def part(self, name: str, config: Mapping[str, Any]) -> "Workdir":
         """Opens `runs/NAME`, the work directory of a run that this one is made of; resumable and finished on its own.
 
         Overwriting this folder deletes what its parts wrote, too; but not a run that somebody else had put there.
@@ -118,9 +115,6 @@ class Workdir:
     def close(self) -> None:
         """Lets go of the lock."""
         self._lock.close()
-
-    def __enter__(self) -> Workdir:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -192,15 +186,14 @@ def _lock(folder: Path, shared: bool) -> IO[str]:
 def _refuse_changed(workdir: Workdir, config: Mapping[str, Any], free: Collection[str]) -> None:
     """Refuses to go on under another config than the one the run began with."""
     try:
-        old, new = flattened(read_json(workdir.config)), flattened(config)
+        old, new = recorded(read_json(workdir.config)), recorded(config)
     except UserError as error:
         raise WorkdirError(f"{error}; --overwrite starts over") from error
-    old = {key: value for key, value in old.items() if not is_retired(Settings, key[1:], value)}
     changed = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
     changed = [key for key in changed if key.split(".")[1] not in (*free, *_HARMLESS)]
     _refuse_changes(
         f"{workdir.path} holds a run of another config (recorded -> asked for)",
-        [f"config{key}: {old.get(key, _ABSENT)!r} -> {new.get(key, _ABSENT)!r}" for key in changed],
+        [f"{key}: {old.get(key, _ABSENT)!r} -> {new.get(key, _ABSENT)!r}" for key in changed],
         "take another workdir, or delete that run with --overwrite",
     )
 

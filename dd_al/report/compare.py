@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from dd_al.config.settings import recorded
 from dd_al.core.errors import UserError, WorkdirError
-from dd_al.core.files import atomic_write, flattened, read_json, write_json
+from dd_al.core.files import atomic_write, read_json, write_json
 from dd_al.data.overlap import corpora
 from dd_al.io.tensors import read_safetensors
 from dd_al.report import schema, verdicts
@@ -88,7 +89,7 @@ def _check_alike(one: Mapping, recipes: dict[str, tuple[Path, dict]]) -> None:
     name, results = one["point"]["dataset"], one["results"]
     config = {k: v for k, v in read_json(one["folder"] / "config.json").items() if k not in ("point", "tensorboard")}
     ours = {"sha256 of the data": results["dataset"]["sha256"], "split": results["evaluate"]["split"]}
-    ours |= flattened(config, "config")
+    ours |= recorded(config)
     first, theirs = recipes.setdefault(name, (one["folder"], ours))
     for key in {**theirs, **ours}:
         if ours.get(key) != theirs.get(key):

@@ -8,6 +8,7 @@ from dd_al.config.distill import DistillSettings
 from dd_al.config.learner import LearnerSettings
 from dd_al.config.schema import from_config, override, to_config
 from dd_al.config.settings import RETIRED, Settings
+from dd_al.config.settings import recorded as flat
 from dd_al.core.errors import ConfigError, WorkdirError
 from dd_al.core.files import write_json
 from dd_al.distillation import outer_loop, synthetic
@@ -109,6 +110,7 @@ def test_a_key_that_is_gone_is_read_with_what_it_always_is_and_refused_otherwise
 def test_a_run_of_keys_that_are_gone_goes_on(tmp_path):
     config = dataclasses.asdict(Settings())
     recorded = {**config, "vectors": {**config["vectors"], "min_count": 2}}
+    assert flat(recorded) == flat(config)
     write_json(tmp_path / "config.json", recorded)
     with open_workdir(tmp_path, config) as workdir:
         assert workdir.resumed
