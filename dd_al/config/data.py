@@ -42,6 +42,7 @@ class VectorSettings:
     path: str | None = option(None, "word2vec or GloVe file, text or binary; counted from text if unset")
     corpus: str = option("packaged", "counts the training text, or packaged reviews too", choices=("packaged", "train"))
     dim: int = option(100, "columns of counted vectors", min=2)
+    min_count: int = option(2, "occurrences that a word needs to be counted", min=1)
     min_overlap: int = option(12, "letters of a held-out sentence that exclude a row containing it", min=0)
 
 

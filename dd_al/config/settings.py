@@ -36,7 +36,6 @@ RETIRED = {
     "data.phrases": (False, "train on sentences alone, or give a file of your own"),
     "data.points": (1500, "give points of your own by data.dir"),
     "data.noise": (0.05, "give points of your own by data.dir"),
-    "vectors.min_count": (2, "words that occur twice are counted"),
     "active.share": (0.01, "set active.size"),
     "active.given": (None, "set active.start to another choice"),
     "active.charge_validation": (False, "the report has the labels of validation beside the others"),
@@ -45,7 +44,6 @@ RETIRED = {
     "active.stop_accuracy": (None, "set active.thresholds, as in accurate:0.8"),
     "study.schedules": (["learned", "repeated", "continued", "rising"], "all four are tried"),
     "study.longest": (5, "longer schedules have up to five times the learned steps"),
-    "compare.full_batch": (64, "sets of up to 64 examples are trained on whole, too"),
 }
 
 

@@ -52,6 +52,7 @@ class CompareSettings:
         (1e-3, 4e-3), "first rates of minibatches to choose among, for each set", min=1e-8
     )
     networks: tuple[str, ...] | None = option(None, "further networks for the sets of one budget, as in distill.also")
+    full_batch: int = option(64, "examples up to which sets are trained on whole, too, beside minibatches", min=0)
     transfer_at: str = option("0.1%", "the budget whose sets compare.networks are trained on")
 
 

@@ -88,9 +88,9 @@ def _count(settings: VectorSettings, train: list[str], corpus: list[str], held_o
         "counting word vectors in %d texts (%d of %d packaged rows left out: they share text with validation or test)",
         len(texts), excluded.sum(), len(corpus),
     )  # fmt: skip
-    vocabulary = build_vocabulary(texts, min_count=2)
+    vocabulary = build_vocabulary(texts, settings.min_count)
     if len(vocabulary.words) <= 2:
-        raise DataError("no word occurs twice in the text; give more of it, or config.vectors.path")
+        raise DataError(f"no word occurs {settings.min_count} times in the text; lower config.vectors.min_count")
     ids = vocabulary.ids(texts)
     text = counts.Text(np.concatenate(ids), np.repeat(np.arange(len(ids), dtype=np.int32), [len(i) for i in ids]))
     table = counts.count_vectors(text, len(vocabulary.words), settings.dim)

@@ -109,11 +109,11 @@ def test_a_key_that_is_gone_is_read_with_what_it_always_is_and_refused_otherwise
 
 def test_a_run_of_keys_that_are_gone_goes_on(tmp_path):
     config = dataclasses.asdict(Settings())
-    recorded = {**config, "vectors": {**config["vectors"], "min_count": 2}}
+    recorded = {**config, "active": {**config["active"], "share": 0.01}}
     assert flat(recorded) == flat(config)
     write_json(tmp_path / "config.json", recorded)
     with open_workdir(tmp_path, config) as workdir:
         assert workdir.resumed
-    write_json(tmp_path / "config.json", {**config, "vectors": {**config["vectors"], "min_count": 3}})
-    with pytest.raises(WorkdirError, match=r"config\.vectors\.min_count: 3 -> '\(absent\)'"):
+    write_json(tmp_path / "config.json", {**config, "active": {**config["active"], "share": 0.5}})
+    with pytest.raises(WorkdirError, match=r"config\.active\.share: 0\.5 -> '\(absent\)'"):
         open_workdir(tmp_path, config)

@@ -8,7 +8,7 @@ from dd_al.data.counts import Text, count_vectors, document_counts, factorise, n
 from dd_al.data.vectors import read_vectors, word_vectors
 
 TRAIN = ["the good film was good", "the bad film was bad", "a good story", "a bad story"] * 5
-OPTIONS = {"corpus": "train", "dim": 4}
+OPTIONS = {"corpus": "train", "dim": 4, "min_count": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +104,8 @@ def test_an_unwritable_cache_is_only_a_warning(tmp_path, caplog, monkeypatch):
 
 
 def test_too_few_words_is_an_error():
-    with pytest.raises(DataError, match="no word occurs twice in the text"):
-        word_vectors(VectorSettings(corpus="train"), ["every word", "is another"], [])
+    with pytest.raises(DataError, match="no word occurs 1000 times .* lower config.vectors.min_count"):
+        word_vectors(VectorSettings(corpus="train", min_count=1000), TRAIN, [])
 
 
 def test_vectors_from_a_file(tmp_path):

@@ -32,7 +32,6 @@ from dd_al.models.base import Params
 from dd_al.task.task import Task, known_inits, make_learners
 
 T = TypeVar("T")
-WHOLE_UP_TO = 64  # examples up to which sets are trained on whole, too, beside minibatches
 _FEW = 3  # learners that judge each set, if nothing else is said: the seeds are what counts
 
 
@@ -127,14 +126,14 @@ def judge_rows(lab: Lab, task: Task, rows: np.ndarray, data: Hashable = "") -> J
     """Trains fresh learners on training examples, by the recipe that validation prefers.
 
     Sets of up to a minibatch are trained on whole, at one of the rates, numbers of steps and with or without
-    dropout as of `config.random`; sets above `WHOLE_UP_TO` in minibatches at rates that fall from
+    dropout as of `config.random`; sets above `config.compare.full_batch` in minibatches at rates that fall from
     one of `config.compare.rates`, for as many steps as `config.active` says; those between in both ways.
 
     ``rows`` are positions in the training data, ``int[n]``; ``data`` is a name for the task's training texts where they
     are not those of the data set.
     """
     found, size = [], lab.settings.active.batch_size
-    if len(rows) <= max(WHOLE_UP_TO, size):
+    if len(rows) <= max(lab.settings.compare.full_batch, size):
         found.append(judge_batch(lab, task, baselines.batch_of(task, rows)))
     if len(rows) > size:
         found.append(_best(_minibatches(lab, task, rows, data)))

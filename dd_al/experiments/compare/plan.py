@@ -50,7 +50,7 @@ def datasets(settings: Settings) -> dict[str, Settings]:
       ConfigError: keys that there are not, or names that would share a folder.
     """
     # What a point depends on: with more seeds, methods or data sets beside it, it is still the same.
-    keys = ("budgets", "query", "bought", "rates", "networks", "transfer_at")
+    keys = ("budgets", "query", "bought", "rates", "full_batch", "networks", "transfer_at")
     kept = {key: getattr(settings.compare, key) for key in keys}
     common = replace(settings, compare=CompareSettings(**kept))
     if not settings.compare.datasets:

@@ -34,7 +34,7 @@ SMALL = {
 }
 COMPARE = {
     "methods": METHODS, "budgets": ("1/class", "10%", "25%"), "distil_up_to": "1/class", "varied_at": "10%",
-    "bought": "25%", "query": "bald", "seeds": (0, 1),
+    "bought": "25%", "query": "bald", "seeds": (0, 1), "full_batch": 8,
 }  # fmt: skip
 
 
