@@ -1,9 +1,12 @@
 """`dd_al.distill` on plain lists, and what it returns."""
 
+import copy
 import inspect
 import logging
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import dd_al
 import dd_al.api
 from dd_al.core.errors import ConfigError, DataError, UserError
 from dd_al.data import sources
+from dd_al.data.text import Vocabulary
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 TINY = {
@@ -224,3 +228,26 @@ def test_items_is_the_old_name_of_examples():
         pytest.raises(ConfigError, match="examples = 0"),
     ):
         dd_al.distill(["a", "b"], [0, 1], items=0)
+
+
+def test_sets_and_classifiers_can_be_pickled_and_copied_after_use(distilled, reviews):
+    texts = reviews(2, 5)[0]
+    expected = distilled.classifier.predict_proba(texts)
+    for other in (pickle.loads(pickle.dumps(distilled)), copy.deepcopy(distilled)):
+        np.testing.assert_array_equal(other.classifier.predict_proba(texts), expected)
+    again = pickle.loads(pickle.dumps(distilled.classifier))
+    np.testing.assert_array_equal(again.predict_proba(texts), expected)
+    assert again.labels == distilled.labels
+
+
+def test_one_classifier_answers_in_many_threads(distilled, reviews):
+    """Texts of many lengths, which are cut at one, so that nothing of one call may reach another."""
+    texts = [" ".join(reviews(2, 40)[0])] * 20
+    expected = distilled.classifier.predict_proba(texts)
+    counted = Vocabulary(distilled.classifier.learners.words).ids
+    with ThreadPoolExecutor(4) as pool:
+        lengths = pool.map(lambda length: {len(ids) for ids in counted(texts, length)}, [3, 5, None, 7] * 30)
+        answers = pool.map(distilled.classifier.predict_proba, [texts] * 40)
+        assert list(lengths) == [{3}, {5}, {len(counted(texts[:1])[0])}, {7}] * 30
+        for answer in answers:
+            np.testing.assert_array_equal(answer, expected)

@@ -18,7 +18,6 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.active.acquisition import ACQUISITIONS, Acquisition
 from dd_al.active.loop import Loop, LoopState
-from dd_al.config.learner import ModelSettings
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, nearest
@@ -31,7 +30,7 @@ from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import LearnerState, make_learner
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import Lookup
-from dd_al.task.task import length_buckets, make_model, make_optimizer
+from dd_al.task.task import length_buckets, make_optimizer
 from dd_al.task.text_learners import TextLearners
 
 _FORMAT = 1  # of a saved learner
@@ -205,7 +204,7 @@ class ActiveLearner:
             "active_learner": _FORMAT, "texts": self.texts, "labels": self.labels,
             "query": self._query if isinstance(self._query, str) else None,
             "config": {name: asdict(getattr(self._settings, name)) for name in _SECTIONS},
-            "own_model": self._own_network, "seed": self._settings.seed, "answers": list(self.answers.items()),
+            "own_model": self._make is not None, "seed": self._settings.seed, "answers": list(self.answers.items()),
             "ignored": sorted(self.ignored), "asked": self.asked, "length": self._learners.length,
         }  # fmt: skip
         arrays = {f"params/{name}": value for name, value in flatten_dict(self._params or {}, sep="/").items()}
@@ -265,6 +264,18 @@ class ActiveLearner:
                 raise ConfigError(f"{path} has parameters of the shapes {found}; this model's are {expected}")
         return learner
 
+    def __getstate__(self) -> dict:
+        """All but what has been compiled, and the user's own network, which its function makes again."""
+        kept = ("texts", "labels", "answers", "ignored", "asked", "_settings", "_query", "_make")
+        own = self._learners
+        return {name: getattr(self, name) for name in kept} | {"own": (own.length, own.words, own.vectors, own.params)}
+
+    def __setstate__(self, state: dict) -> None:
+        """See `__getstate__`."""
+        *given, params = state.pop("own")
+        self.__dict__ |= state
+        self._learners = self._untrained(self._make, *given).with_params(params)
+
     def __repr__(self) -> str:
         """How much is labelled."""
         query = repr(self._query) if isinstance(self._query, str) else "one of your own"
@@ -288,8 +299,8 @@ class ActiveLearner:
         self, make: Callable | None, length: int, words: tuple[str, ...], vectors: np.ndarray
     ) -> TextLearners:
         """The settings' network, or the user's own, with all that reading texts takes."""
-        self._own_network, classes = make is not None, len(self.labels)
-        network = _network(make, self._settings.model, vectors.shape[1], classes)
+        self._make, classes = make, len(self.labels)
+        network = asdict(self._settings.model) if make is None else _network(make, vectors.shape[1], classes)
         return TextLearners(network, classes, length, words, vectors, None)
 
     @property
@@ -301,7 +312,7 @@ class ActiveLearner:
     def _loop(self) -> Loop:
         active, own, classes = self._settings.active, self._learners, len(self.labels)
         ids = Vocabulary(own.words).encode(self.texts, own.length)
-        learner = make_learner(own.model, make_optimizer(self._settings.learner))
+        learner = make_learner(own.network, make_optimizer(self._settings.learner))
         pool = make_examples(ids, np.zeros((len(ids), classes), np.float32), buckets=length_buckets(len(ids)))
         words = Lookup(jnp.asarray(own.vectors[: ids.max() + 1]))  # those of the pool come first
         return Loop(active, learner, jnp.asarray(ids), pool, words, classes)
@@ -355,10 +366,8 @@ def _acquisition(query: str | Acquisition) -> Acquisition:
     return ACQUISITIONS[query]
 
 
-def _network(make: Callable[[int, int], Model] | None, settings: ModelSettings, dim: int, classes: int) -> Model:
-    """The settings' network, or the user's own; one that cannot be saved, or answers in another shape, is refused."""
-    if make is None:
-        return make_model(settings, (dim,), classes)
+def _network(make: Callable[[int, int], Model], dim: int, classes: int) -> Model:
+    """The user's own network; one that cannot be saved, or answers in another shape, is refused."""
     if not callable(make):
         raise ConfigError(f"model = {make!r}: must be a function model(dim, classes) that makes a network")
     model = make(dim, classes)

@@ -40,11 +40,8 @@ class Vocabulary:
 
     def ids(self, texts: Sequence[str], length: int | None = None) -> list[np.ndarray]:
         """The ids of every text's words, ``int32[words]`` each, at most ``length`` of them."""
-        if length is None:
-            self._encoder.no_truncation()
-        else:
-            self._encoder.enable_truncation(length)
-        return [np.asarray(e.ids, np.int32) for e in self._encoder.encode_batch_fast(list(texts))]
+        # Cut here: the tokenizer's own limit is one for all threads that use it.
+        return [np.asarray(e.ids[:length], np.int32) for e in self._encoder.encode_batch_fast(list(texts))]
 
     def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
         """Ids cut and padded to ``int32[texts, length]``."""

@@ -1,7 +1,7 @@
 """Trained learners that answer texts as people have them: vocabulary or encoder, networks and all."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Self
 
@@ -45,6 +45,10 @@ class TextLearners:
     params: Params
     encoder: str | None = None
     encoder_dir: str | None = None
+
+    def __getstate__(self) -> dict:
+        """The fields: what has been compiled stays behind in its process."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def with_params(self, params: Params) -> Self:
         """Others of the same kind, which share what has been compiled."""
@@ -94,11 +98,16 @@ class TextLearners:
         return Vocabulary(self.words)
 
     @cached_property
+    def network(self) -> Model:
+        """The network itself."""
+        if isinstance(self.model, Model):
+            return self.model
+        settings = settings_from(ModelSettings, self.model, "the classifier")
+        return make_model(settings, self.vectors.shape[1:], self.classes)
+
+    @cached_property
     def _answer(self):
-        model = self.model
-        if not isinstance(model, Model):
-            settings = settings_from(ModelSettings, model, "the classifier")
-            model = make_model(settings, self.vectors.shape[1:], self.classes)
+        model = self.network
 
         @jax.jit
         def answer(params: Params, vectors: jax.Array, ids: jax.Array) -> jax.Array:

@@ -1,5 +1,7 @@
 """The loop in the user's own hands: labels in, positions out, nothing lost in between."""
 
+import copy
+import pickle
 from functools import partial
 
 import jax.numpy as jnp
@@ -240,3 +242,15 @@ def test_predictions_after_an_update_compile_nothing_anew(pool, monkeypatch):
     learner.update(["good"], [4])
     after = learner.predict_proba(texts[:4])
     assert learner._learners._answer is answer and np.abs(after - before).max() > 0
+
+
+@pytest.mark.parametrize("options", [{}, {"model": own_network, "config": {"vectors": CONFIG["vectors"]}}])
+def test_a_learner_can_be_pickled_and_copied_and_goes_on(pool, options):
+    learner = begun(pool, query="margin", **options)
+    copies = pickle.loads(pickle.dumps(learner)), copy.deepcopy(learner)
+    asked, probs = learner.query(3), learner.predict_proba(pool[0])
+    for other in copies:
+        assert other.answers == learner.answers and other.query(3) == asked
+        np.testing.assert_array_equal(other.predict_proba(pool[0]), probs)
+        other.update([pool[1][i] for i in asked])
+    assert len(learner.answers) == 4  # copies are on their own
