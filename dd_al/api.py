@@ -1,7 +1,5 @@
 """The project on plain Python lists: distil, look, train, predict, save and load."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json
@@ -56,7 +54,7 @@ def distill(
     config: Mapping[str, Mapping[str, Any]] | None = None,
     progress: bool = True,
     items: int | None = None,
-) -> Distilled:
+) -> "Distilled":
     """Distils labelled texts into a few synthetic ones that train a classifier nearly as well.
 
         distilled = dd_al.distill(texts, labels, examples=8)
@@ -117,7 +115,7 @@ def distill(
     return Distilled(dataclasses.replace(made, spec={**made.spec, "scores": scores}), settings.encoder.dir)
 
 
-def load(path: str | os.PathLike) -> Distilled:
+def load(path: str | os.PathLike) -> "Distilled":
     """Reads what `Distilled.save` wrote, or the main command: its ``distilled.safetensors``, or its work directory.
 
     Raises:
@@ -195,21 +193,17 @@ class Distilled:
         return dict(self.artefact.spec.get("scores", {}))
 
     def words(self, k: int = 1) -> list[list[list[str]]]:
-        """The known words nearest to each position of each item, by cosine: ``words()[item][position][rank]``.
-
-        Args:
-          k: how many per position, the nearest first.
-        """
+        """The ``k`` known words nearest to each position of each item, by cosine: ``words()[item][position][rank]``."""
         words, table = self.artefact.words, self.artefact.vectors
         found = [nearest_words(words, table, item, k) for item in self.synthetic.inputs]
         return [[[word for word, _ in near] for near in item] for item in found]
 
     @cached_property
-    def classifier(self) -> Classifier:
+    def classifier(self) -> "Classifier":
         """A classifier that was trained on this set: `train` with its defaults, on first use."""
         return self.train()
 
-    def train(self, seed: int = 0, ensemble: int = 1) -> Classifier:
+    def train(self, seed: int = 0, ensemble: int = 1) -> "Classifier":
         """Trains fresh networks on this set, which takes a second or so.
 
         Args:
@@ -271,7 +265,7 @@ class Classifier:
         write_safetensors(_in_folder(path), arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Classifier:
+    def load(cls, path: str | os.PathLike) -> "Classifier":
         """Reads what `save` wrote.
 
         Raises:

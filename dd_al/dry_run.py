@@ -1,7 +1,5 @@
 """What a run would be: its config, its sizes, and from a few steps of each kind its time and memory."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math
@@ -59,12 +57,11 @@ def _sizes(settings: Settings, task: Task) -> list[str]:
     dataset = task.dataset
     state = jax.eval_shape(task.learner.init, task.key)
     count = sum(math.prod(x.shape) for x in jax.tree.leaves(state.params))
-    shape = " × ".join(map(str, task.shape))
     sizes = ", ".join(f"{len(getattr(dataset, split)):,} {split}" for split in ("train", "validation", "test"))
     lines = [
         f"data: {dataset.name} ({dataset.source}), {sizes} {dataset.unit}s, {dataset.num_classes} classes",
         f"learner: {settings.model.kind}, {count:,} parameters, {settings.learner.optimizer}",
-        f"an example: {shape} numbers",
+        f"an example: {' × '.join(map(str, task.shape))} numbers",
     ]
     if settings.experiment in ("distill", "table"):
         items = number_of_items(settings.distill, len(dataset.train), task.classes)
@@ -118,8 +115,8 @@ def _subsets(task: Task, settings: Settings, items: int, inits: int) -> Stage:
 
     step = _timed(train, task.key, states) / _STEPS
     schedules, sets = len(random.rates) * len(random.dropout), 1 + len(settings.coreset.methods or ())
-    steps = schedules * max(random.steps) * sets
-    return Stage("real examples", f"{inits} networks, {schedules} schedules, {sets} choices", steps * step)
+    what = f"{inits} networks, {schedules} schedules, {sets} choices"
+    return Stage("real examples", what, schedules * max(random.steps) * sets * step)
 
 
 def _distilled(task: Task, settings: Settings, items: int, inits: int) -> Stage:
@@ -161,6 +158,5 @@ def _print_stages(stages: list[Stage]) -> None:
     total = sum(stage.seconds for stage in stages if math.isfinite(stage.seconds))
     minutes = f"about {max(total / 60, 0.1):.1f} minutes, most compilation apart"
     print(f"    {'together'.ljust(width)}  {total:8.0f} s  {minutes}")
-    held = [stage.bytes for stage in stages if stage.bytes]
-    if held:
-        print(f"  memory: the outer loop holds {max(held) / 1e6:,.0f} MB beside the program itself, by XLA's own count")
+    if held := max((stage.bytes or 0 for stage in stages), default=0):
+        print(f"  memory: the outer loop holds {held / 1e6:,.0f} MB beside the program itself, by XLA's own count")

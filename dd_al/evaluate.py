@@ -1,7 +1,5 @@
 """Tests a distilled artefact on any file or folder of its task: `python -m dd_al.evaluate --help`."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

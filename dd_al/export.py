@@ -1,7 +1,5 @@
 """Exports a distilled set as a data set for Hugging Face `datasets`: `python -m dd_al.export --help`."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """A distilled set in plain NumPy arrays, with all that training on it elsewhere takes; nothing here imports JAX."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -144,8 +142,8 @@ class TrainingSet:
     @property
     def _wanted(self) -> str:
         shape = ", ".join(map(str, ("examples", *self.inputs.shape[1:])))
-        more = ", …" if len(self.columns) > 20 else ""
-        return f"[{shape}]" + (f", {', '.join(self.columns[:20])}{more}" if self.columns else "")
+        names = [*self.columns[:20], *(["…"] if len(self.columns) > 20 else [])]
+        return ", ".join([f"[{shape}]", *names])
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:

@@ -381,7 +381,6 @@ STUDIES = {
     "init = 'known': what is distilled for one network's weights": {
         "distill": {"init": "known"}, "study": {"networks": ("mlp:depth=0", "mlp:depth=1")}
     },
-    "'learned' must be among them": {"study": {"schedules": ("rising",)}},
     "neither a matrix nor curves": {"study": {"matrix": False}},
     "'mlp': 2 numbers for 1 networks": {"study": {"published": {"mlp": "80 90"}}},
     "'nan' are not all finite": {"study": {"published": {"mlp": "nan"}}},

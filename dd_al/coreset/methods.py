@@ -51,7 +51,6 @@ def select(name: str, key: jax.Array, features: np.ndarray, labels: np.ndarray, 
 
 
 def _herding(key: jax.Array, points: np.ndarray, k: int) -> np.ndarray:
-    del key
     mean, total = points.mean(0), np.zeros(points.shape[1])
     left, kept = np.ones(len(points), bool), []
     for size in range(1, k + 1):
@@ -90,7 +89,6 @@ def _k_medoids(key: jax.Array, points: np.ndarray, k: int, iterations: int = 50)
 def _support_vectors(key: jax.Array, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     from sklearn.svm import SVC
 
-    del key
     machine = SVC(decision_function_shape="ovr").fit(features, labels)
     weights = np.zeros(len(labels))
     weights[machine.support_] = np.abs(machine.dual_coef_).sum(0)
@@ -132,13 +130,9 @@ NAMES = (*_BY_CLASS, *_RANKED)
 
 
 def prototypes(seed: int, inputs: np.ndarray, labels: np.ndarray, per_class: np.ndarray) -> np.ndarray:
-    """The mean of each class, or the means of its clusters: ``float32[sum of per_class, dim]``, class after class.
+    """The means of so many clusters of each class, ``float32[sum of per_class, dim]``, class after class.
 
-    Args:
-      seed: of the first centers of k-means.
-      inputs: ``float32[n, dim]``.
-      labels: ``int[n]``.
-      per_class: ``int[classes]``, how many to make of each.
+    The inputs are ``float32[n, dim]``, with labels ``int[n]``; per_class is ``int[classes]``.
 
     Raises:
       ValueError: more of a class than there are examples.
@@ -153,7 +147,6 @@ def prototypes(seed: int, inputs: np.ndarray, labels: np.ndarray, per_class: np.
 
 
 def _check_counts(labels: np.ndarray, per_class: np.ndarray) -> None:
-    counts = np.bincount(labels, minlength=len(per_class))
-    if (counts < per_class).any():
-        c = int(np.argmax(counts < per_class))
-        raise ValueError(f"{per_class[c]} examples of class {c} are wanted; there are {counts[c]}")
+    for c, (wanted, count) in enumerate(zip(per_class, np.bincount(labels, minlength=len(per_class)), strict=True)):
+        if count < wanted:
+            raise ValueError(f"{wanted} examples of class {c} are wanted; there are {count}")

@@ -18,11 +18,7 @@ _LOG = logging.getLogger(__name__)
 def cached(what: str, folder: str, key: Any, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Returns the arrays that were kept for `key`, or makes and keeps them; a damaged file is made again.
 
-    Args:
-        what: names the arrays in warnings.
-        folder: inside the user's cache folder.
-        key: JSON values that decide what the arrays hold.
-        make: returns the arrays.
+    The `key`, of JSON values, decides what the arrays hold; warnings call them `what`.
     """
     path = user_cache() / folder / f"{sha256_of(json.dumps(key))[:32]}.npz"
     if path.exists():

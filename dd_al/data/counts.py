@@ -21,14 +21,9 @@ class Text(NamedTuple):
 
 
 def count_vectors(text: Text, size: int, dim: int, *, window: int = 5, document_share: float = 0.5) -> np.ndarray:
-    """Word vectors of unit length, ``float32[size, dim]``; words that were never counted get zero.
+    """Vectors of unit length for so many words, ``float32[size, dim]``; those that were never counted get zero.
 
-    Args:
-      text: the corpus.
-      size: number of words.
-      dim: columns.
-      window: see `neighbour_counts`.
-      document_share: share of the columns that come from documents rather than neighbours.
+    The ``document_share`` of the columns comes from documents, the others from neighbours within the ``window``.
     """
     of_documents = round(dim * document_share)
     views = []
@@ -65,12 +60,7 @@ def document_counts(text: Text, size: int) -> sp.csr_matrix:
 
 
 def ppmi(counts: sp.csr_matrix, smoothing: float = 0.75) -> sp.csr_matrix:
-    """Positive pointwise mutual information (Levy, Goldberg & Dagan 2015, eqs. 3 and 5).
-
-    Args:
-      counts: ``float32[words, contexts]``.
-      smoothing: exponent on the contexts' frequencies.
-    """
+    """Positive pointwise mutual information of words with contexts (Levy, Goldberg & Dagan 2015, eqs. 3 and 5)."""
     counts = counts.tocoo()
     words = np.asarray(counts.sum(1)).ravel()
     contexts = np.asarray(counts.sum(0)).ravel() ** smoothing

@@ -99,20 +99,15 @@ class Dataset:
 
         The majority rate is that of the `split` that is judged on, beside that of validation.
         """
-        return {
-            "name": self.name,
-            "source": self.source,
-            "stand_in_for": self.stand_in_for,
+        fields = ("name", "source", "stand_in_for", "dropped_duplicates", "sha256", "unit")
+        return {name: getattr(self, name) for name in fields} | {
             "num_classes": self.num_classes,
             "label_map": dict(self.label_map),
             "majority_rate": self.majority_rate(split),
             "validation_majority_rate": self.majority_rate("validation"),
             **{name: len(getattr(self, name)) for name in ("train", "validation", "test")},
-            "dropped_duplicates": self.dropped_duplicates,
             "train_counts": np.bincount(self.train.labels, minlength=self.num_classes).tolist(),
-            "sha256": self.sha256,
             "notes": list(self.notes),
-            "unit": self.unit,
         }
 
 

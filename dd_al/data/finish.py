@@ -43,13 +43,7 @@ def array_rows(
     The hash of its bytes stands for an image. Rows of a few categories may well be equal and mean several examples:
     their positions stand for them.
 
-    Args:
-        parts: by split, uint8[n, height, width, channels] or float32[n, columns], and n labels.
-        unit: "image" or "row".
-        origin: the source's name for messages.
-
-    Raises:
-        DataError: no examples, or a label that is none.
+    By split the parts are uint8[n, height, width, channels] images or float32[n, columns] rows, and n labels.
     """
     arrays = np.concatenate([inputs for inputs, _ in parts.values()])
     keys = [hashlib.sha256(x.tobytes()).hexdigest() if unit == "image" else str(i) for i, x in enumerate(arrays)]
@@ -76,7 +70,7 @@ def finish(found: Found, settings: DataSettings) -> Dataset:
     parts = {name: labels.encode(split, label_map) for name, split in rows.items()}
     labels.check_classes(parts, label_map)
     notes, seed = [*found.notes, *labels.joined(label_map), *labels.doubtful(rows.values())], settings.split_seed
-    if settings.split == "seed_paper":
+    if settings.split == "seed_paper" and found.arrays is None:
         parts, note = splits.seed_paper(parts, seed)
         notes.append(note)
     parts, dropped, said = splits.arrange(parts, seed, "text" if found.arrays is None else found.unit)

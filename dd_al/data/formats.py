@@ -22,15 +22,7 @@ if TYPE_CHECKING:
 
 _POOLS = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
 EXTENSIONS = (*_POOLS, ".tree", ".trees")
-SPLIT_NAMES = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-}
-
+SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 MISSING = ("nan", "<na>")  # what programs write in a table for a value that is not there, in lower case
 
 _Examples = Iterator[tuple[int, Any, Any]]
@@ -39,13 +31,8 @@ _Examples = Iterator[tuple[int, Any, Any]]
 def read_file(path: Path, settings: DataSettings | None = None, *, optional: bool = False) -> Rows:
     """Reads one file of examples; its ending says how.
 
-    Args:
-        path: of the file.
-        settings: the columns and the encoding.
-        optional: rows, or the whole file, may lack labels, which are then ""; of a .txt file every line is a text.
-
-    Raises:
-        DataError: it cannot be read, is no known format, or an example is bad; names the line.
+    The settings name the columns and the encoding. Where labels are `optional`, rows, or the whole file, may lack them,
+    which gives ""; of a .txt file every line is then a text.
     """
     settings, endings = settings or DataSettings(), _POOLS if optional else EXTENSIONS
     ending, origin = path.suffix.lower(), str(path)
@@ -70,11 +57,7 @@ def read_file(path: Path, settings: DataSettings | None = None, *, optional: boo
 
 
 def split_files(path: Path, endings: Sequence[str]) -> dict[str, Path]:
-    """Returns the file of each split that a folder has, by its name: train, validation (or dev, valid, val) and test.
-
-    Raises:
-        DataError: no split is there, or one is there twice.
-    """
+    """Returns the file of each split that a folder has, by its name; none, or two of one split, are an error."""
     files: dict[str, Path] = {}
     for file in sorted(path.iterdir()):
         split = SPLIT_NAMES.get(file.stem.lower())
@@ -163,11 +146,7 @@ def cells_of(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[t
 
 
 def read_parquet(path: Path, choose: Callable[[list[str]], list[str] | None] = lambda names: None) -> "pyarrow.Table":
-    """Reads a Parquet file: the columns that `choose` picks of those that there are, or all where it gives None.
-
-    Raises:
-        DataError: it cannot be read.
-    """
+    """Reads the columns of a Parquet file that `choose` picks of those that there are, or all where it gives None."""
     import pyarrow
     from pyarrow import parquet
 

@@ -37,16 +37,14 @@ class HubError(DataError):
 def read(settings: DataSettings) -> dict[str, Rows]:
     """Reads texts of the hub, or their copy in the local cache where the hub cannot be reached.
 
-    Args:
-        settings: the name, a key of `IDS` or "owner/name", and the columns; "label" stands for the labels of a key of
-            `IDS`, whatever they are called.
+    Their name is a key of `IDS` or "owner/name"; of a key the column "label" stands for the labels, whatever they are
+    called.
 
     Returns:
         "train", "validation" and "test", as far as they exist; one split alone is called "train".
 
     Raises:
         HubError: the hub cannot be reached and there is no cached copy, or it has no such data set.
-        DataError: a column is missing, or an example is bad.
     """
     if settings.label_column == "label":
         settings = replace(settings, label_column=_LABEL_COLUMNS.get(settings.name, "label"))
@@ -67,7 +65,6 @@ def read_images(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:
 
     Raises:
         HubError: see `read`.
-        DataError: no column or several columns with images, no such label column, or images of different sizes.
     """
     label_column = settings.label_column
     repository, splits = _splits(settings.name)
@@ -128,9 +125,7 @@ def _labels(split: Any, column: str) -> list:
 def unreachable(repository: str, kind: str = "datasets") -> str:
     """Returns why the hub cannot be reached, or ""; takes `PROBE_SECONDS` at most, unlike the hub's own client.
 
-    Args:
-        repository: "owner/name"; one that the hub lacks counts as reached.
-        kind: "datasets" or "models".
+    Repositories of a kind, "datasets" or "models", that the hub lacks count as reached.
     """
     for variable in ("HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE"):
         if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):

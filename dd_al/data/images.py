@@ -31,31 +31,17 @@ _Parts = dict[str, tuple[np.ndarray, list]]
 
 
 def load(settings: DataSettings) -> Dataset:
-    """Reads, checks and splits the images that `settings` name.
-
-    Raises:
-        DataError: they cannot be found, read or used; says what to do, and names the file where it can.
-    """
+    """Reads, checks and splits the images that `settings` name."""
     name = settings.name
-
-    def nowhere(absent: str, error: hub.HubError) -> str:
-        hint = "" if name in NAMES else nearest(name, NAMES)
-        return (
-            f"images {name!r}{hint} were not found: {absent}; {error}; and no package carries them "
-            f"(config.data.name=mnist or digits come in one){_CIFAR_FILES if name == 'cifar10' else ''}"
-        )
-
     if name == "digits" and settings.source in ("auto", "local") and local_path(settings) is None:
         return finish(_packaged(name), settings)
-    return finish(located(settings, _of_folder, _of_hub, _packaged, ("mnist",), nowhere), settings)
+    packages = f"packages (mnist or digits come in one){_CIFAR_FILES if name == 'cifar10' else ''}"
+    readers = _of_folder, _of_hub, _packaged
+    return finish(located(settings, *readers, known=NAMES, carried=("mnist",), packages=packages), settings)
 
 
 def read(path: Path) -> _Parts:
-    """Reads a folder: idx files, CIFAR's binary batches, or pictures in folders named by their class.
-
-    Raises:
-        DataError: it holds none of them, or a file is damaged; names the file.
-    """
+    """Reads a folder: idx files, CIFAR's binary batches, or pictures in folders named by their class."""
     if not path.is_dir():
         raise DataError(f"{path}: images are read from a folder")
     if any(path.glob("*-ubyte*")):
@@ -85,11 +71,7 @@ def _idx_folder(path: Path) -> _Parts:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Reads one idx file of bytes, gzipped or not: uint8 of the shape that it says.
-
-    Raises:
-        DataError: it is damaged, or holds something else.
-    """
+    """Reads one idx file of bytes, gzipped or not: uint8 of the shape that it says."""
     data = _bytes(path)
     if len(data) < 4 or data[:3] != b"\0\0\x08":
         raise DataError(f"{path}: no idx file of bytes (it begins with {data[:4].hex(' ')}, not 00 00 08)")
@@ -129,8 +111,8 @@ def _cifar_folder(path: Path) -> _Parts:
 
 def _picture_folder(path: Path) -> _Parts:
     """``SPLIT/CLASS/picture.png``, or ``CLASS/picture.png`` for a folder without splits."""
-    folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
-    splits = {SPLIT_NAMES[f.name.lower()]: f for f in folders if f.name.lower() in SPLIT_NAMES}
+    folders = {folder.name.lower(): folder for folder in sorted(path.iterdir()) if folder.is_dir()}
+    splits = {SPLIT_NAMES[name]: folder for name, folder in folders.items() if name in SPLIT_NAMES}
     parts: _Parts = {}
     for split, folder in (splits or {"train": path}).items():
         files = [file for file in sorted(folder.glob("*/*")) if file.suffix.lower() in _PICTURES]

@@ -51,11 +51,7 @@ def joined(label_map: Mapping[str, int]) -> list[str]:
 
 
 def parse_map(label_map: str | Mapping[str, int]) -> dict[str, int]:
-    """Returns the label map written as "negative:0,positive:1" or as a mapping; several labels may share a class.
-
-    Raises:
-        DataError: it cannot be read, or its classes are not 0, 1, … without a gap.
-    """
+    """Returns the label map written as "negative:0,positive:1" or as a mapping, to classes 0, 1, … without a gap."""
     if isinstance(label_map, str):
         pairs = [entry.rpartition(":") for entry in label_map.split(",") if entry.strip()]
         label_map = {label.strip(): value.strip() for label, _, value in pairs}
@@ -132,11 +128,7 @@ def encode(rows: Rows, label_map: Mapping[str, int], remedy: str = _GIVE_CLASS) 
 
 
 def check_classes(splits: Mapping[str, Split], label_map: Mapping[str, int], why: str = "") -> None:
-    """Checks that train can teach every class; `why` ends the message.
-
-    Raises:
-        DataError: fewer training rows than classes, or a class without a training row.
-    """
+    """Checks that train has rows of every class; `why` ends the message."""
     classes, train = set(label_map.values()), splits["train"]
     if len(train) < len(classes):
         raise DataError(f"fewer rows than classes: train has {len(train)} rows for {len(classes)} classes{why}")

@@ -18,11 +18,7 @@ _RARE, _RARE_SHARE = 10, 20  # a class of fewer examples than one, and than the 
 
 
 def load(settings: Settings) -> Dataset:
-    """Reads the data of a config, with notes on what a run must say about it.
-
-    Raises:
-      DataError: it cannot be found, read or used; the message says what to do.
-    """
+    """Reads the data of a config, with notes on what a run must say about it."""
     dataset = {"images": images, "rows": tables}.get(settings.inputs, sources).load(settings.data)
     return replace(dataset, notes=(*dataset.notes, *_rare(dataset)))
 
@@ -37,9 +33,6 @@ def read_examples(
       path: a file, all of which is read, or a folder.
       split: of a folder: "train", "validation", "test", or "all"; None reads test where there is one, else all.
       settings: columns, encoding and name; those of `DataSettings()` if None.
-
-    Raises:
-      DataError: a bad file, no such split, or a label that the task does not have.
     """
     kind, where = spec.get("inputs", "words"), Path(path).expanduser()
     settings = settings or DataSettings(name=where.stem)

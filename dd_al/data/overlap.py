@@ -15,14 +15,11 @@ def squeeze(text: str) -> bytes:
 
 
 def overlapping(rows: Sequence[str], held_out: Sequence[str], min_overlap: int) -> np.ndarray:
-    """Marks the rows that contain, or are contained in, a held-out sentence, ``bool[rows]``.
+    """Marks the rows of a corpus that contain, or are contained in, a held-out sentence, ``bool[rows]``.
 
-    Args:
-        rows: the corpus.
-        held_out: validation and test sentences.
-        min_overlap: letters and digits that a sentence needs to count as contained in a longer row. "No." is
-            a test sentence, and most reviews contain its letters without giving anything away. 0 counts every one.
-            Rows inside a sentence, and rows equal to one, count at any length.
+    A sentence needs ``min_overlap`` letters and digits to count as contained in a longer row: "No." is a test sentence,
+    and most reviews contain its letters without giving anything away. Rows inside a sentence, and rows equal to one,
+    count at any length.
     """
     squeezed = [squeeze(row) for row in rows]
     sentences = sorted({s for s in map(squeeze, held_out) if s})
@@ -78,11 +75,8 @@ def sketch(texts: Iterable[str], *, size: int = 4096) -> list[int]:
 def corpora(sketches: Mapping[str, Sequence[int]], *, share: float = 0.01) -> dict[str, str]:
     """Which data sets are the same corpus under several names: the first name of each group, by name.
 
-    SST-2, SST-5 and Rotten Tomatoes are the same sentences, for one.
-
-    Args:
-        sketches: of every data set, from `sketch`, all of one size.
-        share: of the smaller one's texts from which on two are the same corpus.
+    SST-2, SST-5 and Rotten Tomatoes are the same sentences, for one. Two sets are the same corpus where more than a
+    ``share`` of the smaller one's texts is in the sketches of both. All sketches are of one size.
     """
     longest = max(map(len, sketches.values()), default=0)
     groups: dict[str, str] = {}

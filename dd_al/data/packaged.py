@@ -22,9 +22,6 @@ def read(name: str | None = None) -> Rows:
     """Reads the examples of one of `NAMES`, or of both: labels "0" (negative) and "1" (positive).
 
     Their `Rows.rows` are positions in the whole file, and so in `texts()`.
-
-    Raises:
-        DataError: the package is not installed or not as expected, or has no such name.
     """
     if name is not None and name not in NAMES:
         raise DataError(f"packaged: no data set {name!r}{nearest(name, NAMES)}; there are {', '.join(NAMES)}")
@@ -41,7 +38,7 @@ def read(name: str | None = None) -> Rows:
 
 
 def texts() -> list[str]:
-    """Returns the texts of all 33,530 packaged rows, to count words in; raises as `read`."""
+    """Returns the texts of all 33,530 packaged rows, to count words in."""
     return list(read().texts)
 
 

@@ -52,10 +52,7 @@ def checked(
     """Returns `Rows` of (line, text, label) triples.
 
     Labels may be strings, integers, floats or booleans: 1 and 1.0 become "1", True becomes "true"; where they are
-    `optional` a missing one becomes "".
-
-    Raises:
-        DataError: no examples; a text that is empty or no text; a label that is missing, or neither string nor number.
+    `optional` a missing one becomes "". No examples, texts that are empty or none, and other labels are errors.
     """
     texts, labels, lines, problems = [], [], [], []
     for line, text, label in examples:
@@ -78,11 +75,7 @@ def checked(
 
 
 def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
-    """Returns the position of the column `wanted`.
-
-    Raises:
-        DataError: there is no such column; the message names those there are and the `option` that chooses.
-    """
+    """Returns the position of the column `wanted`; an error names those there are, and the `option` that chooses."""
     names = [str(name).strip() for name in names]
     if wanted in names:
         return names.index(wanted)
@@ -101,11 +94,7 @@ def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
 def columns_of(
     names: Iterable[str], settings: DataSettings, origin: str, *, optional: bool = False
 ) -> tuple[int, int | None]:
-    """Returns the positions of the texts' and the labels' column; None for labels that are `optional` and absent.
-
-    Raises:
-        DataError: as from `column`.
-    """
+    """Returns the positions of the texts' and the labels' column; None for labels that are `optional` and absent."""
     names = [str(name).strip() for name in names]
     texts = column(names, settings.text_column, "text_column", origin)
     if optional and settings.label_column not in names:
@@ -114,11 +103,7 @@ def columns_of(
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """Returns the decoded file; a byte order mark is tolerated.
-
-    Raises:
-        DataError: unknown encoding, or a byte that is not in it; the message names line and byte.
-    """
+    """Returns the decoded file, without a byte order mark; an error names line and byte that cannot be decoded."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -197,22 +182,14 @@ def _short(value: Any) -> str:
 
 
 def as_list(values: Any, what: str) -> list:
-    """Returns a program's own list, of texts or of labels.
-
-    Raises:
-        DataError: it is no list.
-    """
+    """Returns a program's own list; an error says `what` is none."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise DataError(f"{what} must be a list, not {type(values).__name__}")
     return list(values)
 
 
 def strings(texts: Any) -> list[str]:
-    """Returns a program's own list of texts.
-
-    Raises:
-        DataError: it is no list, or something in it is no string; says which.
-    """
+    """Returns a program's own list of texts; an error says which of them is no string."""
     texts = as_list(texts, "texts")
     for index, text in enumerate(texts):
         if not isinstance(text, str):

@@ -15,26 +15,17 @@ from dd_al.data.rows import Rows, as_list, checked
 
 
 def load(settings: DataSettings) -> Dataset:
-    """Reads, checks and splits the texts that `settings` name.
-
-    Raises:
-        DataError: they cannot be found, read or used; says what to do, and names file and line where it can.
-    """
+    """Reads, checks and splits the texts that `settings` name."""
     for field, allowed in (("source", SOURCES), ("split", SPLITS)):
         value = getattr(settings, field)
         if value not in allowed:
             raise DataError(f"{field}: {value!r} is not one of {', '.join(allowed)}{nearest(str(value), allowed)}")
-
-    def nowhere(absent: str, error: hub.HubError) -> str:
-        known = sorted({*hub.IDS, *packaged.NAMES})
-        hint = "" if settings.name in known else nearest(settings.name, known)
-        return (
-            f"data set {settings.name!r}{hint} was not found. Tried: the option dir (not given); {absent}; "
-            f"{error}; the packaged reviews (which stand in for {', '.join(packaged.STAND_INS)} only)"
-        )
-
-    carried = {*packaged.NAMES, *packaged.STAND_INS}
-    return finish(located(settings, _local, _of_hub, _packaged, carried, nowhere), settings)
+    names = {
+        "known": sorted({*hub.IDS, *packaged.NAMES}),
+        "carried": (*packaged.NAMES, *packaged.STAND_INS),
+        "packages": f"the packaged reviews (which stand in for {', '.join(packaged.STAND_INS)} only)",
+    }
+    return finish(located(settings, _local, _of_hub, _packaged, **names), settings)
 
 
 def from_lists(
@@ -71,16 +62,15 @@ def located(
     of_files: Callable[[Path, DataSettings], Found],
     of_hub: Callable[[DataSettings], Found],
     of_package: Callable[[str], Found],
+    *,
+    known: Iterable[str],
     carried: Iterable[str],
-    nowhere: Callable[[str, hub.HubError], str],
+    packages: str,
 ) -> Found:
     """Returns the examples of the one source asked for, or of the first that "auto" finds.
 
-    `of_package` may read what stands in for the data set, and `carried` has the names that there is a package for.
-    Where nothing is found, `nowhere` gives the message, of why there is nothing local and why not on the hub.
-
-    Raises:
-        DataError: nothing is found, or what is found cannot be read.
+    For a misspelt name the message has the nearest of the `known` ones, and it says which `packages` there are. They
+    hold the `carried` data sets, or what stands in for those.
     """
     if settings.source == "packaged":
         return of_package(settings.name)
@@ -100,7 +90,11 @@ def located(
         return of_hub(settings)
     except hub.HubError as error:
         if settings.name not in carried:
-            raise DataError(nowhere(absent, error)) from error
+            hint = "" if settings.name in known else nearest(settings.name, known)
+            raise DataError(
+                f"{settings.name!r}{hint} was not found. Tried: config.data.dir (not set); {absent}; {error}; "
+                + packages
+            ) from error
         found = of_package(settings.name)
         return dataclasses.replace(found, notes=(*found.notes, f"looked elsewhere first: {absent}; {error}"))
 
@@ -128,7 +122,7 @@ def own_name(path: Path, settings: DataSettings, known: Iterable[str]) -> str:
 
 
 def read_local(path: Path, settings: DataSettings) -> Found:
-    """Reads a file of texts, a folder of them, or the folder of the original treebank; raises as `load`."""
+    """Reads a file of texts, a folder of them, or the folder of the original treebank."""
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     name = own_name(path, settings, hub.IDS)

@@ -23,16 +23,10 @@ def arrange(splits: dict[str, Split], seed: int, noun: str = "text") -> tuple[di
     conflicting labels are dropped before that; texts that occur in more than one split then stay in test, else in
     validation.
 
-    Args:
-        splits: "train", and "validation" and "test" where the source has them.
-        seed: decides what is carved.
-        noun: what notes call a text.
+    Notes call a text by the `noun`.
 
     Returns:
         Train, validation and test; how many rows were dropped as duplicates; what to say about it.
-
-    Raises:
-        DataError: too few rows to carve from.
     """
     train, conflicts = drop_conflicts(splits["train"])
     if not len(train):
@@ -65,10 +59,7 @@ def arrange(splits: dict[str, Split], seed: int, noun: str = "text") -> tuple[di
 def carve(split: Split, size: int, seed: int, purpose: str) -> tuple[Split, Split]:
     """Returns (rest, part): a seeded stratified `part` of about `size` rows, both in their old order.
 
-    Every class with two or more rows is in both.
-
-    Raises:
-        DataError: no class has two rows.
+    Every class with two or more rows is in both; without such a class that is an error.
     """
     part = np.zeros(len(split), bool)
     part[stratified(split.labels, size, seed, purpose)] = True
@@ -155,13 +146,7 @@ def seed_paper(splits: dict[str, Split], seed: int) -> tuple[dict[str, Split], s
 def chosen(parts: Mapping[str, T], split: str | None, path: str | os.PathLike) -> dict[str, T]:
     """Returns the splits of a folder that a classifier is to be tested on; all that a file has.
 
-    Args:
-        parts: what was read, by split.
-        split: a name or "all"; None for test where there is one, else all.
-        path: what was read.
-
-    Raises:
-        DataError: the folder has no such split.
+    The `split` is a name or "all"; None is test where there is one, else all.
     """
     if not Path(path).expanduser().is_dir():
         return dict(parts)

@@ -32,11 +32,7 @@ class Table(NamedTuple):
 
 
 def load(settings: DataSettings) -> Dataset:
-    """Generates the points that `settings` name, or reads the table.
-
-    Raises:
-        DataError: there is no such table, or it cannot be used; names file, line and column where it can.
-    """
+    """Generates the points that `settings` name, or reads, checks and splits a table."""
     if settings.name in GENERATED and not settings.dir:
         name, source, columns, parts = settings.name, "generated", ("x", "y"), _generated(settings)
     elif (path := local_path(settings)) is not None:
@@ -57,9 +53,6 @@ def read(path: Path, encoding: str, needed: str = "train") -> dict[str, Table]:
     """Reads a table, which is called "train", or those of a folder by split.
 
     A folder without train has to have the split that is `needed`.
-
-    Raises:
-        DataError: there is none, or it is no table; names the line where it can.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
@@ -75,9 +68,6 @@ def examples(table: Table, columns: Sequence[str], settings: DataSettings) -> tu
     """Returns the numbers of a table, float32[rows, columns], and its labels as they are written.
 
     Its columns are names of columns of numbers, or NAME=CATEGORY of words, which is 1 where a cell is that, else 0.
-
-    Raises:
-        DataError: a column is not there, or a cell is no number.
     """
     column(table.columns, settings.label_column, "label_column", str(table.path))
     found = []

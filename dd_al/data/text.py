@@ -65,7 +65,8 @@ def build_vocabulary(texts: Iterable[str], min_count: int = 1) -> Vocabulary:
         vocab_size=10_000_000, min_frequency=min_count, special_tokens=[PAD, UNKNOWN], show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return Vocabulary(tuple(sorted(vocabulary := tokenizer.get_vocab(), key=vocabulary.__getitem__)))
+    ids = tokenizer.get_vocab()
+    return Vocabulary(tuple(sorted(ids, key=ids.__getitem__)))
 
 
 def unseen(texts: Sequence[np.ndarray], length: int, *, unknown: int = 1, what: str = "word") -> list[str]:

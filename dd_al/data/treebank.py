@@ -33,11 +33,7 @@ def looks_like_trees(text: str) -> bool:
 
 
 def read_trees(text: str, origin: str) -> Rows:
-    """Reads trees such as `(3 (2 The) (4 (3 best) (2 film)))`, one a line: the words, and the label of the root.
-
-    Raises:
-        DataError: a line is no tree; the message names it.
-    """
+    """Reads trees such as `(3 (2 The) (4 (3 best) (2 film)))`, one a line: the words, and the label of the root."""
     return dataclasses.replace(checked(_trees(text, origin), origin), graded=True)
 
 

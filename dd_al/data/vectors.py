@@ -27,7 +27,7 @@ class WordVectors:
     """A vocabulary with its vectors.
 
     Attributes:
-      vocabulary: of the words.
+      vocabulary: the words.
       table: ``float32[words, dim]``; padding and the unknown word are zero. Entries are float16 numbers, so that an
         artefact can hold them in half the space without loss.
       trained: words up to here (padding and unknown included) occur in the training text.
@@ -41,13 +41,9 @@ class WordVectors:
 
 
 def word_vectors(settings: VectorSettings, train: Sequence[str], held_out: Sequence[str]) -> WordVectors:
-    """Counts or reads the vectors of a task.
+    """Counts or reads the vectors of a task with these training texts.
 
-    Args:
-      settings: how.
-      train: training texts.
-      held_out: validation and test texts. They are not counted in, nor is any packaged row that gives one away; they
-        serve to find those rows.
+    The ``held_out`` texts, of validation and test, are not counted in, nor is any packaged row that gives one away.
 
     Raises:
       DataError: the file is bad, the packaged reviews are not installed, or no word is left.
@@ -94,13 +90,8 @@ def _count(settings: VectorSettings, train: list[str], corpus: list[str], held_o
     ids = vocabulary.ids(texts)
     text = counts.Text(np.concatenate(ids), np.repeat(np.arange(len(ids), dtype=np.int32), [len(i) for i in ids]))
     table = counts.count_vectors(text, len(vocabulary.words), settings.dim)
-    report = {
-        "kind": "counted",
-        "corpus": settings.corpus,
-        "texts": len(texts),
-        "tokens": len(text.words),
-        "excluded_rows": int(excluded.sum()),
-    }
+    report = {"kind": "counted", "corpus": settings.corpus, "texts": len(texts), "tokens": len(text.words)}
+    report["excluded_rows"] = int(excluded.sum())
     return _ordered(vocabulary.words[2:], table[2:], train, report)
 
 
@@ -164,8 +155,7 @@ def _text(path: Path, skip: int) -> Iterator[tuple[str, np.ndarray]]:
                 continue
             try:
                 word, *numbers = line.decode("utf-8").rstrip().split(" ")
-                if dim is None:
-                    dim = len(numbers)
+                dim = len(numbers) if dim is None else dim
                 # GloVe has a few "words" with spaces inside: the numbers are counted from the end.
                 row = np.array(numbers[-dim:] if dim else [], np.float32)
             except UnicodeDecodeError as error:

@@ -1,7 +1,5 @@
 """What a distilled set is judged against: all of the data, and random or selected real examples of its own size."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 import time
@@ -184,14 +182,8 @@ def choose_schedule(
 ) -> Trained:
     """Trains on small sets with the constant rate, number of steps and dropout that validation finds best for them.
 
-    Args:
-      task: the data and the learner.
-      settings: the grid to choose from.
-      batch: a set for every state, as `random_batches` makes them, or one for all of them.
-      states: initial states, stacked.
-      stop: asked between schedules.
-      title: of the progress bar.
-      train: from `constant_training`, where several sets share it.
+    The batch is a set for each of the stacked states, as `random_batches` makes them, or one for all of them. Where
+    several sets are trained on, they share what `constant_training` has compiled as ``train``.
 
     Returns:
       The learners at the best (rate, steps, dropout) by mean validation accuracy, the curve at that rate and

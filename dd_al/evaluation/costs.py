@@ -1,7 +1,5 @@
 """What making and training on a set costs in arithmetic, by XLA's own count."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,16 +25,13 @@ class Work(NamedTuple):
     flops: float = 0.0  # floating-point operations; NaN where nobody has counted them
     seen: int = 0  # examples that went through networks
 
-    def plus(self, seconds: float = 0.0, flops: float = 0.0, seen: int = 0) -> Work:
+    def plus(self, seconds: float = 0.0, flops: float = 0.0, seen: int = 0) -> "Work":
         """With more of it."""
         return Work(self.seconds + seconds, self.flops + flops, self.seen + seen)
 
 
 def flops(function: Callable, *args: Any) -> float:
-    """Floating-point operations of a call with arguments, or shapes, as XLA counts them before it optimises.
-
-    The body of a loop counts once.
-    """
+    """Floating-point operations of a call as XLA counts them before it optimises; the body of a loop counts once."""
     found = jax.jit(function).lower(*args).cost_analysis() or {}
     return float(found.get("flops", float("nan")))
 

@@ -1,8 +1,5 @@
 """Learners and networks from a distilled artefact alone: how a set is used away from the run that made it."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -143,11 +140,8 @@ class Network(NamedTuple):
 def networks(artefact: Artefact, others: ModelSettings, settings: TransferSettings, inits: int) -> list[Network]:
     """The networks to try a distilled set on, first the one that it was distilled for.
 
-    Args:
-      artefact: the set; where it was distilled for known initialisations, the first of them is its own network.
-      others: sizes of networks of other kinds; those that the set was distilled for have the sizes of its own.
-      settings: which kinds, widths and scales of the initial weights.
-      inits: fresh initialisations of each.
+    Where that has known initialisations, the first of them comes before fresh ones. Networks of other kinds than those
+    that the set was distilled for have the sizes of ``others``.
 
     Raises:
       ConfigError: sizes that a kind of network cannot have.
@@ -170,7 +164,9 @@ def networks(artefact: Artefact, others: ModelSettings, settings: TransferSettin
                 continue
             found.append(Network(f"{own.kind}, width × {factor:g}", make_model(sizes, shape, classes), columns, inits))
     for factor in settings.init_scales or ():
-        scaled = home.model._replace(init=partial(_scaled, home.model.init, factor))
+        scaled = home.model._replace(
+            init=lambda key, factor=factor: jax.tree.map(lambda x: factor * x, home.model.init(key))
+        )
         found.append(Network(f"{own.kind}, initial weights × {factor:g}", scaled, columns, inits))
     for kind in settings.networks or ():
         if kind != own.kind:
@@ -180,7 +176,3 @@ def networks(artefact: Artefact, others: ModelSettings, settings: TransferSettin
                 raise ConfigError(f"config.transfer.networks has {kind!r}, and config.model: {error}") from error
             found.append(Network(kind, make_model(sizes, shape, classes), learned.get(kind), inits))
     return found
-
-
-def _scaled(init: Callable[[jax.Array], Params], factor: float, key: jax.Array) -> Params:
-    return jax.tree.map(lambda x: factor * x, init(key))

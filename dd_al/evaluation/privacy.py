@@ -1,7 +1,5 @@
 """What a small training set, and learners trained on it, give away of the data behind it."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,14 +36,10 @@ def nearness(task: Task, synthetic: Synthetic, start_rows: np.ndarray | None) ->
 
     Examples are compared by cosines of what networks read, a text as the mean of its word vectors.
 
-    Args:
-      task: whose training data the set is made of.
-      synthetic: one set.
-      start_rows: ``int[items]``, the training examples that its items began as; None for noise.
-
     Returns:
       ``nearest``, the mean over items of the largest cosine with a training example; ``chance``, the same of validation
-      examples; and where the items began as real ones, ``recovered``, the share whose nearest training example that is.
+      examples; and where the items began as real ones, at ``int[items]`` rows, ``recovered``, the share whose nearest
+      training example that is.
     """
 
     def real(split: str) -> np.ndarray:

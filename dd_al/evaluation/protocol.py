@@ -5,8 +5,6 @@ Learners that are judged began at initialisations that no training step saw; wha
 schedule) was chosen on validation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -47,14 +45,8 @@ def evaluate(
 ) -> dict[str, Score]:
     """Asks the learners of several methods, which share a network, for the classes of validation and of a split.
 
-    They answer in one program, which is compiled once for a network, a number of learners and a size of the split.
-
-    Args:
-      task: the data.
-      model: the network.
-      methods: the parameters of each, stacked over learners, by its name.
-      split: that is judged: "test", or "validation" while developing.
-      validation: whether validation is asked, too.
+    They answer in one program, which is compiled once for a network, a number of learners and a size of the split: that
+    is "test", or "validation" while developing. Each method has its parameters, stacked over learners.
     """
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *methods.values())
     ends = np.cumsum([jax.tree.leaves(one)[0].shape[0] for one in methods.values()])[:-1]

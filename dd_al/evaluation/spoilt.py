@@ -1,7 +1,5 @@
 """Training data with wrong labels and outliers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import jax

@@ -1,7 +1,5 @@
 """How few synthetic sentences train a classifier? The main job."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable
@@ -141,13 +139,8 @@ def distil(
 ) -> Distillation:
     """Distils by any method of `config.distill.method`.
 
-    Args:
-      task: data and learner.
-      settings: of the run.
-      teachers: learners that were trained on all data, stacked, for `config.distill.teacher`; trained here if None.
-      workdir: where checkpoints and metrics go; None keeps nothing.
-      stop: asked after every stretch; the state is saved before it raises.
-      **options: `items`, and others of `dd_al.distillation.optimise.optimise`.
+    ``teachers`` are stacked learners that were trained on all data, for `config.distill.teacher`; None trains them. For
+    the others, and for the options, `items` among them, see `dd_al.distillation.optimise.optimise`.
 
     Raises:
       UserError: distillation has diverged.

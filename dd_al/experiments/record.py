@@ -1,7 +1,5 @@
 """How every experiment begins and ends: its data loaded and named, its results.json and report written."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

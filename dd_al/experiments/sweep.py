@@ -5,8 +5,6 @@ the next start, so the same command resumes a sweep. Trials need nothing of each
 several processes can share a work directory, each with a slice of them.
 """
 
-from __future__ import annotations
-
 import gc
 import logging
 import time
@@ -60,24 +58,19 @@ def read_data(configs: Mapping[str, Settings]) -> dict[str, Data]:
     Raises:
       DataError: data that cannot be used; names the config.
     """
-    found: dict[str, Data] = {}
+    found, read = {}, []
     for name, settings in configs.items():
-        like = (other for other in found if _reads(configs[other]) == _reads(settings))
-        if (other := next(like, None)) is not None:
-            found[name] = found[other]
-            continue
-        start = time.perf_counter()
-        try:
-            dataset = load(settings)
-            found[name] = Data(dataset, identity(settings, dataset), time.perf_counter() - start)
-        except DataError as error:
-            raise DataError(f"the data of {name!r}: {error}") from error
+        depends_on = settings.inputs, settings.data, settings.encoder
+        found[name] = next((data for other, data in read if other == depends_on), None)
+        if found[name] is None:
+            start = time.perf_counter()
+            try:
+                dataset = load(settings)
+                found[name] = Data(dataset, identity(settings, dataset), time.perf_counter() - start)
+            except DataError as error:
+                raise DataError(f"the data of {name!r}: {error}") from error
+            read.append((depends_on, found[name]))
     return found
-
-
-def _reads(settings: Settings) -> tuple:
-    """What the data of a config depend on."""
-    return settings.inputs, settings.data, settings.encoder
 
 
 def run_trials(

@@ -1,7 +1,5 @@
 """How do several distillations compare, over seeds, and with published ones? A table of whole runs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,10 +17,7 @@ from dd_al.report import build, combine
 def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
     """Distils every row with every seed, each as a run of its own in `runs/`, and puts them into one table.
 
-    Args:
-      settings: of the table.
-      workdir: of the table; where only a slice is run, shared with other processes.
-      part: "3/40" for the third of forty slices of the runs; the last slice puts all together. All runs if None.
+    Of slices, which share the work directory, ``part`` names one, as "3/40"; the last to finish puts all together.
 
     Raises:
       UserError: runs have failed.

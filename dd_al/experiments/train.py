@@ -1,7 +1,5 @@
 """How good is the learner when it is trained on all of the data?"""
 
-from __future__ import annotations
-
 import time
 from functools import partial
 

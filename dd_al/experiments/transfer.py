@@ -1,7 +1,5 @@
 """What is a distilled set worth away from home: with other initialisations, networks, optimizers and schedules?"""
 
-from __future__ import annotations
-
 import logging
 import time
 from dataclasses import replace

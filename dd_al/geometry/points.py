@@ -37,13 +37,7 @@ def to_products(a: jax.Array, b: jax.Array) -> Distances:
 
 
 def to_nearest(points: jax.Array, others: jax.Array, counted: jax.Array) -> jax.Array:
-    """The distance of every point to the nearest of others, ``float[n]``; infinite where there are none.
-
-    Args:
-      points: ``float[n, dim]``.
-      others: ``float[m, dim]``.
-      counted: ``bool[m]``, which of the others there are.
-    """
+    """The distance of every point to the nearest of others that are ``counted``, ``float[n]``; infinite without any."""
     return by_block(lambda rows: jnp.min(jnp.where(counted, squared(rows, others), jnp.inf), -1), points)
 
 
@@ -67,10 +61,7 @@ def farthest_first(key: jax.Array, to: Distances, nearest: jax.Array, available:
       to: distances between the points.
       nearest: ``float[n]``, the distance of every point to the nearest center that there is; infinite where none is.
       available: ``bool[n]``, which points can be chosen, ``k`` at least.
-      k: how many to choose.
-
-    Returns:
-      ``int32[k]``, in the order of choice.
+      k: how many to choose; they come back as ``int32[k]``, in the order of choice.
     """
     return _greedy(key, to, nearest, available, k, first)
 
@@ -110,17 +101,10 @@ def _greedy(key: jax.Array, to: Distances, nearest: jax.Array, available: jax.Ar
 def k_means(
     key: jax.Array, points: jax.Array, weights: jax.Array, k: int, *, iterations: int = 30
 ) -> tuple[jax.Array, jax.Array]:
-    """Lloyd's algorithm from a k-means++ start.
+    """Lloyd's algorithm from a k-means++ start: ``float[k, dim]`` centers, and the cluster of each point, ``int32[n]``.
 
-    Args:
-      key: of the start.
-      points: ``float[n, dim]``.
-      weights: ``float[n]``, not negative; points without weight belong to no cluster. At least ``k`` have one.
-      k: how many clusters. One that loses its points stays where it was.
-      iterations: of assignment and mean, at most; it ends where no center moves.
-
-    Returns:
-      The centers, ``float[k, dim]``, and the cluster of every point, ``int32[n]``.
+    It ends where no center moves, after so many iterations at most; a center that loses its points stays where it was.
+    Points without weight (``float[n]``, not negative) belong to no cluster; at least ``k`` have one.
     """
 
     def moved(centers: jax.Array) -> jax.Array:

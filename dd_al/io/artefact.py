@@ -1,7 +1,5 @@
 """The distilled artefact: one file with everything that training on the set takes."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -79,16 +77,12 @@ class Artefact:
 
     @property
     def model(self) -> ModelSettings:
-        """The network that the sets were distilled for; keys that an older version did not write have their defaults.
-
-        Raises:
-          DataError: the file comes from another version.
-        """
+        """The network that the sets were distilled for; raises a DataError if the file comes from another version."""
         return settings_from(ModelSettings, self.spec["model"], self.source)
 
     @property
     def learner(self) -> LearnerSettings:
-        """The inner optimizer; see `model`."""
+        """The inner optimizer; raises a DataError, too."""
         return settings_from(LearnerSettings, self.spec["learner"], self.source)
 
     def require_texts(self, what: str) -> None:

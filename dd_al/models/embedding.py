@@ -28,12 +28,7 @@ class Lookup(NamedTuple):
 
 
 class Scaled(NamedTuple):
-    """Images or rows as they are stored, to what networks read: (raw − mean) / std, ``float32``.
-
-    Attributes:
-      mean: ``float32[channels or columns]``.
-      std: ``float32[channels or columns]``, positive.
-    """
+    """Images or rows as they are stored, to what networks read: (raw − mean) / std, by channels or by columns."""
 
     mean: jax.Array
     std: jax.Array
@@ -53,11 +48,8 @@ class AsTheyAre(NamedTuple):
 
 def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
     """Makes a share of the words unknown: their vectors become zero, their positions stay."""
-    return inputs._replace(embedded=inputs.embedded * _kept(key, inputs.mask.shape, rate)[..., None])
-
-
-def _kept(key: jax.Array, shape: tuple[int, ...], rate: float) -> jax.Array:
-    return jax.random.bernoulli(key, 1 - rate, shape)
+    kept = jax.random.bernoulli(key, 1 - rate, inputs.mask.shape)
+    return inputs._replace(embedded=inputs.embedded * kept[..., None])
 
 
 def dropping_words(model: Model, rate: float) -> Model:
@@ -79,7 +71,7 @@ def dropping_words(model: Model, rate: float) -> Model:
             if key is None:
                 return inner(ids, None, kept)
             words_key, key = jax.random.split(key)
-            more = _kept(words_key, ids.shape, rate)
+            more = jax.random.bernoulli(words_key, 1 - rate, ids.shape)
             return inner(ids, key, more if kept is None else more & kept)
 
         return features
@@ -92,10 +84,8 @@ def dropping_words(model: Model, rate: float) -> Model:
 def tuned_embedding(model: Model, vectors: jax.Array, trainable: int) -> Model:
     """A model over ids ``int32[batch, length]`` that also trains its word vectors (Kim 2014, "CNN-non-static").
 
-    Args:
-      model: a model over `TextInputs`.
-      vectors: ``float32[words, dim]``, where training starts.
-      trainable: the first rows, so many, are trained; the others (words that the training text lacks) stay as they are.
+    Of the vectors, ``float32[words, dim]``, so many from the first on are ``trainable``; the others, of words that the
+    training text lacks, stay as they are.
     """
     rest = vectors[trainable:]
 

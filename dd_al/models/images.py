@@ -24,8 +24,7 @@ def convolve(images: jax.Array, kernel: jax.Array, size: int, padding: int) -> j
 
     Args:
       images: ``float[batch, height, width, channels]``.
-      kernel: ``float[size · size · channels, filters]``: of a window's first row its pixels from left to right, the
-        channels of each, then of the second row, and so on.
+      kernel: ``float[size · size · channels, filters]``, the pixels of a window row by row, the channels of each.
       size: of a window.
       padding: rows and columns of zeros on every side.
     """
@@ -148,16 +147,10 @@ def image_network(
     dropout: float = 0.0,
     weights: str = "lecun",
 ) -> Model:
-    """One of `NETWORKS` over images; its layers are "conv1", …, "norm1", … and "dense1", …, and "output".
+    """One of `NETWORKS` over images of some height, width and channels.
 
-    Args:
-      kind: its name.
-      shape: height, width and channels of an image.
-      classes: number of logits.
-      width: filters in each block (convnet).
-      depth: blocks (convnet).
-      dropout: see `Drawn`.
-      weights: see `Drawn`.
+    Its layers are "conv1", …, "norm1", … and "dense1", …, and "output". Of a convnet ``depth`` blocks have ``width``
+    filters each; for the other arguments see `Drawn`.
 
     Raises:
       ConfigError: images too small for it.

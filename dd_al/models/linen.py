@@ -14,9 +14,7 @@ from dd_al.models.base import Model, Params
 _FEW = 2048  # multiplications below which XLA's own product is mostly overhead on a CPU
 
 
-def few_products(
-    lhs: jax.Array, rhs: jax.Array, dimension_numbers: Any, precision: Any = None, preferred_element_type: Any = None
-) -> jax.Array:
+def few_products(lhs: jax.Array, rhs: jax.Array, dimension_numbers: Any, **options: Any) -> jax.Array:
     """`jax.lax.dot_general` of two matrices, for `flax.linen.Dense`, written out as products and sums if it is small.
 
     Unrolled training of networks with ten units is thousands of tiny products. XLA calls a library for each of them;
@@ -25,9 +23,7 @@ def few_products(
     ((left,), (right,)), batch = dimension_numbers
     plain = (left, right) == (1, 0) and lhs.ndim == rhs.ndim == 2 and batch == ((), ())
     if not plain or math.prod(lhs.shape) * rhs.shape[1] > _FEW:
-        return jax.lax.dot_general(
-            lhs, rhs, dimension_numbers, precision=precision, preferred_element_type=preferred_element_type
-        )
+        return jax.lax.dot_general(lhs, rhs, dimension_numbers, **options)
     return jnp.sum(lhs[:, :, None] * rhs, axis=1)
 
 
@@ -97,9 +93,8 @@ class Drawn(Classifier):
 def as_model(network: nn.Module, example: Any) -> Model:
     """A `Model` of a module with the methods ``features(inputs)`` and ``head(h, deterministic)``.
 
-    Args:
-      network: its top-level parameters are the layers that rates belong to. All of its dropout lies in the head.
-      example: inputs of the right sizes, of which only the shapes are read.
+    Its top-level parameters are the layers that rates belong to; all of its dropout lies in the head. Of the example
+    only the shapes are read.
     """
 
     def init(key: jax.Array) -> Params:

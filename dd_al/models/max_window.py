@@ -30,18 +30,16 @@ _CHUNK = 16
 
 
 def max_window(texts: jax.Array, mask: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The largest response of every filter over the windows of a text (Kim 2014, arXiv 1408.5882, eqs. 2–4).
+    """The largest response of every filter over the windows of a text, ``float[batch, filters]`` (Kim 2014, eqs. 2–4).
 
     A window may start on any word and reach past the last one into zeros, so a text shorter than the window still has
-    one. Of windows that tie, the first wins. Differentiable to any order by reverse mode.
+    one; a text without words gives −1e9. Of windows that tie, the first wins. Differentiable to any order by reverse
+    mode.
 
     Args:
       texts: ``float[batch, length, dim]``, zero where ``mask`` is false.
       mask: ``bool[batch, length]``, true where a window may start.
       kernel: ``float[filters, words · dim]``, the words of a window one after the other.
-
-    Returns:
-      ``float[batch, filters]``; −1e9 for a text without words.
     """
     best, winners = keep(_compete(*jax.lax.stop_gradient((texts, kernel)), mask))
     return _in_texts(_in_kernel(best, texts, kernel, winners), texts, kernel, winners).T
@@ -57,10 +55,8 @@ def word_responses(table: jax.Array, kernel: jax.Array) -> jax.Array:
 def max_window_of(responses: jax.Array, ids: jax.Array, kept: jax.Array | None = None) -> jax.Array:
     """`max_window` of texts whose words have these responses: additions in place of products. Not to differentiate.
 
-    Args:
-      responses: of `word_responses`; row 0 belongs to padding.
-      ids: ``int[batch, length]``, rows of them.
-      kept: ``bool[batch, length]``, words whose vectors count; all if None.
+    Texts are rows of `word_responses`, ``int[batch, length]``, of which row 0 belongs to padding. Words that are not
+    ``kept``, ``bool[batch, length]``, count as zeros.
     """
     words, (batch, length) = responses.shape[1], ids.shape
     after = ((0, words - 1), (0, 0))
@@ -140,11 +136,8 @@ def _in_texts_jvp(primals, tangents):
 def weighted_windows(words: int, texts: jax.Array, weights: jax.Array, winners: jax.Array) -> jax.Array:
     """The sum over texts of one weighted window per filter, ``float[filters, words · dim]``.
 
-    Args:
-      words: of a window.
-      texts: ``float[batch, length, dim]``.
-      weights: ``float[filters, batch]``.
-      winners: ``int32[filters, batch]``, the positions where the windows start.
+    Windows of so many words start at ``winners``, ``int32[filters, batch]``, in texts ``float[batch, length, dim]``;
+    weights are ``float[filters, batch]``.
     """
     cpu, default = (functools.partial(how, words) for how in (_gathered_windows, _spread_windows))
     return jax.lax.platform_dependent(texts, weights, winners, cpu=cpu, default=default)

@@ -39,11 +39,7 @@ class EncoderSizes:
 
 
 def sizes_of(config: Mapping[str, Any], origin: str = "config.json") -> EncoderSizes:
-    """Reads the sizes from a parsed config.json.
-
-    Args:
-      config: what the file holds.
-      origin: the file's name, for messages.
+    """Reads the sizes from a parsed config.json, whose name is ``origin``.
 
     Raises:
       DataError: a key is missing, its value is no size or rate, or it asks for another kind of encoder.
@@ -166,13 +162,9 @@ class SentenceEncoder:
     def sentence_features(
         self, params: Params, ids: jax.Array, mask: jax.Array, key: jax.Array | None = None
     ) -> jax.Array:
-        """`features` of word pieces.
+        """`features` of ``int32[batch, length]`` word pieces; on padding, where the mask is false, they may be any.
 
-        Args:
-          params: of `init` or `dd_al.models.minilm_weights.params_from`.
-          ids: ``int32[batch, length]``, at most `EncoderSizes.max_position_embeddings` long; padding may hold any.
-          mask: ``bool[batch, length]``, true on word pieces.
-          key: optional, of the dropout.
+        They are at most `EncoderSizes.max_position_embeddings` long.
         """
         return self.features(params, TextInputs(jnp.asarray(params["words"])[ids] * mask[..., None], mask), key)
 
@@ -183,12 +175,7 @@ def fine_tuned(sizes: EncoderSizes, pretrained: Params, classes: int, *, dropout
     Devlin et al. 2019, section 3.2. Its inputs are embedded word pieces, whose vectors are not trained. `Model.init`
     returns the published weights for every key: what differs between initialisations is what training draws.
 
-    Args:
-      sizes: of the encoder; its own rates of dropout are not read.
-      pretrained: of `dd_al.models.minilm_weights.params_from`.
-      classes: number of logits.
-      dropout: rate inside, as BERT has it (after the embeddings, in the attention and after each block's parts), and in
-        the head.
+    Dropout lies inside, as BERT has it, and in the head, all at one rate: those of the sizes are not read.
     """
     rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     encoder = SentenceEncoder(dataclasses.replace(sizes, **rates))
@@ -196,7 +183,6 @@ def fine_tuned(sizes: EncoderSizes, pretrained: Params, classes: int, *, dropout
     body = {name: value for name, value in pretrained.items() if name != "words"}
 
     def init(key: jax.Array) -> Params:
-        del key
         head = {"kernel": jnp.zeros((sizes.hidden_size, classes)), "bias": jnp.zeros(classes)}
         return {**jax.tree.map(jnp.asarray, body), _OUTPUT: head}
 

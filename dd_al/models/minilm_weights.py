@@ -37,14 +37,11 @@ def params_from(
 ) -> dict[str, Any]:
     """Lays the tensors of a published BERT out as `SentenceEncoder.init` does; NumPy, ``float32``.
 
-    Args:
-      tensors: by their names in the file, such as "encoder.layer.0.output.dense.weight", or with "bert." before that,
-        as files with a task's head have them; the pooler's and the head's are not read.
-      sizes: what the shapes have to agree with.
-      origin: the file's name, for messages.
+    Their names are such as "encoder.layer.0.output.dense.weight", or with "bert." before that, as files with a task's
+    head have them; the pooler's and the head's are not read.
 
     Raises:
-      DataError: tensors are missing, unexpected, or of another shape than the sizes say; names them.
+      DataError: tensors of the file ``origin`` are missing, unexpected, or of another shape than the sizes say.
     """
     tensors = {_plain(name): tensor for name, tensor in tensors.items() if not name.startswith(_HEADS)}
     expected = flatten_dict(jax.eval_shape(SentenceEncoder(sizes).init, jax.random.key(0)))

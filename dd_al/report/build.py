@@ -9,7 +9,7 @@ import numpy as np
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
-from dd_al.report import combine, figures, schema, verdicts
+from dd_al.report import figures, schema, verdicts
 from dd_al.report.canvas import png
 from dd_al.report.render import render
 
@@ -18,16 +18,13 @@ _PAGES = {"compare": "compare.html", "table": "table.html", "study": "study.html
 
 
 def build(workdir: str | Path) -> Path:
-    """Writes `figures/*.png` and `report.html` into a finished work directory, from the files that are in it.
+    """Writes `figures/*.png` and `report.html` into a finished work directory, and returns the path of the latter.
 
-    The same files give the same bytes, so a report can be rebuilt anywhere at any time.
+    The same files in it give the same bytes, so a report can be rebuilt anywhere at any time.
 
     Args:
         workdir: holds `results.json`, and where the experiment wrote them `config.json`, `metrics.jsonl` and
             `distilled.json`.
-
-    Returns:
-        The path of the report.
 
     Raises:
         WorkdirError: there is no `results.json`, or a file does not hold what it should; names the file and the key.
@@ -47,7 +44,6 @@ def build(workdir: str | Path) -> Path:
         atomic_write(workdir / "figures" / f"{name}.png", data)
     page = render(
         next((page for key, page in _PAGES.items() if key in results), "run.html"),
-        combine=combine,
         verdicts=verdicts,
         results=results,
         distilled=distilled,
@@ -60,13 +56,10 @@ def build(workdir: str | Path) -> Path:
 
 
 def read_metrics(path: Path) -> tuple[list[dict], list[int]]:
-    """Returns the logged lines, one per step in order, and the steps after which the run was resumed.
+    """Returns the logged lines of a `metrics.jsonl`, one per step in order, and the steps after which it was resumed.
 
     A run that was killed repeats the steps after its last checkpoint: the later line of a step stands. Lines that are
-    not JSON (the last one may be cut off) and lines without a step are passed over.
-
-    Args:
-        path: a `metrics.jsonl`; where there is none, both lists are empty.
+    not JSON (the last one may be cut off) and lines without a step are passed over. No file gives empty lists.
     """
     lines: dict[int, dict] = {}
     resumed = []
@@ -83,19 +76,21 @@ def read_metrics(path: Path) -> tuple[list[dict], list[int]]:
 def outer_course(metrics: Path) -> dict:
     """Validation accuracy at every look of the outer loop, and training loss and accuracy since the look before."""
     course: dict[str, list] = {"steps": [], "loss": [], "accuracy": [], "validation_accuracy": []}
-    since: list[dict] = []
-    steps: list[int] = []  # in each stretch, of which some are shorter than others
-    last = 0
+    since, weights, last = (
+        [],
+        [],
+        0,
+    )  # stretches between lines, of which some are shorter than others, weigh their steps
     for line in read_metrics(metrics)[0]:
         since.append(line)
-        steps.append(max(line["step"] - last, 1))
+        weights.append(max(line["step"] - last, 1))
         last = line["step"]
         if "validation_accuracy" in line:
-            course["steps"].append(line["step"])
+            course["steps"].append(last)
             course["validation_accuracy"].append(line["validation_accuracy"])
             for name in ("loss", "accuracy"):
-                course[name].append(float(np.average([one[name] for one in since], weights=steps)))
-            since, steps = [], []
+                course[name].append(float(np.average([one[name] for one in since], weights=weights)))
+            since, weights = [], []
     return course
 
 

@@ -31,14 +31,10 @@ def panels(
     height: tuple[float, float] = (3.4, 0),
     grid: bool = True,
 ) -> tuple[Figure, Sequence[Axes]]:
-    """Returns a figure and the axes of its panels, which share their x axis where they stand in one column.
+    """Returns a figure and the axes of `count` panels, which share their x axis where they stand in one column.
 
-    Args:
-        count: how many panels there are.
-        most: panels in a row.
-        width: inches for each column, and inches besides; small, so that text stays readable on a phone.
-        height: inches for each row, and inches besides.
-        grid: whether they have grid lines.
+    There are `most` in a row. `width` is inches for each column and inches besides, `height` the same for rows; both
+    are small, so that text stays readable on a phone.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -56,19 +52,19 @@ def panels(
 
 
 def line(axes: Axes, x: Sequence, y: Sequence, band: Sequence | None = None, *, label: str, **style: Any) -> None:
-    """Draws a line, and between the lower and the upper ends of `band` what surrounds it."""
+    """Draws a line, and between the lower and the upper ends of `band` what surrounds it.
+
+    Of values `[x, draws]` these are their means, and of several draws a band of one standard deviation.
+    """
+    if np.ndim(y) == 2:
+        std = y.std(axis=1, ddof=1) if y.shape[1] > 1 else None
+        y = y.mean(axis=1)
+        band = None if std is None else (y - std, y + std)
     axes.plot(x, y, label=plain(label), **style)
     if band is not None:
         axes.fill_between(x, *band, color=style["color"], alpha=0.15, linewidth=0)
         if len(x) == 1:  # a band of no width
             axes.vlines(x, *band, color=style["color"])
-
-
-def deviation(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns means over the last axis of `[x, draws]`, and of several draws a band of one standard deviation."""
-    mean = values.mean(axis=1)
-    std = values.std(axis=1, ddof=1) if values.shape[1] > 1 else None
-    return mean, None if std is None else (mean - std, mean + std)
 
 
 def heat_map(
@@ -83,14 +79,8 @@ def heat_map(
 ) -> AxesImage:
     """Draws a matrix as colours with its numbers in them, and returns the picture, which a colour bar is made for.
 
-    Args:
-        axes: to draw on.
-        values: float[rows, columns]; NaN where there is none, which is shown as `missing`.
-        span: what the darkest and the lightest colour stand for.
-        rows: the names of the rows, or none.
-        columns: the names of the columns.
-        digits: of the numbers; None for none of them.
-        missing: the text of NaN.
+    The `span` is what the darkest and the lightest colour stand for. Numbers have so many `digits`, or are left out;
+    `missing` stands in place of NaN.
     """
     picture = axes.imshow(values, cmap="cividis", vmin=span[0], vmax=span[1], aspect="auto", interpolation="nearest")
     axes.tick_params(length=0)

@@ -13,25 +13,16 @@ from dd_al.core.errors import UserError, WorkdirError
 from dd_al.core.files import atomic_write, read_json, write_json
 from dd_al.data.overlap import corpora
 from dd_al.io.tensors import read_safetensors
-from dd_al.report import schema, verdicts
+from dd_al.report import schema, statistics, verdicts
 from dd_al.report.build import build
 from dd_al.report.combine import together
 from dd_al.report.compare_tables import write_csv
 from dd_al.report.render import render
-from dd_al.report.statistics import (
-    bootstrap_interval,
-    critical_difference,
-    effect_size,
-    holm,
-    mean_interval,
-    paired,
-    retention_interval,
-    summary,
-)
+from dd_al.report.statistics import summary
 from dd_al.report.words import QUERIES, varied
 
 ALL = "all"  # the budget of training on all of the data
-_PLANNED = ("budgets", "sketches")
+_PLANNED, _MEASURED = ("budgets", "sketches"), ("methods", "costs")
 _SAME = ("dataset", "method", "budget", "noise", "outliers", "start")
 
 
@@ -100,14 +91,10 @@ def _check_alike(one: Mapping, recipes: dict[str, tuple[Path, dict]]) -> None:
 
 
 def read_point(path: Path) -> dict[str, Any]:
-    """Returns the state of a point, with its results and answers where it is finished.
+    """Returns the state of a point by its folder, which may not be there.
 
-    Args:
-        path: its folder, which may not be there.
-
-    Returns:
-        `state`, "finished", "failed" or "missing"; `error`, None unless it is the second; and `results` and `answers`
-        if it is the first. Files that cannot be read are a failure.
+    It is `state`, "finished", "failed" or "missing"; `error`, None unless it is the second; and `results` and `answers`
+    if it is the first. Files that cannot be read are a failure.
     """
     found: dict[str, Any] = {"state": "missing", "error": None}
     try:
@@ -125,58 +112,52 @@ def read_point(path: Path) -> dict[str, Any]:
 
 def _entries(done: Iterable[Mapping]) -> list[dict]:
     """Returns an entry for each method, budget and data set: what its seeds come to, and what they cost."""
-    groups: dict[tuple, list[tuple[Mapping, str]]] = {}
+    groups: dict[tuple, list[Mapping]] = {}
     for one in sorted(done, key=lambda one: one["point"]["seed"]):
         for budget in one["results"]["methods"]:
-            key = tuple({**one["point"], "budget": budget}[name] for name in _SAME)
-            groups.setdefault(key, []).append((one, budget))
-    full = {}  # data set → seed → whether each answer was right, a mean over learners
+            groups.setdefault(tuple({**one["point"], "budget": budget}[name] for name in _SAME), []).append(one)
     entries = [(dict(zip(_SAME, key)), members) for key, members in groups.items()]
+    full = {}  # data set → seed → whether each answer was right, a mean over learners
     for entry, members in entries:
         if entry["method"] == "full" and not varied(entry):
-            full[entry["dataset"]] = {one["point"]["seed"]: one["answers"][budget].mean(0) for one, budget in members}
+            answers = {one["point"]["seed"]: one["answers"][entry["budget"]].mean(0) for one in members}
+            full[entry["dataset"]] = answers
     return [entry | _entry(entry["budget"], members, full.get(entry["dataset"], {})) for entry, members in entries]
 
 
-def _entry(budget: str, members: Sequence[tuple[Mapping, str]], full: Mapping[int, np.ndarray]) -> dict:
-    seeds = [one["point"]["seed"] for one, _ in members]
-    correct = np.stack([one["answers"][budget].mean(0) for one, budget in members])  # [seeds, texts]
-    results = [one["results"] for one, _ in members]
-    f1 = f"{results[0]['evaluate']['split']}_macro_f1"
-
-    def over_seeds(name: str) -> dict:
-        return summary([one["methods"][budget][name]["mean"] for one in results])
-
+def _entry(budget: str, members: Sequence[Mapping], full: Mapping[int, np.ndarray]) -> dict:
+    """Returns what the points of an entry come to, one for each seed, beside the answers of all data by seed."""
+    seeds = [one["point"]["seed"] for one in members]
+    correct = np.stack([one["answers"][budget].mean(0) for one in members])  # [seeds, texts]
+    runs = [one["results"] for one in members]
+    points, methods, costs = ([run["point"] for run in runs], *([run[p][budget] for run in runs] for p in _MEASURED))
+    f1 = f"{runs[0]['evaluate']['split']}_macro_f1"
     entry = {
         "seeds": seeds,
         "accuracy": summary(correct.mean(1)),
-        "interval": list(bootstrap_interval(correct)),
-        "macro_f1": over_seeds(f1),
-        "validation_accuracy": over_seeds("validation_accuracy"),
-        "membership": over_seeds("membership"),
-        "members": min(one["point"].get("members", {}).get(budget, 0) for one in results),
-        "points": [one["point"]["name"] for one, _ in members],
-        "devices": sorted({str(one["environment"].get("device")) for one in results}),
-        "costs": {
-            key: float(np.mean([np.nan if (v := one["costs"][budget][key]) is None else v for one in results]))
-            for key in results[0]["costs"][budget]
-        },
+        "interval": list(statistics.bootstrap_interval(correct)),
+        "macro_f1": summary([one[f1]["mean"] for one in methods]),
+        "validation_accuracy": summary([one["validation_accuracy"]["mean"] for one in methods]),
+        "membership": summary([one["membership"]["mean"] for one in methods]),
+        "members": min(one.get("members", {}).get(budget, 0) for one in points),
+        "points": [one["point"]["name"] for one in members],
+        "devices": sorted({str(run["environment"].get("device")) for run in runs}),
+        "costs": {key: float(np.mean(np.asarray([one[key] for one in costs], float))) for key in costs[0]},
     }
     if len(seeds) > 2:
-        entry["over_seeds"] = [float(end) for end in mean_interval(correct.mean(1))]
+        entry["over_seeds"] = [float(end) for end in statistics.mean_interval(correct.mean(1))]
     paired = [at for at, seed in enumerate(seeds) if seed in full]
     if paired and any((ceiling := np.stack([full[seeds[at]] for at in paired])).ravel()):
-        kept = correct[paired].mean(1) / ceiling.mean(1)
-        entry["retention"] = summary(kept)
-        entry["retention_interval"] = list(retention_interval(correct[paired], ceiling, paired=True))
-    transfer = [one["point"].get("transfer", {}).get(budget, {}) for one in results]
+        entry["retention"] = summary(correct[paired].mean(1) / ceiling.mean(1))
+        entry["retention_interval"] = list(statistics.retention_interval(correct[paired], ceiling, paired=True))
+    transfer = [one.get("transfer", {}).get(budget, {}) for one in points]
     if any(transfer):  # folders that are joined may have tried other networks
         names = dict.fromkeys(name for one in transfer for name in one)
         entry["transfer"] = {name: summary([one[name]["mean"] for one in transfer if name in one]) for name in names}
-    if near := [one["point"]["nearness"] for one in results if "nearness" in one["point"]]:
+    if near := [one["nearness"] for one in points if "nearness" in one]:
         entry["nearness"] = {key: summary([one[key] for one in near]) for key in near[0]}
-        entry["shown"] = results[0]["point"].get("shown")
-    if picked := [one["point"]["picked"] for one in results if "picked" in one["point"]]:
+        entry["shown"] = points[0].get("shown")
+    if picked := [one["picked"] for one in points if "picked" in one]:
         entry["picked"] = {
             "classes": np.mean([one["classes"] for one in picked], 0).tolist(),
             "words": float(np.mean([one["words"] for one in picked])),
@@ -184,8 +165,8 @@ def _entry(budget: str, members: Sequence[tuple[Mapping, str]], full: Mapping[in
         }
         if "outliers" in picked[0]:
             entry["picked"]["outliers"] = summary([one["outliers"] for one in picked])
-        entry["rounds"] = _mean_curve([one["point"]["rounds"] for one in results], "labels")
-    entry["training"] = _mean_curve([one["point"]["training"].get(budget, {}) for one in results], "epochs")
+        entry["rounds"] = _mean_curve([one["rounds"] for one in points], "labels")
+    entry["training"] = _mean_curve([one["training"].get(budget, {}) for one in points], "epochs")
     return entry
 
 
@@ -199,7 +180,10 @@ def _mean_curve(curves: Sequence[Mapping], along: str) -> dict[str, list[float]]
 def _results(found: Sequence[Mapping], done: Sequence[Mapping], merged: Mapping, command: str) -> dict:
     """Returns the results of a comparison, which are unfinished as long as a point of it is."""
     entries, runs = _entries(done), [one["results"] for one in done]
-    plain = {_title(entry): entry for entry in entries if not varied(entry)}
+    plain = {}
+    for one in entries:
+        if not varied(one):
+            plain[f"{one['dataset']}: {one['method']}" + ("" if one["budget"] == ALL else f", {one['budget']}")] = one
     split = runs[0]["evaluate"]["split"]
     points = []
     for one in found:
@@ -244,29 +228,21 @@ def _results(found: Sequence[Mapping], done: Sequence[Mapping], merged: Mapping,
     return results if len(done) == len(found) else results | {"finished": ""}
 
 
-def _title(entry: Mapping) -> str:
-    budget = "" if entry["budget"] == ALL else f", {entry['budget']}"
-    return f"{entry['dataset']}: {entry['method']}{budget}"
-
-
 def rival_tests(entries: Sequence[Mapping]) -> list[dict]:
     """Returns tests of methods against random sampling at the same budget, and of the rivals against each other.
 
     Each data set has three families, within which p is adjusted (Holm): "headline", the distilled set of the verdict
     against every query that could have been beside it; "random", every method against random sampling at its budget;
-    and "rivals", every distilled set against active learning with more examples. Pairs are seeds.
-
-    Args:
-        entries: of `results["compare"]["entries"]`, without wrong labels and outliers.
+    and "rivals", every distilled set against active learning with more examples. Pairs are seeds. Entries are those of
+    `results["compare"]["entries"]` without wrong labels and outliers.
     """
     found = []
     for dataset in dict.fromkeys(entry["dataset"] for entry in entries):
-        ours = {(entry["method"], entry["budget"]): entry for entry in entries if entry["dataset"] == dataset}
-        headline, queries = verdicts.rivals(list(ours.values()))
-        if headline is not None:
-            found += _family(dataset, "headline", [(headline, other) for other in queries])
-        random = {budget: one for (method, budget), one in ours.items() if method == "random"}
-        others = [one for one in ours.values() if one["method"] not in ("random", "full")]
+        ours = [entry for entry in entries if entry["dataset"] == dataset]
+        headline, queries = verdicts.rivals(ours)
+        found += _family(dataset, "headline", [(headline, other) for other in queries if headline is not None])
+        random = {one["budget"]: one for one in ours if one["method"] == "random"}
+        others = [one for one in ours if one["method"] not in ("random", "full")]
         against = [(one, random[one["budget"]]) for one in others if one["budget"] in random]
         found += _family(dataset, "random", against)
         distilled = [one for one in others if one["method"].startswith("distilled")]
@@ -284,9 +260,9 @@ def _family(dataset: str, family: str, pairs: Sequence[tuple[Mapping, Mapping]])
         if seeds:
             a, b = (np.asarray([of_seed[seed] for seed in seeds]) for of_seed in values)
             one = {f"{key}_{side}": entry[key] for side, entry in zip("ab", pair) for key in ("method", "budget")}
-            one |= paired(a, b) | {"effect": effect_size(a - b)}
+            one |= statistics.paired(a, b) | {"effect": statistics.effect_size(a - b)}
             found.append({"dataset": dataset, "family": family, **one})
-    adjusted = holm({index: test["p"] for index, test in enumerate(found)})
+    adjusted = statistics.holm({index: test["p"] for index, test in enumerate(found)})
     for index, test in enumerate(found):
         test["p_holm"] = adjusted[index]
         test["smallest_p_holm"] = min(1.0, len(found) * test["smallest_p"])
@@ -297,11 +273,7 @@ def ranks(entries: Sequence[Mapping], corpora: Mapping[str, str]) -> dict:
     """Returns average ranks of methods over corpora at each budget, with Nemenyi's critical difference.
 
     Data sets of one corpus count once, by their mean accuracy (Demšar 2006, "Statistical comparisons of classifiers
-    over multiple data sets", section 3.2).
-
-    Args:
-        entries: see `rival_tests`.
-        corpora: data set → corpus.
+    over multiple data sets", section 3.2). Entries are those of `rival_tests`; a data set leads to its corpus.
 
     Returns:
         budget → `methods` → mean rank, from 1 for the best, with `corpora`, `p` of Friedman's test and
@@ -320,6 +292,6 @@ def ranks(entries: Sequence[Mapping], corpora: Mapping[str, str]) -> dict:
                 "methods": dict(zip(scores.index, ranked.tolist())),
                 "corpora": blocks,
                 "p": float(stats.friedmanchisquare(*scores.to_numpy()).pvalue) if methods > 2 else None,
-                "critical_difference": critical_difference(methods, blocks),
+                "critical_difference": statistics.critical_difference(methods, blocks),
             }
     return found

@@ -12,7 +12,6 @@ from dd_al.report.verdicts import near_paper
 from dd_al.report.words import TITLES, in_order, largest, name_of, plain_entries
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Picture → the key of `costs` that it draws accuracy against, and what the axis is called.
@@ -76,8 +75,7 @@ def _by_cost(entries: Sequence[Mapping], styles: Mapping[str, Mapping], cost: st
             known = lines and all("over_seeds" in one for one in ours)
             band = 100 * np.transpose([one["over_seeds"] for one in ours]) if known else None
             line(axes, x, y, band, label=TITLES[method], linewidth=1.6 if lines else 0.7, markersize=5, **style)
-    _ceiling(axes, entries if lines else (), "accuracy")
-    return _finish(figure, axes, title, "accuracy (%)")
+    return _finish(figure, title, "accuracy", entries if lines else ())
 
 
 def _along(
@@ -88,8 +86,7 @@ def _along(
     for one in in_order(entries):
         style = {**styles[one["method"]], "marker": None, "linewidth": 1.5}
         line(axes, one[curve][key], 100 * np.asarray(one[curve]["validation"]), label=TITLES[one["method"]], **style)
-    _ceiling(axes, every, "validation_accuracy")
-    return _finish(figure, axes, title, "validation accuracy (%)", log=curve != "rounds")
+    return _finish(figure, title, "validation_accuracy", every, log=curve != "rounds")
 
 
 def _transfer(entries: Sequence[Mapping], home: str) -> Figure:
@@ -105,14 +102,13 @@ def _transfer(entries: Sequence[Mapping], home: str) -> Figure:
     return figure
 
 
-def _ceiling(axes: Axes, entries: Sequence[Mapping], score: str) -> None:
+def _finish(figure: Figure, title: str, score: str, entries: Sequence[Mapping], *, log: bool = True) -> Figure:
+    """Returns the figure with its axes named, the first a log axis or not, and the score of all data as a ceiling."""
+    (axes,) = figure.axes
     for entry in entries:
         if entry["method"] == "full":
             axes.axhline(100 * entry[score]["mean"], color=GREY, linestyle=":", linewidth=1.2, label=TITLES["full"])
-
-
-def _finish(figure: Figure, axes: Axes, x: str, y: str, *, log: bool = True) -> Figure:
     if log:
         axes.set_xscale("log")
         plain_numbers(axes.xaxis, axes.get_xlim())
-    return finish(figure, x, y, 2, 8)
+    return finish(figure, title, f"{score.replace('_', ' ')} (%)", 2, 8)

@@ -33,10 +33,8 @@ def draw(distilled: Mapping) -> dict[str, Figure]:
 def images(course: Sequence[Mapping], names: Sequence[str]) -> Figure:
     """Draws synthetic images, each under the classes that its label names: a row for every step, ten in a row for none.
 
-    Args:
-        course: `{"step": s, "items": [{"pixels": int[height][width][channels], "label": float[classes]}]}` of each
-            step; None for no step. Pixels go from 0 to 255, and one channel is grey.
-        names: one per class.
+    A step is `{"step": s, "items": [{"pixels": int[height][width][channels], "label": float[classes]}]}`, where s may
+    be None. Pixels go from 0 to 255, and one channel is grey.
     """
     items = [item for moment in course for item in moment["items"]]
     along = course[0]["step"] is not None
@@ -58,10 +56,8 @@ def images(course: Sequence[Mapping], names: Sequence[str]) -> Figure:
 def points(course: Sequence[Mapping], names: Sequence[str], real: Mapping | None = None) -> Figure:
     """Draws rows of two numbers as points at several outer steps, a panel each, over real ones.
 
-    Args:
-        course: `{"step": s, "items": [{"row": float[2], "label": float[classes]}]}` of each step; None for no step.
-        names: one per class, `MOST_CLASSES` at most.
-        real: `{"rows": float[n][2], "classes": int[n]}`.
+    A step is `{"step": s, "items": [{"row": float[2], "label": float[classes]}]}`, where s may be None; `real` is
+    `{"rows": float[n][2], "classes": int[n]}`. There are `MOST_CLASSES` names at most.
     """
     figure, axes = panels(len(course), 3, width=(3.4, 0.6), height=(3.0, 0.4))
     for panel, moment in zip(axes, course, strict=True):
@@ -74,11 +70,8 @@ def points(course: Sequence[Mapping], names: Sequence[str], real: Mapping | None
 def surfaces(found: Sequence[Mapping], sides: Sequence[Sequence[float]], real: Mapping) -> Figure:
     """Draws what networks that were trained on synthetic points decide over the plane, with those and real points.
 
-    Args:
-        found: of each panel `{"row", "network", "shares", "items"}`: ``int[y][x][classes]`` in per cent, and the points
-            that the networks were trained on, as of `points`.
-        sides: where the columns and the rows of the shares lie.
-        real: as of `points`.
+    A panel is `{"row", "network", "shares", "items"}`: ``int[y][x][classes]`` in per cent, and the points that the
+    networks were trained on, as of `points`. `sides` are where the columns and the rows of the shares lie.
     """
     figure, axes = panels(len(found), 3, width=(3.2, 0.3), height=(2.7, 0), grid=False)
     extent = (sides[0][0], sides[0][-1], sides[1][0], sides[1][-1])

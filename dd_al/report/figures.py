@@ -15,7 +15,6 @@ from dd_al.report.statistics import mean_interval
 from dd_al.report.words import METHOD_TITLES, QUERY_TITLES, known, label_names, queries, score
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Line style and colour say the same thing, so that a grey print still reads.
@@ -32,10 +31,7 @@ _MOST_NUMBERS = 150  # a heat map with more cells than this shows colours only
 def draw(results: Mapping, metrics: Sequence[Mapping] = (), distilled: Mapping | None = None) -> dict[str, Figure]:
     """Returns every picture that there is data for, by the name that templates and files give it.
 
-    Args:
-        results: as `schema.validate` wants them.
-        metrics: the logged lines; see `build.read_metrics`.
-        distilled: the readable half of the artefact, where there is one.
+    `metrics` are the logged lines of `build.read_metrics`, `distilled` the readable half of an artefact.
     """
     if "compare" in results:
         return compare_figures.draw(results)
@@ -76,10 +72,7 @@ def _selected_step(results: Mapping, metrics: Sequence[Mapping]) -> int | None:
 def _draw_active(results: Mapping) -> dict[str, Figure]:
     found, full = queries(results), score(results, "full")
     curves = {name: entry["curve"] for name, entry in found.items()}
-    drawn = {
-        "learning_curves": learning_curves(curves, full=full and full["mean"]),
-        "times": _times({name: entry["seconds_per_round"] for name, entry in found.items()}),
-    }
+    drawn = {"learning_curves": learning_curves(curves, full=full and full["mean"]), "times": _times(found)}
     return drawn | ({"gains": gains(curves)} if "random" in curves and len(curves) > 1 else {})
 
 
@@ -100,9 +93,8 @@ def _draw_study(found: Mapping) -> dict[str, Figure]:
 def training_curves(runs: Mapping[str, tuple[Mapping[str, Mapping], float | None]]) -> Figure:
     """Draws validation accuracy against training steps, means with a band of one standard deviation (paper, figure 3).
 
-    Args:
-        runs: title of a panel → its curves, method → `{"steps": [s], "accuracy": [s][inits]}`, and the accuracy of a
-            constant answer, drawn as a floor, or None.
+    A panel's title leads to its curves, method → `{"steps": [s], "accuracy": [s][inits]}`, and to the accuracy of a
+    constant answer, drawn as a floor, or None.
     """
     several = len(runs) > 1
     size = {"width": (3.9, 0), "height": (2.7, 0.5)} if several else {}
@@ -110,9 +102,9 @@ def training_curves(runs: Mapping[str, tuple[Mapping[str, Mapping], float | None
     for panel, (title, (curves, majority_rate)) in zip(axes, runs.items(), strict=True):
         for index, (name, curve) in enumerate(curves.items()):
             colour, dashes = _STYLES.get(name, (PALETTE[4:][index % len(PALETTE[4:])], ":"))
-            mean, band = canvas.deviation(100 * np.asarray(curve["accuracy"], float))
-            style = {"color": colour, "linestyle": dashes, "marker": "o" if len(mean) == 1 else None, "linewidth": 2}
-            canvas.line(panel, curve["steps"], mean, band, label=METHOD_TITLES.get(name, name), **style)
+            values = 100 * np.asarray(curve["accuracy"], float)
+            style = {"color": colour, "linestyle": dashes, "marker": "o" if len(values) == 1 else None, "linewidth": 2}
+            canvas.line(panel, curve["steps"], values, label=METHOD_TITLES.get(name, name), **style)
         if majority_rate is not None:
             panel.axhline(100 * majority_rate, color=GREY, linestyle=":", linewidth=1, label="Majority class")
         if min(step for curve in curves.values() for step in curve["steps"]) > 0:
@@ -126,11 +118,9 @@ def training_curves(runs: Mapping[str, tuple[Mapping[str, Mapping], float | None
 
 
 def outer_curve(metrics: Sequence[Mapping], *, selected_step: int | None = None) -> Figure:
-    """Draws training loss (above) and validation accuracy (below) against the outer step.
+    """Draws training loss (above) and validation accuracy (below) of `metrics`, in order, against the outer step.
 
-    Args:
-        metrics: lines with `step`, and where they have them `loss` and `validation_accuracy`, in order.
-        selected_step: the step that was kept, marked in both.
+    The step that was kept is marked in both.
     """
     figure, (above, below) = canvas.panels(2, height=(1.7, 0))
     steps, loss = _series(metrics, "loss")
@@ -178,9 +168,9 @@ def soft_labels(labels: Sequence[Sequence[float]], names: Sequence[str]) -> Figu
 
 
 def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[Sequence[float | None]]) -> Figure:
-    """Draws how much of its own full-data accuracy each network reaches on the distilled set, as a heat map.
+    """Draws how much of its own full-data accuracy each network keeps on the distilled set, by each way to train.
 
-    It is `retention`, ``float[networks][ways]``, a share; None where a way to train does not exist for a network.
+    The shares are ``float[networks][ways]``, with None where a way does not exist for a network.
     """
     values = 100 * np.asarray(retention, float)
     figure, (axes,) = canvas.panels(width=(6.7, 0), height=(0, 1.8 + 0.34 * len(networks)), grid=False)
@@ -214,7 +204,7 @@ def _study_curves(found: Sequence[Mapping], networks: Sequence[str]) -> Figure:
         places, accuracy = range(len(curve["values"])), 100 * np.asarray(curve["accuracy"], float)
         for index, name in enumerate(networks):
             style = {"color": PALETTE[index % len(PALETTE)], "marker": MARKS[index % len(MARKS)], "markersize": 4}
-            canvas.line(panel, places, *canvas.deviation(accuracy[:, index]), label=name, **style)
+            canvas.line(panel, places, accuracy[:, index], label=name, **style)
         panel.set_xticks(places, curve["values"])
         panel.set_xlabel(canvas.plain(curve["name"]))
     low, high = zip(*(panel.get_ylim() for panel in axes), strict=True)
@@ -244,53 +234,48 @@ def _study_matrix(study: Mapping) -> Figure:
 def learning_curves(curves: Mapping[str, Mapping], *, full: float | None = None) -> Figure:
     """Draws accuracy against labels, means over seeds with 95 % intervals (the paper's figure 4).
 
-    Args:
-        curves: query → `{"labels": [rounds], "values": [rounds][seeds]}`.
-        full: mean accuracy on all of the data, drawn as a ceiling.
+    A query leads to `{"labels": [rounds], "values": [rounds][seeds]}`; the mean accuracy on `full` data is a ceiling.
     """
-    figure, (axes,) = canvas.panels(width=(5.8, 0), height=(3.9, 0))
-    for name, curve in curves.items():
-        _draw_query(axes, name, curves, curve["labels"], np.asarray(curve["values"], float))
-    if full is not None:
-        axes.axhline(100 * full, color=GREY, linestyle=":", linewidth=1, label="All data")
-    return canvas.finish(figure, "labels", "accuracy (%)", 3)
+    ceiling = None if full is None else {"y": 100 * full, "color": GREY, "linestyle": ":", "label": "All data"}
+    return _draw_queries(curves, "accuracy (%)", ceiling, 3.9)
 
 
 def gains(curves: Mapping[str, Mapping]) -> Figure:
-    """Draws how far every query is ahead of random sampling, seed by seed, with 95 % intervals.
-
-    Args:
-        curves: as of `learning_curves`, with "random" among them.
-    """
-    figure, (axes,) = canvas.panels(width=(5.8, 0))
-    reference = np.asarray(curves["random"]["values"], float)
+    """Draws how far every query of `learning_curves` is ahead of "random", seed by seed, with 95 % intervals."""
+    values, ahead = {name: np.asarray(curve["values"], float) for name, curve in curves.items()}, {}
     for name, curve in curves.items():
         if name != "random":
-            rounds = min(len(reference), len(curve["values"]))  # one of the two may have stopped earlier
-            ahead = np.asarray(curve["values"], float)[:rounds] - reference[:rounds]
-            _draw_query(axes, name, curves, curve["labels"][:rounds], ahead)
-    axes.axhline(0, color="black", linestyle="--", linewidth=1)
-    return canvas.finish(figure, "labels", "accuracy over that of\nrandom sampling (points)", 3)
+            rounds = min(len(values["random"]), len(values[name]))  # one of the two may have stopped earlier
+            difference = values[name][:rounds] - values["random"][:rounds]
+            ahead[name] = {"labels": curve["labels"][:rounds], "values": difference}
+    level = {"y": 0, "color": "black", "linestyle": "--"}
+    return _draw_queries(ahead, "accuracy over that of\nrandom sampling (points)", level, 3.4)
 
 
-def _draw_query(axes: Axes, name: str, names: Mapping, labels: Sequence, values: np.ndarray) -> None:
-    """Draws a line of means over seeds, of shares `[rounds, seeds]`, with intervals from three seeds on."""
-    style = {"color": "black", "linestyle": "--"}  # random sampling, in every picture
-    if name != "random":
-        turn, place = divmod([other for other in names if other != "random"].index(name), 6)
-        style = {"color": PALETTE[place], "linestyle": _QUERY_LINES[turn]}
-    band = mean_interval(100 * values) if values.shape[1] > 2 else None  # that of two seeds would hide the lines
-    canvas.line(axes, labels, (100 * values).mean(1), band, label=QUERY_TITLES.get(name, name), linewidth=1.8, **style)
+def _draw_queries(curves: Mapping[str, Mapping], title: str, level: Mapping | None, height: float) -> Figure:
+    """Draws means over seeds, with intervals from three seeds on, and a level line."""
+    figure, (axes,) = canvas.panels(width=(5.8, 0), height=(height, 0))
+    others = [name for name in curves if name != "random"]
+    for name, curve in curves.items():
+        turn, place = divmod(others.index(name), 6) if name in others else (0, 0)
+        style = {"color": PALETTE[place], "linestyle": _QUERY_LINES[turn], "linewidth": 1.8}
+        style |= {"color": "black", "linestyle": "--"} if name == "random" else {}
+        values = 100 * np.asarray(curve["values"], float)
+        band = mean_interval(values) if values.shape[1] > 2 else None  # that of two seeds would hide the lines
+        canvas.line(axes, curve["labels"], values.mean(1), band, label=QUERY_TITLES.get(name, name), **style)
+    if level:
+        axes.axhline(**level, linewidth=1)
+    return canvas.finish(figure, "labels", title, 3)
 
 
-def _times(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Draws the seconds of a round, for all seeds together, as a bar for each query, of which they are by part."""
-    figure, (axes,) = canvas.panels(width=(5.8, 0), height=(0.3 * len(seconds), 1.1))
-    left = np.zeros(len(seconds))
+def _times(found: Mapping[str, Mapping]) -> Figure:
+    """Draws the seconds of a round, for all seeds together, as a bar for each query with its parts side by side."""
+    figure, (axes,) = canvas.panels(width=(5.8, 0), height=(0.3 * len(found), 1.1))
+    left = np.zeros(len(found))
     for part, colour in zip(("train", "score", "select"), PALETTE):
-        widths = np.asarray([one[part] for one in seconds.values()])
-        axes.barh(range(len(seconds)), widths, left=left, color=colour, label=part, height=0.6)
+        widths = np.asarray([entry["seconds_per_round"][part] for entry in found.values()])
+        axes.barh(range(len(found)), widths, left=left, color=colour, label=part, height=0.6)
         left += widths
-    axes.set_yticks(range(len(seconds)), [QUERY_TITLES.get(name, name) for name in seconds], fontsize=8.5)
+    axes.set_yticks(range(len(found)), [QUERY_TITLES.get(name, name) for name in found], fontsize=8.5)
     axes.invert_yaxis()
     return canvas.finish(figure, "seconds in a round", "", 3)

@@ -12,12 +12,7 @@ from dd_al.report import compare_tables, tables, words
 
 
 def render(template: str, **values: Any) -> str:
-    """Returns what a template makes of values, of `words`, and of the filters below.
-
-    Args:
-        template: its name. In "html" all text is escaped, wherever it comes from.
-        **values: what it reads.
-    """
+    """Returns what a template makes of values. In "html" all text is escaped, wherever it comes from."""
     text = _ENVIRONMENT.get_template(template).render(**values)
     # Templates are indented for those who read them. Escaped text has no bracket, so this joins nothing but tags.
     return re.sub(r">\n\s*<", "><", text) if template.endswith(".html") else text
@@ -28,18 +23,17 @@ def flow(text: str | Markup) -> str | Markup:
     return type(text)(re.sub(r"[ \n]+", " ", text).strip(" "))
 
 
-def columns(rows: Iterable[Mapping], shown: Mapping[str, str]) -> tables.Table:
+def columns(rows: Iterable[Mapping], shown: Mapping[str, str], **shared: Any) -> tables.Table:
     """Returns a table of rows, with a column for each of `shown`, and "–" where a row has no value for it.
 
-    Args:
-        rows: the values of each by name.
-        shown: head of a column → an expression of the template language that makes a cell of these values.
+    The head of a column leads to an expression of the template language, which makes a cell of a row's values by name,
+    and of those that all rows share.
     """
     cells = [_ENVIRONMENT.compile_expression(expression) for expression in shown.values()]
 
     def read(cell: Callable, row: Mapping) -> Any:
         try:
-            return "–" if (found := cell(**row)) is None else found
+            return "–" if (found := cell(**shared, **row)) is None else found
         except jinja2.UndefinedError:
             return "–"
 
@@ -60,8 +54,7 @@ _ENVIRONMENT.globals |= {
     "tables": tables,
     "words": words,
 }
-_FILTERS = (
-    words.count, words.fraction, words.giga, words.interval, words.known, words.number, words.percent, words.points,
-    words.seconds, words.spread, columns, flow,
-)  # fmt: skip
-_ENVIRONMENT.filters |= {one.__name__: one for one in _FILTERS} | {"cell": tables.Cell}
+_ENVIRONMENT.filters |= {"cell": tables.Cell, "columns": columns, "flow": flow} | {
+    name: getattr(words, name)
+    for name in "count fraction interval known mean number percent points short spread".split()
+}

@@ -196,11 +196,8 @@ def method_results(
 def new_results(experiment: str, seed: int, *, command: str | None = None, **parts: Any) -> dict:
     """Returns validated results in plain Python (see `jsonable`), stamped with the schema and the time.
 
-    Args:
-        experiment: which one ran, as "distill".
-        seed: the seed of the run.
-        command: what to type to get these numbers again.
-        **parts: `dataset`, `evaluate`, `budget`, `methods`, `time`, `environment`, and where known `memory`, `vectors`.
+    The `command` is what to type to get these numbers again; `parts` are `dataset`, `evaluate`, `budget`, `methods`,
+    `time`, `environment`, and where known others of the schema.
 
     Raises:
         ValueError: see `validate`.

@@ -14,9 +14,7 @@ SHARES = (0.9, 0.95, 0.98)  # of the accuracy on all data
 ENOUGH_SEEDS = 10  # below this no test is strong enough for a verdict
 SIGNIFICANT = 0.05
 _ENUMERATED = 16  # pairs up to which all signs are gone through
-
-# Resampled counts are held for so many sentences at a time, whatever the size of the test split.
-_COUNTS_AT_ONCE = 1 << 21
+_COUNTS_AT_ONCE = 1 << 21  # of a bootstrap, whatever the size of the test split
 
 
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -68,11 +66,8 @@ def bootstrap_interval(
     on the wide side where most of the noise is that of single answers). With one initialisation only sentences vary.
     What it cannot cover is another distillation: these are draws of learners for one and the same training set.
 
-    Args:
-        correct: bool or float[inits, sentences] (or [sentences]): whether, or how much, each answer was right.
-        level: the coverage that is asked for.
-        resamples: how many replicates.
-        seed: of the draws; equal arguments give equal intervals.
+    `correct` is bool or float[inits, sentences] (or [sentences]): whether, or how much, each answer was right. Equal
+    arguments give equal intervals.
 
     Raises:
         ValueError: `correct` is empty or not a matrix, or `level` is not between 0 and 1.
@@ -97,13 +92,8 @@ def retention_interval(
     As `bootstrap_interval`, with the same sentences drawn above and below the line, because both learners answer the
     same test split: a hard draw is hard for both. The initialisations are drawn apart, unless they are the same ones.
 
-    Args:
-        correct: bool or float[inits, sentences] of the method.
-        correct_full: bool or float[full inits, sentences] of the learners that saw all the data.
-        paired: row i of both began from the same initialisation, so rows are drawn together.
-        level: as of `bootstrap_interval`, like the two below.
-        resamples: how many replicates.
-        seed: of the draws.
+    `correct` is bool or float[inits, sentences] of the method, `correct_full` that of learners that saw all the data.
+    If `paired`, row i of both began from the same initialisation, and rows are drawn together.
 
     Raises:
         ValueError: the shapes do not match, `correct_full` is never right, or see `bootstrap_interval`.
@@ -137,9 +127,7 @@ def ranked_apart(ours: np.ndarray, theirs: np.ndarray) -> float:
 def area(labels: Sequence[float], accuracy: np.ndarray) -> np.ndarray:
     """Returns the area under a learning curve over its width, a mean accuracy.
 
-    Args:
-        labels: [rounds], rising.
-        accuracy: float[rounds, ...], such as an axis of seeds, which is kept.
+    `labels`, [rounds], rise; `accuracy` is float[rounds, ...], such as an axis of seeds, which is kept.
     """
     labels, accuracy = np.asarray(labels, float), np.asarray(accuracy, float)
     if len(labels) != len(accuracy) or len(labels) < 2 or np.any(np.diff(labels) <= 0):
@@ -160,10 +148,9 @@ def deficiency(accuracy: Sequence[float], reference: Sequence[float]) -> float:
 def labels_to_reach(labels: Sequence[float], accuracy: Sequence[float], target: float) -> float | None:
     """Returns how many labels the mean curve takes to a target accuracy, between rounds by a straight line, or None."""
     labels, accuracy = np.asarray(labels, float), np.asarray(accuracy, float)
-    there = np.flatnonzero(accuracy >= target)
-    if not there.size:
+    i = int(np.argmax(accuracy >= target))
+    if not accuracy[i] >= target:
         return None
-    i = there[0]
     if i == 0:
         return float(labels[0])
     share = (target - accuracy[i - 1]) / (accuracy[i] - accuracy[i - 1])
@@ -175,22 +162,17 @@ def smallest_p(pairs: int) -> float:
     return min(1.0, 2.0 ** (1 - pairs))
 
 
-def mean_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Returns Student's interval for a mean over few draws, such as seeds, of which a bootstrap makes far too little.
+def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the lower and upper ends, float[...], of Student's 95 % interval for a mean over `[..., draws]`.
 
-    Args:
-        values: float[..., draws], two at least.
-        level: the coverage that is asked for; it is had where draws are normal.
-
-    Returns:
-        The lower and the upper ends, float[...].
+    It is for few draws, such as seeds, of which a bootstrap makes far too little, and exact where they are normal.
     """
     values = np.asarray(values, float)
     draws = values.shape[-1]
     if draws < 2:
         raise ValueError(f"an interval of a mean takes two draws at least, not {draws}")
     middle = values.mean(-1)
-    width = stats.t.ppf((1 + level) / 2, draws - 1) * values.std(-1, ddof=1) / np.sqrt(draws)
+    width = stats.t.ppf((1 + 0.95) / 2, draws - 1) * values.std(-1, ddof=1) / np.sqrt(draws)
     return middle - width, middle + width
 
 
@@ -233,10 +215,7 @@ def compare_queries(methods: dict[str, dict]) -> None:
 
     `aulc` is a summary over seeds, of the rounds that all queries had; `labels_to` the labels that 90, 95 and 98 % of
     the accuracy on all data take; and where there is random sampling, `deficiency` and `against_random`: `paired` on
-    the areas, with `p_holm`, adjusted for the number of queries.
-
-    Args:
-        methods: with the entry "full", and `curve` with `labels` and `values` in those of the queries.
+    the areas, with `p_holm`, adjusted for the number of queries. All data are the entry "full".
     """
     queries = {name: entry for name, entry in methods.items() if "labels" in entry.get("curve", {})}
     full = methods["full"].get("test_accuracy", methods["full"].get("validation_accuracy"))["mean"]
@@ -246,18 +225,16 @@ def compare_queries(methods: dict[str, dict]) -> None:
         curve = entry["curve"]
         labels, values = curve["labels"][:shared], curve["values"][:shared]
         entry["aulc"] = summary(area(labels, values) if shared > 1 else values[0])
-        entry["labels_to"] = {
-            f"{share:g}": labels_to_reach(curve["labels"], curve["accuracy"], share * full) for share in SHARES
-        }
+        reached = {share: labels_to_reach(curve["labels"], curve["accuracy"], share * full) for share in SHARES}
+        entry["labels_to"] = {f"{share:g}": labels for share, labels in reached.items()}
     if "random" not in queries:
         return
     random, others = queries["random"], {name: entry for name, entry in queries.items() if name != "random"}
     for entry in others.values():
         entry["against_random"] = paired(entry["aulc"]["values"], random["aulc"]["values"])
         entry["deficiency"] = deficiency(*(one["curve"]["accuracy"][:shared] for one in (entry, random)))
-    adjusted = holm({name: entry["against_random"]["p"] for name, entry in others.items()})
-    for name, entry in others.items():
-        entry["against_random"]["p_holm"] = adjusted[name]
+    for name, p in holm({name: entry["against_random"]["p"] for name, entry in others.items()}).items():
+        others[name]["against_random"]["p_holm"] = p
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:

@@ -8,18 +8,13 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from dd_al.report.combine import as_run
 from dd_al.report.words import (
     METHOD_TITLES,
     PAPER_DATA,
     QUERY_TITLES,
     RULES,
-    budget,
     class_names,
-    count,
-    examples,
     known,
     label_names,
     percent,
@@ -53,11 +48,9 @@ def methods(results: Mapping) -> list[dict]:
     rate, full = results["dataset"]["majority_rate"], (score(results, "full") or {}).get("mean")
     order, rows = [*METHOD_TITLES, *results["methods"]], []
     for name in sorted(results["methods"], key=order.index):
-        accuracy, f1 = score(results, name), score(results, name, "macro_f1")
-        found = {"name": name, "title": METHOD_TITLES.get(name, name), "accuracy": accuracy, "f1": f1}
-        found |= {"given": budget(results, name), "examples": examples(results, name)}
-        found["ends"] = {"accuracy": None, "retention": None} | results["methods"][name].get("interval", {})
-        rows.append({"retention": None} | results["methods"][name] | found)
+        entry = {"retention": None, "name": name, "title": METHOD_TITLES.get(name, name), **results["methods"][name]}
+        ends = {"accuracy": None, "retention": None} | entry.get("interval", {})
+        rows.append(entry | {"accuracy": score(results, name), "ends": ends})
     kept = rate / full if known(rate) and known(full) and full > 0 else None
     constant = {"title": "Majority class (constant answer)", "accuracy": {"mean": rate, "n": 1}, "retention": kept}
     rows.append(constant | {"name": "", "ends": {"accuracy": None, "retention": None}})
@@ -105,8 +98,8 @@ def text(results: Mapping) -> str:
 def side_by_side(results: Mapping) -> Table:
     """Returns for each row of a table our scores over seeds, then what was published."""
     lines = []
-    for row in results["table"]["rows"]:
-        run, theirs = as_run(results, row), row["published"]
+    for row in runs(results):
+        run, theirs = row["run"], row["published"]
         scores = [spread(score(run, method)) for method in _METHODS]
         kept = [spread(run["methods"][method].get("retention_over_seeds")) for method in _METHODS[1:]]
         stands_in = row["dataset"]["stand_in_for"]  # published numbers are of other data then
@@ -119,22 +112,18 @@ def side_by_side(results: Mapping) -> Table:
 
 def instances(results: Mapping) -> Table | None:
     """Returns the scores of instance selection, a column for each row of a table; None where no run has any."""
-    runs = {row["name"]: as_run(results, row) for row in results["table"]["rows"]}
-    chosen = [n for n in METHOD_TITLES if n not in _METHODS and any(n in run["methods"] for run in runs.values())]
+    shown = {row["name"]: row["run"] for row in runs(results)}
+    chosen = [n for n in METHOD_TITLES if n not in _METHODS and any(n in run["methods"] for run in shown.values())]
     rows = [
-        [METHOD_TITLES[name], *(spread(score(run, name)) if name in run["methods"] else "–" for run in runs.values())]
+        [METHOD_TITLES[name], *(spread(score(run, name)) if name in run["methods"] else "–" for run in shown.values())]
         for name in ("random", *chosen, "distilled")
     ]
-    return Table(["Examples, accuracy in %", *runs], rows) if chosen else None
+    return Table(["Examples, accuracy in %", *shown], rows) if chosen else None
 
 
-def made_of(results: Mapping) -> list[dict]:
-    """Returns the rows of a table with what the distilled set of each was given, and the macro-F1 of its methods."""
-    runs = [(row, as_run(results, row)) for row in results["table"]["rows"]]
-    return [
-        {**row, "given": run["budget"]["distilled"], "f1": {name: score(run, name, "macro_f1") for name in _METHODS}}
-        for row, run in runs
-    ]
+def runs(results: Mapping) -> list[dict]:
+    """Returns the rows of a table, each with its results in the form of a `run`."""
+    return [{**row, "run": as_run(results, row)} for row in results["table"]["rows"]]
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
@@ -181,45 +170,29 @@ def study_curve(results: Mapping, curve: Mapping) -> Table:
 
 
 def active(results: Mapping) -> list[dict]:
-    """Returns what all data and every query reached, the best area under the curve first."""
-    full = {"name": "full", "title": "All data", "labels": results["dataset"]["train"]}
+    """Returns all data and the entry of every query with its title, the best area under the curve first."""
     found = queries(results)
-    rows = [full] if score(results, "full") else []
-    for name in sorted(found, key=lambda name: -(found[name]["aulc"]["mean"] or 0)):
-        labels = found[name]["curve"]["labels"][-1]
-        rows.append({**found[name], "name": name, "title": QUERY_TITLES.get(name, name), "labels": labels})
-    return [
-        {**row, "accuracy": score(results, row["name"]), "f1": score(results, row["name"], "macro_f1")} for row in rows
-    ]
+    best_first = sorted(found, key=lambda name: -(found[name]["aulc"]["mean"] or 0))
+    rows = [{"name": name, "title": QUERY_TITLES.get(name, name), **found[name]} for name in best_first]
+    full = {"name": "full", "title": "All data", "curve": {"labels": [results["dataset"]["train"]]}}
+    return [full, *rows] if score(results, "full") else rows
 
 
 def stops(results: Mapping) -> list[dict[str, str]]:
-    """Returns where each rule would have stopped each query, and with what accuracy."""
-    rows = []
-    for name, entry in queries(results).items():
-        for rule, found in entry.get("stopping", {}).items():
-            labels = [value for value in found["labels"] if value is not None]
-            accuracy = [value for value in found["accuracy"] if known(value)]
-            rows.append({
-                "query": QUERY_TITLES.get(name, name), "rule": RULES[rule],
-                "seeds": f"{len(labels)} of {len(found['labels'])}",
-                "labels": count(np.mean(labels)) if labels else "–",
-                "accuracy": percent(sum(accuracy) / len(accuracy)) if accuracy else "–",
-            })  # fmt: skip
-    return rows
+    """Returns where each rule would have stopped each query, and with what accuracy, by seed."""
+    return [
+        {"query": QUERY_TITLES.get(name, name), "rule": RULES[rule], **found}
+        for name, entry in queries(results).items()
+        for rule, found in entry.get("stopping", {}).items()
+    ]
 
 
 def picked(entries: Mapping[str, Mapping], dataset: Mapping) -> Table:
-    """Returns what each query chose: classes, lengths, and the first texts that it asked for.
-
-    Args:
-        entries: query → its entry in the results.
-        dataset: with the names of the classes.
-    """
+    """Returns what each query chose: a data set's classes, lengths, and the first texts that it asked for."""
     names = class_names(sorted(dataset["label_map"], key=dataset["label_map"].get), dataset["num_classes"])
-    chosen = {QUERY_TITLES.get(name, name): entry["picked"] for name, entry in entries.items()}
-    rows = [
-        [title, *map(percent, one["classes"]), f"{one['words']:.1f}", list(one["examples"])]
-        for title, one in chosen.items()
-    ]
+    rows = []
+    for name, entry in entries.items():
+        one = entry["picked"]
+        shares, texts = map(percent, one["classes"]), list(one["examples"])
+        rows.append([QUERY_TITLES.get(name, name), *shares, f"{one['words']:.1f}", texts])
     return Table(["Query", *(f"{name}, %" for name in names), "Words", "The first that it asked for"], rows)

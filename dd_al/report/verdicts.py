@@ -18,9 +18,7 @@ _PAPER_SHARE, _QUERY_SHARE = 0.001, 0.01
 def verdict(results: Mapping, *, why: bool = True) -> str:
     """Returns the outcome in plain words: what the distilled set gives beside all data, random data and a constant.
 
-    Args:
-        results: as `schema.validate` wants them.
-        why: whether to say why little is kept, and what to try, which is for those who can run it again.
+    It says `why` little is kept, and what to try, to those who can run it again.
     """
     facts = {"results": results, "rate": results["dataset"]["majority_rate"], "enough": KEPT, "shares": _kept(results)}
     if facts["shares"]:
@@ -28,7 +26,7 @@ def verdict(results: Mapping, *, why: bool = True) -> str:
         full, distilled = (words.score(results, method)["mean"] for method in ("full", "distilled"))
         error = 2 * math.sqrt(max(full * (1 - full), distilled * (1 - distilled)) / dataset[split])
         facts |= {"full": full, "distilled": distilled, "error": error, "outer": _outer(results)}
-        facts["twice"] = 2 * results["budget"]["distilled"]["examples"]
+        facts["twice"] = 2 * words.budget(results, "distilled").get("examples", 0)
         facts["reasons"] = "; ".join(filter(None, render("reasons.txt", **facts).splitlines()))
     return flow(render("verdict.txt", **facts, untrained=_untrained(results), why=why))
 
@@ -110,29 +108,19 @@ def study_verdict(results: Mapping) -> str:
 
 
 def compare_verdict(results: Mapping, dataset: str) -> str:
-    """Returns two sentences: what the two rivals reach, and whether seeds say that they differ.
-
-    Compared are those of `rivals`; of the words.queries the best by validation.
-    """
+    """Returns what the two `rivals` reach, of the queries the best by validation, and whether seeds say they differ."""
     entries = words.plain_entries(results, dataset)
     one, active = rivals(entries)
     other = max(active, key=lambda entry: entry["validation_accuracy"]["mean"], default=None)
-    pair = one and other and {"a": one, "b": other}
     tests = [
         test
         for test in results["compare"]["tests"]
-        if pair and (test["dataset"], test["family"]) == (dataset, "headline")
-        and all(test[f"{key}_{side}"] == pair[side][key] for side in pair for key in ("method", "budget"))
+        if other and (test["dataset"], test["family"]) == (dataset, "headline")
+        and (test["method_b"], test["budget_b"]) == (other["method"], other["budget"])
     ]  # fmt: skip
-    shown = render(
-        "verdict_compare.txt",
-        one=one,
-        other=other,
-        full=next((entry for entry in entries if entry["method"] == "full"), None),
-        test=tests[0] if tests else None,
-        enough_seeds=ENOUGH_SEEDS,
-    )
-    return flow(shown)
+    facts = {"one": one, "other": other, "test": tests[0] if tests else None, "enough_seeds": ENOUGH_SEEDS}
+    facts["full"] = next((entry for entry in entries if entry["method"] == "full"), None)
+    return flow(render("verdict_compare.txt", **facts))
 
 
 def near_paper(entries: Sequence[Mapping]) -> Mapping:
@@ -141,11 +129,7 @@ def near_paper(entries: Sequence[Mapping]) -> Mapping:
 
 
 def rivals(entries: Sequence[Mapping]) -> tuple[Mapping | None, list[Mapping]]:
-    """Returns the distilled set nearest to 0.1 % of the data, as in the paper, and all queries at 1 % or just above.
-
-    Args:
-        entries: of one data set.
-    """
+    """Returns the distilled set nearest to 0.1 % of its data, as in the paper, and all queries at 1 % or just above."""
     distilled = [one for one in entries if one["method"] == "distilled"]
     active = [one for one in entries if one["method"] in words.QUERIES and one["costs"]["share"] >= _QUERY_SHARE]
     least = min((one["costs"]["examples"] for one in active), default=0)
@@ -166,10 +150,7 @@ _WANTS = {
 def advice(results: Mapping, dataset: str, *, keep: float = 0.9) -> list[tuple[str, str]]:
     """Returns which method to pick for a person who lacks something: the least of it that keeps most of the accuracy.
 
-    Args:
-        results: of a comparison.
-        dataset: its name.
-        keep: the share of the accuracy on all data that counts as most.
+    Most is the share `keep` of the accuracy on all data.
     """
     entries = [one for one in words.in_order(words.plain_entries(results, dataset)) if one["method"] != "full"]
     entries = [one for one in entries if (one.get("retention") or {}).get("mean", 0) >= keep]

@@ -17,21 +17,19 @@ QUERY_TITLES = {name: name.replace("_", " ").capitalize() for name in active.QUE
     "core_set": "Core-set", "badge": "BADGE", "k_means": "k-means", "contrastive": "Contrastive (CAL)",
     "feature_mixing": "Feature mixing (ALFA-Mix)", "ret": "RET", "rect": "RECT", "sud": "SUD",
 }  # fmt: skip
-_FIRST, _LAST = (
-    {"random": "Random sampling"},
-    {
-        "distilled": "Distilled",
-        "distilled_hard": "Distilled, hard labels",
-        "distilled_known": "Distilled, known initialisation",
-        "distilled_known_hard": "Distilled, known initialisation, hard labels",
-        "distilled_bought": "Distilled from bought labels (AL → DD)",
-        "distilled_picked": "Distilled, started from picks",
-        "distilled_taught": "Distilled, with teachers",
-        "full": METHOD_TITLES["full"],
-    },
-)
+_LAST = {
+    "distilled": "Distilled",
+    "distilled_hard": "Distilled, hard labels",
+    "distilled_known": "Distilled, known initialisation",
+    "distilled_known_hard": "Distilled, known initialisation, hard labels",
+    "distilled_bought": "Distilled from bought labels (AL → DD)",
+    "distilled_picked": "Distilled, started from picks",
+    "distilled_taught": "Distilled, with teachers",
+    "full": METHOD_TITLES["full"],
+}
 # The methods of a comparison, in their order: random sampling, instance selection, queries, distillation, all data.
-TITLES = _FIRST | {k: v for k, v in (METHOD_TITLES | QUERY_TITLES).items() if k not in _FIRST | _LAST} | _LAST
+TITLES = {"random": QUERY_TITLES["random"]}
+TITLES |= {name: title for name, title in (METHOD_TITLES | QUERY_TITLES).items() if name not in TITLES | _LAST} | _LAST
 QUERIES = tuple(name for name in QUERY_TITLES if name != "random")
 RULES = {
     "stable": "Predictions stay the same",
@@ -75,14 +73,17 @@ def count(value: float | None) -> str:
     return number(value, ",.0f")
 
 
-def seconds(value: float | None) -> str:
-    """Returns seconds, as "1,234" or "0.12", or "–" where there are none."""
-    return number(value, ",.0f" if known(value) and value >= 10 else ".2g")
+def short(value: float | None, digits: int = 2, unit: float = 1) -> str:
+    """Returns a number of units in so many digits or as a whole, as "0.12" or "1,234", or "–" where there is none."""
+    if not known(value):
+        return "–"
+    return number(value / unit, ",.0f" if value / unit >= 10 ** (digits - 1) else f".{digits}g")
 
 
-def giga(value: float | None) -> str:
-    """Returns thousands of millions, as "1,234" or "0.12", or "–" where there are none."""
-    return number(value / 1e9, ",.0f" if value >= 1e11 else ".3g") if known(value) else "–"
+def mean(values: Iterable[float | None]) -> float | None:
+    """Returns the mean of the numbers that are there, or None."""
+    there = [value for value in values if known(value)]
+    return sum(there) / len(there) if there else None
 
 
 def spread(summary: Mapping | None) -> str:
@@ -100,11 +101,6 @@ def interval(ends: list | None) -> str:
 def score(results: Mapping, method: str, name: str = "accuracy") -> Mapping | None:
     """Returns the summary of a method's score on the evaluated split, or None where there is none."""
     return results["methods"].get(method, {}).get(f"{results['evaluate']['split']}_{name}")
-
-
-def unit_of(results: Mapping) -> str:
-    """Returns what an example is called: "sentence", "image" or "row"."""
-    return results["dataset"].get("unit", "sentence")
 
 
 def budget(results: Mapping, method: str) -> Mapping:
@@ -168,9 +164,7 @@ def devices(entries: Sequence[Mapping]) -> list[str]:
 def break_even(entry: Mapping, full: Mapping | None) -> float | None:
     """Returns after how many trainings a set has saved the time that it took to make; None if never.
 
-    Args:
-        entry: of the set.
-        full: of all data; the answer is None, too, where there is none, or where devices differ.
+    `full` is the entry of all data; the answer is None, too, where there is none, or where devices differ.
     """
     if full is None or entry is full or len(devices([entry, full])) > 1:
         return None
@@ -187,12 +181,6 @@ def label_names(distilled: Mapping) -> list[str]:
 def class_names(names: Sequence[str], classes: int) -> Sequence[str]:
     """Returns the names of classes where each has one, else their numbers."""
     return names if len(names) == classes else [str(index) for index in range(classes)]
-
-
-def stand_ins(results: Mapping) -> dict[str, str]:
-    """Returns the data that was wanted and could not be had → what was used in its place."""
-    datasets = [row["dataset"] for row in results["table"]["rows"]] if "table" in results else [results["dataset"]]
-    return {data["stand_in_for"]: f"{data['name']} ({data['source']})" for data in datasets if data["stand_in_for"]}
 
 
 def times(results: Mapping, resumed: Sequence[int]) -> dict[str, str]:

@@ -47,12 +47,10 @@ def sentence_vectors(
     splits = {split: getattr(dataset, split).texts for split in _SPLITS}
     features = sentence_features([text for texts in splits.values() for text in texts], files, keep=True)
     table = np.concatenate([np.zeros((2, features.shape[1]), np.float32), features])  # padding and the unknown word
-    ids, first = {}, 2
-    for split, texts in splits.items():
-        ids[split] = np.arange(first, first + len(texts), dtype=np.int32)[:, None]
-        first += len(texts)
+    ends = np.cumsum([len(texts) for texts in splits.values()])
+    ids = dict(zip(splits, np.split(np.arange(2, len(table), dtype=np.int32)[:, None], ends[:-1])))
     words = (PAD, UNKNOWN, *(" ".join(text.split()) for text in dataset.train.texts))
-    report = _report(files, table) | {"sentences": first - 2, "seconds": round(time.perf_counter() - start, 3)}
+    report = _report(files, table) | {"sentences": len(features), "seconds": round(time.perf_counter() - start, 3)}
     return WordVectors(Vocabulary(words), table[: len(words)], len(words), report), table, ids
 
 
@@ -61,12 +59,7 @@ def word_pieces(
 ) -> tuple[WordVectors, dict[str, np.ndarray], Model]:
     """The texts of a task as word pieces (`config.inputs=pieces`), and the network that reads them.
 
-    Args:
-      settings: where the encoder is.
-      dataset: the texts.
-      length: word pieces of a text at most, [CLS] and [SEP] among them; if None, what leaves 98 % of the training texts
-        whole.
-      dropout: in the encoder, and in its head.
+    Without a length it is what leaves 98 % of the training texts whole.
 
     Returns:
       The word pieces with their vectors; ``int32[n, length]`` of each split; and the encoder with a head.
@@ -116,10 +109,7 @@ def sentence_features(texts: Sequence[str], files: EncoderFiles, *, keep: bool =
 
     They are scaled to a mean square of 1, which suits the learners' first rates and the float16 of artefacts.
 
-    Args:
-      texts: any.
-      files: of the encoder.
-      keep: whether the vectors are kept in the user's cache folder, and looked for there.
+    With ``keep`` they are kept in the user's cache folder, and looked for there.
 
     Raises:
       DataError: the files do not belong together.
@@ -162,12 +152,8 @@ def batches(lengths: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
 def pretrained(files: EncoderFiles, length: int = MAX_PIECES) -> tuple[EncoderSizes, dict]:
     """The encoder's sizes, and its published parameters in NumPy.
 
-    Args:
-      files: of the encoder.
-      length: word pieces in a text at most.
-
     Raises:
-      DataError: the sizes have no room for whatever the tokenizer gives, or the files do not belong together.
+      DataError: the files do not belong together, or have no room for texts of so many word pieces.
     """
     origin = str(files.folder / "config.json")
     sizes = sizes_of(files.config, origin)

@@ -170,11 +170,8 @@ def make_task(
 ) -> Task:
     """Makes word or sentence vectors where they are needed, puts the splits into numbers, and builds the learner.
 
-    Args:
-      settings: the config.
-      dataset: its data, loaded.
-      load_seconds: what loading took, for the record.
-      vectors: to use instead of those that the settings describe.
+    Word vectors that are given take the place of those that the settings describe. ``load_seconds`` is what loading the
+    data took, for the record.
 
     Raises:
       DataError: no usable word vectors, or no sentence encoder.
@@ -248,13 +245,9 @@ def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int | None = Non
 
 
 def with_training(task: Task, raw: np.ndarray, split: Split, *, buckets: int | None = None) -> Task:
-    """The task with other training data, and all else as it was, word vectors included.
+    """The task with other training data, as it is held (`Task.raw`) and with its classes; all else is as it was.
 
-    Args:
-      task: any.
-      raw: the examples as they are held; see `Task.raw`.
-      split: the same with their classes.
-      buckets: of lengths; see `length_buckets` if None.
+    There are as many buckets of lengths as `length_buckets` says if None are given.
     """
     targets = one_hot(split.labels, task.classes)
     return replace(

@@ -6,6 +6,7 @@ import pytest
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
 from dd_al.data import tables
+from dd_al.data.load import read_examples
 
 HEADER = "age,colour,size,label\n"
 ROWS = [(20 + i, "red" if i % 3 else "blue", i / 7, "yes" if i % 2 else "no") for i in range(60)]
@@ -120,6 +121,22 @@ def test_what_is_refused_is_named(tmp_path, changed, keys, message):
     rows[changed[0]] = changed[1]
     with pytest.raises(DataError, match=message):
         load(written(tmp_path, rows=rows), **keys)
+
+
+def test_rows_are_not_split_as_the_treebank_is(tmp_path):
+    with pytest.raises(DataError, match="seed_paper re-splits sst2 and sst5 only, not 'mine'"):
+        load(written(tmp_path), split="seed_paper")
+    named = tables.load(DataSettings(name="sst2", dir=str(written(tmp_path)), split="seed_paper"))
+    assert len(named.train) + len(named.validation) + len(named.test) == len(ROWS)
+
+
+def test_a_column_may_have_an_equals_sign_in_its_name(tmp_path):
+    found = load(written(tmp_path, header="age=old,colour,size,label\n"))
+    assert found.columns == ("age=old", "colour=blue", "colour=red", "size")
+    spec = {"inputs": "rows", "label_map": found.label_map, "columns": found.columns}
+    again = read_examples(spec, tmp_path / "people.csv")
+    np.testing.assert_array_equal(again.inputs[found.test.rows], found.test.inputs)
+    np.testing.assert_array_equal(again.labels[found.test.rows], found.test.labels)
 
 
 def test_words_that_are_no_categories(tmp_path):

@@ -1,19 +1,22 @@
-"""Fresh learners from an artefact alone."""
+"""Fresh learners from an artefact alone, and the networks that its set is tried on."""
 
 import dataclasses
+from dataclasses import replace
 
 import chex
 import jax
 import numpy as np
 import pytest
 
+from dd_al.config.sweeps import TransferSettings
 from dd_al.core.errors import DataError, UserError
 from dd_al.distillation.optimise import optimise
 from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.synthetic import train_on
-from dd_al.evaluation.from_artefact import retrain
+from dd_al.evaluation.from_artefact import networks, retrain
 from dd_al.evaluation.protocol import evaluate
 from dd_al.io import artefact as artefacts
+from dd_al.learner.learner import layers
 from dd_al.task.task import known_inits
 
 pytestmark = pytest.mark.usefixtures("own_caches")
@@ -103,3 +106,38 @@ def test_nearest_words():
     assert [[word for word, _ in row] for row in near] == [["east", "north"], ["north", "west"]]
     assert near[0][0][1] == pytest.approx(3 / 10**0.5)
     assert len(nearest_words(words, table, np.zeros((1, 2)), k=9)[0]) == 3
+
+
+@pytest.fixture
+def artefact(toy_artefact):
+    """A set for a TextCNN and a transformer of one block."""
+    made = toy_artefact(init="random", also={"transformer": ["block0", "input", "norm", "output"]})
+    rates = np.concatenate([made.log_rates, made.log_rates], axis=-1)
+    return replace(made, log_rates=rates, spec={**made.spec, "model": {**made.spec["model"], "width": 8}})
+
+
+def tried(artefact, others=None, **options):
+    none = {"networks": None, "widths": None, "init_scales": None}
+    return networks(artefact, others or artefact.model, TransferSettings(**{**none, **options}), 3)
+
+
+def test_the_sets_own_network_alone(artefact):
+    (only,) = tried(artefact)
+    assert (only.name, only.columns, only.count) == ("text_cnn", slice(0, 4), 3)
+
+
+def test_networks_have_the_rates_that_the_set_has_for_them(artefact):
+    found = tried(artefact, networks=("text_cnn", "lstm", "transformer"), widths=(0.5,), init_scales=(3,))
+    assert [(one.name, one.columns) for one in found] == [
+        ("text_cnn", slice(0, 4)),
+        ("text_cnn, width × 0.5", slice(0, 4)),
+        ("text_cnn, initial weights × 3", slice(0, 4)),
+        ("lstm", None),
+        ("transformer", slice(4, 8)),
+    ]
+
+
+def test_networks_that_the_set_was_distilled_for_have_its_sizes(artefact):
+    deeper = replace(artefact.model, blocks=2)
+    *_, transformer = tried(artefact, deeper, networks=("transformer",))
+    assert transformer.columns == slice(4, 8) and len(layers(transformer.model)) == 4

@@ -1,7 +1,5 @@
 """What a comparison's active learning buys: one run that fills every budget."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable
 from itertools import islice
@@ -60,9 +58,7 @@ def acquire(job: Job, name: str, upto: int, metrics: MetricsWriter | None = None
     counts = label_counts([one for one in lab.budgets.values() if one <= upto], active.query_size(train))
     per_step = lab.once(("real", active.batch_size), lambda: costs.real_step(task, active.batch_size))
     passes = active.passes if {"statistics", "networks"} & set(ACQUISITIONS[name].needs) else 1
-    per_text = lab.once(("answering", passes), lambda: costs.answering(task, passes))
-    if name in _TRAINING:
-        per_text = float("nan")
+    per_text = math.nan if name in _TRAINING else lab.once(("answering", passes), lambda: costs.answering(task, passes))
     pool = min(active.subset or train, train)
 
     def run(program: Hashable, *args: Any) -> tuple[Any, float]:
@@ -105,10 +101,7 @@ def recorded_work(folder: Path, budget: str, prefix: str) -> costs.Work | None:
 
 
 def bought_before(job: Job, upto: int) -> tuple[np.ndarray, costs.Work]:
-    """What `config.compare.query` has picked with a point's seed, and what that took.
-
-    From the point that has it; else it is run here, with the same outcome.
-    """
+    """What `config.compare.query` picks with a point's seed, and its work: from the point that has it, or run here."""
     query = job.lab.settings.compare.query
     budget = next(name for name, count in job.lab.budgets.items() if count == upto)
     if (folder := job.siblings.get(query)) and (work := recorded_work(folder, budget, "build")):

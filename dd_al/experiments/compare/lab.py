@@ -1,7 +1,5 @@
 """A data set of a comparison in this process: its task, what has been compiled for it, and learners trained on sets."""
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -59,7 +57,7 @@ class Lab:
         start = time.perf_counter()
         return jax.block_until_ready(compiled(*args)), time.perf_counter() - start
 
-    def other(self, name: str) -> Lab:
+    def other(self, name: str) -> "Lab":
         """The same with another network, by its name as of `config.distill.also`."""
 
         def make() -> Lab:

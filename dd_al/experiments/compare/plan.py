@@ -1,7 +1,5 @@
 """Which points a comparison is made of: independent jobs, each with a folder of its own."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,12 +1,10 @@
 """What does each way to shrink the training set give, on one budget axis, and what does it cost?"""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +34,7 @@ _LOG = logging.getLogger(__name__)
 def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
     """Computes every point that is not there yet, each in a folder of its own in `runs/`, and reports on all.
 
-    Args:
-      settings: of the compare.
-      workdir: of the comparison; where only a slice is run, shared with other processes.
-      part: "3/40" for the third of forty slices; all points if None.
+    Of slices, which share the work directory, ``part`` names one, as "3/40".
 
     Raises:
       UserError: points have failed.
@@ -53,22 +48,18 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
     workdir.begin(**{f"{key} of {name}": v for name, one in read.items() for key, v in one.identity.items()})
     with workdir.one_at_a_time():
         write_json(workdir.points, _plan(workdir, every, settings.model.kind, budgets, read))
-    labs: dict[str, Lab | Exception] = {}
 
-    def lab_of(name: str) -> Lab:
-        if name not in labs:
-            record.announce(read[name].dataset)
-            try:
-                task = make_task(configs[name], read[name].dataset, read[name].seconds)
-                labs[name] = Lab(configs[name], task, budgets[name])
-            except Exception as error:  # which all points of this data set share, and others do not
-                labs[name] = error
-        if isinstance(labs[name], Exception):
-            raise labs[name]
-        return labs[name]
+    @cache
+    def lab_of(name: str) -> Lab | Exception:
+        record.announce(read[name].dataset)
+        try:
+            return Lab(configs[name], make_task(configs[name], read[name].dataset, read[name].seconds), budgets[name])
+        except Exception as error:  # which all points of this data set share, and others do not
+            return error
 
     def one(point: Point, folder: Workdir, stop: Stop) -> None:
-        lab = lab_of(point.dataset)
+        if isinstance(lab := lab_of(point.dataset), Exception):
+            raise lab
         compute(Job(lab, point, lab.task_of(point), folder, _siblings(workdir, point), stop))
 
     trials = []

@@ -1,7 +1,5 @@
 """The training sets of a comparison's points, with learners trained on them and costs: real, bought, distilled."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable
@@ -128,12 +126,7 @@ def coresets(job: Job) -> dict[str, Built]:
 
 
 def shares(count: int, available: np.ndarray) -> np.ndarray:
-    """How many of each class a set of so many examples has: as even as can be where some classes are rare.
-
-    Args:
-      count: examples, as many as are available at most.
-      available: ``int[classes]``, of each class.
-    """
+    """How many of each class a set has, as even as can be where of some classes few are available, ``int[classes]``."""
     found, left = np.zeros_like(available), count
     while left:
         room = np.flatnonzero(found < available)

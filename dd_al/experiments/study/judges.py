@@ -1,7 +1,5 @@
 """What networks make of a study's sets: its tables, and its pictures of points in a plane."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -133,11 +131,7 @@ def tables(
 ) -> tuple[dict, dict, dict]:
     """What every network makes of all data and of every set: methods, their budgets, and the study's tables.
 
-    Args:
-      judges: the networks, fresh.
-      full: those that were trained on all data, by name.
-      rows: of the matrix.
-      points: of the curves, by curve, value and network.
+    ``full`` are networks that were trained on all data, by name; ``points`` are by curve, value and network.
     """
     task, settings, names = judges.task, judges.settings, list(judges.learners)
     split, count = settings.evaluate.split, len(task.raw["train"])

@@ -1,7 +1,5 @@
 """What do sets distilled for one network, or for several, do for each of them? And what along the values of a key?"""
 
-from __future__ import annotations
-
 import logging
 import os
 import time
@@ -75,9 +73,8 @@ def run(settings: Settings, workdir: Workdir) -> None:
     start, runs = time.perf_counter(), workdir.path / "runs"
     full = {name: read_stage(runs / folder / "checkpoints" / "full.safetensors") for folder, name in fits.items()}
     made = {folder: _read(row, runs / folder) for folder, row in sets.items()}
-    matrix = [made[row.folder] for row in rows]
-    trained = {name: networks for name, (networks, _) in full.items()}
-    methods, budget, study = tables(judges, trained, matrix, {key: made[row.folder] for key, row in points.items()})
+    matrix, on_curves = [made[row.folder] for row in rows], {key: made[row.folder] for key, row in points.items()}
+    methods, budget, study = tables(judges, {name: trained for name, (trained, _) in full.items()}, matrix, on_curves)
     if matrix and shown_in_plane(task):
         study |= pictures(judges, matrix, runs)
     evaluate_s = time.perf_counter() - start
