@@ -19,6 +19,7 @@ from dd_al.config.distill import KNOWN
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError
+from dd_al.core.precision import in_float32
 from dd_al.data import sources
 from dd_al.data.dataset import Dataset
 from dd_al.data.rows import Label, strings
@@ -40,6 +41,7 @@ _FORMAT = 1  # of a classifier's file
 _SECTIONS = ("encoder", "vectors", "model", "learner", "full", "random", "distill", "evaluate")
 
 
+@in_float32
 def distill(
     texts: Iterable[str],
     labels: Iterable[Label],
@@ -203,7 +205,12 @@ class Distilled:
         """A classifier that was trained on this set: `train` with its defaults, on first use."""
         return self.train()
 
+<<<<<<< Updated upstream
     def train(self, seed: int = 0, ensemble: int = 1) -> "Classifier":
+=======
+    @in_float32
+    def train(self, seed: int = 0, ensemble: int = 1) -> Classifier:
+>>>>>>> Stashed changes
         """Trains fresh networks on this set, which takes a second or so.
 
         Args:
@@ -245,6 +252,7 @@ class Classifier:
         """
         return [self.labels[index] for index in self.predict_proba(texts).argmax(-1)]
 
+    @in_float32
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities, ``float32[texts, classes]`` in the order of `labels`; a mean over the networks.
 

@@ -21,6 +21,7 @@ from dd_al.active.loop import Loop, LoopState
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, nearest
+from dd_al.core.precision import in_float32
 from dd_al.core.types import TextInputs
 from dd_al.data.rows import Label, strings
 from dd_al.data.text import Vocabulary, choose_length
@@ -116,6 +117,7 @@ class ActiveLearner:
         """Takes the first labels, and trains. For the arguments see `update`."""
         self.update(labels, indices)
 
+    @in_float32
     def query(self, k: int = 1, *, query: str | Acquisition | None = None) -> list[int]:
         """The positions of the ``k`` texts whose labels are wanted next.
 
@@ -140,6 +142,7 @@ class ActiveLearner:
         self.asked = np.asarray(self._ask(*self._state(), acquisition, k)).tolist()
         return list(self.asked)
 
+    @in_float32
     def update(self, labels: Sequence[Label | None], indices: Sequence[int] | None = None) -> None:
         """Takes labels, and trains on all that there are.
 
@@ -188,6 +191,7 @@ class ActiveLearner:
         """The most probable label of each text, of the pool or not."""
         return [self.labels[index] for index in self.predict_proba(texts).argmax(-1)]
 
+    @in_float32
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities, ``float32[texts, labels]``.
 
@@ -214,6 +218,7 @@ class ActiveLearner:
         write_safetensors(Path(path).expanduser(), arrays)
 
     @classmethod
+    @in_float32
     def load(
         cls,
         path: str | os.PathLike,

@@ -11,6 +11,7 @@ import numpy as np
 
 from dd_al.config.data import EncoderSettings
 from dd_al.config.learner import ModelSettings
+from dd_al.core.precision import in_float32
 from dd_al.data.minilm_files import EncoderFiles
 from dd_al.data.text import Vocabulary
 from dd_al.io.artefact import settings_from
@@ -61,6 +62,7 @@ class TextLearners:
         """The number of learners."""
         return jax.tree.leaves(self.params)[0].shape[0]
 
+    @in_float32
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Answers texts as they are, ``float32[learners, texts, classes]``.
 
