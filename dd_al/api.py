@@ -205,12 +205,8 @@ class Distilled:
         """A classifier that was trained on this set: `train` with its defaults, on first use."""
         return self.train()
 
-<<<<<<< Updated upstream
-    def train(self, seed: int = 0, ensemble: int = 1) -> "Classifier":
-=======
     @in_float32
-    def train(self, seed: int = 0, ensemble: int = 1) -> Classifier:
->>>>>>> Stashed changes
+    def train(self, seed: int = 0, ensemble: int = 1) -> "Classifier":
         """Trains fresh networks on this set, which takes a second or so.
 
         Args:
