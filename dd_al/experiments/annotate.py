@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dd_al.active import stopping, terminal
-from dd_al.active.annotation import NOT_SURE, AnswerLog, csv_of, label_studio_config, write_queries
+from dd_al.active.annotation import NOT_SURE, AnswerLog, as_cell, csv_of, label_studio_config, write_queries
 from dd_al.active.learner import OF_RUNS, ActiveLearner
 from dd_al.config.active import ActiveSettings, AnnotateSettings
 from dd_al.config.settings import Settings
@@ -178,6 +178,6 @@ def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> float | None
     for index, (text, probs) in enumerate(zip(learner.texts, everything, strict=True)):
         best = int(probs.argmax())
         label, probability = learner.answers.get(index, ""), round(float(probs[best]), 4)
-        rows.append((index, text, label, probability, learner.labels[best]))
+        rows.append((index, as_cell(text), label, probability, learner.labels[best]))
     atomic_write(path, csv_of(("index", "text", "label", "probability", "predicted"), rows))
     return agreement

@@ -254,3 +254,33 @@ def test_a_learner_can_be_pickled_and_copied_and_goes_on(pool, options):
         np.testing.assert_array_equal(other.predict_proba(pool[0]), probs)
         other.update([pool[1][i] for i in asked])
     assert len(learner.answers) == 4  # copies are on their own
+
+
+class WithState(Classifier):
+    def layers(self):
+        self.norm = nn.BatchNorm(use_running_average=False)
+
+    def features(self, inputs):
+        return self.norm(masked_mean(inputs.embedded, inputs.mask))
+
+
+class WithoutFeatures(nn.Module):
+    @nn.compact
+    def __call__(self, inputs):
+        return nn.Dense(2)(inputs.embedded.mean(1))
+
+
+@pytest.mark.parametrize(
+    ("network", "found"),
+    [
+        (WithState(2, dropout=0.0), r"WithState keeps state \(batch_stats\)"),
+        (WithoutFeatures(), "WithoutFeatures is no such network"),
+        (object(), "builtins.object is no such network"),
+    ],
+)
+def test_a_network_that_as_model_cannot_take_is_told_what_it_takes(pool, network, found):
+    with pytest.raises(ConfigError, match=f"{found}: as_model takes a Flax Linen module with the methods features"):
+        dd_al.ActiveLearner(
+            pool[0], NAMES, config={"vectors": CONFIG["vectors"]},
+            model=lambda dim, classes: as_model(network, example_text(dim)),
+        )  # fmt: skip
