@@ -9,8 +9,7 @@ from dd_al.config.schema import option
 TABLE_METHODS = ("full", "distilled", "random")
 ACTIVE = tuple(name for name in QUERIES if name != "random")
 DISTILLED = (  # docs/compare.md says how they differ
-    "distilled", "distilled_hard", "distilled_known", "distilled_known_hard", "distilled_bought", "distilled_picked",
-    "distilled_taught",
+    "distilled", "distilled_hard", "distilled_known", "distilled_known_hard", "distilled_bought",
 )  # fmt: skip
 STARTS = ("another", "random", "k_means")
 METHODS = ("full", "random", *(name for name in CORESETS if name != "prototypes"), *ACTIVE, *DISTILLED)  # of texts
@@ -36,7 +35,7 @@ class CompareSettings:
         "names of data sets, and the keys that they change; that of config.data if unset",
         example="SST-2:data.name=sst2,SST-5:data.name=sst5",
     )
-    query: str = option("predictive_entropy", "buys for distilled_bought, picks for distilled_picked", choices=ACTIVE)
+    query: str = option("predictive_entropy", "buys for distilled_bought", choices=ACTIVE)
     bought: str = option("15%", "how many labels distilled_bought has")
     noise: tuple[float, ...] | None = option(
         None, "shares of wrong labels to repeat full, random, distilled and active points with", min=0.0, max=1.0

@@ -159,19 +159,16 @@ def distilled(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     """A distilled set, and how near it is to real examples."""
     lab, task, (budget,) = job.lab, job.task, job.point.budgets
     items, labels, work = lab.budgets[budget], len(task.raw["train"]), costs.Work()
-    settings, outer_task, starts = _distillation(lab.settings, job.point.method, items), task, None
+    settings, outer_task = _distillation(lab.settings, job.point.method, items), task
     distill, select_inits = settings.distill, settings.evaluate.select_inits
     members = np.arange(labels)
     if job.point.method == "distilled_bought":
         labels = examples(settings.compare.bought, labels, task.classes)
         members, work = bought_before(job, labels)
         outer_task = _only(task, members)
-    elif job.point.method == "distilled_picked":
-        rows, work = bought_before(job, items)
-        starts = rows[None]
     sets = lab.inits if distill.init == "known" else 1
-    given = {"starts": starts, "programs": lab.programs, "stop": job.stop}
-    found = distil(outer_task, settings, items=items, sets=sets, workdir=job.workdir, **given)
+    given = {"workdir": job.workdir, "programs": lab.programs, "stop": job.stop}
+    found = distil(outer_task, settings, items=items, sets=sets, **given)
     job.stop.check()
     judged = judge_sets(lab, task, distill, found.synthetic)
     judged.recipe["outer_step"] = int(found.best_step.max())
@@ -209,8 +206,6 @@ def _distillation(settings: Settings, method: str, items: int) -> Settings:
         changes["init"] = "known" if "known" in method else "random"
     if method.endswith("_hard"):
         changes["labels"] = "hard"
-    if method == "distilled_taught":
-        changes["teacher"] = settings.distill.teacher or 0.5
     try:
         return replace(settings, distill=replace(settings.distill, **changes))
     except ValueError as error:
