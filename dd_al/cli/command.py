@@ -94,7 +94,7 @@ class Command:
 
 
 def exit_code(call: Callable[[], None], argv: Sequence[str]) -> int:
-    """Calls, and returns 0 when done, 2 for the user's mistake or too little memory, 130 and 143 for SIGINT and SIGTERM.
+    """Calls, and returns 0 when done, 2 for the user's mistake or too little memory, 130 for SIGINT, 143 for SIGTERM.
 
     What else the call raises is a failure of the program. With `--debug` in `argv` mistakes show a traceback, too.
     """

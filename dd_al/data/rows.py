@@ -6,7 +6,7 @@ Every reader ends in `checked`, so that bad text and missing labels are found in
 import codecs
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,14 @@ class Rows:
     origin: str
     unit: str = "line"
     graded: bool = False
+
+    def take(self, rows: Sequence[int]) -> "Rows":
+        """Returns these rows, in this order."""
+        texts, labels = ([values[row] for row in rows] for values in (self.texts, self.labels))
+        at = np.asarray(rows, np.int64)
+        return dataclasses.replace(
+            self, texts=tuple(texts), labels=tuple(labels), rows=self.rows[at], lines=self.lines[at]
+        )
 
     def where(self, index: int) -> str:
         """Returns "FILE, line N" for the example at `index`."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from dd_al.data.formats import read_file
 from dd_al.data.rows import Rows
 from dd_al.io.workdir import Workdir
 
+_LOG = logging.getLogger(__name__)
 _ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "label_studio": ".json"}
 
 
@@ -35,14 +38,10 @@ def run(settings: Settings, workdir: Workdir) -> None:
             f"config.active.stop = {settings.active.stop!r}: annotation can tell when predictions are 'stable', no more"
         )
     pool, labels = _pool(settings)
-    content, file = sha256_of(*(text.encode() for text in pool.texts))[:12], workdir.path / "asked.json"
-    # Answers name positions: they must not be taken for those of other texts, which --overwrite would let in.
-    if file.exists() and read_json(file)["content"] != content:
-        raise WorkdirError(
-            f"{workdir.path / 'answers.jsonl'} holds labels of other texts than those in config.data.dir: take another "
-            "workdir, or give the file as it was"
-        )
+    pool, known = _placed(pool, workdir)
+    content = known["content"]
     workdir.begin(data=f"{pool.origin}, content {content}")
+    write_json(workdir.path / "pool.json", known)
     own = {name: asdict(getattr(settings, name)) for name in ("vectors", "model", "learner")}
     own["active"] = {name: value for name, value in asdict(settings.active).items() if name not in OF_RUNS}
     learner = ActiveLearner(pool.texts, labels, query=settings.annotate.query, seed=settings.seed, config=own)
@@ -71,6 +70,40 @@ def _pool(settings: Settings) -> tuple[Rows, tuple[str, ...]]:
         if label and label not in labels:
             raise DataError(f"{pool.where(index)}: label {label!r} is not in config.annotate.labels = {labels}")
     return pool, labels
+
+
+def _placed(pool: Rows, workdir: Workdir) -> tuple[Rows, dict[str, Any]]:
+    """The pool with every text at the position that it had at the first start, and what pool.json is to hold.
+
+    Answers name positions, and stay when the file grows: new texts come behind all others, wherever they stand in it.
+
+    Raises:
+      WorkdirError: texts of an earlier start are gone.
+    """
+    file, asked = workdir.path / "pool.json", workdir.path / "asked.json"
+    hashes = [sha256_of(text.encode())[:16] for text in pool.texts]
+    content = sha256_of(*(text.encode() for text in pool.texts))[:12]
+    gone, before = 0, {"content": content, "texts": hashes}
+    if file.exists():
+        before = read_json(file)
+        left: dict[str, list[int]] = {}
+        for row, name in reversed(list(enumerate(hashes))):
+            left.setdefault(name, []).append(row)
+        order = [left[name].pop() for name in before["texts"] if left.get(name)]
+        gone = len(before["texts"]) - len(order)
+        new = sorted(row for rows in left.values() for row in rows)
+        if new:
+            _LOG.info("%d new texts join the %d of the pool", len(new), len(order))
+        pool = pool.take([*order, *new])
+        hashes = [hashes[row] for row in [*order, *new]]
+    elif asked.exists():  # of version 0.1, which kept no list
+        gone = 0 if read_json(asked)["content"] == content else "some"
+    if gone:
+        raise WorkdirError(
+            f"{workdir.path / 'answers.jsonl'} holds labels of other texts than those in {pool.origin}: {gone} of an "
+            "earlier start are gone. Put them back (new ones may stay), or take another workdir"
+        )
+    return pool, {**before, "texts": hashes}
 
 
 def _learn(learner: ActiveLearner, pool: Rows, log: AnswerLog) -> bool:

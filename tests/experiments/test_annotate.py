@@ -99,9 +99,26 @@ def test_other_texts_are_not_mistaken_for_these(pool, truth, tmp_path, capsys):
     run(pool, tmp_path / "w")
     fill(tmp_path / "w/queries/001.csv", truth.get)
     run(pool, tmp_path / "w")
-    pool.write_text("".join(f"{text}\n" for text in reversed(truth)))
+    pool.write_text("".join(f"{text}\n" for text in list(truth)[1:]))
     run(pool, tmp_path / "w", "--overwrite", code=2)
     assert "holds labels of other texts" in capsys.readouterr().err and len(answers(tmp_path / "w")) == 4
+
+
+def test_a_pool_may_grow_and_be_sorted(pool, truth, tmp_path, capsys):
+    """New texts stand before, between and behind the others; one is a copy."""
+    workdir, texts = tmp_path / "w", list(truth)
+    run(pool, workdir)
+    fill(workdir / "queries/001.csv", truth.get)
+    asked = read_json(workdir / "asked.json")["indices"]
+    pool.write_text("".join(f"{text}\n" for text in ["w1 w2 new", *reversed(texts), texts[0], "another new"]))
+    run(pool, workdir)
+    assert "round 2: 4 of 4" in capsys.readouterr().out and len(answers(workdir)) == 4
+    rows = list(csv.DictReader((workdir / "predictions.csv").open(newline="")))
+    assert [row["text"] for row in rows] == [*texts, "w1 w2 new", texts[0], "another new"]
+    assert {int(row["index"]) for row in rows if row["label"]} == set(asked)
+    assert all(row["label"] == truth[row["text"]] for row in rows if row["label"])
+    run(pool, workdir)  # nothing is filled in yet: the same question again
+    assert "round 2: 4 of 4" in capsys.readouterr().out
 
 
 def test_a_file_with_some_labels_begins_with_them(truth, tmp_path, capsys):
