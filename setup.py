@@ -6,7 +6,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-if sys.version_info < (3, 11):  # noqa: UP036; pip would else look for a jaxlib for this Python, and say that there is none
+# pip would else look for a jaxlib for this Python, and say that there is none.
+if sys.version_info < (3, 11):  # noqa: UP036
     found = ".".join(map(str, sys.version_info[:3]))
     sys.exit(f"dd_al needs Python 3.11 or later; this is {found}. Make a virtual environment with a newer one.")
 
