@@ -134,7 +134,7 @@ def _round(
     if learned:
         asked = {**asked, "agreement": [*asked.get("agreement", []), agreement], "content": content}
         write_json(file, asked)
-    stable = _say_when_stable(settings.active, asked.get("agreement", []))
+    stable = _say_when_stable(settings.active, learner, asked.get("agreement", []))
     ended = annotate.rounds is not None and asked["round"] >= annotate.rounds
     ended |= stable and settings.active.stop == "stable"
     # One class alone teaches nothing to ask by.
@@ -182,7 +182,9 @@ def _answered(
     return False
 
 
-def _say_when_stable(settings: ActiveSettings, agreement: Sequence[float | None]) -> bool:
+def _say_when_stable(settings: ActiveSettings, learner: ActiveLearner, agreement: Sequence[float | None]) -> bool:
+    if len(set(learner.answers.values())) < len(learner.labels):
+        return False  # nobody knows yet what a class without an example would change
     known = [float("nan") if value is None else value for value in agreement[-4:]]
     stable = stopping.stable(known, threshold=settings.threshold("stable")) is not None
     if stable:
@@ -205,7 +207,8 @@ def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> float | None
             classes = {str(label): index for index, label in enumerate(learner.labels)}
             before = [classes.get(row["predicted"], 0) for row in csv.DictReader(file)]
         if len(before) == len(everything):
-            agreement = stopping.kappa(np.asarray(before), everything.argmax(-1), len(classes))
+            found = stopping.kappa(np.asarray(before), everything.argmax(-1), len(classes))
+            agreement = None if np.isnan(found) else found
     learner.save(workdir.path / "learner.safetensors")
     rows = []
     for index, (text, probs) in enumerate(zip(learner.texts, everything, strict=True)):
