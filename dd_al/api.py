@@ -22,7 +22,7 @@ from dd_al.core.errors import ConfigError, DataError
 from dd_al.core.precision import in_float32
 from dd_al.data import sources
 from dd_al.data.dataset import Dataset
-from dd_al.data.rows import Label, strings
+from dd_al.data.rows import Label, as_list, strings
 from dd_al.distillation.saved import make_artefact, nearest_words
 from dd_al.distillation.starts import number_of_items
 from dd_al.evaluation.from_artefact import retrain, tested
@@ -96,7 +96,7 @@ def distill(
         warnings.warn("items is called examples now; the old name goes with the next version", FutureWarning, 2)
         examples = items if examples is None else examples
     settings = _settings(config or {}, examples=examples, iterations=iterations, seed=seed, inputs=inputs, init=init)
-    texts, written = _listed("texts", texts), _listed("labels", labels)
+    texts, written = as_list(texts, "texts"), as_list(labels, "labels")
     held_out = {"validation": _pair("validation", validation), "test": _pair("test", test)}
     dataset = sources.from_lists(texts, written, **held_out)
     with _shown() if progress else hidden():
@@ -320,25 +320,18 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str
     return from_config(Settings, {**config, "seed": seed, "inputs": inputs, "distill": merged})
 
 
-def _listed(name: str, values: Any) -> list:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise DataError(f"{name} must be a list, not {type(values).__name__}")
-    return list(values)
-
-
 def _pair(name: str, pair: Any) -> tuple[list, list] | None:
     if pair is None:
         return None
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise DataError(f"{name} must be a pair (texts, labels)")
-    return _listed(f"{name} texts", pair[0]), _listed(f"{name} labels", pair[1])
+    return as_list(pair[0], f"{name} texts"), as_list(pair[1], f"{name} labels")
 
 
 def _names(dataset: Dataset, written: list) -> list[Label]:
     """The label of each class as it stands in the list first."""
     _, first = np.unique(dataset.train.labels, return_index=True)
-    labels = [written[row] for row in dataset.train.rows[first]]
-    return [label.item() if isinstance(label, np.generic) else label for label in labels]
+    return [written[row] for row in dataset.train.rows[first]]
 
 
 def _in_folder(path: str | os.PathLike) -> Path:

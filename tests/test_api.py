@@ -8,7 +8,10 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
 
 import dd_al
@@ -251,3 +254,34 @@ def test_one_classifier_answers_in_many_threads(distilled, reviews):
         assert list(lengths) == [{3}, {5}, {len(counted(texts[:1])[0])}, {7}] * 30
         for answer in answers:
             np.testing.assert_array_equal(answer, expected)
+
+
+def scalars(values):
+    return [jnp.int32(value) for value in values]
+
+
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray, pandas.Series, list, scalars])
+def test_labels_in_any_kind_of_array_come_back_as_plain_ones(reviews, array, tmp_path):
+    texts, labels = reviews(2, 30)
+    labels = [int(label) for label in labels]
+    learner = dd_al.ActiveLearner(texts, array([0, 1]), config={"vectors": TINY["vectors"]})
+    assert learner.labels == [0, 1] and all(type(label) is int for label in learner.labels)
+    found = dd_al.api.as_list(array(labels), "labels")
+    assert found == labels and all(type(label) is int for label in found)
+
+
+@pytest.mark.slow
+def test_double_precision_of_the_caller_changes_nothing(distilled, reviews, tmp_path):
+    texts, labels = reviews(3, 90, names=["good", "bad", "fair"])
+    with jax.enable_x64(True):
+        again = dd_al.distill(
+            texts,
+            jnp.asarray([["good", "bad", "fair"].index(one) for one in labels]),
+            examples=3,
+            iterations=40,
+            config=TINY,
+        )
+        probs = again.classifier.predict_proba(texts[:5])
+    assert again.labels == [0, 1, 2] and probs.dtype == np.float32
+    again.save(tmp_path / "a.safetensors")
+    assert dd_al.load(tmp_path / "a.safetensors").labels == [0, 1, 2]

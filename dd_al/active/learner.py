@@ -23,7 +23,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, nearest
 from dd_al.core.precision import in_float32
 from dd_al.core.types import TextInputs
-from dd_al.data.rows import Label, strings
+from dd_al.data.rows import Label, as_list, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
 from dd_al.io.tensors import read_safetensors, write_safetensors
@@ -92,7 +92,7 @@ class ActiveLearner:
         if model is not None and "model" in (config or {}):
             raise ConfigError("config: the section model describes networks of dd_al; with a model it has no meaning")
         self.texts = strings(texts)
-        self.labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
+        self.labels = as_list(labels, "labels")
         if not self.texts:
             raise DataError("texts: there are none")
         if len(self.labels) < 2 or len(set(map(str, self.labels))) < len(self.labels):
@@ -154,7 +154,7 @@ class ActiveLearner:
           DataError: not one label for each index, a label or an index that does not exist; nothing is taken then.
         """
         indices = self.asked if indices is None else self._positions(indices)
-        labels = list(labels)
+        labels = as_list(labels, "labels")
         if len(labels) != len(indices):
             missing = " (nothing is asked: call query(k) first, or pass indices)" if not indices else ""
             raise DataError(

@@ -30,6 +30,9 @@ def start_jax() -> None:
     for name in filter(re.compile("jax_").match, flags.FLAGS):
         if flags.FLAGS[name].present:  # `absl.app.run` has done so already, if it runs the command
             jax.config.update(name, flags.FLAGS[name].value)
+    if jax.config.jax_enable_x64:
+        logger.warning("jax_enable_x64 is set (JAX_ENABLE_X64); this program computes in single precision all the same")
+        jax.config.update("jax_enable_x64", False)
     cache = compilation_cache.enable()
     try:
         devices = jax.devices()

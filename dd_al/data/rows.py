@@ -190,10 +190,13 @@ def _short(value: Any) -> str:
 
 
 def as_list(values: Any, what: str) -> list:
-    """Returns a program's own list; an error says `what` is none."""
+    """Returns a program's own list, or array of any library, of texts or of labels, as Python's own values."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise DataError(f"{what} must be a list, not {type(values).__name__}")
-    return list(values)
+    if len(getattr(values, "shape", ())) == 1 and hasattr(values, "tolist"):
+        return values.tolist()
+    scalars = getattr(values, "to_list", lambda: values)()
+    return [one.item() if getattr(one, "shape", None) == () and hasattr(one, "item") else one for one in scalars]
 
 
 def strings(texts: Any) -> list[str]:
