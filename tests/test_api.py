@@ -104,7 +104,7 @@ def test_saved_and_loaded(distilled, tmp_path):
 )
 def test_labels_stay_as_they_were_written(reviews, names, expected):
     texts, labels = reviews(2, 40, names=names)
-    written = dd_al.api._names(sources.from_lists(texts, labels), labels)
+    written = dd_al.api._names(sources.from_lists(texts, labels), dd_al.api.as_list(labels, "labels"))
     assert written == expected and [type(label) for label in written] == [type(label) for label in expected]
 
 
@@ -285,3 +285,10 @@ def test_double_precision_of_the_caller_changes_nothing(distilled, reviews, tmp_
     assert again.labels == [0, 1, 2] and probs.dtype == np.float32
     again.save(tmp_path / "a.safetensors")
     assert dd_al.load(tmp_path / "a.safetensors").labels == [0, 1, 2]
+
+
+def test_a_length_is_obeyed(reviews):
+    texts, labels = reviews(2, 40)
+    config = TINY | {"distill": TINY["distill"] | {"iterations": 1, "candidates": 1}}
+    found = dd_al.distill(texts, labels, examples=2, length=3, config=config, progress=False)
+    assert found.artefact.spec["length"] == 3
