@@ -13,10 +13,9 @@ same function of the same numbers, and the run fails unless their hypergradients
 - `torch_reverse`: the reverse loop of Wang et al. 2018 (arXiv 1811.10959, algorithm 1 and their code): every step is
   cut from the one before and keeps its own graph; the reverse pass takes one vector-Jacobian product per step.
 
-The peers get the real batch as one array, padded to its longest text, as their own loaders do; `dd_al_padded_s` is what
-`dd_al` needs for that array. They train all nets at once, too: the filters of all nets lie side by side in one matrix
-(nets share their data, so this is one large product), once with unfolded windows and once with `conv1d`; the faster
-counts. The synthetic windows are unfolded once, not once a step. `torch.compile` has no double backward.
+The peers get the real batch as one array, padded to its longest text, as their own loaders do. They train all nets at
+once, too: the filters of all nets lie side by side in one matrix (nets share their data, so this is one large product),
+and windows are unfolded; those of synthetic texts once, not once a step. `torch.compile` has no double backward.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -131,19 +129,15 @@ def hypergradient(case: Case, problem: Problem, *, training: Callable | None = N
 
 
 class TorchSide:
-    """The same outer step in PyTorch; parameters are a flat list, the filters of all nets side by side.
+    """The same outer step in PyTorch; parameters are a flat list, the filters of all nets side by side."""
 
-    ``convolve`` is "matmul", of unfolded windows, or "conv1d".
-    """
-
-    def __init__(self, case: Case, problem: Problem, convolve: str):
-        self.case, self.convolve = case, convolve
+    def __init__(self, case: Case, problem: Problem):
+        self.case = case
         self.params = []  # kernel and bias of every window size in turn, then those of the output layer
         for window in case.windows:
             layer = problem.params[f"conv{window}"]
             kernel = layer["kernel"].reshape(case.nets * case.filters, window * case.dim)
-            kernel = kernel.reshape(-1, window, case.dim).transpose(0, 2, 1) if convolve == "conv1d" else kernel.T
-            self.params += [torch.tensor(np.ascontiguousarray(kernel)), torch.tensor(layer["bias"]).reshape(-1)]
+            self.params += [torch.tensor(np.ascontiguousarray(kernel.T)), torch.tensor(layer["bias"]).reshape(-1)]
         output = problem.params["output"]
         self.params += [torch.tensor(output["kernel"]), torch.tensor(output["bias"])[:, None]]
         self.layer_of = [index // 2 for index in range(len(self.params))]
@@ -154,24 +148,18 @@ class TorchSide:
         self.classes = torch.tensor(problem.classes).repeat(case.nets)
 
     def unfold(self, texts: torch.Tensor) -> list[torch.Tensor]:
-        """What each window size convolves."""
+        """The windows of each size, one behind the other."""
         length, views = texts.shape[1], []
         for window in self.case.windows:
             padded = torch.nn.functional.pad(texts, (0, 0, 0, window - 1))
-            if self.convolve == "conv1d":
-                views.append(padded.transpose(1, 2).contiguous())
-            else:
-                views.append(torch.cat([padded[:, i : i + length] for i in range(window)], -1))
+            views.append(torch.cat([padded[:, i : i + length] for i in range(window)], -1))
         return views
 
     def logits(self, params: list[torch.Tensor], views: list[torch.Tensor], padding=None) -> torch.Tensor:
         """Returns ``[nets, batch, classes]``."""
         features = []
         for view, kernel, bias in zip(views, params[0:-2:2], params[1:-2:2], strict=True):
-            if self.convolve == "conv1d":
-                responses = torch.nn.functional.conv1d(view, kernel).transpose(1, 2)
-            else:
-                responses = view @ kernel
+            responses = view @ kernel
             if padding is not None:
                 responses = responses.masked_fill(padding, -1e9)
             best = responses.max(1).values + bias
@@ -188,10 +176,6 @@ class TorchSide:
         c1, c2 = (1 - decay ** (step + 1) for decay in (B1, B2))
         return [(m / c1) / torch.sqrt(v / c2 + EPS_ROOT) for m, v in zip(first, second, strict=True)], first + second
 
-    def moments(self) -> list[torch.Tensor]:
-        """The first moments."""
-        return [] if self.case.optimizer == "sgd" else [torch.zeros_like(p) for p in self.params * 2]
-
     def step(self, params, moments, views, targets, rates, index):
         """One inner step of all nets, with a graph."""
         z = torch.log_softmax(self.logits(params, views), -1)
@@ -203,29 +187,32 @@ class TorchSide:
         return moved, moments
 
     def loss(self, params: list[torch.Tensor]) -> torch.Tensor:
-        """The outer loss."""
+        """The loss on the real texts, a mean over nets."""
         return torch.nn.functional.cross_entropy(
             self.logits(params, self.real, self.padding).flatten(0, 1), self.classes
         )
 
+    def start(self) -> tuple[list[torch.Tensor], ...]:
+        """What is differentiated, the windows, targets and rates made of it, and the optimizer's first moments."""
+        leaves = [leaf.requires_grad_() for leaf in self.synthetic]
+        made = [*self.unfold(leaves[0]), torch.softmax(leaves[1], -1), torch.exp(leaves[2])]
+        return leaves, made, [] if self.case.optimizer == "sgd" else [torch.zeros_like(p) for p in self.params * 2]
+
     def autograd(self) -> Synthetic:
         """The hypergradient by `create_graph=True`."""
-        inputs, label_logits, log_rates = leaves = [leaf.requires_grad_() for leaf in self.synthetic]
-        views, targets, rates = self.unfold(inputs), torch.softmax(label_logits, -1), torch.exp(log_rates)
-        params, moments = [p.requires_grad_() for p in self.params], self.moments()
+        leaves, (*views, targets, rates), moments = self.start()
+        params = [p.requires_grad_() for p in self.params]
         for index in range(self.case.steps):
             params, moments = self.step(params, moments, views, targets, rates[index], index)
         return Synthetic(*torch.autograd.grad(self.loss(params), leaves))
 
     def reverse(self) -> Synthetic:
         """The hypergradient by the reverse loop of Wang et al."""
-        inputs, label_logits, log_rates = leaves = [leaf.requires_grad_() for leaf in self.synthetic]
-        views, targets, rates = self.unfold(inputs), torch.softmax(label_logits, -1), torch.exp(log_rates)
-        shared = [*(view.detach().requires_grad_() for view in views), targets.detach().requires_grad_()]
-        params, moments, tape = self.params, self.moments(), []
+        leaves, made, moments = self.start()
+        shared, params, tape = [one.detach().requires_grad_() for one in made[:-1]], self.params, []
         for index in range(self.case.steps):
             before = [leaf.detach().requires_grad_() for leaf in params + moments]
-            step_rates = rates[index].detach().requires_grad_()
+            step_rates = made[-1][index].detach().requires_grad_()
             half = len(params)
             params, moments = self.step(before[:half], before[half:], shared[:-1], shared[-1], step_rates, index)
             tape.append((before, step_rates, params + moments))
@@ -238,8 +225,7 @@ class TorchSide:
             adjoint = found[: len(before)]
             to_shared = [total.add_(part) for total, part in zip(to_shared, found[len(before) : -1], strict=True)]
             to_rates.append(found[-1])
-        ends = [*views, targets, rates]
-        return Synthetic(*torch.autograd.grad(ends, leaves, [*to_shared, torch.stack(to_rates[::-1])]))
+        return Synthetic(*torch.autograd.grad(made, leaves, [*to_shared, torch.stack(to_rates[::-1])]))
 
 
 def disagreement(ours: Synthetic, theirs: Synthetic) -> float:
@@ -252,28 +238,21 @@ def measure(case: Case, repeats: int) -> dict:
     """Times all sides on one case.
 
     Returns the seconds of each side, the fastest of the repeats (those of all calls under `all_s`), the ratio to the
-    fastest peer, and `max_relative_difference` of the hypergradients.
+    faster peer, and `max_relative_difference` of the hypergradients.
     """
     print(f"{case}", flush=True)
-    problem, sides = make_problem(case), {}
-    for name, sized in (("dd_al", case), ("dd_al_padded", dataclasses.replace(case, buckets=1))):
-        gradient, arguments = hypergradient(sized, problem)
-        sides[name] = partial(lambda run, given: jax.block_until_ready(run(*given)), gradient, arguments)
-    for convolve in ("matmul", "conv1d") if installed("torch") else ():
-        side = TorchSide(case, problem, convolve)
-        sides |= {f"torch_autograd_{convolve}": side.autograd, f"torch_reverse_{convolve}": side.reverse}
+    problem = make_problem(case)
+    gradient, arguments = hypergradient(case, problem)
+    sides = {"dd_al": lambda: jax.block_until_ready(gradient(*arguments))}
+    if installed("torch"):
+        side = TorchSide(case, problem)
+        sides |= {"torch_autograd": side.autograd, "torch_reverse": side.reverse}
     times, results = in_turn(sides, repeats)
-    least = {name: min(runs[1:]) for name, runs in times.items()}
-    for name, seconds in least.items():
-        print(f"  {name:24s} {seconds:.4f} s", flush=True)
-    peers = {}
-    for way in ("torch_autograd", "torch_reverse"):
-        peers[f"{way}_s"] = min((least[name] for name in sides if name.startswith(way)), default=None)
+    least = {f"{name}_s": min(runs[1:]) for name, runs in times.items()}
+    ours, *peers = least.values()
     return {
-        "ratio_to_fastest_peer": least["dd_al"] / min(peers.values()) if installed("torch") else None,
-        "dd_al_s": least["dd_al"],
-        "dd_al_padded_s": least["dd_al_padded"],
-        **peers,
+        "ratio_to_fastest_peer": ours / min(peers) if peers else None,
+        **least,
         "max_relative_difference": float(np.max([disagreement(results["dd_al"], one) for one in results.values()])),
         "all_s": times,
     }

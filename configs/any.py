@@ -3,7 +3,7 @@
 python -m dd_al.main --config=configs/any.py --workdir=runs/mine --config.data.dir=reviews.csv
 
 Time and memory grow with the classes and the length of the texts: on one core from two minutes for short texts of two
-classes to an hour. `python -m benchmarks.unseen` measures these settings on data that they were not tuned on.
+classes to an hour. docs/results.md measures these settings on data that they were not tuned on.
 """
 
 from dd_al.config import Settings, to_config

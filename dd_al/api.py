@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
 import warnings
@@ -13,7 +12,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.config.distill import KNOWN
 from dd_al.config.schema import from_config
@@ -30,14 +28,13 @@ from dd_al.experiments.distill import distil
 from dd_al.io import artefact as artefacts
 from dd_al.io.artefact import Artefact
 from dd_al.io.progress import hidden
-from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.report.statistics import summary
 from dd_al.takeaway import training_set
+from dd_al.task import text_learners
 from dd_al.task.task import make_task
 from dd_al.task.text_learners import TextLearners
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 1  # of a classifier's file
 _SECTIONS = ("encoder", "vectors", "model", "learner", "full", "random", "distill", "evaluate")
 
 
@@ -263,13 +260,8 @@ class Classifier:
     def save(self, path: str | os.PathLike) -> None:
         """Writes one self-contained safetensors file."""
         own = self.learners
-        spec = {"classifier": _FORMAT, "labels": self.labels}
-        spec |= {name: getattr(own, name) for name in ("length", "model", "encoder")}
-        arrays = {f"params/{name}": value for name, value in flatten_dict(own.params, sep="/").items()}
-        arrays["vectors"] = own.vectors.astype(np.float16)  # what they were rounded to when they were made
-        arrays["words"] = np.frombuffer("\n".join(own.words).encode(), np.uint8)
-        arrays["spec"] = np.frombuffer(json.dumps(spec).encode(), np.uint8)
-        write_safetensors(_in_folder(path), arrays)
+        spec = {"labels": self.labels, "model": own.model, "encoder": own.encoder}
+        text_learners.save(_in_folder(path), "classifier", spec, own, own.params)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Classifier":
@@ -278,17 +270,7 @@ class Classifier:
         Raises:
           DataError: no such file, or not a classifier of this version.
         """
-        arrays = read_safetensors(Path(path).expanduser())
-        try:
-            spec = json.loads(arrays["spec"].tobytes())
-            if spec.get("classifier") != _FORMAT:
-                raise DataError(f"{path} is no classifier of this version; a distilled set is read by dd_al.load")
-            params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
-            params, vectors = unflatten_dict(params, sep="/"), arrays["vectors"].astype(np.float32)
-            words, sizes = arrays["words"].tobytes().decode().split("\n"), (len(spec["labels"]), spec["length"])
-            learners = TextLearners(spec["model"], *sizes, tuple(words), vectors, params, spec.get("encoder"))
-        except (KeyError, ValueError, AttributeError) as error:
-            raise DataError(f"{path} is no classifier: {type(error).__name__}: {error}") from error
+        spec, learners = text_learners.load(path, "classifier", "; a distilled set is read by dd_al.load")
         return cls(learners, spec["labels"])
 
 

@@ -19,8 +19,9 @@ from dd_al.config.grid import table_rows
 from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
 from dd_al.data.load import load
-from dd_al.distillation.optimise import timed_step
-from dd_al.distillation.starts import item_shape, number_of_items
+from dd_al.distillation.optimise import compiled, compiler_options
+from dd_al.distillation.outer_loop import OuterLoop
+from dd_al.distillation.starts import item_shape, number_of_items, starting_sets
 from dd_al.evaluation.baselines import at_constant_rate, batch_of, for_each, full_training
 from dd_al.experiments.compare.plan import datasets
 from dd_al.task.task import Task, make_task
@@ -90,10 +91,10 @@ def _stages(experiment: str, settings: Settings, task: Task) -> Iterator[Stage]:
 
 def _timed(function: Callable, *args: Any) -> float:
     """Seconds of a call that is compiled."""
-    compiled = jax.jit(function).lower(*args).compile()
-    jax.block_until_ready(compiled(*args))
+    program = jax.jit(function).lower(*args).compile()
+    jax.block_until_ready(program(*args))
     start = time.perf_counter()
-    jax.block_until_ready(compiled(*args))
+    jax.block_until_ready(program(*args))
     return time.perf_counter() - start
 
 
@@ -120,17 +121,29 @@ def _subsets(task: Task, settings: Settings, items: int, inits: int) -> Stage:
 
 
 def _distilled(task: Task, settings: Settings, items: int, inits: int) -> Stage:
-    sets = inits if settings.distill.init == "known" else 1
-    timed = timed_step(
-        task, settings.distill, items=items, sets=sets, select_inits=settings.evaluate.select_inits, steps=_STEPS
-    )
-    iterations, looks = settings.distill.iterations, -(-settings.distill.iterations // settings.distill.evaluate_every)
+    """Takes a few steps of the outer loop from the first start that comes."""
+    distill, sets = settings.distill, inits if settings.distill.init == "known" else 1
+    synthetic, _ = starting_sets(task, dataclasses.replace(distill, candidates=1), items, sets)
+    loop = OuterLoop(task, distill, sets, settings.evaluate.select_inits)
+    arguments = task.key, task.arrays, loop.init(synthetic)
+    program, compile_s = compiled(loop, arguments, compiler_options(task, quick=False))
+
+    def seconds(until: int, look: bool) -> float:
+        start = time.perf_counter()
+        jax.block_until_ready(program(*arguments, until, look))
+        return time.perf_counter() - start
+
+    seconds(1, True)
+    step = seconds(_STEPS, False) / _STEPS
+    look = max(seconds(1, True) - step, 0.0)
+    memory = program.memory_analysis()  # None where XLA does not say
+    held = memory and memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
+    looks = -(-distill.iterations // distill.evaluate_every)
     what = (
-        f"{iterations:,} outer steps at {timed.step:.2g} s, {looks} looks at {timed.look:.2g} s, "
-        f"compilation {timed.compile:.0f} s, {items} items"
+        f"{distill.iterations:,} outer steps at {step:.2g} s, {looks} looks at {look:.2g} s, "
+        f"compilation {compile_s:.0f} s, {items} items"
     )
-    seconds = iterations * timed.step + looks * timed.look + timed.compile
-    return Stage("distillation", what, seconds, timed.bytes)
+    return Stage("distillation", what, distill.iterations * step + looks * look + compile_s, held or None)
 
 
 def _active(task: Task, settings: Settings, plan: Plan, rounds: int) -> Stage:

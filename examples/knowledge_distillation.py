@@ -40,7 +40,7 @@ from dd_al.core.errors import UserError
 from dd_al.core.losses import cross_entropy
 from dd_al.data import load
 from dd_al.data.dataset import Dataset
-from dd_al.distillation.teachers import labels_of, relabelled, soft_labels
+from dd_al.distillation.teachers import relabelled, soft_labels
 from dd_al.evaluation.baselines import Trained, fit_full
 from dd_al.evaluation.protocol import Score, evaluate
 from dd_al.io import compilation_cache
@@ -48,7 +48,7 @@ from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop
 from dd_al.learner.learner import LearnerState, label_loss, make_learner
 from dd_al.models.base import Params
-from dd_al.task.task import Task, make_optimizer, make_task
+from dd_al.task.task import Task, make_optimizer, make_task, one_hot
 
 DIGITS = {"inputs": "images", "data": {"name": "mnist"}, "model": {"kind": "mlp", "width": 32, "dropout": 0.0},
           "full": {"epochs": 20, "rate": 2e-3}}  # fmt: skip
@@ -108,7 +108,9 @@ def fit_taught(task: Task, settings: Settings, teachers: Task, params: Params, s
     """
     fits = []
     for temperature in TEMPERATURES:
-        targets = np.concatenate([labels_of(task), soft_labels(teachers, params, temperature)], axis=1)
+        targets = np.concatenate(
+            [one_hot(task.labels("train"), task.classes), soft_labels(teachers, params, temperature)], axis=1
+        )
         for weight in WEIGHTS:
             loss, optimizer = label_loss(teaching(temperature, weight)), make_optimizer(settings.learner)
             learner = make_learner(task.learner.model, optimizer, shift=settings.learner.shift, loss=loss)

@@ -102,7 +102,7 @@ def test_plain_numpy_trains_on_points_what_the_run_was_judged_by(moons):
     import jax
 
     from dd_al.core.keys import stream
-    from dd_al.models.mlp import mlp
+    from dd_al.models.dense import mlp
 
     model = mlp((2,), 2, width=10, depth=1, weights="xavier", one_logit=True)
     settings = DataSettings(name="moons", scaling="none", max_train=60)

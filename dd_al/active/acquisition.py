@@ -43,8 +43,7 @@ class View(NamedTuple):
 
     Attributes:
       settings: passes with dropout, and the rate of ret's single steps.
-      learner: the network and its training step.
-      state: of the learner.
+      learner, state: the network and its training step, and what was trained.
       raw: ``int32[n, length]``, all texts: first those that can be asked for, perhaps the labelled ones behind them.
       pool: of those the first, in buckets: what passes are made over.
       everything: all of them in buckets, for queries that compare with what is labelled.

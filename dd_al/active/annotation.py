@@ -13,7 +13,7 @@ from xml.sax.saxutils import quoteattr
 
 from dd_al.core.errors import DataError, nearest
 from dd_al.core.files import atomic_write, full_disk_named
-from dd_al.data.formats import lines_of, read_text
+from dd_al.data.rows import objects_of, read_text
 
 NOT_SURE = "?"  # in place of a label: the text is set aside, and never asked for again
 _COLUMNS = ("index", "text", "label")
@@ -42,7 +42,7 @@ class AnswerLog:
             whole = self._path.read_bytes()
             if whole and not whole.endswith(b"\n"):
                 atomic_write(self._path, _complete(whole))
-            for number, line in _objects(self._path):
+            for number, line in objects_of(read_text(self._path), str(self._path)):
                 self._replay(line, f"{self._path}, line {number}")
         self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
 
@@ -115,12 +115,9 @@ def _complete(whole: bytes) -> bytes:
 
 
 def write_queries(path: str | os.PathLike, indices: Sequence[int], texts: Sequence[str]) -> None:
-    """Writes texts for a person to label, unless the file is there already: it may hold labels.
+    """Writes some texts of the pool for a person to label, unless the file is there already: it may hold labels.
 
-    Args:
-        path: ends in .csv, .jsonl, or .json for tasks of Label Studio.
-        indices: positions in the pool.
-        texts: of the whole pool.
+    Its name ends in .csv, .jsonl, or .json for tasks of Label Studio.
     """
     path = Path(path)
     if path.exists():
@@ -154,18 +151,11 @@ def csv_of(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
 def read_queries(
     path: str | os.PathLike, indices: Sequence[int], texts: Sequence[str], labels: Sequence[str]
 ) -> dict[int, str | None]:
-    """Reads the labels that a person has filled in.
+    """Reads the labels that a person has filled in for some positions: position → label, or None where it is set aside.
 
-    Rows may be in another order, or missing; a spreadsheet's semicolons, tabs and byte order mark are understood.
-
-    Args:
-        path: as `write_queries` wrote it; .json as Label Studio exports it, "JSON" or "JSON-MIN".
-        indices: the positions that were asked for.
-        texts: of the whole pool.
-        labels: those that can be given; `NOT_SURE` sets a text aside, and nothing leaves it for later.
-
-    Returns:
-        Position → label, or None where the text is set aside.
+    Rows may be in another order, or missing; a spreadsheet's semicolons, tabs and byte order mark are understood. A
+    .json is as Label Studio exports it, "JSON" or "JSON-MIN". `NOT_SURE` sets a text aside, and nothing leaves it for
+    later.
 
     Raises:
         DataError: there are mistakes; all of them are named with their lines (of a .json: with the number of the task,
@@ -219,7 +209,7 @@ def _answer(
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The rows of a file that a person fills in, with their numbers."""
     if path.suffix == ".jsonl":
-        return _objects(path)
+        return objects_of(read_text(path), str(path))
     if path.suffix == ".json":
         return _tasks(path)
     try:
@@ -269,19 +259,6 @@ def _tasks(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             continue
         # Annotators who disagree give no label that there is, which is then refused.
         yield number, {**data, "label": " / ".join(map(str, given)) or None}
-
-
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSONL file, with the numbers of their lines."""
-    for number, line in lines_of(read_text(path)):
-        where = f"{path}, line {number}"
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{where}: no JSON: {error.msg}") from None
-        if not isinstance(value, dict):
-            raise DataError(f'{where}: must be an object such as {{"index": 7, "label": "good"}}')
-        yield number, value
 
 
 def _unknown(label: Any, labels: Sequence[str]) -> str:

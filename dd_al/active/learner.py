@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import flatten_dict
 
 from dd_al.active.acquisition import ACQUISITIONS, Acquisition
 from dd_al.active.loop import Loop, LoopState
@@ -26,15 +24,14 @@ from dd_al.core.types import TextInputs
 from dd_al.data.rows import Label, as_list, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
-from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import LearnerState, make_learner
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import Lookup
+from dd_al.task import text_learners
 from dd_al.task.task import length_buckets, make_optimizer
 from dd_al.task.text_learners import TextLearners
 
-_FORMAT = 1  # of a saved learner
 _SECTIONS = ("vectors", "model", "learner", "active")
 # Keys of config.active that say what a run of `dd_al.main` does, not how to train or what queries look at.
 OF_RUNS = {
@@ -111,7 +108,8 @@ class ActiveLearner:
         self.asked: list[int] = []
         vectors = word_vectors(self._settings.vectors, self.texts, ())
         length = choose_length([len(ids) for ids in vectors.vocabulary.ids(self.texts)])
-        self._learners = self._untrained(model, length, vectors.vocabulary.words, vectors.table)
+        texts = TextLearners(None, len(self.labels), length, vectors.vocabulary.words, vectors.table, None)
+        self._learners = self._untrained(model, texts)
 
     def initialize(self, indices: Sequence[int], labels: Sequence[Label | None]) -> None:
         """Takes the first labels, and trains. For the arguments see `update`."""
@@ -205,17 +203,12 @@ class ActiveLearner:
     def save(self, path: str | os.PathLike) -> None:
         """Writes one self-contained safetensors file: pool, answers, word vectors and the trained network."""
         spec = {
-            "active_learner": _FORMAT, "texts": self.texts, "labels": self.labels,
-            "query": self._query if isinstance(self._query, str) else None,
+            "texts": self.texts, "labels": self.labels, "query": self._query if isinstance(self._query, str) else None,
             "config": {name: asdict(getattr(self._settings, name)) for name in _SECTIONS},
             "own_model": self._make is not None, "seed": self._settings.seed, "answers": list(self.answers.items()),
-            "ignored": sorted(self.ignored), "asked": self.asked, "length": self._learners.length,
+            "ignored": sorted(self.ignored), "asked": self.asked,
         }  # fmt: skip
-        arrays = {f"params/{name}": value for name, value in flatten_dict(self._params or {}, sep="/").items()}
-        arrays["vectors"] = self._learners.vectors.astype(np.float16)  # what they were rounded to when they were made
-        arrays["words"] = np.frombuffer("\n".join(self._learners.words).encode(), np.uint8)
-        arrays["spec"] = np.frombuffer(json.dumps(spec).encode(), np.uint8)
-        write_safetensors(Path(path).expanduser(), arrays)
+        text_learners.save(path, "active_learner", spec, self._learners, self._params or {})
 
     @classmethod
     @in_float32
@@ -237,22 +230,12 @@ class ActiveLearner:
           DataError: no such file, or none of this version.
           ConfigError: a model is missing, or one too many, or it has other parameters.
         """
-        arrays = read_safetensors(Path(path).expanduser())
-        learner = cls.__new__(cls)
-        try:
-            spec = json.loads(arrays["spec"].tobytes())
-            if spec.get("active_learner") != _FORMAT:
-                raise DataError(f"{path} is no active learner of this version")
-            learner.texts, learner.labels, learner.asked = spec["texts"], spec["labels"], spec["asked"]
-            learner.answers, learner.ignored = dict(map(tuple, spec["answers"])), set(spec["ignored"])
-            learner._settings = from_config(Settings, {**spec["config"], "seed": spec["seed"]})
-            learner._query, own = spec["query"] if query is None else query, spec.get("own_model", False)
-            words = tuple(arrays["words"].tobytes().decode().split("\n"))
-            given = spec["length"], words, arrays["vectors"].astype(np.float32)
-            params = {name[7:]: value for name, value in arrays.items() if name.startswith("params/")}
-            params = unflatten_dict(params, sep="/") or None
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise DataError(f"{path} is no active learner: {type(error).__name__}: {error}") from error
+        spec, saved = text_learners.load(path, "active_learner")
+        learner, params = cls.__new__(cls), saved.params or None
+        learner.texts, learner.labels, learner.asked = spec["texts"], spec["labels"], spec["asked"]
+        learner.answers, learner.ignored = dict(map(tuple, spec["answers"])), set(spec["ignored"])
+        learner._settings = from_config(Settings, {**spec["config"], "seed": spec["seed"]})
+        learner._query, own = spec["query"] if query is None else query, spec.get("own_model", False)
         if learner._query is None:
             raise ConfigError(f"{path} was saved with a query of its user's own: load(path, query=…) needs it again")
         _acquisition(learner._query)
@@ -262,7 +245,7 @@ class ActiveLearner:
                 if own
                 else f"{path} was saved with a network of dd_al: load it without a model"
             )
-        learner._learners = learner._untrained(model, *given).with_params(_stacked(params))
+        learner._learners = learner._untrained(model, saved).with_params(_stacked(params))
         if params is not None:
             expected, found = (jax.tree.map(np.shape, p) for p in (learner._first.params, params))
             if expected != found:
@@ -270,16 +253,14 @@ class ActiveLearner:
         return learner
 
     def __getstate__(self) -> dict:
-        """All but what has been compiled, and the user's own network, which its function makes again."""
-        kept = ("texts", "labels", "answers", "ignored", "asked", "_settings", "_query", "_make")
-        own = self._learners
-        return {name: getattr(self, name) for name in kept} | {"own": (own.length, own.words, own.vectors, own.params)}
+        """All but what has been compiled; the user's own network is made again by its function."""
+        state = {name: value for name, value in self.__dict__.items() if not hasattr(type(self), name)}
+        return state | {"_learners": replace(self._learners, model={}) if self._make else self._learners}
 
     def __setstate__(self, state: dict) -> None:
         """See `__getstate__`."""
-        *given, params = state.pop("own")
         self.__dict__ |= state
-        self._learners = self._untrained(self._make, *given).with_params(params)
+        self._learners = self._untrained(self._make, self._learners).with_params(self._learners.params)
 
     def __repr__(self) -> str:
         """How much is labelled."""
@@ -300,13 +281,13 @@ class ActiveLearner:
                 raise DataError(f"index {index}: the pool's positions go from 0 to {len(self.texts) - 1}")
         return found
 
-    def _untrained(
-        self, make: Callable | None, length: int, words: tuple[str, ...], vectors: np.ndarray
-    ) -> TextLearners:
+    def _untrained(self, make: Callable | None, texts: TextLearners) -> TextLearners:
         """The settings' network, or the user's own, with all that reading texts takes."""
-        self._make, classes = make, len(self.labels)
-        network = asdict(self._settings.model) if make is None else _network(make, vectors.shape[1], classes)
-        return TextLearners(network, classes, length, words, vectors, None)
+        self._make = make
+        network = (
+            asdict(self._settings.model) if make is None else _network(make, texts.vectors.shape[1], texts.classes)
+        )
+        return replace(texts, model=network, params=None)
 
     @property
     def _params(self) -> Params | None:

@@ -98,7 +98,7 @@ class Loop:
         return state._replace(learner=jax.lax.fori_loop(0, total, step, first))
 
     def look(self, state: LoopState, count: jax.Array, needs: tuple[str, ...]) -> Seen:
-        """What an acquisition function with those needs looks at."""
+        """Computes the fields of `Seen` that an acquisition function needs."""
         return self._view(state, count)[0].look(needs)
 
     def ask(
@@ -112,10 +112,9 @@ class Loop:
 
     def tell(self, state: LoopState, count: jax.Array, rows: jax.Array, answers: jax.Array) -> LoopState:
         """The state with ``len(rows)`` labels more."""
-        place = (count,)
         return state._replace(
-            labelled=jax.lax.dynamic_update_slice(state.labelled, rows.astype(jnp.int32), place),
-            answers=jax.lax.dynamic_update_slice(state.answers, answers.astype(jnp.int32), place),
+            labelled=jax.lax.dynamic_update_slice(state.labelled, rows.astype(jnp.int32), (count,)),
+            answers=jax.lax.dynamic_update_slice(state.answers, answers.astype(jnp.int32), (count,)),
             available=state.available.at[rows].set(False),
         )
 
@@ -147,19 +146,15 @@ def training_steps(settings: ActiveSettings, count: int | jax.Array) -> int | ja
 
 
 class Round(NamedTuple):
-    """A round of `simulate`.
+    """A round of `simulate`: its index from 0, and the state, trained in it and told the answers to its question.
 
-    Attributes:
-      index: counted from 0.
-      state: of the loop, trained in this round, and told the answers to its question.
-      scores: ``float[..., k]`` of the texts that were asked for, NaN without scores; None where nothing was asked.
-      seconds: of training, of looking at the pool and of selecting.
+    The scores, ``float[..., k]``, are of the texts that were asked for, NaN without scores; None where nothing was.
     """
 
     index: int
     state: LoopState
     scores: jax.Array | None
-    seconds: tuple[float, float, float]
+    seconds: tuple[float, float, float]  # of training, of looking at the pool, and of selecting
 
 
 def simulate(
@@ -184,7 +179,7 @@ def simulate(
       loop: the steps of a round.
       state: with the labels of the rounds that are done; ``counts[done]`` of them.
       first: the learners before their first label.
-      counts: labels at each round of training; the next count says how many are asked for.
+      counts: labels at each round of training.
       oracle: ``int[..., n]``, its answer for each text of the pool.
       run: ``run(program, function, state, count, *more) -> (result, seconds)`` compiles and calls a function;
         ``program`` names what it compiles.

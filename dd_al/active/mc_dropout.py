@@ -22,7 +22,7 @@ Embed = Callable[[jax.Array], Any]
 def probabilities(
     model: Model, params: Params, pool: Examples, embed: Embed, key: jax.Array, *, passes: int, **options: Any
 ) -> jax.Array:
-    """The distributions that some passes with dropout predict.
+    """The distributions that some passes with dropout predict, ``float32[passes, n, classes]`` in the split's order.
 
     Where no dropout lies in the trunk (`Model.trunk_dropout`) the trunk runs once, and every pass has the numbers that
     it would have had with a trunk of its own.
@@ -38,9 +38,6 @@ def probabilities(
         each text has a mask of its own. ``chunk`` is the number of texts held embedded at a time (256); masks depend on
         it, unless they are consistent. ``mesh``, of one axis, deals the pool over its devices; the numbers are those
         of one device.
-
-    Returns:
-      ``float32[passes, n, classes]`` in the order of the split.
     """
 
     def stacked(run: Callable[[jax.Array], jax.Array], keys: jax.Array) -> jax.Array:
@@ -66,13 +63,8 @@ def streaming(
 ) -> Callable[[Params, np.ndarray, jax.Array], Statistics]:
     """`statistics` of a pool that is too large for the device: it stays where it is, one block on the device at a time.
 
-    Args:
-      model: the network.
-      embed: raw rows to model inputs.
-      passes: how many.
-      block: texts on the device at a time; fewer than that, of the end, are filled up, so that one program serves all.
-      consistent: see `probabilities`; without, masks depend on ``chunk`` and ``block``.
-      chunk: texts held embedded at a time.
+    A ``block`` is a number of texts; those at the end are filled up, so that one program serves all. Masks depend on
+    it and on ``chunk``, unless they are consistent (see `probabilities`).
 
     Returns:
       ``run(params, raw, key) -> Statistics`` in NumPy, for ``raw`` of ``int[n, length]`` such as a memory map. Calls

@@ -33,19 +33,12 @@ def noisy_labels(rng: np.random.Generator, labels: np.ndarray, classes: int, sha
 
 
 class Plan(NamedTuple):
-    """How many labels there are when.
-
-    Attributes:
-      first: in the beginning.
-      size: in a query; the last one has what is left, where that is less.
-      rounds: queries.
-      budget: in the end.
-    """
+    """How many labels a run begins with, asks for and ends with."""
 
     first: int
-    size: int
-    rounds: int
-    budget: int
+    size: int  # of a query; the last one has what is left, where that is less
+    rounds: int  # queries
+    budget: int  # labels in the end
 
     @property
     def counts(self) -> list[int]:
@@ -83,13 +76,9 @@ def label_counts(budgets: Sequence[int], size: int) -> list[int]:
 def seed_set(task: Task, start: str, size: int, seed: int, rng: np.random.Generator) -> np.ndarray:
     """The positions in the training split that a run's first labels are for, ``int32[size]``.
 
-    Args:
-      task: the training split, and how its texts are embedded.
-      start: "random" texts; "stratified" ones, which go round the classes; or "k_means", the texts nearest to the
-        centers of clusters. The second kind looks at labels that nobody has paid for: it is for studies alone.
-      size: how many.
-      seed: of the run; draws the start of the clusters.
-      rng: draws all others.
+    They are "random" texts; "stratified" ones, which go round the classes; or "k_means", the texts nearest to the
+    centers of clusters, whose start is drawn by the run's ``seed``. ``rng`` draws the others. Stratified ones look at
+    labels that nobody has paid for: they are for studies alone.
     """
     labels = task.labels("train")
     if start == "k_means":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dd_al.data.dataset import Split
-from dd_al.data.formats import lines_of, read_text
+from dd_al.data.rows import objects_of, read_text
 
 _SHOWN = 200  # characters of a text in the report
 
@@ -26,14 +26,9 @@ def lines(
 ) -> Iterator[str]:
     """The lines of one run: every label in the order in which it was bought, with those that it began with as round 0.
 
-    Args:
-      method: the name of the acquisition function.
-      seed: of the run.
-      counts: the labels that there were in each round.
-      indices: ``int[n]``, positions in the training split.
-      scores: ``float[n]``; NaN where there is none.
-      answers: ``int[n]``, what the oracle said.
-      rows: ``int[train]``, the row in the source of each training text.
+    ``counts`` are the labels of each round. Each label has a position in the training split, ``int[n]``, a score,
+    ``float[n]`` or NaN, and the oracle's answer, ``int[n]``; ``rows``, ``int[train]``, are those of all texts in the
+    source.
     """
     rounds = np.searchsorted(counts, np.arange(len(indices)), side="right")
     for index, number, score, label in zip(indices.tolist(), rounds.tolist(), scores.tolist(), answers.tolist()):
@@ -43,7 +38,7 @@ def lines(
 
 def positions(path: Path) -> np.ndarray:
     """The positions in the training split that a run's file names, ``int32[labels]``."""
-    return np.asarray([json.loads(line)["index"] for _, line in lines_of(read_text(path))], np.int32)
+    return np.asarray([line["index"] for _, line in objects_of(read_text(path), str(path))], np.int32)
 
 
 def picked(train: Split, classes: int, chosen: np.ndarray) -> dict[str, Any]:

@@ -21,12 +21,10 @@ def kappa(a: np.ndarray, b: np.ndarray, classes: int) -> float:
 
 
 def stable(agreements: Sequence[float], *, threshold: float = 0.99, rounds: int = 3) -> int | None:
-    """The first round whose predictions have long agreed with those before (Bloodgood & Vijay-Shanker 2009, CoNLL).
+    """The first round at which the mean of the last ``rounds`` agreements reaches the threshold.
 
-    Args:
-      agreements: of each round with the one before, by `kappa`, on texts that stay the same; NaN for the first.
-      threshold: what the mean of the last ``rounds`` agreements must reach.
-      rounds: how many.
+    They are those of a round's predictions with the ones before, by `kappa`, on texts that stay the same; NaN for the
+    first (Bloodgood & Vijay-Shanker 2009, CoNLL).
     """
     values = np.asarray(agreements, float)
     for last in range(rounds, len(values)):
@@ -43,13 +41,8 @@ def stops(
     NaN in the place of a number keeps its round from being one.
 
     "stable" is `stable`; "certain" a mean uncertainty below a threshold (Zhu, Wang & Hovy 2008, IJCNLP, "overall"); and
-    "accurate" an accuracy that reaches a target, on texts whose labels cost, too.
-
-    Args:
-      settings: the thresholds.
-      agreement: ``float[rounds, seeds]``, of the predictions of a round with those before.
-      uncertainty: ``float[rounds, seeds]``, such as the mean entropy of the predictions, in the unit of its threshold.
-      accuracy: ``float[rounds, seeds]`` on validation.
+    "accurate" an accuracy on validation that reaches a target, on texts whose labels cost, too. All three numbers are
+    ``float[rounds, seeds]``; the uncertainty, such as a mean entropy, has the unit of its threshold.
     """
     limits = {rule: settings.threshold(rule) for rule in STOPS}
     found = {"stable": [stable(one, threshold=limits["stable"]) for one in agreement.T]}

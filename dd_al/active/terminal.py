@@ -32,16 +32,13 @@ def ask(
 ) -> bool:
     """Shows the texts that have no answer yet, one by one, until all have one; each answer goes to the log at once.
 
-    Args:
-        log: takes the answers.
-        indices: positions to ask for.
-        texts: of the whole pool.
-        labels: each has a key, "1" to "9", "0" and then letters; ConfigError where there are more labels than keys.
-        read_key: waits for a key.
-        write: shows a text.
+    ``indices`` are positions in the ``texts`` of the pool. Each label has a key, "1" to "9", "0" and then letters.
 
     Returns:
         Whether all have an answer; False where the person wants to stop.
+
+    Raises:
+        ConfigError: there are more labels than keys.
     """
     if len(labels) > len(_LABEL_KEYS):
         raise ConfigError(

@@ -6,21 +6,20 @@ A file is recognised by its ending, a split of a folder by the file's name befor
 import contextlib
 import csv
 import io
-import json
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
 from dd_al.data import labels, treebank
-from dd_al.data.rows import Rows, checked, columns_of, lines_of, read_text
+from dd_al.data.rows import Rows, check_columns, checked, lines_of, objects_of, read_text
 
-if TYPE_CHECKING:
-    import pyarrow
-
-_POOLS = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
+TABLES = (".csv", ".tsv", ".parquet")
+_POOLS = (".jsonl", *TABLES, ".txt")
 EXTENSIONS = (*_POOLS, ".tree", ".trees")
 SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 MISSING = ("nan", "<na>")  # what programs write in a table for a value that is not there, in lower case
@@ -38,15 +37,14 @@ def read_file(path: Path, settings: DataSettings | None = None, *, optional: boo
     ending, origin = path.suffix.lower(), str(path)
     if ending not in endings:
         raise DataError(f"{path}: unknown ending {ending!r}{nearest(ending, endings)}; known are {', '.join(endings)}")
-    if ending == ".parquet":
-        return checked(_parquet(path, settings, optional), origin, "row", optional=optional)
+    if ending in TABLES:
+        unit = "row" if ending == ".parquet" else "line"
+        return checked(_of_table(path, settings, optional), origin, unit, optional=optional)
     text = read_text(path, settings.encoding)
     if not optional and not text.strip():
         raise DataError(f"{path}: the file is empty")
     if ending == ".jsonl":
         examples = _jsonl(text, settings, origin, optional)
-    elif ending in (".csv", ".tsv"):
-        examples = _table(text, "\t" if ending == ".tsv" else ",", settings, origin, optional)
     elif optional:
         examples = ((line, content, None) for line, content in lines_of(text))
     elif ending != ".txt" or treebank.looks_like_trees(text):
@@ -77,46 +75,29 @@ def split_files(path: Path, endings: Sequence[str]) -> dict[str, Path]:
 
 
 def _jsonl(text: str, settings: DataSettings, origin: str, optional: bool) -> _Examples:
-    for i, line in lines_of(text):
-        try:
-            example = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{origin}, line {i}: not JSON ({error}); every line must be one JSON object") from error
-        except RecursionError:
-            raise DataError(f"{origin}, line {i}: the JSON is nested too deeply") from None
-        if not isinstance(example, dict):
-            raise DataError(f"{origin}, line {i}: {type(example).__name__} where a JSON object is needed")
-        columns_of(example, settings, f"{origin}, line {i}", optional=optional)
+    for i, example in objects_of(text, origin):
+        check_columns(example, settings, f"{origin}, line {i}", optional=optional)
         yield i, example.get(settings.text_column), example.get(settings.label_column)
 
 
-def _table(text: str, delimiter: str, settings: DataSettings, origin: str, optional: bool) -> _Examples:
-    try:
-        rows = list(cells_of(text, delimiter, csv.QUOTE_MINIMAL, origin))
-    except DataError:
-        # Many TSV files do not quote at all: there, a quotation mark is a character like any other.
-        if delimiter != "\t":
-            raise
-        rows = list(cells_of(text, delimiter, csv.QUOTE_NONE, origin))
-    header = rows[0][1] if rows else []
-    text_at, label_at = columns_of(header, settings, f"{origin}, line 1 (which names the columns)", optional=optional)
-    long = delimiter == "\t" and any("\n" in cell and "\t" in cell for _, cells in rows for cell in cells)
-    if long and label_at is not None:
-        # Two such marks, rows apart, read like one long cell. Then the rows in it have labels like all others.
-        with contextlib.suppress(DataError):
-            plain = list(cells_of(text, delimiter, csv.QUOTE_NONE, origin))
-            if {cells[label_at] for _, cells in plain} <= {cells[label_at] for _, cells in rows}:
-                rows = plain
-    if rows[1:] and all(_is_number(cells[text_at]) for _, cells in rows[1:]):
+def _of_table(path: Path, settings: DataSettings, optional: bool) -> _Examples:
+    table, written = read_table(path, settings, only_examples=True), path.suffix.lower() != ".parquet"
+    origin = f"{path}, line 1 (which names the columns)" if written else str(path)
+    check_columns(table.names, settings, origin, optional=optional)
+    texts = table.columns[settings.text_column]
+    if written and texts and all(map(_is_number, texts)):
         raise DataError(
-            f"{origin}: the column {settings.text_column!r} holds numbers only, no text; see config.data.text_column"
+            f"{path}: the column {settings.text_column!r} holds numbers only, no text; see config.data.text_column"
         )
     named = labels.parse_map(settings.label_map) if settings.label_map else {}
-    for line, cells in rows[1:]:
-        # No other word stands for a missing value: "none" or "NA" may well be a text, or the name of a class.
-        text = None if cells[text_at].strip().lower() == "nan" else cells[text_at]
-        label = None if label_at is None else cells[label_at].strip()
-        yield line, text, label if label in named or label and label.lower() not in MISSING else None
+    written_labels = table.columns.get(settings.label_column, itertools.repeat(None))
+    for line, text, label in zip(table.lines, texts, written_labels):
+        if written:
+            # No other word stands for a missing value: "none" or "NA" may well be a text, or the name of a class.
+            text = None if text.strip().lower() == "nan" else text
+            missing = label is None or label.strip() not in named and label.strip().lower() in ("", *MISSING)
+            label = None if missing else label
+        yield line, text, label
 
 
 def _is_number(cell: str) -> bool:
@@ -125,49 +106,84 @@ def _is_number(cell: str) -> bool:
     return False
 
 
-def cells_of(text: str, delimiter: str, quoting: int, origin: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line a row starts at, its cells), all as many as the first row's."""
+class Table(NamedTuple):
+    """The names of all columns of a file, the cells of those that were read, and the lines that rows start at."""
+
+    path: Path
+    names: list[str]
+    columns: dict[str, Sequence]
+    lines: list[int]
+
+
+def read_table(path: Path, settings: DataSettings, *, only_examples: bool = False) -> Table:
+    """Reads a .csv, .tsv or .parquet file: all of its columns, or texts and labels alone, as far as there are such."""
+    wanted = {settings.text_column, settings.label_column} if only_examples else None
+    if path.suffix.lower() == ".parquet":
+        names, columns = _parquet(path, wanted)
+        return Table(path, names, columns, list(range(1, len(next(iter(columns.values()), ())) + 1)))
+    (_, header), *rows = _written_rows(path, settings)
+    names = [name.strip() for name in header]
+    # Backwards: of two columns of one name the first counts.
+    chosen = [at for at in reversed(range(len(names))) if wanted is None or names[at] in wanted]
+    columns = {names[at]: [cells[at] for _, cells in rows] for at in chosen}
+    return Table(path, names, columns, [line for line, _ in rows])
+
+
+def _written_rows(path: Path, settings: DataSettings) -> list[tuple[int, list[str]]]:
+    """The rows of a .csv or .tsv file, with the lines that they start at; the first names the columns."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    read = partial(_cells, read_text(path, settings.encoding), delimiter, str(path))
+    try:
+        rows = read(csv.QUOTE_MINIMAL)
+    except DataError:
+        # Many TSV files do not quote at all: there, a quotation mark is a character like any other.
+        if delimiter != "\t":
+            raise
+        return read(csv.QUOTE_NONE)
+    if not rows:
+        raise DataError(f"{path}: the file is empty")
+    if delimiter == "\t" and any("\n" in cell and "\t" in cell for _, cells in rows for cell in cells):
+        # Two such marks, rows apart, read like one long cell. Then the rows in it have labels like all others.
+        with contextlib.suppress(DataError, ValueError):
+            label_at = [name.strip() for name in rows[0][1]].index(settings.label_column)
+            plain = read(csv.QUOTE_NONE)
+            if {cells[label_at] for _, cells in plain} <= {cells[label_at] for _, cells in rows}:
+                return plain
+    return rows
+
+
+def _cells(text: str, delimiter: str, origin: str, quoting: int) -> list[tuple[int, list[str]]]:
+    """The line that each row starts at and its cells, all as many as the first row's."""
     csv.field_size_limit(max(len(text), csv.field_size_limit()))  # as many characters as there are
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
-    start, width = 1, None
+    start, rows = 1, []
     try:
         for cells in reader:
             if cells and (len(cells) > 1 or cells[0].strip()):
-                width = width or len(cells)
-                if len(cells) != width:
+                rows.append((start, cells))
+                if len(cells) != (width := len(rows[0][1])):
                     raise DataError(
                         f"{origin}, line {start}: {len(cells)} columns where the first line has {width}; "
                         f"put texts that hold {delimiter!r} in double quotes"
                     )
-                yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(f"{origin}, line {start}: {error}; is there a double quote that is not closed?") from error
+    return rows
 
 
-def read_parquet(path: Path, choose: Callable[[list[str]], list[str] | None] = lambda names: None) -> "pyarrow.Table":
-    """Reads the columns of a Parquet file that `choose` picks of those that there are, or all where it gives None."""
+def _parquet(path: Path, wanted: Container[str] | None) -> tuple[list[str], dict[str, list]]:
     import pyarrow
     from pyarrow import parquet
 
     try:
         # Not read_table: it would take the names of the folders above for columns.
         with parquet.ParquetFile(path) as file:
-            return file.read(choose(file.schema_arrow.names))
+            names = file.schema_arrow.names
+            table = file.read([name for name in names if wanted is None or name.strip() in wanted])
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
-
-
-def _parquet(path: Path, settings: DataSettings, optional: bool) -> _Examples:
-    def choose(names: list[str]) -> list[str]:
-        return [names[at] for at in columns_of(names, settings, path.name, optional=optional) if at is not None]
-
-    table = read_parquet(path, choose)
-    texts, labels = (
-        [None] * len(table) if at is None else table.column(at).to_pylist()
-        for at in columns_of(table.column_names, settings, path.name, optional=optional)
-    )
-    yield from zip(range(1, len(table) + 1), texts, labels, strict=True)
+    return names, {name.strip(): cells.to_pylist() for name, cells in zip(table.column_names, table.columns)}
 
 
 def _label_lines(text: str) -> _Examples:

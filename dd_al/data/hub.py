@@ -15,7 +15,7 @@ import numpy as np
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError
 from dd_al.data.formats import SPLIT_NAMES
-from dd_al.data.rows import Rows, checked, column, columns_of
+from dd_al.data.rows import Rows, check_column, check_columns, checked
 
 IDS = {
     "sst2": "SetFit/sst2",
@@ -35,13 +35,10 @@ class HubError(DataError):
 
 
 def read(settings: DataSettings) -> dict[str, Rows]:
-    """Reads texts of the hub, or their copy in the local cache where the hub cannot be reached.
+    """Reads texts of the hub, or their copy in the local cache where the hub cannot be reached, by split.
 
     Their name is a key of `IDS` or "owner/name"; of a key the column "label" stands for the labels, whatever they are
-    called.
-
-    Returns:
-        "train", "validation" and "test", as far as they exist; one split alone is called "train".
+    called. One split alone is called "train".
 
     Raises:
         HubError: the hub cannot be reached and there is no cached copy, or it has no such data set.
@@ -52,16 +49,14 @@ def read(settings: DataSettings) -> dict[str, Rows]:
     found = {}
     for key, split in splits.items():
         origin = f"{repository}:{key}"
-        columns_of(split.column_names, settings, origin)
+        check_columns(split.column_names, settings, origin)
         texts, labels = split[settings.text_column], _labels(split, settings.label_column)
         found[key] = checked(zip(range(1, len(split) + 1), texts, labels, strict=True), origin, "row")
     return found
 
 
 def read_images(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:
-    """Reads images of the hub: each split's ``uint8[n, height, width, channels]``, and n labels.
-
-    The images are in the only column that has some.
+    """Reads images of the hub, of the only column that has some: ``uint8[n, height, width, channels]``, and n labels.
 
     Raises:
         HubError: see `read`.
@@ -71,7 +66,7 @@ def read_images(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:
     found = {}
     for key, split in splits.items():
         origin = f"{repository}:{key}"
-        column(split.column_names, label_column, "label_column", origin)
+        check_column(split.column_names, label_column, "label_column", origin)
         columns = [c for c, feature in split.features.items() if type(feature).__name__ == "Image"]
         if len(columns) != 1:
             raise DataError(f"{origin}: {len(columns)} columns hold images; one is needed")

@@ -36,8 +36,14 @@ def load(settings: DataSettings) -> Dataset:
     if name == "digits" and settings.source in ("auto", "local") and local_path(settings) is None:
         return finish(_packaged(name), settings)
     packages = f"packages (mnist or digits come in one){_CIFAR_FILES if name == 'cifar10' else ''}"
-    readers = _of_folder, _of_hub, _packaged
-    return finish(located(settings, *readers, known=NAMES, carried=("mnist",), packages=packages), settings)
+    found = located(
+        settings,
+        lambda path, _: _found(read(path), own_name(path, settings, NAMES), "local", str(path)),
+        lambda _: _found(hub.read_images(settings), name, "hub", name),
+        _packaged,
+        known=NAMES, carried=("mnist",), packages=packages,
+    )  # fmt: skip
+    return finish(found, settings)
 
 
 def read(path: Path) -> _Parts:
@@ -150,14 +156,6 @@ def _pictures(files: list[Path]) -> np.ndarray:
             )
     channels = 3 if any(image.ndim == 3 for image in images) else 1
     return np.stack([image if image.ndim == 3 else np.stack([image] * channels, -1) for image in images])
-
-
-def _of_folder(path: Path, settings: DataSettings) -> Found:
-    return _found(read(path), own_name(path, settings, NAMES), "local", str(path))
-
-
-def _of_hub(settings: DataSettings) -> Found:
-    return _found(hub.read_images(settings), settings.name, "hub", settings.name)
 
 
 def _packaged(name: str) -> Found:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dd_al.config.data import DataSettings
 from dd_al.config.settings import Settings
+from dd_al.core.errors import DataError
 from dd_al.data import images, labels, minilm_files, sources, splits, tables
 from dd_al.data.dataset import ArraySplit, Dataset, Split
 from dd_al.data.finish import array_rows, of_arrays
@@ -39,10 +40,15 @@ def read_examples(
     if kind == "images":
         parts, unit = images.read(where), "image"
     elif kind == "rows":
-        parts, unit = tables.read(where, settings.encoding, "test"), "row"
+        parts, unit = tables.read(where, settings, "test"), "row"
     else:
         parts, unit = sources.read_local(where, settings).splits, ""
-    parts, arrays = splits.chosen(parts, split, path), None
+    if where.is_dir():
+        split = split or ("test" if "test" in parts else "all")
+        if split != "all" and split not in parts:
+            raise DataError(f"{path}: no {split} split in this folder; it has {', '.join(parts)}")
+        parts = {name: part for name, part in parts.items() if split in ("all", name)}
+    arrays = None
     if kind == "rows":
         parts = {name: tables.examples(table, spec["columns"], settings) for name, table in parts.items()}
     if unit:

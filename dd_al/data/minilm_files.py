@@ -31,25 +31,15 @@ _CONFIG, _TOKENIZER, _WEIGHTS = ENCODER_FILES
 
 @dataclasses.dataclass(frozen=True)
 class EncoderFiles:
-    """An encoder as its files have it.
-
-    Attributes:
-        folder: where they are.
-        source: "dir", "packaged" or "hub".
-        name: the repository that they are from; the folder where it was given.
-        config: the parsed config.json.
-        tensors: the weights by their names in model.safetensors.
-        tokenizer: of its word pieces; it does not pad.
-        sha256: of the three files together.
-    """
+    """An encoder as its files have it."""
 
     folder: Path
-    source: str
-    name: str
-    config: dict[str, Any]
-    tensors: dict[str, np.ndarray]
-    tokenizer: Tokenizer
-    sha256: str
+    source: str  # "dir", "packaged" or "hub"
+    name: str  # the repository that they are from; the folder where it was given
+    config: dict[str, Any]  # the parsed config.json
+    tensors: dict[str, np.ndarray]  # the weights by their names in model.safetensors
+    tokenizer: Tokenizer  # of its word pieces; it does not pad
+    sha256: str  # of the three files together
 
     def word_pieces(self, texts: Sequence[str], length: int = MAX_PIECES) -> list[np.ndarray]:
         """Ids of every text, ``int32[pieces]`` each: [CLS], at most ``length`` - 2 word pieces, [SEP]."""
@@ -62,10 +52,8 @@ def load(settings: EncoderSettings | None = None) -> EncoderFiles:
     """Finds the files and reads them.
 
     Looks in `config.encoder.dir`; where neither that nor `config.encoder.name` is set, in $DD_AL_ENCODER, or else in
-    the installed package; then in the Hugging Face cache, and on the hub.
-
-    Raises:
-        DataError: they are nowhere (the message has the command that installs them), or one is broken.
+    the installed package; then in the Hugging Face cache, and on the hub. DataError if they are nowhere, with the
+    command that installs them, or if one is broken.
     """
     settings = settings or EncoderSettings()
     folder, source = _find(settings)

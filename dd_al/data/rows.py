@@ -5,6 +5,7 @@ Every reader ends in `checked`, so that bad text and missing labels are found in
 
 import codecs
 import dataclasses
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -82,11 +83,11 @@ def checked(
     return Rows(tuple(texts), tuple(labels), rows, np.array(lines, np.int64), origin, unit)
 
 
-def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
-    """Returns the position of the column `wanted`; an error names those there are, and the `option` that chooses."""
+def check_column(names: Iterable[str], wanted: str, option: str, origin: str) -> None:
+    """Checks that there is the column `wanted`; an error names those there are, and the `option` that chooses."""
     names = [str(name).strip() for name in names]
     if wanted in names:
-        return names.index(wanted)
+        return
     marks = [mark for mark in ";\t|" if len(names) == 1 and mark in names[0]]
     if marks:
         raise DataError(
@@ -99,15 +100,11 @@ def column(names: Iterable[str], wanted: str, option: str, origin: str) -> int:
     )
 
 
-def columns_of(
-    names: Iterable[str], settings: DataSettings, origin: str, *, optional: bool = False
-) -> tuple[int, int | None]:
-    """Returns the positions of the texts' and the labels' column; None for labels that are `optional` and absent."""
-    names = [str(name).strip() for name in names]
-    texts = column(names, settings.text_column, "text_column", origin)
-    if optional and settings.label_column not in names:
-        return texts, None
-    return texts, column(names, settings.label_column, "label_column", origin)
+def check_columns(names: Iterable[str], settings: DataSettings, origin: str, *, optional: bool = False) -> None:
+    """Checks that there are the columns of texts and, unless they are `optional`, of labels."""
+    check_column(names, settings.text_column, "text_column", origin)
+    if not optional:
+        check_column(names, settings.label_column, "label_column", origin)
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
@@ -140,6 +137,20 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
     for i, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield i, line.strip()
+
+
+def objects_of(text: str, origin: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields (1-based number, JSON object) for all lines that are not blank."""
+    for i, line in lines_of(text):
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{origin}, line {i}: not JSON ({error}); every line must be one JSON object") from error
+        except RecursionError:
+            raise DataError(f"{origin}, line {i}: the JSON is nested too deeply") from None
+        if not isinstance(value, dict):
+            raise DataError(f"{origin}, line {i}: {type(value).__name__} where a JSON object is needed")
+        yield i, value
 
 
 def _written(label: Any) -> Any:

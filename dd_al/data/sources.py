@@ -40,14 +40,8 @@ def from_lists(
 ) -> Dataset:
     """Returns a data set of a program's own lists, with the checks of a file.
 
-    Args:
-        texts: training texts; a seeded stratified tenth of them becomes each split that is not given.
-        labels: theirs.
-        name: for messages and results.
-        validation: (texts, labels).
-        test: (texts, labels).
-        label_map: label → class; numbers in their order and names sorted without it.
-        split_seed: seed of the splits made here.
+    A seeded stratified tenth of the training texts becomes each split that is not given as (texts, labels). Messages
+    and results have the `name`. Without a `label_map` numbers are classes in their order, and names sorted ones.
 
     Raises:
         DataError: lists of different lengths, or whatever a file would be refused for.

@@ -1,32 +1,26 @@
 """Which example goes where: seeded stratified splits, and sentences that may be in one split only."""
 
-import os
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from dd_al.core.errors import DataError
 from dd_al.data.dataset import Split
 
-T = TypeVar("T")
 # The seed paper trains on 10,534 sentences of the treebank and tests on 1,316.
 SEED_PAPER_TRAIN, SEED_PAPER_TEST = 10_534, 1_316
 
 
 def arrange(splits: dict[str, Split], seed: int, noun: str = "text") -> tuple[dict[str, Split], int, list[str]]:
-    """Completes and cleans the splits that a source gave.
+    """Completes and cleans the splits that a source gave: train, and perhaps validation and test.
 
-    Validation or test that the source does not give are a seeded stratified tenth of the texts of its train. Texts with
-    conflicting labels are dropped before that; texts that occur in more than one split then stay in test, else in
-    validation.
-
-    Notes call a text by the `noun`.
+    Those that it does not give are a seeded stratified tenth of the texts of its train. Texts with conflicting labels
+    are dropped before that; texts that occur in more than one split then stay in test, else in validation.
 
     Returns:
-        Train, validation and test; how many rows were dropped as duplicates; what to say about it.
+        Train, validation and test; how many rows were dropped as duplicates; what to say about it, where a text is
+        called by the `noun`.
     """
     train, conflicts = drop_conflicts(splits["train"])
     if not len(train):
@@ -85,8 +79,7 @@ def carve_texts(split: Split, size: int, seed: int, purpose: str) -> tuple[Split
 def stratified(labels: np.ndarray, size: int, seed: int, purpose: str) -> np.ndarray:
     """Returns the sorted indices of a seeded draw of about `size` rows with the class shares of `labels`, int64[size].
 
-    It is a row more or less per rare class: each with two or more rows gives at least one and keeps at least one. The
-    `purpose` names the random stream, so that one draw does not change another.
+    Each class with two or more rows gives at least one and keeps at least one. The `purpose` names the random stream.
     """
     rng = np.random.default_rng([seed, zlib.crc32(purpose.encode())])
     counts = np.bincount(labels)
@@ -128,9 +121,8 @@ def _at_most(split: Split, size: int, seed: int, purpose: str) -> Split:
 def seed_paper(splits: dict[str, Split], seed: int) -> tuple[dict[str, Split], str]:
     """Pools the splits and draws the seed paper's train and test; returns them and a note.
 
-    Both are counted before duplicates are removed, and validation is carved from train later: the paper names none,
-    and its test may not choose. SST-2 has 9,613 sentences only: they are split in the same proportion. Of the 11,855 of
-    SST-5, five are left over.
+    Both are counted before duplicates are removed, and validation is carved from train later: the paper names none.
+    SST-2 has 9,613 sentences only: they are split in the same proportion. Of the 11,855 of SST-5, five are left over.
     """
     everything = pool([splits[name] for name in ("train", "validation", "test") if name in splits])
     total = SEED_PAPER_TRAIN + SEED_PAPER_TEST
@@ -141,19 +133,6 @@ def seed_paper(splits: dict[str, Split], seed: int) -> tuple[dict[str, Split], s
     how = "" if enough else f", in the proportion of the paper's {SEED_PAPER_TRAIN}/{SEED_PAPER_TEST}"
     note = f"split=seed_paper: {len(everything)} sentences re-split into {len(train)} train and {len(test)} test{how}"
     return {"train": train, "test": test}, note
-
-
-def chosen(parts: Mapping[str, T], split: str | None, path: str | os.PathLike) -> dict[str, T]:
-    """Returns the splits of a folder that a classifier is to be tested on; all that a file has.
-
-    The `split` is a name or "all"; None is test where there is one, else all.
-    """
-    if not Path(path).expanduser().is_dir():
-        return dict(parts)
-    split = split or ("test" if "test" in parts else "all")
-    if split != "all" and split not in parts:
-        raise DataError(f"{path}: no {split} split in this folder; it has {', '.join(parts)}")
-    return dict(parts) if split == "all" else {split: parts[split]}
 
 
 def pool(parts: Sequence[Split], renumber: bool = True) -> Split:

@@ -1,10 +1,9 @@
 """Rows of numbers: generated points, and the user's own tables, whose columns may also hold categories."""
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,22 +12,14 @@ from dd_al.core.errors import DataError, nearest
 from dd_al.data import formats
 from dd_al.data.dataset import Dataset
 from dd_al.data.finish import Found, array_rows, finish
-from dd_al.data.rows import column, read_text
+from dd_al.data.formats import Table
+from dd_al.data.rows import check_column
 from dd_al.data.sources import local_path, own_name
 
 GENERATED = ("moons", "circles", "blobs")
-_ENDINGS = (".csv", ".tsv", ".parquet")
 _MOST = 50  # categories of a column
 _STATE = 8  # of the points, and of their split
 _MEND = "leave the row out, or choose columns with config.data.columns"
-
-
-class Table(NamedTuple):
-    """A file: the cells of each column as they are written, and the lines that rows start at."""
-
-    path: Path
-    columns: dict[str, Sequence]
-    lines: list[int]
 
 
 def load(settings: DataSettings) -> Dataset:
@@ -36,7 +27,7 @@ def load(settings: DataSettings) -> Dataset:
     if settings.name in GENERATED and not settings.dir:
         name, source, columns, parts = settings.name, "generated", ("x", "y"), _generated(settings)
     elif (path := local_path(settings)) is not None:
-        tables = read(path, settings.encoding)
+        tables = read(path, settings)
         name, source, columns = own_name(path, settings, (*GENERATED, "table")), "local", _columns(tables, settings)
         parts = {split: examples(table, columns, settings) for split, table in tables.items()}
     else:
@@ -49,7 +40,7 @@ def load(settings: DataSettings) -> Dataset:
     return finish(Found(name, source, splits, unit="row", columns=columns, arrays=arrays), settings)
 
 
-def read(path: Path, encoding: str, needed: str = "train") -> dict[str, Table]:
+def read(path: Path, settings: DataSettings, needed: str = "train") -> dict[str, Table]:
     """Reads a table, which is called "train", or those of a folder by split.
 
     A folder without train has to have the split that is `needed`.
@@ -57,11 +48,11 @@ def read(path: Path, encoding: str, needed: str = "train") -> dict[str, Table]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     if path.is_file():
-        return {"train": _read_file(path, encoding)}
-    files = formats.split_files(path, _ENDINGS)
+        return {"train": _read_file(path, settings)}
+    files = formats.split_files(path, formats.TABLES)
     if needed not in files and "train" not in files:
-        raise DataError(f"{path}: no train file in this folder; name it train with one of {', '.join(_ENDINGS)}")
-    return {split: _read_file(file, encoding) for split, file in files.items()}
+        raise DataError(f"{path}: no train file in this folder; name it train with one of {', '.join(formats.TABLES)}")
+    return {split: _read_file(file, settings) for split, file in files.items()}
 
 
 def examples(table: Table, columns: Sequence[str], settings: DataSettings) -> tuple[np.ndarray, Sequence]:
@@ -69,11 +60,11 @@ def examples(table: Table, columns: Sequence[str], settings: DataSettings) -> tu
 
     Its columns are names of columns of numbers, or NAME=CATEGORY of words, which is 1 where a cell is that, else 0.
     """
-    column(table.columns, settings.label_column, "label_column", str(table.path))
+    check_column(table.names, settings.label_column, "label_column", str(table.path))
     found = []
     for wanted in columns:
         name, _, category = (wanted, "", "") if wanted in table.columns else wanted.partition("=")
-        column(table.columns, name, "columns", str(table.path))
+        check_column(table.names, name, "columns", str(table.path))
         cells = table.columns[name]
         numbers = [str(cell).strip() == category for cell in cells] if category else [_number(cell) for cell in cells]
         if None in numbers:
@@ -102,62 +93,48 @@ def _generated(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:
     return {"train": (train, train_labels.tolist()), "test": (test, test_labels.tolist())}
 
 
-def _read_file(path: Path, encoding: str) -> Table:
-    ending = path.suffix.lower()
-    if ending not in _ENDINGS:
-        raise DataError(f"{path}: a table must end in one of {', '.join(_ENDINGS)}, not {ending!r}")
-    if ending == ".parquet":
-        table = formats.read_parquet(path)
-        names, lines = [str(name) for name in table.column_names], list(range(1, len(table) + 1))
-        columns = [values.to_pylist() for values in table.columns]
-    else:
-        text = read_text(path, encoding)
-        cells = list(formats.cells_of(text, "\t" if ending == ".tsv" else ",", csv.QUOTE_MINIMAL, str(path)))
-        if not cells:
-            raise DataError(f"{path}: the file is empty")
-        (_, names), *rows = cells
-        names, lines = [name.strip() for name in names], [line for line, _ in rows]
-        columns = list(zip(*(row for _, row in rows), strict=True))
-    if not lines:
+def _read_file(path: Path, settings: DataSettings) -> Table:
+    if path.suffix.lower() not in formats.TABLES:
+        raise DataError(f"{path}: a table must end in one of {', '.join(formats.TABLES)}, not {path.suffix.lower()!r}")
+    table = formats.read_table(path, settings)
+    if not table.lines:
         raise DataError(f"{path}: no rows below the names of its columns")
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{path}, line 1: two columns are called {twice!r}")
-    return Table(path, dict(zip(names, columns, strict=True)), lines)
+    if twice := [name for name in table.names if table.names.count(name) > 1]:
+        raise DataError(f"{path}, line 1: two columns are called {twice[0]!r}")
+    return table
 
 
 def _columns(tables: dict[str, Table], settings: DataSettings) -> tuple[str, ...]:
     """What numbers a task's rows have: a column's own, or one for each of its categories (see `examples`)."""
     train, label = tables["train"], settings.label_column
-    names = list(settings.columns or (name for name in train.columns if name != label))
+    names = list(settings.columns or (name for name in train.names if name != label))
     if label in names:
         raise DataError(f"config.data.columns: {label!r} is the label's column")
     for table in tables.values():
-        column(table.columns, label, "label_column", str(table.path))
+        check_column(table.names, label, "label_column", str(table.path))
         for name in names:
-            column(table.columns, name, "columns", str(table.path))
+            check_column(table.names, name, "columns", str(table.path))
     if not names:
         raise DataError(f"{train.path}: no columns beside {label!r}")
     columns: list[str] = []
     for name in names:
-        for table in tables.values():
-            absent = [line for cell, line in zip(table.columns[name], table.lines) if _is_missing(cell)]
-            if absent:
-                more = f" ({len(absent) - 1} more rows of this file have none either)" if len(absent) > 1 else ""
-                raise DataError(
-                    f"{table.path}, line {absent[0]}: column {name!r} has no value{more}; fill it in, {_MEND}"
-                )
-        words = [
-            f"{table.path}, line {line}: {cell!r}"
-            for table in tables.values()
-            for cell, line in zip(table.columns[name], table.lines)
-            if _number(cell) is None
+        cells = [
+            (cell, table, line) for table in tables.values() for cell, line in zip(table.columns[name], table.lines)
         ]
+        if absent := [(table, line) for cell, table, line in cells if _is_missing(cell)]:
+            (table, line), more = absent[0], len(absent) - 1
+            others = f" ({more} more rows have none either)" if more else ""
+            raise DataError(f"{table.path}, line {line}: column {name!r} has no value{others}; fill it in, {_MEND}")
+        words = [one for one in cells if _number(one[0]) is None]
         if not words:
             columns.append(name)
             continue
-        if 2 * len(words) < sum(len(table.lines) for table in tables.values()):
-            raise DataError(f"{words[0]} in the column {name!r}, whose other cells are numbers; mend it, {_MEND}")
+        if 2 * len(words) < len(cells):
+            word, table, line = words[0]
+            raise DataError(
+                f"{table.path}, line {line}: {word!r} in the column {name!r}, whose other cells are numbers; mend it, "
+                f"{_MEND}"
+            )
         # A category that training lacks is none of them.
         known = sorted({str(cell).strip() for cell in train.columns[name]})
         if len(known) > min(_MOST, max(2, len(train.lines) // 2)):

@@ -56,15 +56,9 @@ def _trees(text: str, origin: str) -> Iterator[tuple[int, str, str]]:
 
 
 def read_release(folder: Path, encoding: str, binary: bool) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    """Reads the folder of the original release.
+    """Reads the folder of the original release, which holds `FILES`: its splits, and what to say about it.
 
-    Args:
-        folder: holds `FILES`.
-        encoding: of the files.
-        binary: two classes, 0 negative and 1 positive, without the neutral; otherwise the five of `grade`.
-
-    Returns:
-        Its splits, and what to say about it.
+    If `binary` there are two classes, 0 negative and 1 positive, without the neutral; otherwise the five of `grade`.
 
     Raises:
         DataError: a file is missing, a line malformed, or no sentence is in the dictionary.

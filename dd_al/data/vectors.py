@@ -24,20 +24,15 @@ _VERSION = 3  # part of the cache's key: raise it with every change to how vecto
 
 @dataclasses.dataclass(frozen=True)
 class WordVectors:
-    """A vocabulary with its vectors.
+    """A vocabulary with its vectors, ``float32[words, dim]``; padding and the unknown word are zero.
 
-    Attributes:
-      vocabulary: the words.
-      table: ``float32[words, dim]``; padding and the unknown word are zero. Entries are float16 numbers, so that an
-        artefact can hold them in half the space without loss.
-      trained: words up to here (padding and unknown included) occur in the training text.
-      report: plain values for `results.json`.
+    Entries are float16 numbers, so that an artefact can hold them in half the space without loss.
     """
 
     vocabulary: Vocabulary
     table: np.ndarray
-    trained: int
-    report: dict
+    trained: int  # words up to here (padding and unknown included) occur in the training text
+    report: dict  # plain values for `results.json`
 
 
 def word_vectors(settings: VectorSettings, train: Sequence[str], held_out: Sequence[str]) -> WordVectors:
@@ -111,11 +106,8 @@ def _ordered(words: Sequence[str], table: np.ndarray, train: Sequence[str], repo
 def read_vectors(path: Path, wanted: Set[str] = frozenset(), keep: int = _KEEP) -> tuple[tuple[str, ...], np.ndarray]:
     """Reads words, lower-cased and each once, and their vectors, ``float32[words, dim]``.
 
-    Args:
-      path: "word number number …" lines (GloVe), the same below a "words dim" line (word2vec text), or word2vec's
-        binary format.
-      wanted: words to keep wherever they stand in the file.
-      keep: how many others to keep.
+    The file has "word number number …" lines (GloVe), the same below a "words dim" line (word2vec text), or word2vec's
+    binary format. The first ``keep`` words are kept, and those ``wanted`` wherever they stand in the file.
 
     Raises:
       DataError: missing, empty or malformed; names the line (or, in a binary file, the word).

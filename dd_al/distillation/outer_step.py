@@ -1,8 +1,9 @@
-"""The outer loop's step, which every objective shares: gradient, clipping, averaging, and what it starts from."""
+"""The outer loop's step, which every objective shares: gradient, clipping, averaging, and where students start."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -12,9 +13,78 @@ import optax
 
 from dd_al.core.keys import stream
 from dd_al.core.types import Batch
-from dd_al.distillation.network_pool import Pool, PoolState
 from dd_al.distillation.synthetic import Synthetic, as_batch, rates
 from dd_al.learner.learner import Learner, LearnerState
+
+
+class PoolState(NamedTuple):
+    """The learners of a pool.
+
+    Attributes:
+      states: stacked, ``[size]``.
+      ages: ``int32[size]``, how far each is on its way to the last age: steps that it has been trained, but for the
+        first ones, which begin spread over all ages.
+    """
+
+    states: LearnerState
+    ages: jax.Array
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Learners that train on the synthetic set while it is distilled, and are replaced by fresh ones in time.
+
+    Zhou et al. 2022 (arXiv 2206.00719), section 3.3: the set meets networks of every age without an unroll that is as
+    long.
+
+    Attributes:
+      learner: network and optimizer.
+      size: learners in the pool.
+      nets: learners that are drawn at a time.
+      last_age: steps after which a learner is replaced by a fresh one.
+
+    Raises:
+      ValueError: more nets than learners, or an age below 1.
+    """
+
+    learner: Learner
+    size: int
+    nets: int
+    last_age: int
+
+    def __post_init__(self):
+        if self.nets > self.size:
+            raise ValueError(f"{self.nets} learners cannot be drawn from a pool of {self.size}")
+        if self.last_age < 1:
+            raise ValueError(f"learners are replaced after at least one step, not {self.last_age}")
+
+    def init(self, key: jax.Array) -> PoolState:
+        """Fresh learners, whose ages are spread, so that they are not replaced at once."""
+        ages = jnp.arange(self.size, dtype=jnp.int32) * self.last_age // self.size
+        return PoolState(jax.vmap(self.learner.init)(jax.random.split(key, self.size)), ages)
+
+    def draw(self, key: jax.Array, pool: PoolState) -> tuple[jax.Array, LearnerState]:
+        """Some learners, none twice: their rows, ``int32[nets]``, and states."""
+        rows = jax.random.permutation(key, self.size)[: self.nets]
+        return rows, jax.tree.map(lambda x: x[rows], pool.states)
+
+    def refresh(self, key: jax.Array, pool: PoolState, rows: jax.Array, batch: Batch, rates: jax.Array) -> PoolState:
+        """Trains these rows one step, and replaces those that have reached the last age or are not finite.
+
+        ``rates``, ``float[steps, layers]``, has a row for each age, and begins anew where there are fewer.
+        """
+
+        def one(key: jax.Array, state: LearnerState, age: jax.Array) -> tuple[LearnerState, jax.Array]:
+            older = self.learner.train_step(None, state, batch, rates[age % rates.shape[0]])
+            finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(older.params)]))
+            done = (age + 1 >= self.last_age) | ~finite
+            kept = jax.tree.map(lambda new, old: jnp.where(done, new, old), self.learner.init(key), older)
+            return kept, jnp.where(done, 0, age + 1)
+
+        keys = jax.random.split(stream(key, "replacement"), self.nets)
+        states, ages = jax.vmap(one)(keys, jax.tree.map(lambda x: x[rows], pool.states), pool.ages[rows])
+        states = jax.tree.map(lambda old, new: old.at[rows].set(new), pool.states, states)
+        return PoolState(states, pool.ages.at[rows].set(ages))
 
 
 class OuterState(NamedTuple):
@@ -36,19 +106,19 @@ class OuterState(NamedTuple):
 
 
 class OuterInfo(NamedTuple):
-    """Diagnostics of one outer step.
+    """Diagnostics of one outer step; ``float32[]`` each.
 
     Attributes:
-      loss: ``float32[]``, the objective: of unrolled training the cross-entropy on the real batch, in nats.
-      accuracy: ``float32[]``, of what the objective trains, on the real batch.
-      grad_norm: ``float32[]``, of the hypergradient before clipping.
-      finite: ``bool[]``, false where loss or hypergradient is not; the step is then skipped.
+      loss: the objective: of unrolled training the cross-entropy on the real batch, in nats.
+      accuracy: of what the objective trains, on the real batch.
+      grad_norm: of the hypergradient before clipping.
+      skipped: 1 where loss or hypergradient is not finite, so that the step is skipped; else 0.
     """
 
     loss: jax.Array
     accuracy: jax.Array
     grad_norm: jax.Array
-    finite: jax.Array
+    skipped: jax.Array
 
 
 class Student(NamedTuple):
@@ -69,14 +139,19 @@ class Student(NamedTuple):
     columns: slice | np.ndarray = slice(None)
     pool: Pool | None = None
 
+    def own(self, synthetic: Synthetic) -> Synthetic:
+        """The set with this student's rates alone."""
+        return synthetic._replace(log_rates=synthetic.log_rates[..., self.columns])
+
+    def draw(self, key: jax.Array, pool: PoolState | tuple) -> tuple[jax.Array | None, LearnerState]:
+        """What it starts from in a step: rows of its pool, None without one, and stacked states."""
+        if self.pool is None:
+            return None, self.initial_states(stream(key, "inner_init"))
+        return self.pool.draw(stream(key, "pool"), pool)
+
 
 # objective(student, synthetic, states, real, key) -> (loss, accuracy): the set has the student's rates alone.
 Objective = Callable[[Student, Synthetic, LearnerState, Batch, jax.Array], tuple[jax.Array, jax.Array]]
-
-
-def for_student(synthetic: Synthetic, student: Student) -> Synthetic:
-    """The set with this student's rates alone."""
-    return synthetic._replace(log_rates=synthetic.log_rates[..., student.columns])
 
 
 def outer_method(
@@ -98,8 +173,7 @@ def outer_method(
 
     Returns:
       ``init(synthetic, key=None) -> OuterState``, where pools need the key, and ``step(key, state, real) ->
-      (OuterState, OuterInfo)``. A step whose loss or gradient is not finite leaves all but its number and the pools
-      unchanged.
+      (OuterState, OuterInfo)``. A step that is skipped leaves all but its number and the pools unchanged.
     """
 
     def init(synthetic: Synthetic, key: jax.Array | None = None) -> OuterState:
@@ -109,11 +183,11 @@ def outer_method(
     def step(key: jax.Array, state: OuterState, real: Batch) -> tuple[OuterState, OuterInfo]:
         # The first student's numbers do not depend on there being others.
         keys = [key, *(stream(key, "student", i) for i in range(1, len(students)))]
-        drawn = [_draw(student, k, pool) for student, k, pool in zip(students, keys, state.pools)]
+        drawn = [student.draw(k, pool) for student, k, pool in zip(students, keys, state.pools)]
 
         def mean_objective(synthetic: Synthetic):
             results = [
-                objective(student, for_student(synthetic, student), states, real, k)
+                objective(student, student.own(synthetic), states, real, k)
                 for student, (_, states), k in zip(students, drawn, keys)
             ]
             losses, hits = zip(*results)
@@ -134,10 +208,10 @@ def outer_method(
         pools = tuple(
             ()
             if student.pool is None
-            else student.pool.refresh(k, pool, rows, batch, rates(for_student(kept.synthetic, student)))
+            else student.pool.refresh(k, pool, rows, batch, rates(student.own(kept.synthetic)))
             for student, k, pool, (rows, _) in zip(students, keys, state.pools, drawn)
         )
-        return kept._replace(step=state.step + 1, pools=pools), OuterInfo(loss, accuracy, norm, finite)
+        return kept._replace(step=state.step + 1, pools=pools), OuterInfo(loss, accuracy, norm, 1.0 - finite)
 
     return init, step
 
@@ -147,13 +221,7 @@ def of_softplus(optimizer: optax.GradientTransformation) -> optax.GradientTransf
 
     A step in x moves a small rate by a share of it, and a large one by an amount (Medvedev & D'yakonov 2020, arXiv
     2010.09839). Its moments and clipping are of gradients with regard to x.
-
-    Args:
-      optimizer: of a `Synthetic` with x in the place of its logarithms.
     """
-
-    def init(synthetic: Synthetic) -> Any:
-        return optimizer.init(synthetic)
 
     def update(grads: Synthetic, state: Any, synthetic: Synthetic) -> tuple[Synthetic, Any]:
         rate = jnp.exp(synthetic.log_rates)
@@ -165,10 +233,4 @@ def of_softplus(optimizer: optax.GradientTransformation) -> optax.GradientTransf
         moved = jnp.log(jax.nn.softplus(x + updates.log_rates)) - jnp.log(jax.nn.softplus(x))
         return updates._replace(log_rates=moved), state
 
-    return optax.GradientTransformation(init, update)
-
-
-def _draw(student: Student, key: jax.Array, pool: PoolState | tuple) -> tuple[jax.Array | None, LearnerState]:
-    if student.pool is None:
-        return None, student.initial_states(stream(key, "inner_init"))
-    return student.pool.draw(stream(key, "pool"), pool)
+    return optax.GradientTransformation(optimizer.init, update)

@@ -12,15 +12,15 @@ from flax.traverse_util import flatten_dict
 
 from dd_al.config.distill import DistillSettings
 from dd_al.config.settings import Settings
-from dd_al.distillation import snapshots
-from dd_al.distillation.optimise import Distillation
+from dd_al.distillation.optimise import Distillation, picture
 from dd_al.distillation.synthetic import targets
 from dd_al.io.artefact import Artefact
+from dd_al.io.tensors import read_safetensors
 from dd_al.learner.learner import layers
 from dd_al.task.task import Task, known_inits
 
 _NEIGHBOURS = 5
-_PICTURED = {"images": 10, "rows": 400}  # items of a snapshot
+_PICTURED = {"images": 10, "rows": 400}  # items of a picture
 
 
 def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> Artefact:
@@ -60,12 +60,6 @@ def make_artefact(task: Task, settings: Settings, distilled: Distillation) -> Ar
     )
 
 
-def names_of_rates(task: Task) -> list[str]:
-    """Of every column: the layer, after the kind of network where it is not the task's own."""
-    others = [f"{kind}/{name}" for kind, learner in task.others.items() for name in layers(learner.model)]
-    return [*layers(task.learner.model), *others]
-
-
 def _shown_as(task: Task, values: np.ndarray) -> dict:
     """What an item looks like: its nearest words; pixels from 0 to 255; or the numbers of its row."""
     if task.vectors is not None:
@@ -83,15 +77,16 @@ def items_of(task: Task, settings: DistillSettings, inputs: np.ndarray, label_lo
 
 
 def course_of(task: Task, settings: DistillSettings, folder: Path, best: Mapping[int, Mapping]) -> list[dict]:
-    """The first images or rows at each outer step that `snapshots` kept in a folder, and at the best one."""
+    """The first images or rows at each outer step of which a folder has a picture, and at the best one."""
     count = _PICTURED[task.inputs]
+    pictures = {int(path.stem): read_safetensors(path) for path in folder.glob("*.safetensors")}
     return [
         {
             "step": step,
             "items": items_of(task, settings, arrays["inputs"][:count], arrays["label_logits"][:count]),
             "kept": step in best,
         }
-        for step, arrays in sorted({**snapshots.kept(folder, settings), **best}.items())
+        for step, arrays in sorted({**pictures, **best}.items())
     ]
 
 
@@ -99,8 +94,7 @@ def course(task: Task, settings: DistillSettings, distilled: Distillation, folde
     """How the first images or rows came about, to those that were kept; some real rows to show the synthetic with."""
     if task.vectors is not None:
         return {}
-    best = snapshots.arrays_of(distilled.synthetic)
-    found = course_of(task, settings, folder, {int(distilled.best_step[0]): best})
+    found = course_of(task, settings, folder, {int(distilled.best_step[0]): picture(distilled.synthetic)})
     if task.inputs == "images":
         return {"course": found}
     count = _PICTURED["rows"]
@@ -113,8 +107,8 @@ def describe(task: Task, distilled: Distillation, labels: str) -> dict:
     synthetic = jax.tree.map(np.asarray, distilled.synthetic)
     attention = None if synthetic.attention_logits is None else jax.nn.softmax(synthetic.attention_logits)
     shown = np.asarray(targets(synthetic.label_logits, labels))
-    names = sorted(task.dataset.label_map, key=task.dataset.label_map.get)
-    items = []
+    names, items = sorted(task.dataset.label_map, key=task.dataset.label_map.get), []
+    others = [f"{kind}/{name}" for kind, learner in task.others.items() for name in layers(learner.model)]
     for s, one_set in enumerate(synthetic.inputs):
         for i, values in enumerate(one_set):
             item = {"set": s, "label": shown[s, i].tolist(), **_shown_as(task, values)}
@@ -128,7 +122,7 @@ def describe(task: Task, distilled: Distillation, labels: str) -> dict:
         "label_names": names if len(names) == task.classes else [str(c) for c in range(task.classes)],
         "inner_steps": synthetic.log_rates.shape[1],
         "columns": list(task.dataset.columns),
-        "rates": {"names": names_of_rates(task), "values": np.exp(synthetic.log_rates[0]).tolist()},
+        "rates": {"names": [*layers(task.learner.model), *others], "values": np.exp(synthetic.log_rates[0]).tolist()},
     }
 
 

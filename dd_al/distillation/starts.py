@@ -15,18 +15,8 @@ from dd_al.config.distill import DistillSettings
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import generator, stream
 from dd_al.core.types import Batch
-from dd_al.distillation.synthetic import (
-    Synthetic,
-    all_rates,
-    as_batch,
-    balanced_classes,
-    columns,
-    noise_inputs,
-    own_rates,
-    start,
-)
+from dd_al.distillation.synthetic import Synthetic, all_rates, as_batch, balanced_classes, columns, own_rates, start
 from dd_al.distillation.unrolled import outer_loss
-from dd_al.learner.attention import uniform_attention
 from dd_al.learner.examples import minibatch
 from dd_al.learner.fit import cosine
 from dd_al.learner.hypergradient import differentiable_training
@@ -88,46 +78,49 @@ def starting_sets(
       items: of a set.
       sets: how many.
       given: ``int[sets, items]``, the rows to start from, whatever the settings say of it; items have their classes.
-      programs: see `optimise`.
+      programs: see `dd_al.distillation.optimise.optimise`.
     """
-    key, shape = stream(task.key, "start"), item_shape(task, settings)
-    classes = np.asarray(balanced_classes(items, task.classes))
-    if given is not None:
-        raw = _filled(task, task.raw["train"][given], shape)
-        begun = [
-            _start_one(task, settings, jnp.asarray(task.labels("train")[rows]), _values(task, jnp.asarray(one)))
-            for rows, one in zip(given, raw)
-        ]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *begun), given
-    complete = partial(_start_one, task, settings, jnp.asarray(classes))
-    if settings.start == "noise":
+    shape, classes = item_shape(task, settings), np.asarray(balanced_classes(items, task.classes))
+    if given is None and settings.start == "noise":
+        key = stream(task.key, "start")
         scale = 1.0 if task.table is None else float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
-        keys = [jax.random.fold_in(key, i) for i in range(sets)]
-        noise = [noise_inputs(k, items, shape, scale) for k in keys]
-        return jax.vmap(complete)(jnp.stack(noise)), None
-    rng = generator(task.key, "start")
-    rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
-    raw = _filled(task, task.raw["train"][rows], shape)
-    if number_of_candidates(settings):
-        _LOG.info("choosing the start among %d random subsets", len(raw))
-        states = known_inits(task, sets) if settings.init == "known" else None
-        programs, name = {} if programs is None else programs, ("candidates", settings, items)
-        if name not in programs:
-            programs[name] = jax.jit(partial(_judges, task)), jax.jit(partial(_losses, task, settings, classes))
-        judges, losses_of = programs[name]
-        batch, fresh = judges(task.arrays, stream(task.key, "candidates"))
-        found = losses_of(task.arrays, jnp.asarray(raw), batch, fresh if states is None else states)
-        losses = np.where(np.isfinite(found), found, np.inf)
-        best = np.argmin(losses.reshape(sets, -1), axis=1) + np.arange(sets) * settings.candidates
-        rows, raw = rows[best], raw[best]
-    return jax.vmap(lambda one: complete(_values(task, one)))(jnp.asarray(raw)), rows
+        keys = [stream(jax.random.fold_in(key, i), "noise") for i in range(sets)]
+        noise = jnp.stack([scale * jax.random.normal(one, (items, *shape)) for one in keys])
+        return jax.vmap(partial(_start_one, task, settings, jnp.asarray(classes)))(noise), None
+    rows = given
+    if given is None:
+        rng = generator(task.key, "start")
+        rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
+        if number_of_candidates(settings):
+            raw = jnp.asarray(_filled(task, task.raw["train"][rows], shape[0]))
+            best = np.argmin(_losses_of(task, settings, sets, classes, raw, programs).reshape(sets, -1), axis=1)
+            rows = rows[best + np.arange(sets) * settings.candidates]
+    raw = jnp.asarray(_filled(task, task.raw["train"][rows], shape[0]))
+    begin = jax.vmap(lambda classes, one: _start_one(task, settings, classes, _values(task, one)))
+    return begin(jnp.asarray(task.labels("train")[rows]), raw), rows
 
 
-def _filled(task: Task, raw: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Texts said again until they fill the length of an item; anything else as it is."""
+def _start_rows(rng: np.random.Generator, task: Task, classes: np.ndarray) -> np.ndarray:
+    """An example of each item's class, none twice where there are enough; of texts the shorter half is passed over."""
+    labels, lengths = task.labels("train"), np.zeros(len(task.raw["train"]), int)
+    if task.table is not None:
+        lengths = (task.raw["train"] > 0).sum(1)
+    rows = np.zeros(len(classes), np.int32)
+    for c in np.unique(classes):
+        candidates = np.flatnonzero(labels == c)
+        candidates = candidates[lengths[candidates] >= np.median(lengths[candidates])]
+        wanted = classes == c
+        rows[wanted] = rng.choice(candidates, wanted.sum(), replace=wanted.sum() > len(candidates))
+    return rows
+
+
+def _filled(task: Task, raw: np.ndarray, length: int) -> np.ndarray:
+    """Texts said again until every position of an item is a word; anything else as it is."""
     if task.table is None:
         return raw
-    return np.stack([[_repeated(ids, shape[0]) for ids in one] for one in raw])
+    texts = [ids[ids > 0] for ids in raw.reshape(-1, raw.shape[-1])]
+    filled = [np.resize(words if len(words) else np.ones(1, np.int32), length) for words in texts]
+    return np.reshape(filled, (*raw.shape[:-1], length))
 
 
 def _values(task: Task, raw: jax.Array) -> jax.Array:
@@ -150,60 +143,48 @@ def _start_one(task: Task, settings: DistillSettings, classes: jax.Array, inputs
     )
     if not settings.attention:
         return synthetic
-    (text,) = as_batch(synthetic).inputs
-    return synthetic._replace(attention_logits=uniform_attention(task.learner.model, text))
+    model, (text,) = task.learner.model, as_batch(synthetic).inputs
+    _, attention = jax.eval_shape(model.attention, jax.eval_shape(model.init, task.key), text)
+    return synthetic._replace(attention_logits=jnp.zeros(attention.shape))  # prefers no position
 
 
-def _judges(task: Task, data: Arrays, key: jax.Array) -> tuple[Batch, LearnerState]:
-    """Real training examples, and two fresh learners, that candidates are judged by."""
-    task, first = task.given(data), jnp.zeros((), jnp.int32)
-    batch = minibatch(task.train, task.embed, stream(key, "batch"), first, CANDIDATE_BATCH)
-    return batch, jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
-
-
-def _losses(
+def _losses_of(
     task: Task,
     settings: DistillSettings,
+    sets: int,
     classes: np.ndarray,
-    data: Arrays,
     raw: jax.Array,
-    batch: Batch,
-    given: LearnerState,
-) -> jax.Array:
-    """The loss, on real training examples, of learners trained on each candidate: ``float32[candidates]``.
+    programs: dict[Hashable, Callable] | None,
+) -> np.ndarray:
+    """The loss, on real training examples, of learners trained on each candidate, ``float32[candidates]``.
 
-    Batch and learners are arguments: of constants XLA would compute what it can, slowly, while it compiles, and
-    another seed's would be another program.
+    Known initialisations are those of the set that a candidate is for; else two fresh learners try all.
     """
-    task = task.given(data)
+    _LOG.info("choosing the start among %d random subsets", len(raw))
+    known = settings.init == "known"
 
-    def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
-        index, one = args
-        known = settings.init == "known"  # each set has its own learner, else all have the same
-        states = jax.tree.map(lambda x: x[index // settings.candidates][None], given) if known else given
-        begun = _start_one(task, settings, jnp.asarray(classes), _values(task, one))
-        synthetic = own_rates(task, all_rates(task, begun, shared=settings.shared_rates))
+    def judges(data: Arrays, key: jax.Array) -> tuple[Batch, LearnerState]:
+        given, first = task.given(data), jnp.zeros((), jnp.int32)
+        batch = minibatch(given.train, given.embed, stream(key, "batch"), first, CANDIDATE_BATCH)
+        return batch, jax.vmap(task.learner.init)(jax.random.split(stream(key, "init"), 2))
+
+    def losses(data: Arrays, raw: jax.Array, batch: Batch, states: LearnerState) -> jax.Array:
+        # Batch and learners are arguments: of constants XLA would compute what it can, slowly, while it compiles, and
+        # another seed's would be another program.
+        given = task.given(data)
         train = differentiable_training(task.learner, parts=settings.batches)
-        return outer_loss(task.learner, synthetic, states, batch, labels=settings.labels, train=train)[0]
 
-    return jax.lax.map(loss, (jnp.arange(len(raw)), raw))
+        def loss(args: tuple[jax.Array, jax.Array]) -> jax.Array:
+            index, one = args
+            own = jax.tree.map(lambda x: x[index // settings.candidates][None], states) if known else states
+            begun = _start_one(given, settings, jnp.asarray(classes), _values(given, one))
+            synthetic = own_rates(task, all_rates(task, begun, shared=settings.shared_rates))
+            return outer_loss(task.learner, synthetic, own, batch, labels=settings.labels, train=train)[0]
 
+        return jax.lax.map(loss, (jnp.arange(len(raw)), raw))
 
-def _start_rows(rng: np.random.Generator, task: Task, classes: np.ndarray) -> np.ndarray:
-    """An example of each item's class, none twice where there are enough; of texts the shorter half is passed over."""
-    labels, lengths = task.labels("train"), np.zeros(len(task.raw["train"]), int)
-    if task.table is not None:
-        lengths = (task.raw["train"] > 0).sum(1)
-    rows = np.zeros(len(classes), np.int32)
-    for c in np.unique(classes):
-        candidates = np.flatnonzero(labels == c)
-        candidates = candidates[lengths[candidates] >= np.median(lengths[candidates])]
-        wanted = classes == c
-        rows[wanted] = rng.choice(candidates, wanted.sum(), replace=wanted.sum() > len(candidates))
-    return rows
-
-
-def _repeated(ids: np.ndarray, length: int) -> np.ndarray:
-    """A sentence said again until it fills ``length`` words: every position of an item is a word."""
-    words = ids[ids > 0]
-    return np.resize(words if len(words) else np.ones(1, np.int32), length)
+    programs, name = {} if programs is None else programs, ("candidates", settings, len(classes))
+    find_judges, find_losses = programs.setdefault(name, (jax.jit(judges), jax.jit(losses)))
+    batch, fresh = find_judges(task.arrays, stream(task.key, "candidates"))
+    found = np.asarray(find_losses(task.arrays, raw, batch, known_inits(task, sets) if known else fresh))
+    return np.where(np.isfinite(found), found, np.inf)

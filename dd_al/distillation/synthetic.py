@@ -1,4 +1,4 @@
-"""The synthetic set: what distillation optimises."""
+"""The synthetic set, which distillation optimises, and the schedules that train on it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.config.distill import LABELS
-from dd_al.core.keys import stream
 from dd_al.core.types import Batch, as_inputs
 from dd_al.learner.learner import Learner, LearnerState, layers
 from dd_al.learner.train_on_set import train_on_set
 from dd_al.task.task import Task
+
+SCHEDULES = ("learned", "repeated", "continued", "rising")
+LONGEST = 5  # times as many inner steps as were learned, in the longest schedule
 
 
 class Synthetic(NamedTuple):
@@ -78,16 +80,9 @@ def train_on(
     *,
     parts: int = 1,
 ) -> LearnerState:
-    """Trains stacked learners on a distilled set by its own schedule; of several sets, learner ``i`` on the ``i``-th.
+    """Trains stacked learners on a distilled set by its own schedule, or dealt in turn to stacked sets.
 
-    Args:
-      learner: network and optimizer, whose layers the set's rates are for.
-      synthetic: a set, or stacked ones, which learners are dealt to in turn.
-      states: where training starts, stacked.
-      labels: see `targets`.
-      first: steps that were taken before.
-      until: the step to stop at; that of the last rate if None.
-      parts: see `dd_al.learner.unroll.part_of`.
+    For ``labels`` see `targets`; for the others, and for what it returns, `dd_al.learner.train_on_set.train_on_set`.
     """
     own = synthetic.log_rates.ndim == 3
     if own and len(synthetic.log_rates) == 1:
@@ -100,10 +95,9 @@ def train_on(
 
 
 def balanced_classes(items: int, classes: int) -> jax.Array:
-    """The class that each item starts from, ``int32[items]``.
+    """The class that each item starts from, ``int32[items]``: 0, 1, …, classes − 1 again and again.
 
-    They go round: 0, 1, …, classes − 1, 0, 1, … With fewer items than classes
-    only the first ones; their soft labels learn to serve the rest.
+    With fewer items than classes only the first ones; their soft labels learn to serve the rest.
     """
     return jnp.arange(items, dtype=jnp.int32) % classes
 
@@ -122,7 +116,7 @@ def start(
 
     Args:
       classes: number of classes.
-      inputs: real examples or `noise_inputs`; for their shapes see `Synthetic`.
+      inputs: real examples or noise; for their shapes see `Synthetic`.
       item_classes: ``int32[items]``, the class of each item.
       steps: inner steps.
       layers: groups of parameters with their own rates.
@@ -132,11 +126,6 @@ def start(
     labels = label_scale * jax.nn.one_hot(item_classes, classes)
     log_rates = jnp.broadcast_to(jnp.log(jnp.asarray(rate, jnp.float32)), steps)
     return Synthetic(inputs, labels, jnp.broadcast_to(log_rates[..., None], (steps, layers)))
-
-
-def noise_inputs(key: jax.Array, items: int, shape: Sequence[int], scale: float) -> jax.Array:
-    """Gaussian examples, ``float32[items, *shape]``, with standard deviation ``scale``."""
-    return scale * jax.random.normal(stream(key, "noise"), (items, *shape))
 
 
 def columns(task: Task, *, shared: bool = False) -> dict[str, slice | np.ndarray]:
@@ -165,3 +154,49 @@ def all_rates(task: Task, synthetic: Synthetic, *, shared: bool) -> Synthetic:
 def own_rates(task: Task, synthetic: Synthetic) -> Synthetic:
     """A set with the rates of the task's own learner, without those of `Task.others`."""
     return synthetic._replace(log_rates=synthetic.log_rates[..., columns(task)[""]])
+
+
+def lengthened(name: str, rates: np.ndarray, batches: int, longest: int = LONGEST) -> tuple[np.ndarray, np.ndarray]:
+    """A longer schedule than was learned, and where it may end (Medvedev & D'yakonov 2020, arXiv 2010.09839).
+
+    =========  =========================================================================================================
+    learned    the rates as they are, to their end
+    repeated   all of them again and again, each time 0.9 of the time before; may end after any
+    continued  behind them those of the last epoch, each time 0.98 of the time before; may end after any epoch from
+               where they end on
+    rising     none of them: 0.3, a tenth more in each of ten epochs, then a twentieth less in each; may end after any
+    =========  =========================================================================================================
+
+    Args:
+      name: one of `SCHEDULES`.
+      rates: ``float[..., steps, layers]``, learned.
+      batches: inner steps in an epoch, at most `steps`.
+      longest: times as many steps as were learned, at most.
+
+    Returns:
+      ``float32[..., steps', layers]``, and ``int32[points]``, rising numbers of steps.
+
+    Raises:
+      ValueError: for an unknown name.
+    """
+    steps = rates.shape[-2]
+    if name == "learned" or (longest == 1 and name != "rising"):
+        return np.asarray(rates, np.float32), np.asarray([steps], np.int32)
+    if name == "repeated":
+        factors, part, ends = 0.9 ** np.arange(longest), rates, steps * np.arange(1, longest + 1)
+        return _repeat(part, factors), ends.astype(np.int32)
+    if name == "continued":
+        more = (longest - 1) * steps // batches
+        behind = _repeat(rates[..., -batches:, :], 0.98 ** np.arange(1, more + 1))
+        together = np.concatenate([np.asarray(rates, np.float32), behind], axis=-2)
+        return together, (steps + batches * np.arange(more + 1)).astype(np.int32)
+    if name == "rising":
+        epoch = np.arange(longest * steps // batches)
+        height = 0.3 * 1.1 ** np.minimum(epoch, 9) * 0.95 ** np.maximum(epoch - 9, 0)
+        shape = (*rates.shape[:-2], batches, rates.shape[-1])
+        return _repeat(np.ones(shape, np.float32), height), (batches * (epoch + 1)).astype(np.int32)
+    raise ValueError(f"unknown schedule {name!r}; allowed: {', '.join(SCHEDULES)}")
+
+
+def _repeat(rates: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    return np.concatenate([rates * factor for factor in factors], axis=-2).astype(np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 import jax
@@ -11,9 +10,7 @@ import numpy as np
 
 from dd_al.learner.predict import predict
 from dd_al.models.base import Params
-from dd_al.task.task import Task
-
-_LOG = logging.getLogger(__name__)
+from dd_al.task.task import Task, one_hot
 
 
 def soft_labels(task: Task, params: Params, temperature: float = 1.0) -> np.ndarray:
@@ -43,23 +40,10 @@ def relabelled(task: Task, targets: np.ndarray) -> Task:
     return replace(task, train=task.train._replace(buckets=buckets))
 
 
-def labels_of(task: Task) -> np.ndarray:
-    """The training targets in the order of the examples, ``float32[n, classes]``."""
-    targets = np.concatenate([np.asarray(bucket.targets) for bucket in task.train.buckets])
-    ordered = np.empty_like(targets)
-    ordered[task.train.order] = targets
-    return ordered
-
-
 def taught(task: Task, soft: np.ndarray, weight: float) -> Task:
     """The task with training labels that lean towards what teachers say of the training examples.
 
-    An outer loop that is told how sure to be of each example fits fewer accidents of the single labels (Hinton et al.
-    2015, arXiv 1503.02531).
-
-    Args:
-      task: of the student.
-      soft: from `soft_labels`.
-      weight: of those, between 0 and 1; the labels have the rest.
+    ``soft``, from `soft_labels`, has the weight, between 0 and 1, and the labels have the rest. An outer loop that
+    knows how sure to be of each example fits fewer accidents of single labels (Hinton et al. 2015, arXiv 1503.02531).
     """
-    return relabelled(task, weight * soft + (1 - weight) * labels_of(task))
+    return relabelled(task, weight * soft + (1 - weight) * one_hot(task.labels("train"), task.classes))

@@ -33,7 +33,7 @@ from dd_al.learner.learner import LearnerState, layers, make_learner
 from dd_al.learner.predict import accuracy, on_every, trunk_of
 from dd_al.learner.train_on_set import along, train_on_set
 from dd_al.models.base import Params
-from dd_al.models.embedding import AsTheyAre, tuned_embedding
+from dd_al.models.embedding import tuned_embedding
 from dd_al.models.linen import masked_mean
 from dd_al.task.task import Arrays, Task, one_hot
 
@@ -87,7 +87,7 @@ def fit_tuned(
 def with_tuned_vectors(task: Task, optimizer: optax.GradientTransformation) -> Task:
     """The task with a learner that trains its word vectors, too (Kim 2014, "CNN-non-static"), and reads token ids."""
     model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
-    return replace(task, learner=make_learner(model, optimizer), embed=AsTheyAre(), table=None)
+    return replace(task, learner=make_learner(model, optimizer), embed=jax.tree_util.Partial(jnp.asarray), table=None)
 
 
 def full_training(task: Task, settings: FullSettings) -> tuple[int, int, Callable, Callable]:

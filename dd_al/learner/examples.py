@@ -38,18 +38,17 @@ class Examples(NamedTuple):
     order: np.ndarray
 
 
-def make_examples(ids: np.ndarray, targets: np.ndarray, *, buckets: int = 4, pad: int = 0) -> Examples:
+def make_examples(ids: np.ndarray, targets: np.ndarray, *, buckets: int = 4) -> Examples:
     """Sorts texts by length into ``buckets`` of equal count, each cut to its longest text.
 
     About half of the positions of padded sentences are padding; four buckets spare most of it.
 
     Args:
-      ids: ``int32[n, length]``, padded on the right.
+      ids: ``int32[n, length]``, padded on the right with 0.
       targets: ``float32[n, classes]``.
       buckets: how many; fewer where they would hold fewer than 8 examples each.
-      pad: the id of padding.
     """
-    lengths = np.maximum((ids != pad).sum(1), 1)
+    lengths = np.maximum((ids > 0).sum(1), 1)
     order = np.argsort(lengths, kind="stable").astype(np.int32)
     parts = np.array_split(order, max(1, min(buckets, len(order) // 8)))
     return Examples(

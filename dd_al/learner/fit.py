@@ -38,6 +38,11 @@ def cosine(rate: float, steps: int) -> Callable[[jax.Array], jax.Array]:
     return lambda step: rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(step / steps, 1.0)))
 
 
+def where_better(better: jax.Array, new: Any, old: Any) -> Any:
+    """Of two trees of stacked arrays, the rows of ``new`` where ``better``, ``bool[rows]``, and else of ``old``."""
+    return jax.tree.map(lambda n, o: jnp.where(better.reshape(-1, *[1] * (n.ndim - 1)), n, o), new, old)
+
+
 def fitting(
     learner: Learner,
     train: Examples,
@@ -58,46 +63,31 @@ def fitting(
       schedule: step to learning rate, for every layer alike.
 
     Returns:
-      ``init(states) -> FitState`` from stacked learner states, and
-      ``advance(keys, state, until) -> (FitState, accuracy)``, which trains to step ``until`` and
-      returns the validation accuracy there, ``float32[learners]``. ``keys`` has one key per learner: data
-      order and dropout differ between learners, and a learner alone gets the same numbers as among others.
-      ``until`` may be traced, so that one compilation serves every stretch.
+      ``init(states) -> FitState`` from stacked learner states, and ``advance(keys, state, until) -> (FitState,
+      accuracy)``, which trains to step ``until`` and returns the validation accuracy there, ``float32[learners]``.
+      ``keys``, one per learner, draw the order of the data and dropout: a learner alone gets the same numbers as among
+      others. ``until`` may be traced, so that one compilation serves every stretch.
     """
 
     def init(states: LearnerState) -> FitState:
         count = jax.tree.leaves(states)[0].shape[0]
-        return FitState(
-            states,
-            states.params,
-            jnp.full(count, -1.0, jnp.float32),
-            jnp.zeros(count, jnp.int32),
-            jnp.zeros((), jnp.int32),
-        )
+        accuracies, steps = jnp.full(count, -1.0, jnp.float32), jnp.zeros(count, jnp.int32)
+        return FitState(states, states.params, accuracies, steps, jnp.zeros((), jnp.int32))
 
     def advance(keys: jax.Array, state: FitState, until: jax.Array) -> tuple[FitState, jax.Array]:
         def body(step: jax.Array, learners: LearnerState) -> LearnerState:
-            def one_step(key: jax.Array, learner_state: LearnerState) -> LearnerState:
+            def one_step(key: jax.Array, one: LearnerState) -> LearnerState:
                 batch = minibatch(train, embed, stream(key, "order"), step, batch_size)
-                layers = len(learner_state.params)
-                rates = jnp.full(layers, schedule(step))
-                return learner.train_step(stream(key, "dropout", step), learner_state, batch, rates)
+                rates = jnp.full(len(one.params), schedule(step))
+                return learner.train_step(stream(key, "dropout", step), one, batch, rates)
 
             return for_each_learner(learner.model, one_step)(keys, learners)
 
         learners = jax.lax.fori_loop(state.step, until, body, state.learner)
         now = accuracy(learner.model, learners.params, validation, embed)
         better = now > state.best_accuracy
-
-        def keep(new: jax.Array, old: jax.Array) -> jax.Array:
-            return jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-        return FitState(
-            learners,
-            jax.tree.map(keep, learners.params, state.best),
-            keep(now, state.best_accuracy),
-            keep(jnp.full_like(state.best_step, until), state.best_step),
-            jnp.asarray(until, jnp.int32),
-        ), now
+        new = learners.params, now, jnp.full_like(state.best_step, until)
+        best = where_better(better, new, (state.best, state.best_accuracy, state.best_step))
+        return FitState(learners, *best, jnp.asarray(until, jnp.int32)), now
 
     return init, advance

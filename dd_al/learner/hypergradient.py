@@ -1,7 +1,6 @@
 """Hypergradients: the ways to differentiate through training, behind one signature.
 
-All of them take the learner's own step. `full`, `checkpoint` and `reverse` have the same derivative and differ in what
-they hold and compute again; the truncated ones are cheaper and biased. docs/hypergradients.md says which to use when.
+docs/hypergradients.md says which to use when.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from dd_al.config.distill import HYPERGRADIENTS as NAMES
 from dd_al.core.types import Batch
 from dd_al.learner.learner import Learner, LearnerState
-from dd_al.learner.unroll import part_of, segments, unroll
+from dd_al.learner.unroll import part_of, segments, take_steps, unroll
 
 _MANY = 256  # steps above which a third level of checkpoints costs a tenth more time and saves half of the memory
 
@@ -29,11 +28,9 @@ def differentiable_training(
 
     ================  =================================================================================================
     full              backpropagation through every step (Wang et al. 2018, arXiv 1811.10959)
-    checkpoint        the same with 2 √steps states held, or 3 ∛steps where there are more than 256 (Chen et al. 2016,
-                      arXiv 1604.06174)
-    reverse           an explicit loop of Hessian-vector products from the last step to the first, which holds the state
-                      of every ``segment``-th step and no activations (Maclaurin et al. 2015, arXiv 1502.03492; the code
-                      of Wang et al.)
+    checkpoint        the same with 2 √steps states held, or 3 ∛steps where there are more than 256 (see `unroll`)
+    reverse           the same by an explicit loop of Hessian-vector products from the last step to the first, which
+                      holds every ``segment``-th state and no activations (Maclaurin et al. 2015, arXiv 1502.03492)
     truncated         through the last ``window`` steps only (Williams & Peng 1990)
     random_truncated  training ends after a random number of steps, from ``window`` to all of them, and the last
                       ``window`` of those are differentiated (RaT-BPTT, Feng et al. 2023, arXiv 2311.07025)
@@ -47,9 +44,9 @@ def differentiable_training(
       parts: of the batch, which the steps see in turn; see `dd_al.learner.unroll.part_of`.
 
     Returns:
-      ``train(state, batch, rates, *, key=None, window_key=None) -> LearnerState``: one step per row of ``rates``
-      (``float[steps, layers]``), all on ``batch``. ``key`` drives dropout, None switches it off; ``window_key`` draws
-      the random window. The value does not depend on ``name``, except that of ``random_truncated``.
+      ``train(state, batch, rates, *, window_key=None) -> LearnerState``: one step per row of ``rates``
+      (``float[steps, layers]``), all on ``batch``, without dropout. ``window_key`` draws the random window. The value
+      does not depend on ``name``, except that of ``random_truncated``.
 
     Raises:
       ValueError: for an unknown name, or a window or segment below 1.
@@ -59,69 +56,55 @@ def differentiable_training(
     if any(steps is not None and steps < 1 for steps in (window, segment)):
         raise ValueError(f"window and segment count steps; {window} and {segment} were given")
 
-    def train(state: LearnerState, batch: Batch, rates: jax.Array, *, key=None, window_key=None) -> LearnerState:
-        steps = rates.shape[0]
-        if name == "full":
-            return unroll(learner, state, batch, rates, key=key, parts=parts)
+    def train(state: LearnerState, batch: Batch, rates: jax.Array, *, window_key=None) -> LearnerState:
+        steps = len(rates)
         if name == "checkpoint":
             remat = "cbrt" if segment is None and steps > _MANY else "sqrt"
-            return unroll(learner, state, batch, rates, key=key, remat=remat, segment=segment, parts=parts)
+            return unroll(learner, state, batch, rates, remat=remat, segment=segment, parts=parts)
         if name == "reverse":
-            return _reverse(learner, segment or math.isqrt(steps), state, batch, rates, key, parts)
+            return _reverse(learner, segment or math.isqrt(steps), parts, state, batch, rates)
         tracked = min(window or steps, steps)
-        if tracked == steps:
-            return unroll(learner, state, batch, rates, key=key, parts=parts)
+        if name == "full" or tracked == steps:
+            return unroll(learner, state, batch, rates, parts=parts)
         if name == "truncated":
             first = steps - tracked
         elif window_key is None:
             raise ValueError("random_truncated draws its window with a window_key")
         else:
             first = jax.random.randint(window_key, (), 0, steps - tracked + 1)
-        state = _untracked(learner, state, batch, rates, key, first, parts)
+        untracked = jax.lax.stop_gradient((state, batch, rates))
+        state = jax.lax.stop_gradient(take_steps(learner, *untracked, 0, first, parts=parts))
         last = jax.lax.dynamic_slice_in_dim(rates, first, tracked)
-        return unroll(learner, state, batch, last, key=key, first=first, parts=parts)
+        return unroll(learner, state, batch, last, first=first, parts=parts)
 
     return train
 
 
-def _untracked(learner, state, batch, rates, key, until, parts) -> LearnerState:
-    """Steps 0 … until − 1, of which no derivative is taken."""
-    state, batch, rates = jax.lax.stop_gradient((state, batch, rates))
-
-    def body(step: jax.Array, state: LearnerState) -> LearnerState:
-        return learner.train_step(_at(key, step), state, part_of(batch, step, parts), rates[step])
-
-    return jax.lax.stop_gradient(jax.lax.fori_loop(0, until, body, state))
-
-
-def _at(key: jax.Array | None, step: jax.Array) -> jax.Array | None:
-    return None if key is None else jax.random.fold_in(key, step)
-
-
-def _reverse(learner: Learner, segment: int, state, batch, rates, key, parts: int) -> LearnerState:
+def _reverse(
+    learner: Learner, segment: int, parts: int, state: LearnerState, batch: Batch, rates: jax.Array
+) -> LearnerState:
     """The unroll with a reverse pass of its own; see `differentiable_training`."""
 
-    def through(state: LearnerState, xs, batch, key):
+    def step(state: LearnerState, batch: Batch, xs: tuple[jax.Array, jax.Array]) -> LearnerState:
+        index, step_rates = xs
+        return learner.train_step(None, state, part_of(batch, index, parts), step_rates)
+
+    def through(state: LearnerState, batch: Batch, xs):
         """Takes the steps of one segment; returns the state after it, and those before each of its steps."""
-
-        def body(state, xs):
-            index, step_rates = xs
-            return learner.train_step(_at(key, index), state, part_of(batch, index, parts), step_rates), state
-
-        return jax.lax.scan(body, state, xs)
+        return jax.lax.scan(lambda state, xs: (step(state, batch, xs), state), state, xs)
 
     @jax.custom_vjp
-    def run(state, batch, rates, key):
-        return forward(state, batch, rates, key)[0]
+    def run(state, batch, rates):
+        return forward(state, batch, rates)[0]
 
-    def forward(state, batch, rates, key):
+    def forward(state, batch, rates):
         whole, rest = segments((jnp.arange(len(rates)), rates), segment)
-        last, held = jax.lax.scan(lambda state, xs: (through(state, xs, batch, key)[0], state), state, whole)
-        end = last if rest is None else through(last, rest, batch, key)[0]
-        return end, (held, last, batch, rates, key)
+        last, held = jax.lax.scan(lambda state, xs: (through(state, batch, xs)[0], state), state, whole)
+        end = last if rest is None else through(last, batch, rest)[0]
+        return end, (held, last, batch, rates)
 
     def back(residuals, end_bar):
-        held, last, batch, rates, key = residuals
+        held, last, batch, rates = residuals
         batch_floats, batch_rest = _split(batch)
 
         def back_step(carry, xs):
@@ -131,7 +114,7 @@ def _reverse(learner: Learner, segment: int, state, batch, rates, key, parts: in
 
             def moved(floats, batch_floats, step_rates):
                 state, batch = _join(floats, others), _join(batch_floats, batch_rest)
-                return _split(learner.train_step(_at(key, index), state, part_of(batch, index, parts), step_rates))[0]
+                return _split(step(state, batch, (index, step_rates)))[0]
 
             # A step moves along a gradient; pulling back through it multiplies with that gradient's derivatives, which
             # are blocks of the Hessian: parameters with parameters, and parameters with the batch.
@@ -141,7 +124,7 @@ def _reverse(learner: Learner, segment: int, state, batch, rates, key, parts: in
 
         def back_segment(carry, state_and_xs):
             state, xs = state_and_xs
-            _, before = through(state, xs, batch, key)
+            _, before = through(state, batch, xs)
             return jax.lax.scan(back_step, carry, (before, *xs), reverse=True)
 
         whole, rest = segments((jnp.arange(len(rates)), rates), segment)
@@ -150,22 +133,18 @@ def _reverse(learner: Learner, segment: int, state, batch, rates, key, parts: in
             carry, rest_bars = back_segment(carry, (last, rest))
         (state_bar, batch_bar), bars = jax.lax.scan(back_segment, carry, (held, whole), reverse=True)
         rates_bar = jnp.concatenate([bars.reshape(-1, *rates.shape[1:]), rest_bars])
-        return _cotangent(state_bar, last), _cotangent(batch_bar, batch), rates_bar, None
+        return _cotangent(state_bar, last), _cotangent(batch_bar, batch), rates_bar
 
     run.defvjp(forward, back)
-    return run(state, batch, rates, key)
-
-
-def _is_float(x: jax.Array) -> bool:
-    return jnp.issubdtype(x.dtype, jnp.inexact)
+    return run(state, batch, rates)
 
 
 def _split(tree: Any) -> tuple[Any, Any]:
     """The floating-point leaves, and the others (counts, masks, keys); None stands where a leaf went the other way."""
-    return (
-        jax.tree.map(lambda x: x if _is_float(x) else None, tree),
-        jax.tree.map(lambda x: None if _is_float(x) else x, tree),
-    )
+    leaves, structure = jax.tree.flatten(tree)
+    floats = [jnp.issubdtype(x.dtype, jnp.inexact) for x in leaves]
+    parts = ([x if is_float == wanted else None for x, is_float in zip(leaves, floats)] for wanted in (True, False))
+    return tuple(jax.tree.unflatten(structure, part) for part in parts)
 
 
 def _join(floats: Any, others: Any) -> Any:
@@ -174,5 +153,4 @@ def _join(floats: Any, others: Any) -> Any:
 
 def _cotangent(bar: Any, like: Any) -> Any:
     """Cotangents in the structure of ``like``, with zeros of JAX's type for what cannot be differentiated."""
-    zeros = jax.tree.map(lambda x: np.zeros(x.shape, jax.dtypes.float0), like)
-    return _join(bar, zeros)
+    return _join(bar, jax.tree.map(lambda x: np.zeros(x.shape, jax.dtypes.float0), like))

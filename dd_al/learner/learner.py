@@ -1,4 +1,4 @@
-"""The learner: a model with an inner optimizer, and the one training step that everything shares."""
+"""The learner: a model with an inner optimizer and a loss, and the one training step that everything shares."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from dd_al.core.keys import stream
-from dd_al.core.losses import cross_entropy
+from dd_al.core.losses import cross_entropy, divergence
 from dd_al.core.types import Batch
-from dd_al.learner.augment import shifted
 from dd_al.models.base import Model, Params
 
 
@@ -36,9 +36,8 @@ class Learner(NamedTuple):
     Attributes:
       model: the network.
       init: ``init(key) -> LearnerState``.
-      train_step: ``train_step(key, state, batch, rates) -> LearnerState``. ``rates`` is
-        ``float[layers]``, one rate per top-level entry of the parameters in sorted order (`layers`);
-        ``key`` drives dropout, None switches it off.
+      train_step: ``train_step(key, state, batch, rates) -> LearnerState``. ``rates`` is ``float[layers]``, one rate per
+        top-level entry of the parameters in sorted order (`layers`); ``key`` drives dropout, None switches it off.
     """
 
     model: Model
@@ -73,6 +72,56 @@ def label_loss(of: Callable[[jax.Array, jax.Array], jax.Array]) -> BatchLoss:
 CROSS_ENTROPY = label_loss(cross_entropy)
 
 
+def attention_loss(weight: float) -> BatchLoss:
+    """The loss ℓ + λ KL(labels ‖ attention) of Maekawa et al. 2023 (ACL), who distil for fine-tuning BERT.
+
+    The divergence is a mean over examples, blocks and heads. Batches without attention labels, and models without
+    `Model.attention`, have the loss ℓ alone, as all have where ``weight``, λ, is 0.
+    """
+
+    def loss(model: Model, params: Params, batch: Batch, key: jax.Array | None) -> jax.Array:
+        if batch.attention is None or model.attention is None:
+            return CROSS_ENTROPY(model, params, batch, key)
+        (inputs,) = batch.inputs
+        z, attention = apply_attending(model, params, inputs, key)
+        return cross_entropy(z, batch.targets) + weight * divergence(batch.attention, attention)
+
+    return loss if weight else CROSS_ENTROPY
+
+
+def apply_attending(
+    model: Model, params: Params, inputs: Any, key: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """`Model.apply` and, from the same pass, the attention that every position received; see `Model.attention`."""
+    feature_key, head_key = (None, None) if key is None else jax.random.split(key)
+    h, attention = model.attention(params, inputs, feature_key)
+    return model.head(params, h, head_key), attention
+
+
+def shifted(key: jax.Array, images: jax.Array, pixels: int) -> jax.Array:
+    """Moves every image by a random number of whole pixels, what is left uncovered repeating the edge.
+
+    It is linear in the images, so hypergradients pass through it: the differentiable augmentation of Zhao & Bilen 2021
+    (arXiv 2102.08259), here with a draw for each image. Products with matrices of zeros and ones take the place of
+    gathers, which are slow where they are differentiated under vmap.
+
+    Args:
+      key: draws the moves, each row and column number uniformly from −pixels to pixels.
+      images: ``float[batch, height, width, channels]``.
+      pixels: the furthest that an image goes, up and down as well as sideways.
+    """
+
+    def matrices(size: int) -> np.ndarray:
+        """Of each move along one axis, ``[2 · pixels + 1, size, size]``."""
+        places = np.arange(size)
+        return np.stack([np.eye(size)[np.clip(places + move, 0, size - 1)] for move in range(-pixels, pixels + 1)])
+
+    moves = jax.random.randint(key, (2, images.shape[0]), 0, 2 * pixels + 1)
+    rows, columns = (jnp.asarray(matrices(n), images.dtype)[move] for n, move in zip(images.shape[1:3], moves))
+    # Accelerators would round the pixels on the way.
+    return jnp.einsum("bhy,byxc,bwx->bhwc", rows, images, columns, precision=jax.lax.Precision.HIGHEST)
+
+
 def make_learner(
     model: Model,
     optimizer: optax.GradientTransformation,
@@ -87,7 +136,7 @@ def make_learner(
       optimizer: makes directions of gradients.
       shift: pixels by which every step moves the images that it sees, at most (see `shifted`), real and synthetic ones
         alike. Its randomness is the learner's own, drawn with the initialisation.
-      loss: what a step goes down: `label_loss`, or another of a model and a batch (`dd_al.learner.attention`).
+      loss: what a step goes down: `label_loss`, or another of a model and a batch, such as `attention_loss`.
     """
 
     def init(key: jax.Array) -> LearnerState:

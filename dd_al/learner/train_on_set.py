@@ -9,11 +9,10 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from dd_al.core.keys import stream
 from dd_al.core.types import Batch
 from dd_al.learner.learner import Learner, LearnerState
 from dd_al.learner.predict import for_each_learner
-from dd_al.learner.unroll import part_of
+from dd_al.learner.unroll import take_steps
 
 
 def train_on_set(
@@ -30,7 +29,7 @@ def train_on_set(
 ) -> LearnerState:
     """Trains stacked learners on one set, or each on a set of its own, by a schedule of learning rates.
 
-    θ_{s+1} = θ_s − η_s d(∇ℓ(p̃, θ_s)), as `dd_al.learner.unroll.unroll` takes the steps, without a derivative.
+    The steps are those of `dd_al.learner.unroll.unroll`, without a derivative. Returns the last states, stacked.
 
     Args:
       learner: network and optimizer.
@@ -39,21 +38,15 @@ def train_on_set(
       states: where training starts, stacked.
       first: steps that were taken before.
       until: the step to stop at; that of the last rate if None.
-      parts: the set is dealt to so many minibatches, which steps see in turn; see `part_of`.
+      parts: of the set, which steps see in turn; see `dd_al.learner.unroll.part_of`.
       keys: ``key<>[learners]``, which drive dropout; None for training without.
       own: whether every learner has a set and rates of its own.
-
-    Returns:
-      The states after step ``until``, stacked.
     """
     chex.assert_rank(rates, 3 if own else 2)
 
     def train(state: LearnerState, key: jax.Array | None, batch: Batch, rates: jax.Array) -> LearnerState:
-        def step(index: jax.Array, state: LearnerState) -> LearnerState:
-            masks = None if key is None else stream(key, "random_dropout", index)
-            return learner.train_step(masks, state, part_of(batch, index, parts), rates[index])
-
-        return jax.lax.fori_loop(first, len(rates) if until is None else until, step, state)
+        last = len(rates) if until is None else until
+        return take_steps(learner, state, batch, rates, first, last, parts=parts, key=key)
 
     if own:
         return for_each_learner(learner.model, train)(states, keys, batch, rates)
@@ -83,18 +76,12 @@ def along(train: Callable, states: Any, points: jax.Array, look: Callable) -> tu
 
 
 def best_along(train: Callable, states: Any, points: jax.Array, look: Callable) -> tuple[Any, jax.Array]:
-    """Trains up to each of some numbers of steps, and keeps what it finds at the best of them alone.
+    """`along` with ``look(states) -> (found, score)``, of which it keeps the best point alone.
 
     All that `along` stacks could be thousands of networks.
 
-    Args:
-      train: see `along`.
-      states: where training starts.
-      points: ``int[points]``, rising.
-      look: ``look(states) -> (found, score)``, what is wanted of each point and ``float[]``, 0 at least.
-
     Returns:
-      What was found at the point of the highest score, the first of equals, and the index of that point.
+      What was found at the point of the highest score (``float[]``, 0 at least), the first of equals, and its index.
     """
 
     def stretch(carry: tuple, until: jax.Array) -> tuple[tuple, None]:

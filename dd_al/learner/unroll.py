@@ -6,6 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from dd_al.core.keys import stream
 from dd_al.core.types import KEPT, Batch
 from dd_al.learner.learner import Learner, LearnerState
 
@@ -18,33 +19,28 @@ def unroll(
     batch: Batch,
     rates: jax.Array,
     *,
-    key: jax.Array | None = None,
     first: int | jax.Array = 0,
     remat: str = "light",
     segment: int | None = None,
     parts: int = 1,
 ) -> LearnerState:
-    """Takes one inner step per row of ``rates`` on the same batch, or on parts of it in turn.
+    """Takes one inner step per row of ``rates`` on the same batch, or on parts of it in turn; returns the last state.
 
-    θ_{s+1} = θ_s − η_s d(∇ℓ(p̃, θ_s)) with the optimizer's direction d (Wang et al. 2018, algorithm 1,
-    where d is the identity).
+    θ_{s+1} = θ_s − η_s d(∇ℓ(p̃, θ_s)) with the optimizer's direction d (Wang et al. 2018, algorithm 1, where d is the
+    identity). Dropout is off.
 
     Args:
       learner: whose step to repeat.
       state: where training starts.
       batch: the synthetic examples.
       rates: ``float[steps, layers]``.
-      key: drives dropout, a fresh key per step; None for no dropout.
-      first: the number of the first of these steps, where others came before: it picks their keys.
+      first: the number of the first of these steps, where others came before: it picks their parts.
       remat: what the reverse pass keeps. "none" keeps every activation; "light" keeps the results of products and
         what is marked with `dd_al.core.types.keep`, and computes the cheap rest again, which is the fastest;
         "step" keeps the state of every step; "sqrt" keeps 2 √steps states, for one more forward pass, and "cbrt"
         3 ∛steps, for two (Chen et al. 2016, arXiv 1604.06174). The gradients are the same.
       segment: steps between the states that "sqrt" keeps first; √steps if None.
       parts: see `part_of`.
-
-    Returns:
-      The state after the last step.
 
     Raises:
       ValueError: for an unknown ``remat``.
@@ -53,8 +49,7 @@ def unroll(
 
     def step(state: LearnerState, index_and_rates):
         index, step_rates = index_and_rates
-        step_key = None if key is None else jax.random.fold_in(key, index)
-        return learner.train_step(step_key, state, part_of(batch, index, parts), step_rates), None
+        return learner.train_step(None, state, part_of(batch, index, parts), step_rates), None
 
     xs = (first + jnp.arange(len(rates)), rates)
     if remat == "none":
@@ -82,6 +77,21 @@ def unroll(
         return (state, None) if rest is None else inner(state, rest)
 
     return nested(state, xs, 2 if remat == "sqrt" else 3, segment)[0]
+
+
+def take_steps(
+    learner: Learner, state: LearnerState, batch: Batch, rates: jax.Array, first, until, *, parts=1, key=None
+) -> LearnerState:
+    """Steps ``first`` … ``until − 1`` of `unroll`, whose numbers may be traced, without a derivative.
+
+    ``key`` drives dropout; None for training without.
+    """
+
+    def step(index: jax.Array, state: LearnerState) -> LearnerState:
+        masks = None if key is None else stream(key, "random_dropout", index)
+        return learner.train_step(masks, state, part_of(batch, index, parts), rates[index])
+
+    return jax.lax.fori_loop(first, until, step, state)
 
 
 def part_of(batch: Batch, index: int | jax.Array, parts: int) -> Batch:

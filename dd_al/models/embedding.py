@@ -38,14 +38,6 @@ class Scaled(NamedTuple):
         return (raw.astype(jnp.float32) - self.mean) / self.std
 
 
-class AsTheyAre(NamedTuple):
-    """Examples for a network that reads them as they are held."""
-
-    def __call__(self, raw: jax.Array) -> jax.Array:
-        """Returns ``raw``."""
-        return raw
-
-
 def drop_words(key: jax.Array, inputs: TextInputs, rate: float) -> TextInputs:
     """Makes a share of the words unknown: their vectors become zero, their positions stay."""
     kept = jax.random.bernoulli(key, 1 - rate, inputs.mask.shape)

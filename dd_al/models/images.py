@@ -155,12 +155,13 @@ def image_network(
     Raises:
       ConfigError: images too small for it.
     """
-    halvings, smallest = {"lenet": (2, 12), "convnet": (depth, 2**depth), "alex_cifar": (2, 8)}[kind]
+    network, halvings, smallest = {
+        "lenet": (_LeNet, 2, 12), "convnet": (_ConvNet, depth, 2**depth), "alex_cifar": (_AlexCifarNet, 2, 8)
+    }[kind]  # fmt: skip
     if min(shape[:2]) < smallest:
         raise ConfigError(
             f"config.model.kind = {kind!r}: halves images {halvings} times and needs {smallest} × {smallest} pixels; "
             f"these have {shape[0]} × {shape[1]}"
         )
     sizes = {"width": width, "depth": depth} if kind == "convnet" else {}
-    network = {"lenet": _LeNet, "convnet": _ConvNet, "alex_cifar": _AlexCifarNet}[kind]
     return as_model(network(classes, dropout, weights, **sizes), jnp.zeros((1, *shape)))._replace(apart=True)

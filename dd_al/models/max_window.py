@@ -7,12 +7,9 @@ With windows ``u`` of a text and a filter ``k``, the response is ``h = max_l k �
     to filters  K[f, k] = Σ_b  w[f, b] · u[l*(f, b), b, k]         `weighted_windows`
     to texts    U[l, b, k] = Σ_f  1[l = l*(f, b)] · w[f, b] · kernel[f, k]
 
-The second is all that fitting needs, and a share of what unrolling needs; it reads one window per filter and text
-where the product behind a convolution reads them all (20 to 40 times as many). On CPU it is computed that way, and the
-other two as dense products, which measured faster than their scattered forms. Accelerators get dense products
-throughout.
-
-Filters come first and texts last in every array here: learners in parallel are then only more filters in front.
+The second, all that fitting needs, reads one window per filter and text where a convolution reads 20 to 40 times as
+many. A CPU gathers those; the other two, and all three on accelerators, are faster as dense products. In every array
+filters come first and texts last: learners in parallel are then only more filters in front.
 """
 
 import functools

@@ -154,19 +154,17 @@ class SentenceEncoder:
         read = {name: value for name, value in params.items() if name != "words"}
         return network.apply({"params": read}, inputs.embedded, inputs.mask, rngs=rngs)
 
-    def features(self, params: Params, inputs: TextInputs, key: jax.Array | None = None) -> jax.Array:
-        """Sentence vectors: mean outputs at unit length, ``float32[batch, width]``; zero for a text without words."""
-        means = masked_mean(self.outputs(params, inputs, key), inputs.mask)
-        return means * jax.lax.rsqrt(jnp.maximum(jnp.sum(means**2, -1, keepdims=True), _TINY))
-
     def sentence_features(
         self, params: Params, ids: jax.Array, mask: jax.Array, key: jax.Array | None = None
     ) -> jax.Array:
-        """`features` of ``int32[batch, length]`` word pieces; on padding, where the mask is false, they may be any.
+        """Sentence vectors: mean outputs at unit length, ``float32[batch, width]``; zero for a text without words.
 
-        They are at most `EncoderSizes.max_position_embeddings` long.
+        Word pieces are ``int32[batch, length]``, at most `EncoderSizes.max_position_embeddings` long; on padding, where
+        the mask is false, they may be any.
         """
-        return self.features(params, TextInputs(jnp.asarray(params["words"])[ids] * mask[..., None], mask), key)
+        inputs = TextInputs(jnp.asarray(params["words"])[ids] * mask[..., None], mask)
+        means = masked_mean(self.outputs(params, inputs, key), mask)
+        return means * jax.lax.rsqrt(jnp.maximum(jnp.sum(means**2, -1, keepdims=True), _TINY))
 
 
 def fine_tuned(sizes: EncoderSizes, pretrained: Params, classes: int, *, dropout: float) -> Model:

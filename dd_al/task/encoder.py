@@ -38,9 +38,6 @@ def sentence_vectors(
     Returns:
       The training texts as a vocabulary, to look nearest ones up in; the vectors of all texts, ``float32[rows, dim]``;
       and the row of each text by split, ``int32[texts, 1]``.
-
-    Raises:
-      DataError: see `dd_al.data.minilm_files.load`.
     """
     start = time.perf_counter()
     files = minilm_files.load(settings)
@@ -66,7 +63,6 @@ def word_pieces(
 
     Raises:
       ConfigError: the length leaves no room for a word piece.
-      DataError: the encoder's files are not there, or do not belong together.
     """
     if length is not None and length < _LEAST:
         raise ConfigError(
@@ -90,11 +86,7 @@ def _report(files: EncoderFiles, table: np.ndarray) -> dict[str, str | int]:
 
 
 def encoder_of(sha256: str, settings: EncoderSettings | None = None) -> EncoderFiles:
-    """The encoder whose files have this hash.
-
-    Raises:
-      DataError: its files are not there, or they are other ones.
-    """
+    """The encoder whose files have this hash; DataError if they are other ones."""
     files = minilm_files.load(settings)
     if files.sha256 != sha256:
         raise DataError(
@@ -107,12 +99,8 @@ def encoder_of(sha256: str, settings: EncoderSettings | None = None) -> EncoderF
 def sentence_features(texts: Sequence[str], files: EncoderFiles, *, keep: bool = False) -> np.ndarray:
     """A vector per text, of which the first `MAX_PIECES` word pieces count, ``float32[texts, width]``.
 
-    They are scaled to a mean square of 1, which suits the learners' first rates and the float16 of artefacts.
-
-    With ``keep`` they are kept in the user's cache folder, and looked for there.
-
-    Raises:
-      DataError: the files do not belong together.
+    They are scaled to a mean square of 1, which suits the learners' first rates and the float16 of artefacts. With
+    ``keep`` the user's cache folder keeps them.
     """
     texts = list(texts)
     if keep:
@@ -152,8 +140,7 @@ def batches(lengths: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
 def pretrained(files: EncoderFiles, length: int = MAX_PIECES) -> tuple[EncoderSizes, dict]:
     """The encoder's sizes, and its published parameters in NumPy.
 
-    Raises:
-      DataError: the files do not belong together, or have no room for texts of so many word pieces.
+    DataError where the files do not belong together, or have no room for texts of so many word pieces.
     """
     origin = str(files.folder / "config.json")
     sizes = sizes_of(files.config, origin)

@@ -21,14 +21,12 @@ from dd_al.data.dataset import Dataset, Split
 from dd_al.data.text import choose_length, unseen
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.learner import optimizers
-from dd_al.learner.attention import attention_loss
 from dd_al.learner.examples import Bucket, Examples, make_examples, whole
-from dd_al.learner.learner import Learner, LearnerState, make_learner
-from dd_al.models.averaging import averaging
+from dd_al.learner.learner import Learner, LearnerState, attention_loss, make_learner
 from dd_al.models.base import Model
+from dd_al.models.dense import averaging, mlp
 from dd_al.models.embedding import Lookup, Scaled
 from dd_al.models.images import image_network
-from dd_al.models.mlp import mlp
 from dd_al.models.recurrent import recurrent
 from dd_al.models.text_cnn import text_cnn
 from dd_al.models.transformer import transformer
@@ -215,20 +213,11 @@ def make_task(
         learners = {kind: make_learner(pretrained, make_optimizer(settings.learner))}
     targets = {split: one_hot(getattr(dataset, split).labels, dataset.num_classes) for split in ("train", "validation")}
     return Task(
-        dataset=dataset,
-        vectors=vectors,
-        inputs=settings.inputs,
-        shape=shape,
-        raw=ids,
-        embed=embed,
+        dataset, vectors, settings.inputs, shape, raw=ids, embed=embed, table=table, seconds=seconds,
         train=_examples(ids["train"], targets["train"]),
         validation=_examples(ids["validation"], targets["validation"], buckets=1),
-        table=table,
-        learner=learners.pop(kind),
-        others=learners,
-        key=jax.random.key(settings.seed),
-        seconds=seconds,
-    )
+        learner=learners.pop(kind), others=learners, key=jax.random.key(settings.seed),
+    )  # fmt: skip
 
 
 def _with_notes(dataset: Dataset, notes: list[str]) -> Dataset:
@@ -245,17 +234,10 @@ def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int | None = Non
 
 
 def with_training(task: Task, raw: np.ndarray, split: Split, *, buckets: int | None = None) -> Task:
-    """The task with other training data, as it is held (`Task.raw`) and with its classes; all else is as it was.
-
-    There are as many buckets of lengths as `length_buckets` says if None are given.
-    """
-    targets = one_hot(split.labels, task.classes)
-    return replace(
-        task,
-        dataset=replace(task.dataset, train=split),
-        raw={**task.raw, "train": raw},
-        train=_examples(raw, targets, buckets=buckets),
-    )
+    """The task with other training data, as it is held (`Task.raw`) and with its classes; all else is as it was."""
+    dataset, held = replace(task.dataset, train=split), {**task.raw, "train": raw}
+    train = _examples(raw, one_hot(split.labels, task.classes), buckets=buckets)
+    return replace(task, dataset=dataset, raw=held, train=train)
 
 
 def known_inits(task: Task, sets: int) -> LearnerState:

@@ -1,26 +1,33 @@
 """Trained learners that answer texts as people have them: vocabulary or encoder, networks and all."""
 
+import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.config.data import EncoderSettings
 from dd_al.config.learner import ModelSettings
+from dd_al.core.errors import DataError
 from dd_al.core.precision import in_float32
 from dd_al.data.minilm_files import EncoderFiles
 from dd_al.data.text import Vocabulary
 from dd_al.io.artefact import settings_from
+from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import embed
 from dd_al.task.encoder import encoder_of, sentence_features
 from dd_al.task.task import make_model
 
 _AT_ONCE = 256  # texts held embedded at a time
+_FORMAT = 1  # of a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,3 +124,35 @@ class TextLearners:
             return jax.vmap(lambda p: model.apply(p, inputs))(params)
 
         return answer
+
+
+def save(path: str | os.PathLike, kind: str, spec: Mapping[str, Any], learners: TextLearners, params: Params) -> None:
+    """Writes one self-contained safetensors file: a ``spec`` of JSON values, what reading texts takes, and parameters.
+
+    Its ``kind`` is "classifier" or "active_learner".
+    """
+    spec = {kind: _FORMAT, "length": learners.length, **spec}
+    arrays = {f"params/{name}": value for name, value in flatten_dict(params, sep="/").items()}
+    arrays["vectors"] = learners.vectors.astype(np.float16)  # what they were rounded to when they were made
+    for name, text in (("words", "\n".join(learners.words)), ("spec", json.dumps(spec))):
+        arrays[name] = np.frombuffer(text.encode(), np.uint8)
+    write_safetensors(Path(path).expanduser(), arrays)
+
+
+def load(path: str | os.PathLike, kind: str, hint: str = "") -> tuple[dict[str, Any], TextLearners]:
+    """Reads the ``spec`` that `save` was given, whose labels say how many classes there are, and the learners.
+
+    Raises:
+      DataError: no such file, or one of another kind; that message ends in the ``hint``.
+    """
+    arrays, name = read_safetensors(Path(path).expanduser()), kind.replace("_", " ")
+    try:
+        spec = json.loads(arrays["spec"].tobytes())
+        if spec.get(kind) != _FORMAT:
+            raise DataError(f"{path} is no {name} of this version{hint}")
+        words, vectors = tuple(arrays["words"].tobytes().decode().split("\n")), arrays["vectors"].astype(np.float32)
+        params = unflatten_dict({k[7:]: value for k, value in arrays.items() if k.startswith("params/")}, sep="/")
+        sizes = len(spec["labels"]), spec["length"]
+        return spec, TextLearners(spec.get("model"), *sizes, words, vectors, params, spec.get("encoder"))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is no {name}: {type(error).__name__}: {error}") from error

@@ -97,7 +97,7 @@ def test_columns_that_are_missing(tmp_path, content, message):
 
 def test_lines_that_are_no_json(tmp_path):
     (tmp_path / "queries.jsonl").write_text('{"index": 0, "label": "good"}\n{"index": 1,\n')
-    with pytest.raises(DataError, match="line 2: no JSON"):
+    with pytest.raises(DataError, match="line 2: not JSON"):
         read_queries(tmp_path / "queries.jsonl", [0, 1], TEXTS, LABELS)
 
 
@@ -125,7 +125,7 @@ def test_the_record_survives(tmp_path):
     [
         ('{"index": -1, "label": "good"}', "line 1: index = -1"),
         ('{"index": 1, "label": "god"}', "line 1: label 'god'.*did you mean 'good'"),
-        ("[1]", "line 1: must be an object"),
+        ("[1]", "line 1: list where a JSON object is needed"),
     ],
 )
 def test_a_record_that_is_none(tmp_path, line, message):

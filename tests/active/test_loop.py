@@ -12,7 +12,7 @@ from dd_al.core.errors import UserError
 from dd_al.learner import optimizers
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import make_learner
-from dd_al.models.averaging import averaging
+from dd_al.models.dense import averaging
 from dd_al.models.embedding import embed
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time

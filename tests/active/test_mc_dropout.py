@@ -12,7 +12,7 @@ import pytest
 
 from dd_al.active import mc_dropout, scores
 from dd_al.learner.examples import make_examples
-from dd_al.models.averaging import averaging
+from dd_al.models.dense import averaging
 from dd_al.models.embedding import Lookup, dropping_words, embed
 from dd_al.models.recurrent import recurrent
 from dd_al.models.text_cnn import text_cnn

@@ -29,11 +29,10 @@ def test_every_side_finds_the_same_hypergradient(name):
     ours = gradient(*arguments)
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(ours))
     assert jax.tree.map(np.shape, ours) == jax.tree.map(np.shape, problem.synthetic)
-    for convolve in ("matmul", "conv1d"):
-        side = benchmark.TorchSide(case, problem, convolve)
-        for _ in range(2):  # a second call finds the same numbers
-            assert benchmark.disagreement(ours, side.autograd()) < 1e-4
-            assert benchmark.disagreement(ours, side.reverse()) < 1e-4
+    side = benchmark.TorchSide(case, problem)
+    for _ in range(2):  # a second call finds the same numbers
+        assert benchmark.disagreement(ours, side.autograd()) < 1e-4
+        assert benchmark.disagreement(ours, side.reverse()) < 1e-4
 
 
 def test_disagreement_is_relative_to_the_largest_entry():
@@ -61,7 +60,7 @@ def test_the_last_line_is_the_result(monkeypatch, capsys):
             peer = min(part["torch_autograd_s"], part["torch_reverse_s"])
             assert part["ratio_to_fastest_peer"] == pytest.approx(part["dd_al_s"] / peer)
         else:
-            assert part["ratio_to_fastest_peer"] is part["torch_autograd_s"] is None
+            assert part["ratio_to_fastest_peer"] is None
     assert result["threads"] >= 1 and ("torch" in result["versions"]) == installed("torch")
 
 

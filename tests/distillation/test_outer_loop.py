@@ -10,9 +10,9 @@ import pytest
 
 from dd_al.config.distill import DistillSettings
 from dd_al.core.errors import ConfigError, Interrupted, UserError
-from dd_al.distillation import outer_loop as module
-from dd_al.distillation.optimise import optimise, problem_of
-from dd_al.distillation.outer_loop import outer_loop
+from dd_al.distillation import optimise as module
+from dd_al.distillation.optimise import optimise
+from dd_al.distillation.outer_loop import OuterLoop
 from dd_al.distillation.starts import number_of_items, starting_sets
 from dd_al.distillation.synthetic import train_on
 from dd_al.evaluation.baselines import full_training
@@ -146,6 +146,9 @@ def test_noise_is_a_start_like_another(task, tiny_settings):
     assert rows is None and not equal(noise.inputs[0], noise.inputs[1])
     assert noise.inputs.shape == real.inputs.shape and equal(noise.label_logits, real.label_logits)
     np.testing.assert_allclose(noise.inputs.std(), real.inputs.std(), rtol=0.3)
+    again, _ = starting_sets(task, tiny_settings(start="noise").distill, 6, 2)
+    other, _ = starting_sets(replace(task, key=jax.random.key(9)), tiny_settings(start="noise").distill, 6, 2)
+    assert equal(again, noise) and not equal(other.inputs, noise.inputs)
 
 
 def test_items_of_their_own_length(task, tiny_settings):
@@ -189,9 +192,8 @@ def test_tables_are_handed_to_programs_rather_than_written_into_them(task, tiny_
     settings = tiny_settings()
     assert task.table.shape in constants(lambda ids: task.embed(ids), task.raw["train"])  # the check can fail
     synthetic, _ = starting_sets(task, settings.distill, 2, 1)
-    problem = problem_of(task, settings.distill, 1)
-    init, advance = outer_loop(problem, settings.distill, 1, 2)
-    assert task.table.shape not in constants(advance, task.key, problem.arrays, init(synthetic), 1, True)
+    loop = OuterLoop(task, settings.distill, 1, 2)
+    assert task.table.shape not in constants(loop.advance, task.key, task.arrays, loop.init(synthetic), 1, True)
     _, _, init, advance = full_training(task, settings.full)
     state, keys = init(task.inits("any", 2)), jax.random.split(task.key, 2)
     assert task.table.shape not in constants(advance, task.arrays, np.float32(1), keys, state, np.int32(1))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dd_al.distillation.schedules import lengthened
+from dd_al.distillation.synthetic import lengthened
 
 RATES = np.asarray([[1.0], [2.0], [3.0], [4.0]], np.float32)  # two epochs of two batches
 

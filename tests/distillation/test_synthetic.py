@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dd_al.distillation.synthetic import Synthetic, as_batch, balanced_classes, noise_inputs, rates, start
+from dd_al.distillation.synthetic import Synthetic, as_batch, balanced_classes, rates, start
 
 CLASSES = 3
 
@@ -44,9 +44,3 @@ def test_the_batch_has_soft_labels_and_every_position_is_a_word():
 def test_rates_are_positive_whatever_their_logarithms():
     synthetic = Synthetic(jnp.zeros((1, 1, 1)), jnp.zeros((1, 2)), jnp.array([[-20.0, 0.0, 3.0]]))
     np.testing.assert_allclose(rates(synthetic), np.exp([[-20.0, 0.0, 3.0]]), rtol=1e-6)
-
-
-def test_noise_has_the_scale_asked_for_and_depends_on_the_key_alone():
-    first, again, other = (noise_inputs(jax.random.key(k), 10, (20, 30), 0.5) for k in (0, 0, 1))
-    assert first.shape == (10, 20, 30) and (first == again).all() and (first != other).any()
-    assert abs(float(first.std()) - 0.5) < 0.02 and abs(float(first.mean())) < 0.02

@@ -5,10 +5,9 @@ import pytest
 
 from dd_al.core.types import Batch
 from dd_al.learner import optimizers
-from dd_al.learner.augment import shifted
 from dd_al.learner.hypergradient import differentiable_training
-from dd_al.learner.learner import make_learner
-from dd_al.models.mlp import mlp
+from dd_al.learner.learner import make_learner, shifted
+from dd_al.models.dense import mlp
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 

@@ -12,9 +12,8 @@ import pytest
 
 from dd_al.core.types import Batch
 from dd_al.learner import optimizers
-from dd_al.learner.attention import attention_loss
 from dd_al.learner.hypergradient import NAMES, differentiable_training
-from dd_al.learner.learner import make_learner
+from dd_al.learner.learner import attention_loss, make_learner
 from dd_al.models.base import Model
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time
@@ -24,15 +23,10 @@ FIRST, SECOND, INPUTS = (jnp.asarray(RNG.normal(size=shape), jnp.float32) for sh
 LABELS = jnp.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.0, 1.0]])
 
 
-def head(params, h, key=None):
-    """A linear layer below half of the features, where a key chooses them."""
-    return (h if key is None else h * jax.random.bernoulli(key, 0.5, h.shape)) @ params["second"]
-
-
 MODEL = Model(
     init=lambda key: {"first": FIRST, "second": SECOND},
     features=lambda params, inputs, key=None: jnp.tanh(inputs @ params["first"]),
-    head=head,
+    head=lambda params, h, key=None: h @ params["second"],
 )
 
 
@@ -41,15 +35,14 @@ def make_rates(steps):
 
 
 @functools.cache
-def gradients_of(name, optimizer="momentum", dropout=True, **options):
+def gradients_of(name, optimizer="momentum", **options):
     """``(rates, window_key) ->`` a loss after training, and its derivatives for batch, rates and first parameters."""
     learner = make_learner(MODEL, optimizers.get(optimizer))
     state, train = learner.init(jax.random.key(0)), differentiable_training(learner, name, **options)
-    key = jax.random.key(1) if dropout else None
 
     def value(inputs, targets, rates, params, window_key):
         batch = Batch((inputs,), targets)
-        final = train(state._replace(params=params), batch, rates, key=key, window_key=window_key)
+        final = train(state._replace(params=params), batch, rates, window_key=window_key)
         return jnp.sum(MODEL.apply(final.params, INPUTS[::-1]) ** 2)
 
     gradient = jax.jit(jax.value_and_grad(value, (0, 1, 2, 3)))
@@ -212,7 +205,7 @@ def by_hand(parts, steps):
 
 @pytest.mark.parametrize("parts", [2, 4])
 def test_steps_see_the_parts_of_a_batch_in_turn(parts):
-    value, _ = gradients("full", 5, "sgd", dropout=False, parts=parts)
+    value, _ = gradients("full", 5, "sgd", parts=parts)
     np.testing.assert_allclose(value, by_hand(parts, 5), rtol=1e-5)
 
 

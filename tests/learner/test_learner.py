@@ -8,8 +8,8 @@ import pytest
 
 from dd_al.core.types import Batch, TextInputs
 from dd_al.learner import optimizers
-from dd_al.learner.attention import attention_loss
-from dd_al.learner.learner import layers, logits, make_learner
+from dd_al.learner.learner import attention_loss, layers, logits, make_learner
+from dd_al.learner.train_on_set import train_on_set
 from dd_al.learner.unroll import unroll
 from dd_al.models.base import Model
 from dd_al.models.text_cnn import text_cnn
@@ -106,8 +106,9 @@ RATES = jnp.full((5, 3), 0.05)
 INIT = jax.jit(LEARNER.init)
 
 
-def train(state, key=None, rates=RATES):
-    return unroll(LEARNER, state, Batch((TEXTS,), LABELS), rates, key=key)
+def train(state, key=None, rates=RATES, learner=LEARNER):
+    one, key = jax.tree.map(lambda x: x[None], state), None if key is None else key[None]
+    return jax.tree.map(lambda x: x[0], train_on_set(learner, Batch((TEXTS,), LABELS), rates, one, keys=key))
 
 
 TRAIN = jax.jit(train)
@@ -128,7 +129,7 @@ def test_without_a_key_training_is_deterministic_and_with_one_it_drops_out():
 def test_every_step_drops_out_differently(key):
     learner = make_learner(CNN, optimizers.get("sgd"))
     state, key = learner.init(jax.random.key(0)), None if key is None else jax.random.key(key)
-    run = jax.jit(lambda rates: unroll(learner, state, Batch((TEXTS,), LABELS), rates, key=key).params)
+    run = jax.jit(lambda rates: train(state, key, rates, learner).params)
     # Only one of the two steps moves, the first or the second, and both find the same parameters.
     first, second = (run(jnp.outer(jnp.array(which), jnp.ones(3))) for which in ([1.0, 0.0], [0.0, 1.0]))
     assert same(first, second) == (key is None)

@@ -18,15 +18,10 @@ RNG = np.random.default_rng(0)
 FIRST, SECOND, INPUTS = (jnp.asarray(RNG.normal(size=shape), jnp.float32) for shape in ((3, 5), (5, 2), (4, 3)))
 
 
-def head(params, h, key=None):
-    """A linear layer below half of the features, where a key chooses them."""
-    return (h if key is None else h * jax.random.bernoulli(key, 0.5, h.shape)) @ params["second"]
-
-
 MODEL = Model(
     init=lambda key: {"first": FIRST, "second": SECOND},
     features=lambda params, inputs, key=None: jnp.tanh(inputs @ params["first"]),
-    head=head,
+    head=lambda params, h, key=None: h @ params["second"],
 )
 LEARNER = make_learner(MODEL, optimizers.get("momentum"))
 STATE = LEARNER.init(jax.random.key(0))
@@ -35,7 +30,7 @@ LABELS = jnp.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.0, 1.0]])
 
 def value_and_gradients(steps, remat):
     def value(inputs, rates):
-        final = unroll(LEARNER, STATE, Batch((inputs,), LABELS), rates, key=jax.random.key(1), remat=remat)
+        final = unroll(LEARNER, STATE, Batch((inputs,), LABELS), rates, remat=remat)
         return jnp.sum(MODEL.apply(final.params, INPUTS[::-1]) ** 2)
 
     rates = jnp.linspace(0.05, 0.2, steps * 2).reshape(steps, 2)

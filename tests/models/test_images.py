@@ -9,8 +9,8 @@ import pytest
 
 from dd_al.core.errors import ConfigError
 from dd_al.learner.learner import layers
+from dd_al.models.dense import mlp
 from dd_al.models.images import convolve, image_network, pool
-from dd_al.models.mlp import mlp
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 

@@ -13,8 +13,7 @@ import numpy as np
 from dd_al.config.grid import published_matrix, row_folder
 from dd_al.config.settings import Settings
 from dd_al.distillation.saved import course_of, items_of
-from dd_al.distillation.schedules import SCHEDULES, lengthened
-from dd_al.distillation.synthetic import Synthetic, as_batch, columns
+from dd_al.distillation.synthetic import SCHEDULES, Synthetic, as_batch, columns, lengthened
 from dd_al.evaluation.baselines import Trained
 from dd_al.evaluation.protocol import Score, evaluate
 from dd_al.experiments import record
@@ -80,7 +79,7 @@ class Judges:
 
         Returns:
           Parameters, stacked over the networks of all sets, and the number of steps that validation chose among the
-          ends of the schedule; see `dd_al.distillation.schedules.lengthened`.
+          ends of the schedule; see `dd_al.distillation.synthetic.lengthened`.
         """
         distill = row.settings.distill
         rates, ends = lengthened(schedule, self._rates_for(row, name), distill.batches)

@@ -1,4 +1,4 @@
-"""Distillation without an unroll, by matching what real and synthetic examples do to a network, class by class."""
+"""Distillation without an unroll: matching what examples do to a network, or regression on its features."""
 
 from __future__ import annotations
 
@@ -77,6 +77,40 @@ def feature_distance(model: Model, params: Params, synthetic: Batch, real: Batch
     return distance, hit_rate(-far, real.targets)
 
 
+def kernel_regression(labels: str = "soft", ridge: float = 1e-6) -> Objective:
+    """The objective of FRePo: half the squared error of `regression`, per example, a mean over the learners."""
+
+    def objective(student: Student, synthetic: Synthetic, states: LearnerState, real: Batch, key: jax.Array):
+        del key  # nothing here is random
+        batch = as_batch(synthetic, labels)
+        answers = jax.vmap(lambda p: regression(student.learner.model, p, batch, real, ridge=ridge))(states.params)
+        loss = 0.5 * jnp.mean(jnp.sum((answers - _centred(real.targets)) ** 2, -1))
+        return loss, hit_rate(answers, real.targets)
+
+    return objective
+
+
+def regression(model: Model, params: Params, synthetic: Batch, real: Batch, *, ridge: float = 1e-6) -> jax.Array:
+    """What ridge regression on the synthetic set, by a model's features, answers for the real batch.
+
+    K_ts (K_ss + λI)⁻¹ y_s with K the inner products of the features (Zhou et al. 2022, arXiv 2206.00719, eq. 4), and
+    λ a share, ``ridge``, of the mean of K_ss's diagonal.
+
+    Returns:
+      ``float32[batch, classes]``, targets less 1 / classes, so that it is undecided where it knows nothing.
+    """
+    h_s, h_t = (features(model, params, batch) for batch in (synthetic, real))
+    items, width = h_s.shape
+    little = ridge * (jnp.mean(jnp.sum(h_s**2, 1)) + 1e-12)
+    targets = _centred(synthetic.targets)
+    if items <= width:
+        system = h_s @ h_s.T + little * jnp.eye(items)
+        return h_t @ (h_s.T @ jax.scipy.linalg.solve(system, targets, assume_a="pos"))
+    # The same by (HᵀH + λI)⁻¹ Hᵀ: the kernel of more items than features is singular but for λ, and float32 loses it.
+    system = h_s.T @ h_s + little * jnp.eye(width)
+    return h_t @ jax.scipy.linalg.solve(system, h_s.T @ targets, assume_a="pos")
+
+
 def _class_means(model: Model, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
     """Mean features of every class, ``float32[classes, width]``, and those of every example."""
     h = features(model, params, batch)
@@ -97,3 +131,7 @@ def _present(targets: jax.Array) -> jax.Array:
 def _cosine_distance(a: jax.Array, b: jax.Array) -> jax.Array:
     # The small number under the root keeps the derivative finite where a gradient vanishes, as below a zero head.
     return 1 - jnp.vdot(a, b) * jax.lax.rsqrt(jnp.vdot(a, a) * jnp.vdot(b, b) + 1e-20)
+
+
+def _centred(targets: jax.Array) -> jax.Array:
+    return targets - 1 / targets.shape[-1]
