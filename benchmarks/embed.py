@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +51,8 @@ def peers(folder: Path) -> dict[str, Callable[[list[str]], np.ndarray]]:
 
     torch.set_num_threads(THREADS)
     model = SentenceTransformer(str(folder), device="cpu")
-
-    def side(batch: int) -> Callable[[list[str]], np.ndarray]:
-        return lambda texts: model.encode(texts, batch_size=batch, show_progress_bar=False)
-
-    return {f"sentence_transformers_{batch}": side(batch) for batch in (32, 128)}
+    encode = partial(model.encode, show_progress_bar=False)
+    return {f"sentence_transformers_{batch}": partial(encode, batch_size=batch) for batch in (32, 128)}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,8 +67,8 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     others = peers(files.folder)
-    sides = {"dd_al": lambda texts: compute(texts, files), **others}
-    times, vectors = in_turn({name: lambda side=side: side(texts) for name, side in sides.items()}, options.repeats)
+    sides = {"dd_al": partial(compute, files=files), **others}
+    times, vectors = in_turn({name: partial(side, texts) for name, side in sides.items()}, options.repeats)
     rates = {name: [len(texts) / seconds for seconds in runs] for name, runs in times.items()}
     ours = max(rates["dd_al"][1:])
     peer = max((max(rates[name][1:]) for name in others), default=None)

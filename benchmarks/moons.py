@@ -101,19 +101,12 @@ def difference(task: Task, loop: Loop, layers: int, real: np.ndarray, classes: n
     """How far the two hypergradients are apart from the same nets, as a share of the largest entry."""
     nets = [loop.fresh() for _ in range(NETS)]
     names = [*(f"hidden{i + 1}" for i in range(layers - 1)), "output"]
-    params = {
-        name: {
-            kind: jnp.stack([jnp.asarray(net[2 * i + offset].detach().numpy()) for net in nets])
-            for offset, kind in enumerate(("kernel", "bias"))
-        }
-        for i, name in enumerate(names)
-    }
-    states = jax.vmap(task.learner.init)(jax.random.split(jax.random.key(0), NETS))
-    states = states._replace(params=params)
-    steps = len(loop.free)
+    stacked = [jnp.stack([jnp.asarray(one.detach().numpy()) for one in same]) for same in zip(*nets)]
+    params = {name: {"kernel": stacked[2 * i], "bias": stacked[2 * i + 1]} for i, name in enumerate(names)}
+    states = jax.vmap(task.learner.init)(jax.random.split(jax.random.key(0), NETS))._replace(params=params)
     synthetic = start(
         2, inputs=jnp.asarray(loop.points.detach().numpy()), item_classes=jnp.arange(len(loop.points)) % 2,
-        steps=steps, layers=1, rate=0.02, label_scale=2.0,
+        steps=len(loop.free), layers=1, rate=0.02, label_scale=2.0,
     )  # fmt: skip
     batch = Batch((jnp.asarray(real),), jnp.eye(2)[jnp.asarray(classes)])
     train = differentiable_training(task.learner, parts=loop.batches)
@@ -130,9 +123,9 @@ def difference(task: Task, loop: Loop, layers: int, real: np.ndarray, classes: n
 
 
 def measure(layers: int, steps: int = 200, epochs: int = 50, batches: int | None = None) -> dict[str, float]:
-    """Seconds of ours, of the loop, and their ratio, for a network of so many layers.
+    """Seconds of ours, of the loop, and their ratio, for a network of so many layers, and inner ``steps``.
 
-    There are ``steps`` inner steps and ``epochs`` outer epochs of ``batches``, those of 1,005 points if None.
+    There are as many ``batches`` in an outer epoch as 1,005 points give, if None.
     """
     batches = batches or -(-1005 // REAL)
     task, settings = task_of(layers, steps, epochs * batches)

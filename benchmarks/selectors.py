@@ -19,6 +19,7 @@ A peer that is not installed is left out. The fastest of `--repeats` calls count
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -30,7 +31,7 @@ import numpy as np
 from benchmarks.harness import REPEATS, fastest, finish, flags, installed
 from dd_al.active import selectors
 from dd_al.active.batch_bald import batch_bald
-from dd_al.geometry.points import assign, k_means, plus_plus, to_points
+from dd_al.geometry.points import k_means, plus_plus, to_points
 
 PASSES, WIDTH, CLASSES = 10, 192, 5
 KEY = jax.random.key(0)
@@ -80,8 +81,7 @@ def core_set(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: i
         peers["scikit_activeml"] = lambda: k_greedy_center(features, known, k, random_state=0)[0]
 
     def radius(picks: np.ndarray) -> float:
-        centers = np.concatenate([labelled, picks])
-        return float(np.sqrt(np.min(_squared(features.astype(float), features[centers].astype(float)), 1).max()))
+        return float(np.sqrt(_to_nearest(features, features[np.concatenate([labelled, picks])]).max()))
 
     return Case(lambda: np.asarray(run(features)), peers, radius, same=True)
 
@@ -112,10 +112,7 @@ def badge(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int)
     errors = np.asarray(mean - jax.nn.one_hot(mean.argmax(-1), CLASSES))
     gradients = (errors[:, :, None] * features[:, None]).reshape(len(features), -1)
 
-    def potential(picks: np.ndarray) -> float:
-        return float(np.min(_squared(gradients, gradients[picks]), 1).sum())
-
-    draws, peers = iter(range(10**6)), {}
+    draws, peers = itertools.count(), {}
     if installed("sklearn"):
         from sklearn.cluster import kmeans_plusplus
 
@@ -141,6 +138,10 @@ def badge(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, k: int)
             return np.asarray(badge.query(rows, nothing, Known(range(CLASSES)), fit_clf=False, batch_size=k))
 
         peers["scikit_activeml"] = activeml
+
+    def potential(picks: np.ndarray) -> float:
+        return float(_to_nearest(gradients, gradients[picks]).sum())
+
     return Case(lambda: np.asarray(run(jax.random.key(next(draws)))), peers, potential, draws=30)
 
 
@@ -149,10 +150,6 @@ def k_means_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, 
     ones, iterations, peers = jnp.ones(len(features)), 30, {}
     run = jax.jit(lambda x: k_means(KEY, x, ones, k, iterations=iterations)[0])
     start = np.asarray(plus_plus(KEY, to_points(jnp.asarray(features)), ones * jnp.inf, ones > 0, k))
-
-    def potential(centers: np.ndarray) -> float:
-        nearest = np.asarray(assign(jnp.asarray(features), jnp.asarray(centers)))
-        return float(((features - centers[nearest]) ** 2).sum())
 
     if installed("sklearn"):
         from sklearn.cluster import KMeans, kmeans_plusplus
@@ -163,7 +160,7 @@ def k_means_case(features: np.ndarray, probs: np.ndarray, labelled: np.ndarray, 
             return found.fit(features).cluster_centers_
 
         peers["scikit_learn"] = learn
-    return Case(lambda: np.asarray(run(features)), peers, potential)
+    return Case(lambda: np.asarray(run(features)), peers, lambda centers: float(_to_nearest(features, centers).sum()))
 
 
 CASES: dict[str, tuple[Callable[..., Case], int]] = {
@@ -208,8 +205,10 @@ def main(argv: list[str] | None = None) -> int:
     return finish(result, *packages, wrong=f"the sides disagree: {', '.join(wrong)}" if wrong else "")
 
 
-def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0)
+def _to_nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """The squared distance of each point to the nearest center."""
+    a, b = points.astype(float), centers.astype(float)
+    return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0).min(1)
 
 
 if __name__ == "__main__":

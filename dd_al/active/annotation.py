@@ -162,27 +162,24 @@ def read_queries(
             counted from 1), and no label is taken.
     """
     path, asked = Path(path), set(map(int, indices))
-    found: dict[int, tuple[int, str | None]] = {}
-    mistakes, unit = [], "task" if path.suffix == ".json" else "line"
+    found, mistakes, unit = {}, [], "task" if path.suffix == ".json" else "line"
     for line, row in _rows(path):
         try:
-            for index, label in _answer(row, asked, texts, labels):
-                first, other = found.setdefault(index, (line, label))
-                if other != label:
-                    raise ValueError(f"index {index} has another label than in {unit} {first}")
+            index, label = _answer(row, asked, texts, labels)
+            first, other = found.setdefault(index, (line, label)) if label else (line, label)
+            if other != label:
+                raise ValueError(f"index {index} has another label than in {unit} {first}")
         except ValueError as mistake:
             mistakes.append(f"{unit} {line}: {mistake}")
     if mistakes:
         more = f"\n  and {len(mistakes) - _SHOWN} more" if len(mistakes) > _SHOWN else ""
         listed = "\n  ".join(mistakes[:_SHOWN])
         raise DataError(f"{path}: no label was taken, as there are mistakes in it:\n  {listed}{more}")
-    return {index: label for index, (_, label) in found.items()}
+    return {index: None if label == NOT_SURE else label for index, (_, label) in found.items()}
 
 
-def _answer(
-    row: Mapping[str, Any], asked: set[int], texts: Sequence[str], labels: Sequence[str]
-) -> Iterator[tuple[int, str | None]]:
-    """A row's index and label, nothing where it is not labelled yet; raises ValueError for a mistake."""
+def _answer(row: Mapping[str, Any], asked: set[int], texts: Sequence[str], labels: Sequence[str]) -> tuple[int, str]:
+    """A row's index and label, "" where it is not labelled yet; raises ValueError for a mistake."""
     label = row.get("label")
     label = "" if label is None else str(label).strip()
     try:
@@ -202,8 +199,7 @@ def _answer(
         )
     if label and label != NOT_SURE and label not in labels:
         raise ValueError(_unknown(label, labels))
-    if label:
-        yield index, None if label == NOT_SURE else label
+    return index, label
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

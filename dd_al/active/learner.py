@@ -112,7 +112,7 @@ class ActiveLearner:
         self._learners = self._untrained(model, texts)
 
     def initialize(self, indices: Sequence[int], labels: Sequence[Label | None]) -> None:
-        """Takes the first labels, and trains. For the arguments see `update`."""
+        """Takes the first labels, and trains: `update` with its arguments the other way round."""
         self.update(labels, indices)
 
     @in_float32

@@ -28,43 +28,28 @@ from dd_al.task.task import Task
 
 
 class LoopState(NamedTuple):
-    """What a run of the loop knows.
+    """What a run of the loop knows; ``count`` labels of a ``budget`` hold."""
 
-    Attributes:
-      key: of the run.
-      learner: trained in the last round; before that as it was initialised.
-      labelled: ``int32[budget]``, positions in the pool in the order in which labels came; the first ``count`` hold.
-      answers: ``int32[budget]``, their classes as the oracle says.
-      available: ``bool[pool]``, what can be asked for: neither labelled nor set aside.
-    """
-
-    key: jax.Array
-    learner: LearnerState
-    labelled: jax.Array
-    answers: jax.Array
-    available: jax.Array
+    key: jax.Array  # of the run
+    learner: LearnerState  # trained in the last round; before that as it was initialised
+    labelled: jax.Array  # int32[budget], positions in the pool in the order in which labels came
+    answers: jax.Array  # int32[budget], their classes as the oracle says
+    available: jax.Array  # bool[pool], what can be asked for: neither labelled nor set aside
 
 
 @dataclass(frozen=True, eq=False)
 class Loop:
     """The steps of a round as pure functions of one run's state.
 
-    ``count`` is the number of labels that the state holds, an ``int`` or ``int32[]``.
-
-    Attributes:
-      settings: how to train and what acquisition functions look at; its ``rate`` may be a traced ``float[]``.
-      learner: the network and its training step. Its dropout is active in training and in the passes over the pool.
-      raw: ``int32[n, length]``, the pool.
-      pool: the same in buckets.
-      embed: raw rows to model inputs.
-      classes: how many.
+    ``count`` is the number of labels that the state holds, an ``int`` or ``int32[]``. Dropout is active in training and
+    in the passes over the pool.
     """
 
-    settings: ActiveSettings
+    settings: ActiveSettings  # how to train and what acquisition functions look at; its ``rate`` may be traced
     learner: Learner
-    raw: jax.Array
-    pool: Examples
-    embed: Callable[[jax.Array], Any]
+    raw: jax.Array  # int32[n, length], the pool
+    pool: Examples  # the same in buckets
+    embed: Callable[[jax.Array], Any]  # raw rows to model inputs
     classes: int
 
     @classmethod

@@ -17,19 +17,12 @@ from jax.scipy.special import xlogy
 
 
 class Statistics(NamedTuple):
-    """Sums over passes.
+    """Sums over passes."""
 
-    Attributes:
-      passes: ``int32[]``, how many.
-      probabilities: ``float[pool, classes]``, the sum of the predicted distributions.
-      votes: ``float[pool, classes]``, how many passes find the class the most probable; of classes that tie the first.
-      entropy: ``float[pool]``, the sum of the entropies of the passes.
-    """
-
-    passes: jax.Array
-    probabilities: jax.Array
-    votes: jax.Array
-    entropy: jax.Array
+    passes: jax.Array  # int32[], how many
+    probabilities: jax.Array  # float[pool, classes], the sum of the predicted distributions
+    votes: jax.Array  # float[pool, classes], passes that find the class the most probable; of those that tie the first
+    entropy: jax.Array  # float[pool], the sum of the entropies of the passes
 
 
 def empty(pool: int, classes: int, dtype: jnp.dtype = jnp.float32) -> Statistics:

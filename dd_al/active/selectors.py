@@ -172,9 +172,9 @@ def by_training(
     """RET: takes the text with the largest score, trains one step on it, and scores the others again.
 
     A heuristic against redundant batches, as are `by_cosine` and `by_density` (Jacobs et al. 2021, arXiv 2109.04847,
-    section 3). ``state`` is that of a learner, ``step(key, state, index) -> state`` one optimizer step on a text, and
-    ``rescore(key, state, rows) -> float[rows]`` gives the scores of some texts. The batch is chosen from the
-    ``subset`` texts with the largest scores, ``k`` at least.
+    section 3). ``step(key, state, index) -> state`` is one optimizer step of a learner on a text, and
+    ``rescore(key, state, rows) -> float[rows]`` scores some texts. The batch comes from the ``subset`` texts with the
+    largest scores.
     """
     rows = top_k(stream(key, "subset"), scores, available, min(max(subset, k), len(scores)))
 

@@ -46,7 +46,9 @@ def ask(
         )
     keys = dict(zip(_LABEL_KEYS, labels))
     later: list[int] = []  # skipped: asked for again when all others have an answer
-    _help(keys, write)
+    shown = "  ".join(f"{key} {label}" for key, label in keys.items())
+    legend = f"{shown}  |  {NOT_SURE} not sure  {_SKIP} skip  {_UNDO} undo  {_QUIT} quit\n"
+    write(legend)
     while True:
         left = [index for index in indices if index not in log.answers]
         if not left:
@@ -76,8 +78,7 @@ def ask(
             write(f"stopped; {done} of {len(indices)} are labelled and saved\n")
             return False
         else:
-            write("\n")
-            _help(keys, write)
+            write(f"\n{legend}")
 
 
 @contextlib.contextmanager
@@ -102,11 +103,6 @@ def _read_key(file: int, waiting: list[str]) -> str:
         typed = os.read(file, 1024).decode(errors="replace")
         waiting += _SPECIAL.sub("\x1b", typed)
     return waiting.pop(0) if waiting else ""
-
-
-def _help(keys: dict[str, str], write: Callable[[str], object]) -> None:
-    shown = "  ".join(f"{key} {label}" for key, label in keys.items())
-    write(f"{shown}  |  {NOT_SURE} not sure  {_SKIP} skip  {_UNDO} undo  {_QUIT} quit\n")
 
 
 def _wrapped(text: str) -> str:

@@ -29,10 +29,8 @@ def define_config(values: flags.FlagValues, argv: list[str], cls: type) -> None:
     None: they leave the text to `from_config`, which knows all of a key. Its errors do not name unknown keys well, so
     those are looked for first, and keys in `argv`, which is parsed next, get new names for old ones.
 
-    The ConfigDict has all keys of the settings class `cls`, whatever the file leaves out.
-
-    Raises:
-        ConfigError: a key that does not exist, or one without `--config`.
+    The ConfigDict has all keys of the settings class `cls`, whatever the file leaves out. A ConfigError names a key
+    that does not exist, or one without `--config`.
     """
     for place, (arg, after) in enumerate(zip_longest(argv[:], argv[1:], fillvalue="")):
         if flag := re.fullmatch(r"(--?(?:no)?config\.)([^=]*)(=.*)?", arg, re.DOTALL):
@@ -80,11 +78,7 @@ def headers() -> dict[str, str]:
 
 
 def load(flag: str) -> ConfigDict:
-    """What `get_config` gives of "FILE.py", "FILE.py:VARIANT", "dd_al:NAME" or "dd_al:NAME:VARIANT".
-
-    Raises:
-        ConfigError: there is no such file, or it gives no config.
-    """
+    """What `get_config` gives of "FILE.py[:VARIANT]" or "dd_al:NAME[:VARIANT]", or a ConfigError why it gives none."""
     name, path, variant = _find(flag)
     try:
         get_config = runpy.run_path(str(path.absolute())).get("get_config")

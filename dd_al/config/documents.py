@@ -20,10 +20,7 @@ from dd_al.core.errors import ConfigError
 def check_document(value: Any, spec: Any, where: str = "") -> None:
     """Checks that a document has the keys and the types of values that a spec (see the module) asks for.
 
-    Args:
-        value: the document, of plain values as JSON gives them.
-        spec: what it must be.
-        where: its name in messages; "" for keys without a name before them.
+    The document is of plain values, as JSON gives them; `where` is its name in messages, if it has one.
 
     Raises:
         ConfigError: a `Field` refuses its value; names the key, the value and what is allowed.

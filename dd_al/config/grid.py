@@ -24,7 +24,15 @@ def check(settings: Settings) -> None:
         table_rows(settings)
         published(settings.table)
     if settings.experiment == "study":
-        _check_study(settings)
+        study = settings.study
+        _check_distillation(settings)
+        if study.matrix and settings.distill.init == "known" and len(study.networks or ()) > 1:
+            raise ConfigError(
+                "config.distill.init = 'known': what is distilled for one network's weights is not tried on other "
+                "networks; set config.study.matrix to false, or init to 'random'"
+            )
+        if not study.matrix and not study.curves:
+            raise ConfigError("config.study: neither a matrix nor curves are asked for")
         curves(settings)
         published_matrix(settings)
 
@@ -32,9 +40,7 @@ def check(settings: Settings) -> None:
 def table_rows(settings: Settings) -> dict[str, Settings]:
     """Returns the config of each row of a table by its name: a distillation, to be run with each of the seeds.
 
-    Raises:
-        ConfigError: there are no rows, one cannot have the keys it asks for, two would share a folder, or all of them
-            set a key anew that has been set for all.
+    Raises a ConfigError, too, if there are no rows, or all of them set a key anew that has been set for all.
     """
     rows = settings.table.rows
     if not rows:
@@ -88,11 +94,7 @@ def row_folder(name: str) -> str:
 
 
 def published(table: TableSettings) -> dict[str, dict[str, str]]:
-    """Returns the published accuracies of each row that has some: method → text.
-
-    Raises:
-        ConfigError: no such row, or no such method.
-    """
+    """Returns the published accuracies of each row that has some, method → text; a ConfigError names any other."""
     found = {}
     for name, text in (table.published or {}).items():
         with named(f"config.table.published, {name!r}"):
@@ -108,8 +110,7 @@ def published(table: TableSettings) -> dict[str, dict[str, str]]:
 def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
     """Returns the config of each point of each curve of a study, by its value of the first key that the curve changes.
 
-    Raises:
-        ConfigError: a point cannot have the keys it asks for, or one key of a curve has more values than another.
+    A ConfigError says what a point cannot have, and that one key of a curve has more values than another.
     """
     common, found, files = replace(settings, study=StudySettings()), {}, {}
     for name, text in (settings.study.curves or {}).items():
@@ -128,8 +129,7 @@ def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
 def published_matrix(settings: Settings) -> dict[str, list[float]]:
     """Returns the published accuracies of each row of a study's matrix, "ROW longer" or "all data", for each network.
 
-    Raises:
-        ConfigError: what is given are not as many numbers.
+    A ConfigError says which are not as many numbers.
     """
     networks, found = settings.study.networks or (settings.model.kind,), {}
     sets = (*networks, TOGETHER)
@@ -152,18 +152,6 @@ def published_matrix(settings: Settings) -> dict[str, list[float]]:
     return found
 
 
-def _check_study(settings: Settings) -> None:
-    study = settings.study
-    _check_distillation(settings)
-    if study.matrix and settings.distill.init == "known" and len(study.networks or ()) > 1:
-        raise ConfigError(
-            "config.distill.init = 'known': what is distilled for one network's weights is not tried on other "
-            "networks; set config.study.matrix to false, or init to 'random'"
-        )
-    if not study.matrix and not study.curves:
-        raise ConfigError("config.study: neither a matrix nor curves are asked for")
-
-
 def _check_distillation(settings: Settings) -> None:
     """Of every point of a study."""
     if settings.distill.method != "unrolled":
@@ -176,8 +164,7 @@ def _check_distillation(settings: Settings) -> None:
 def examples(budget: str, train: int, classes: int) -> int:
     """How many of `train` examples a budget is: ``"2/class"`` of each, or a share ``"0.5%"``, in whole classes.
 
-    Raises:
-        ConfigError: it is no such text, or more than there is.
+    A ConfigError says that it is no such text, or more than there is.
     """
     if found := re.fullmatch(r"(\d+)\s*/\s*class", budget.strip()):
         count = int(found[1]) * classes
@@ -206,8 +193,7 @@ def in_examples(budgets: Sequence[str], train: int, classes: int, name: str) -> 
 def sliced(every: Sequence[T], text: str) -> Sequence[T]:
     """Returns a slice of the trials of a sweep: `"3/40"` is the third of forty, which has every fortieth trial.
 
-    Raises:
-        ConfigError: it is no such text.
+    A ConfigError says that it is no such text.
     """
     found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
     if not found or not 1 <= int(found[1]) <= int(found[2]):

@@ -91,15 +91,9 @@ class CoresetSettings:
 
 
 def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
-    """The settings of a network by its name: a kind, and what differs from ``model``, as in "mlp:depth=3".
+    """The settings of a network by its name: a kind, and `:key=value` for what differs from `model`, as "mlp:depth=3".
 
-    Args:
-        model: the settings whose other keys the network has.
-        name: a kind, then `:key=value` for each key that differs.
-        key: of the config that holds it, for messages.
-
-    Raises:
-        ConfigError: there is no such kind or key, or it cannot have that value.
+    A ConfigError says by the `key` of the config that holds the name which kind, key or value there is not.
     """
     kind, colon, rest = name.partition(":")
     changes = [(key, value) for key, _, value in split(rest, ":")] if colon else []

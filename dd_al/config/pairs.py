@@ -17,11 +17,7 @@ def split(text: str, separator: str) -> Iterator[tuple[str, str, str]]:
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
-    """Returns `"key=value; key=value"` as pairs.
-
-    Raises:
-        ConfigError: it is no such text, or gives a key twice.
-    """
+    """Returns `"key=value; key=value"` as pairs; a ConfigError if it is no such text, or gives a key twice."""
     found: dict[str, str] = {}
     for key, equals, value in split(text, ";"):
         if key and not equals:
@@ -36,10 +32,8 @@ def pairs(text: str) -> list[tuple[str, str]]:
 def along(text: str) -> dict[str, list[tuple[str, str]]]:
     """Returns the pairs of each config that `"key=a|b; key=value"` stands for, by the first varying key's value.
 
-    Keys with several values go together: the second config has the second value of each.
-
-    Raises:
-        ConfigError: see `pairs`; no key has several values, one has more than another, or a value comes twice.
+    Keys with several values go together: the second config has the second value of each. A ConfigError says that no
+    key has several values, that one has more than another, or that a value comes twice.
     """
     values = {key: several.split("|") for key, several in pairs(text)}
     first = next((several for several in values.values() if len(several) > 1), None)
@@ -59,9 +53,8 @@ def along(text: str) -> dict[str, list[tuple[str, str]]]:
 def changed(settings: T, changes: Iterable[tuple[str, str]], *, fixed: tuple[str, ...] = (), why: str = "") -> T:
     """Returns settings in which keys have the values that texts spell: `changes` are such as those of `pairs`.
 
-    Raises:
-        ConfigError: there is no such key, it cannot have that value, or it is one of the `fixed` keys and sections,
-            which the message says `why`.
+    A ConfigError says that there is no such key, that it cannot have that value, or `why` it is one of the `fixed` keys
+    and sections.
     """
     config = to_config(settings)
     for key, value in changes:
@@ -74,12 +67,8 @@ def changed(settings: T, changes: Iterable[tuple[str, str]], *, fixed: tuple[str
 def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[str, Any]:
     """Returns the values of a config's variant, the part after the colon in `configs/NAME.py:key=value,key=value`.
 
-    Args:
-        arg: that part; None or "" for none. `"quick"` means `"quick=true"`.
-        allowed: for each known key a tuple of choices or a type (bool, int, float or str).
-
-    Raises:
-        ConfigError: an unknown key, one given twice, a value that is not allowed, or no `=`.
+    For each key, a tuple of choices or a type (bool, int, float or str) is `allowed`; `"quick"` means `"quick=true"`. A
+    ConfigError says what else is there.
     """
     values: dict[str, Any] = {}
     for key, equals, text in split(arg, ",") if arg else []:

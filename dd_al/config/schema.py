@@ -119,8 +119,7 @@ class Field:
     def checked(self, value: Any, key: str) -> Any:
         """Returns `value`, or what a `Text` spells, in this field's type.
 
-        Raises:
-            ConfigError: it is not allowed; names the key, the value, what is allowed and the nearest of the choices.
+        A ConfigError names the key, a value that is not allowed, what is allowed and the nearest of the choices.
         """
         value = self.read(str(value)) if isinstance(value, Text) else value
         try:
@@ -171,10 +170,7 @@ def from_config(cls: type[T], config: ConfigDict | Mapping[str, Any]) -> T:
     """Returns the frozen dataclass that a ConfigDict, or nested mappings (such as a parsed config.json), describe.
 
     Keys that are left out keep their defaults. Those in the class's `RETIRED` may be there with what they always are.
-
-    Raises:
-        ConfigError: an unknown key, a wrong type or a value out of range: names the full key
-            (`config.distill.examples`), the value, what is allowed and the nearest known key.
+    A ConfigError names the full key (`config.distill.examples`), the value, what is allowed and the nearest known key.
     """
     return _build(cls, config, "config", cls)
 
@@ -211,10 +207,8 @@ def is_retired(cls: type, key: str, value: Any) -> bool:
 def find(cls: type, key: str, text: str) -> tuple[str, Field]:
     """Returns the name that a key such as `"distill.examples"` has in this version, and its field.
 
-    A name of the version before is answered with a warning. `text` is the value that the key is to have, for messages.
-
-    Raises:
-        ConfigError: there is no such key; names the nearest.
+    A name of the version before is answered with a warning, and no such key with a ConfigError, which names the nearest
+    and the `text` that is its value.
     """
     owner, here, given, field = cls, "config", key.split("."), None
     for name in given:
@@ -234,10 +228,8 @@ def find(cls: type, key: str, text: str) -> tuple[str, Field]:
 def override(cls: type, config: ConfigDict, key: str, text: str) -> None:
     """Sets one key of `config` from a text: `--config.distill.examples=8` is `("distill.examples", "8")`.
 
-    Integers may be spelt `1e3`, tuples `3,4,5`, dicts `bad:0,good:1` (or as in Python), and None `none`.
-
-    Raises:
-        ConfigError: there is no such key, or the text is not a value that it allows.
+    Integers may be spelt `1e3`, tuples `3,4,5`, dicts `bad:0,good:1` (or as in Python), and None `none`. A ConfigError
+    says that there is no such key, or what it allows.
     """
     key, field = find(cls, key, text)
     *sections, name = key.split(".")

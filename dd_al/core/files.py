@@ -65,21 +65,12 @@ def remove_temporaries(folder: Path) -> None:
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Writes `value` atomically as indented JSON, keys in their own order; see `jsonable` for what it may hold.
-
-    Raises:
-        TypeError: `value` holds something that is not JSON; names where.
-        UserError: the disk is full.
-    """
+    """Writes what `jsonable` makes of `value` as indented JSON, keys in their own order; see `atomic_write`."""
     atomic_write(path, json.dumps(jsonable(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: str | os.PathLike) -> Any:
-    """Reads a JSON file.
-
-    Raises:
-        UserError: the file is missing, unreadable or not JSON; names the path and, where known, the line.
-    """
+    """Reads a JSON file, or raises a UserError that names the path and, where it is not JSON, the line."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -128,9 +119,6 @@ def sha256_of(*parts: bytes | str | os.PathLike) -> str:
 
     One part gives its plain digest, as `sha256sum` prints it; several give the digest of their digests, so that
     ("ab", "c") and ("a", "bc") differ.
-
-    Raises:
-        OSError: a file cannot be read.
     """
     digests = []
     for part in parts:

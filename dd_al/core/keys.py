@@ -7,15 +7,10 @@ import numpy as np
 
 
 def stream(key: jax.Array, name: str, index: int | jax.Array | None = None) -> jax.Array:
-    """The key of one purpose.
+    """The key of one purpose, ``key<>[]``, a function of the arguments alone.
 
-    Args:
-      key: a typed PRNG key, ``key<>[]``.
-      name: what the randomness is for ("inner_init", "real_batch", …).
-      index: optionally a counter within the purpose, such as a step.
-
-    Returns:
-      ``key<>[]``, a function of the three arguments alone.
+    The `name` says what the randomness is for ("inner_init", "real_batch", …), and an `index` counts within it, such as
+    steps.
     """
     key = jax.random.fold_in(key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
     return key if index is None else jax.random.fold_in(key, index)

@@ -56,33 +56,22 @@ class Scaling:
 class Dataset:
     """A classification task on texts, images, or rows of numbers.
 
-    Attributes:
-        name: the data set that was read.
-        source: "local", "hub", "packaged" or "generated".
-        stand_in_for: the name that was asked for, where this data set stands in for it.
-        train, validation, test: no text or image occurs in both train and another split; rows of numbers may.
-        label_map: label as written in the source → class.
-        dropped_duplicates: rows removed because their text is in another split or carries another label.
-        sha256: of the examples and classes of the three splits.
-        notes: what a run must say about its data.
-        unit: what an example is called: "sentence", "image" or "row".
-        scaling: of images and rows; None for texts.
-        columns: names of the numbers in a row; () for texts and images.
+    No text or image occurs in both train and another split; rows of numbers may.
     """
 
-    name: str
-    source: str
-    stand_in_for: str | None
+    name: str  # of the data set that was read
+    source: str  # "local", "hub", "packaged" or "generated"
+    stand_in_for: str | None  # the name that was asked for, where this data set stands in for it
     train: Split | ArraySplit
     validation: Split | ArraySplit
     test: Split | ArraySplit
-    label_map: dict[str, int]
-    dropped_duplicates: int
-    sha256: str
-    notes: tuple[str, ...] = ()
-    unit: str = "sentence"
-    scaling: Scaling | None = None
-    columns: tuple[str, ...] = ()
+    label_map: dict[str, int]  # label as written in the source → class
+    dropped_duplicates: int  # rows removed because their text is in another split or carries another label
+    sha256: str  # of the examples and classes of the three splits
+    notes: tuple[str, ...] = ()  # what a run must say about its data
+    unit: str = "sentence"  # what an example is called: or "image", or "row"
+    scaling: Scaling | None = None  # of images and rows; None for texts
+    columns: tuple[str, ...] = ()  # names of the numbers in a row; () for texts and images
 
     @property
     def num_classes(self) -> int:

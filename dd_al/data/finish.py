@@ -17,22 +17,16 @@ _SST = ("sst2", "sst5")
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What a source gave.
-
-    Attributes:
-        name, source, stand_in_for, notes, unit, columns: see `Dataset`.
-        splits: "train", and "validation" and "test" where the source has them.
-        arrays: the images or rows of numbers of all splits, one behind the other; `Rows.rows` point into it.
-    """
+    """What a source gave; for the names without a comment see `Dataset`."""
 
     name: str
     source: str
-    splits: dict[str, Rows]
+    splits: dict[str, Rows]  # "train", and "validation" and "test" where the source has them
     stand_in_for: str | None = None
     notes: tuple[str, ...] = ()
     unit: str = "sentence"
     columns: tuple[str, ...] = ()
-    arrays: np.ndarray | None = None
+    arrays: np.ndarray | None = None  # images or rows of numbers of all splits; `Rows.rows` point into it
 
 
 def array_rows(
@@ -40,10 +34,8 @@ def array_rows(
 ) -> tuple[dict[str, Rows], np.ndarray]:
     """Returns images or rows of numbers in the form of texts, which `finish` deals with, and all of their arrays.
 
-    The hash of its bytes stands for an image. Rows of a few categories may well be equal and mean several examples:
-    their positions stand for them.
-
-    By split the parts are uint8[n, height, width, channels] images or float32[n, columns] rows, and n labels.
+    By split the parts are uint8[n, height, width, channels] images or float32[n, columns] rows, and n labels. The hash
+    of its bytes stands for an image, its position for a row: equal rows may well mean several examples.
     """
     arrays = np.concatenate([inputs for inputs, _ in parts.values()])
     keys = [hashlib.sha256(x.tobytes()).hexdigest() if unit == "image" else str(i) for i, x in enumerate(arrays)]

@@ -118,9 +118,9 @@ def _labels(split: Any, column: str) -> list:
 
 
 def unreachable(repository: str, kind: str = "datasets") -> str:
-    """Returns why the hub cannot be reached, or ""; takes `PROBE_SECONDS` at most, unlike the hub's own client.
+    """Returns why the hub cannot be reached, or "", in `PROBE_SECONDS` at most: its own client takes longer.
 
-    Repositories of a kind, "datasets" or "models", that the hub lacks count as reached.
+    A repository (the kind is "datasets" or "models") that the hub lacks counts as reached.
     """
     for variable in ("HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE"):
         if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):

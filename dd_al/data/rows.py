@@ -22,25 +22,15 @@ _NEEDED = "; every row needs one (remove the rows without)"
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """One file or split, before its labels become classes.
+    """One file or split, before its labels become classes."""
 
-    Attributes:
-        texts: n texts without surrounding white space.
-        labels: n labels as written ("3", "positive", "4 stars").
-        rows: int64[n], position in the file or split as read, from 0.
-        lines: int64[n], line (or row, or item) for messages, from 1.
-        origin: the file's or split's name for messages.
-        unit: what `lines` counts.
-        graded: the labels are grades of a treebank, so that a few rows may well hold many classes.
-    """
-
-    texts: tuple[str, ...]
-    labels: tuple[str, ...]
-    rows: np.ndarray
-    lines: np.ndarray
-    origin: str
-    unit: str = "line"
-    graded: bool = False
+    texts: tuple[str, ...]  # without surrounding white space
+    labels: tuple[str, ...]  # as written ("3", "positive", "4 stars")
+    rows: np.ndarray  # int64[n], positions in the file or split as read, from 0
+    lines: np.ndarray  # int64[n], lines (or rows, or items) for messages, from 1
+    origin: str  # the file's or split's name for messages
+    unit: str = "line"  # what `lines` counts
+    graded: bool = False  # the labels are grades of a treebank, so that a few rows may well hold many classes
 
     def take(self, rows: Sequence[int]) -> "Rows":
         """Returns these rows, in this order."""

@@ -25,7 +25,8 @@ def load(settings: DataSettings) -> Dataset:
         "carried": (*packaged.NAMES, *packaged.STAND_INS),
         "packages": f"the packaged reviews (which stand in for {', '.join(packaged.STAND_INS)} only)",
     }
-    return finish(located(settings, _local, _of_hub, _packaged, **names), settings)
+    found = located(settings, _local, lambda own: Found(own.name, "hub", hub.read(own)), _packaged, **names)
+    return finish(found, settings)
 
 
 def from_lists(
@@ -138,10 +139,6 @@ def _local(path: Path, settings: DataSettings) -> Found:
             "A folder needs train and test; a single file given by its path is split for you"
         )
     return found
-
-
-def _of_hub(settings: DataSettings) -> Found:
-    return Found(settings.name, "hub", hub.read(settings))
 
 
 def _packaged(name: str) -> Found:

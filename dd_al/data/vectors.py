@@ -1,18 +1,21 @@
-"""Word vectors: counted from text by default, or read from a file."""
+"""Word vectors, counted from text or read from a file, and the cache of all vectors that take long to make."""
 
 import dataclasses
+import io
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence, Set
+import zipfile
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dd_al.config.data import VectorSettings
-from dd_al.core.errors import DataError
+from dd_al.core.errors import DataError, UserError
+from dd_al.core.files import atomic_write, sha256_of, user_cache
 from dd_al.data import counts, packaged
-from dd_al.data.cache import cached
 from dd_al.data.overlap import overlapping
 from dd_al.data.text import PAD, UNKNOWN, Vocabulary, build_vocabulary
 
@@ -62,9 +65,9 @@ def _cached(settings: VectorSettings, train: list[str], held_out: list[str]) -> 
 
     def make() -> dict[str, np.ndarray]:
         made = _count(settings, train, corpus, held_out)
-        words, report = "\n".join(made.vocabulary.words), json.dumps(made.report)
-        texts = {name: np.frombuffer(text.encode(), np.uint8) for name, text in (("words", words), ("report", report))}
-        return {**texts, "table": made.table, "trained": np.asarray(made.trained)}
+        texts = {"words": "\n".join(made.vocabulary.words), "report": json.dumps(made.report)}
+        kept = {name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}
+        return {**kept, "table": made.table, "trained": np.asarray(made.trained)}
 
     key = [_VERSION, dataclasses.asdict(settings), train, held_out, corpus]
     found = cached("the word vectors", "vectors", key, make)
@@ -101,6 +104,28 @@ def _ordered(words: Sequence[str], table: np.ndarray, train: Sequence[str], repo
     full = np.concatenate([np.zeros((2, table.shape[1]), np.float32), table[order]])
     vocabulary, trained = Vocabulary((PAD, UNKNOWN, *(words[i] for i in order))), np.count_nonzero(seen[2:]) + 2
     return WordVectors(vocabulary, full, int(trained), {**report, "coverage": float(coverage)})
+
+
+def cached(what: str, folder: str, key: Any, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Returns the arrays that were kept for `key`, or makes and keeps them; a damaged file is made again.
+
+    The `key`, of JSON values, decides what the arrays hold; warnings call them `what`.
+    """
+    path = user_cache() / folder / f"{sha256_of(json.dumps(key))[:32]}.npz"
+    if path.exists():
+        try:
+            with np.load(path) as file:  # an archive with checksums, of plain arrays: pickles are refused
+                return dict(file)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            _LOG.warning("%s is damaged (%s): making %s again", path, error, what)
+    made, buffer = make(), io.BytesIO()
+    np.savez(buffer, **made)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, buffer.getvalue())
+    except (OSError, UserError) as error:
+        _LOG.warning("cannot keep %s in %s (%s): they are made again next time", what, path, error)
+    return made
 
 
 def read_vectors(path: Path, wanted: Set[str] = frozenset(), keep: int = _KEEP) -> tuple[tuple[str, ...], np.ndarray]:

@@ -17,16 +17,16 @@ import numpy as np
 
 from dd_al.config.distill import DistillSettings
 from dd_al.core.errors import UserError
-from dd_al.distillation.outer_loop import OuterLoop
+from dd_al.distillation.outer_loop import OuterLoop, Problem
 from dd_al.distillation.starts import starting_sets
-from dd_al.distillation.synthetic import Synthetic, all_rates
+from dd_al.distillation.synthetic import Synthetic, all_rates, columns
 from dd_al.io import checkpoint
 from dd_al.io.metrics import MetricsWriter
 from dd_al.io.progress import Progress
 from dd_al.io.signals import Stop
 from dd_al.io.tensors import write_safetensors
 from dd_al.io.workdir import Workdir
-from dd_al.task.task import Task
+from dd_al.task.task import Task, known_inits
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,6 +54,13 @@ class Distillation:
     teachers_s: float = 0.0
 
 
+def problem_of(task: Task, settings: DistillSettings, sets: int) -> Problem:
+    """What the outer loop reads of a task; with known initialisations each of its sets has its own."""
+    learners, parts = (task.learner, *task.others.values()), columns(task, shared=settings.shared_rates)
+    known = known_inits(task, sets) if settings.init == "known" else None
+    return Problem(task.key, task.train, task.validation, task.embed, learners, tuple(parts.values()), known)
+
+
 def optimise(
     task: Task,
     settings: DistillSettings,
@@ -64,7 +71,6 @@ def optimise(
     workdir: Workdir | None = None,
     pictures: Path | None = None,
     quick: bool = False,
-    starts: np.ndarray | None = None,
     programs: dict[Hashable, Callable] | None = None,
     stop: Stop | None = None,
 ) -> Distillation:
@@ -79,7 +85,6 @@ def optimise(
       workdir: where checkpoints and metrics go; None keeps nothing.
       pictures: folder for what the first set looks like along the way; None keeps nothing of it.
       quick: compile in half the time what then runs a little more slowly, for loops of seconds.
-      starts: ``int[sets, items]``, the training rows to start from; as the settings say if None.
       programs: where calls find what earlier ones compiled, and leave what they compile, for tasks that differ in
         nothing but the key and the training data; None to compile anew.
       stop: asked after every stretch; the state is saved before it raises.
@@ -89,8 +94,8 @@ def optimise(
       Interrupted: from ``stop``.
     """
     began, stop, programs = time.perf_counter(), stop or Stop(), {} if programs is None else programs
-    synthetic, start_rows = starting_sets(task, settings, items, sets, starts, programs)
-    loop = OuterLoop(task, settings, sets, select_inits)
+    synthetic, start_rows = starting_sets(task, settings, items, sets, programs)
+    loop = OuterLoop(problem_of(task, settings, sets), settings, sets, select_inits)
     state, step, meta = loop.init(synthetic), 0, {"optimise_s": 0.0, "compile_s": 0.0}
     folder = metrics = None
     if workdir is not None:

@@ -1,29 +1,31 @@
-"""The outer loop: hypergradient steps on real batches, looks at validation, and the best set kept; pure functions.
+"""The outer loop: hypergradient steps on real batches, looks at validation, and the best set kept.
 
-`dd_al.distillation.optimise` compiles the loop and drives it in stretches.
+Pure functions of arrays, learners and the method's hyperparameters, which `dd_al.distillation.optimise` compiles once
+and drives in stretches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from dd_al.config.distill import DistillSettings
 from dd_al.core.keys import stream
 from dd_al.distillation.outer_step import Objective, OuterInfo, OuterState, Pool, Student, of_softplus, outer_method
-from dd_al.distillation.synthetic import Synthetic, columns, train_on
+from dd_al.distillation.synthetic import Synthetic, train_on
 from dd_al.distillation.unrolled import unrolled
 from dd_al.distillation.without_unroll import feature_distance, gradient_distance, kernel_regression, matching
-from dd_al.learner.examples import minibatch
+from dd_al.learner.examples import Bucket, Examples, minibatch
 from dd_al.learner.fit import cosine, where_better
 from dd_al.learner.hypergradient import differentiable_training
+from dd_al.learner.learner import Learner, LearnerState
 from dd_al.learner.predict import accuracy
-from dd_al.task.task import Arrays, Task, known_inits
 
 # By `config.distill.method`.
 OBJECTIVES: dict[str, Callable[[DistillSettings], Objective]] = {
@@ -32,6 +34,28 @@ OBJECTIVES: dict[str, Callable[[DistillSettings], Objective]] = {
     "gradient_matching": lambda settings: matching(gradient_distance, settings.labels),
     "distribution_matching": lambda settings: matching(feature_distance, settings.labels),
 }
+
+
+class Problem(NamedTuple):
+    """What sets are distilled from, and for whom.
+
+    Attributes:
+      key: of the run.
+      train: real examples.
+      validation: real examples that choose the best outer step.
+      embed: raw examples to what networks read; a pytree of arrays that can be called.
+      learners: the networks that a set must train, with their optimizers.
+      columns: of each learner, the columns of a set's rates that are its layers'.
+      known: stacked initial states of the first learner, one for each set that knows it; None for fresh ones.
+    """
+
+    key: jax.Array
+    train: Examples
+    validation: Examples
+    embed: Callable[[jax.Array], Any]
+    learners: tuple[Learner, ...]
+    columns: tuple[slice | np.ndarray, ...]
+    known: LearnerState | None = None
 
 
 class LoopState(NamedTuple):
@@ -54,15 +78,14 @@ class OuterLoop:
     """The outer loop over sets that are distilled side by side.
 
     Args:
-      task: data and learners.
-      settings: of the method.
+      problem: the data and the learners.
+      settings: hyperparameters of the method.
       sets: how many there are; with known initialisations each set has its own.
       judges: fresh initialisations of each learner that try a set on validation; a known one is its set's only judge.
     """
 
-    def __init__(self, task: Task, settings: DistillSettings, sets: int, judges: int):
-        self._task, self._settings, self._judges, self._indices = task, settings, judges, jnp.arange(sets)
-        self._known = known_inits(task, sets) if settings.init == "known" else None
+    def __init__(self, problem: Problem, settings: DistillSettings, sets: int, judges: int):
+        self._problem, self._settings, self._judges, self._indices = problem, settings, judges, jnp.arange(sets)
         falling = cosine(settings.rate, settings.iterations)
         optimizer = optax.chain(
             optax.clip_by_global_norm(settings.clip),
@@ -73,27 +96,34 @@ class OuterLoop:
 
     def init(self, synthetic: Synthetic) -> LoopState:
         """The state before the first step, from stacked sets."""
-        keys = jax.vmap(partial(jax.random.fold_in, self._task.key))(self._indices)
+        keys = jax.vmap(partial(jax.random.fold_in, self._problem.key))(self._indices)
         outer = jax.vmap(lambda i, one, key: self._method(i)[0](one, key))(self._indices, synthetic, keys)
         count = len(self._indices)
         return LoopState(outer, synthetic, jnp.full(count, -1.0, jnp.float32), jnp.zeros(count, jnp.int32))
 
     def advance(
-        self, key: jax.Array, arrays: Arrays, state: LoopState, until: jax.Array, look: jax.Array
+        self,
+        key: jax.Array,
+        arrays: tuple[tuple[Bucket, ...], Any],
+        state: LoopState,
+        until: jax.Array,
+        look: jax.Array,
     ) -> tuple[LoopState, OuterInfo, jax.Array]:
         """Goes on to the step ``until``, and looks at validation there where ``look`` is true.
 
-        The key of the run and `Task.arrays` are arguments: other ones of the same shapes need not be compiled anew.
+        The key of the run and the arrays (the buckets of train, and `Problem.embed`) are arguments: other ones of the
+        same shapes need not be compiled anew.
 
         Returns:
           The state; means over the steps that were not skipped, and how many were, ``float32[sets]`` each; and the
           judges' validation accuracy, ``float32[sets, judges]``, zero without a look.
         """
-        task, settings, first, sets = self._task.given(arrays), self._settings, state.outer.step[0], len(self._indices)
+        (buckets, embed), settings, first, sets = arrays, self._settings, state.outer.step[0], len(self._indices)
+        train = self._problem.train._replace(buckets=buckets)
 
         def one_step(index: jax.Array, outer: OuterState):
             own = jax.random.fold_in(key, index)
-            real = minibatch(task.train, task.embed, stream(own, "real_batch"), outer.step, settings.batch_size)
+            real = minibatch(train, embed, stream(own, "real_batch"), outer.step, settings.batch_size)
             return self._method(index)[1](stream(own, "outer", outer.step), outer, real)
 
         def body(_, carry):
@@ -110,7 +140,7 @@ class OuterLoop:
 
         def looked() -> jax.Array:
             # One set after the other: their learners together would hold sets times the memory.
-            return jax.lax.map(lambda args: self._validate(task, key, *args), (self._indices, outer))
+            return jax.lax.map(lambda args: self._validate(embed, key, *args), (self._indices, outer))
 
         shape = jax.eval_shape(looked)
         validation = jax.lax.cond(look, looked, lambda: jnp.zeros(shape.shape, shape.dtype))
@@ -129,12 +159,12 @@ class OuterLoop:
 
     def _students(self, index: jax.Array) -> list[Student]:
         """The networks that the set of this index must train, and where each of them starts."""
-        task, settings, nets = self._task, self._settings, self._settings.nets
+        problem, settings, nets = self._problem, self._settings, self._settings.nets
 
         def student(learner, part) -> Student:
             def initial(key: jax.Array):
-                if self._known is not None:
-                    return jax.tree.map(lambda x: x[index][None], self._known)
+                if problem.known is not None:
+                    return jax.tree.map(lambda x: x[index][None], problem.known)
                 return jax.vmap(learner.init)(jax.random.split(key, nets))
 
             train = differentiable_training(
@@ -143,14 +173,13 @@ class OuterLoop:
             pool = Pool(learner, settings.pool, nets, settings.pool_age) if settings.init == "pool" else None
             return Student(learner, initial, train, part, pool)
 
-        parts = columns(task, shared=settings.shared_rates).values()
-        return [student(learner, part) for learner, part in zip((task.learner, *task.others.values()), parts)]
+        return [student(learner, part) for learner, part in zip(problem.learners, problem.columns)]
 
-    def _validate(self, task: Task, key: jax.Array, index: jax.Array, outer: OuterState) -> jax.Array:
+    def _validate(self, embed: Callable, key: jax.Array, index: jax.Array, outer: OuterState) -> jax.Array:
         """The validation accuracy of every judge of one set, ``float32[judges]``: fresh ones, or the known one."""
         scores = []
         for student in self._students(index):
-            if self._known is not None:
+            if self._problem.known is not None:
                 states = student.initial_states(key)
             else:
                 # Without the set's index: all sets of a run are tried by the same networks.
@@ -158,5 +187,5 @@ class OuterLoop:
                 states = jax.vmap(student.learner.init)(keys)
             own, settings = student.own(outer.average), self._settings
             trained = train_on(student.learner, own, states, settings.labels, parts=settings.batches)
-            scores.append(accuracy(student.learner.model, trained.params, task.validation, task.embed))
+            scores.append(accuracy(student.learner.model, trained.params, self._problem.validation, embed))
         return jnp.concatenate(scores)

@@ -64,7 +64,6 @@ def starting_sets(
     settings: DistillSettings,
     items: int,
     sets: int,
-    given: np.ndarray | None = None,
     programs: dict[Hashable, Callable] | None = None,
 ) -> tuple[Synthetic, np.ndarray | None]:
     """The sets that distillation starts from, stacked, and the training rows they are made of (None for noise).
@@ -77,24 +76,21 @@ def starting_sets(
       settings: of the method.
       items: of a set.
       sets: how many.
-      given: ``int[sets, items]``, the rows to start from, whatever the settings say of it; items have their classes.
       programs: see `dd_al.distillation.optimise.optimise`.
     """
     shape, classes = item_shape(task, settings), np.asarray(balanced_classes(items, task.classes))
-    if given is None and settings.start == "noise":
+    if settings.start == "noise":
         key = stream(task.key, "start")
         scale = 1.0 if task.table is None else float(jnp.sqrt(jnp.mean(task.table[2:] ** 2)))
         keys = [stream(jax.random.fold_in(key, i), "noise") for i in range(sets)]
         noise = jnp.stack([scale * jax.random.normal(one, (items, *shape)) for one in keys])
         return jax.vmap(partial(_start_one, task, settings, jnp.asarray(classes)))(noise), None
-    rows = given
-    if given is None:
-        rng = generator(task.key, "start")
-        rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
-        if number_of_candidates(settings):
-            raw = jnp.asarray(_filled(task, task.raw["train"][rows], shape[0]))
-            best = np.argmin(_losses_of(task, settings, sets, classes, raw, programs).reshape(sets, -1), axis=1)
-            rows = rows[best + np.arange(sets) * settings.candidates]
+    rng = generator(task.key, "start")
+    rows = np.stack([_start_rows(rng, task, classes) for _ in range(sets * settings.candidates)])
+    if number_of_candidates(settings):
+        raw = jnp.asarray(_filled(task, task.raw["train"][rows], shape[0]))
+        best = np.argmin(_losses_of(task, settings, sets, classes, raw, programs).reshape(sets, -1), axis=1)
+        rows = rows[best + np.arange(sets) * settings.candidates]
     raw = jnp.asarray(_filled(task, task.raw["train"][rows], shape[0]))
     begin = jax.vmap(lambda classes, one: _start_one(task, settings, classes, _values(task, one)))
     return begin(jnp.asarray(task.labels("train")[rows]), raw), rows

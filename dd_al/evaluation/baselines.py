@@ -251,16 +251,13 @@ def stage(workdir: Workdir, name: str, compute: Callable[[], Trained]) -> tuple[
     start = time.perf_counter()
     trained = jax.tree.map(np.asarray, compute())
     seconds = time.perf_counter() - start
-    params = {f"params/{key}": value for key, value in flatten_dict(trained.params, sep="/").items()}
-    rest = {name: value for name, value in trained._asdict().items() if name != "params"}
     path.parent.mkdir(exist_ok=True)
-    write_safetensors(path, {**params, **rest, "seconds": np.float32(seconds)})
+    write_safetensors(path, flatten_dict({**trained._asdict(), "seconds": np.float32(seconds)}, sep="/"))
     return trained, seconds
 
 
 def read_stage(path: Path) -> tuple[Trained, float]:
     """What `stage` has written, and the seconds that it took."""
-    arrays = read_safetensors(path)
-    params = {key[7:]: value for key, value in arrays.items() if key.startswith("params/")}
-    rest = (arrays[name] for name in ("steps", "accuracy", "chosen"))
-    return Trained(unflatten_dict(params, sep="/"), *rest), float(arrays["seconds"])
+    found = unflatten_dict(read_safetensors(path), sep="/")
+    seconds = float(found.pop("seconds"))
+    return Trained(**found), seconds

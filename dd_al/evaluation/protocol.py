@@ -14,10 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dd_al.core.keys import generator
 from dd_al.learner.examples import Examples, whole
 from dd_al.learner.predict import predict
 from dd_al.models.base import Model, Params
 from dd_al.task.task import Task
+
+_MOST = 1000  # members, and others, that `membership` compares
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +71,20 @@ def _answer(model: Model, params: Params, examples: Examples, embed: Callable[[j
     return predict(model, params, examples, embed)
 
 
-def losses(task: Task, params: Params, split: str, rows: np.ndarray) -> np.ndarray:
-    """Cross-entropies of stacked learners on the examples at ``int[n]`` rows of a split, ``float32[learners, n]``."""
-    raw, labels = jnp.asarray(task.raw[split][rows]), jnp.asarray(task.labels(split)[rows])
-    return np.asarray(_losses(task.learner.model, task.embed, params, raw, labels))
+def membership(task: Task, params: Params, rows: np.ndarray, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Losses of stacked learners on examples behind them and on others, ``float32[learners, n]`` each.
+
+    In the attack of Yeom et al. 2018 (arXiv 1709.01604, section 3.3) what has a small loss is taken for a member: the
+    area under the ROC curve of the losses says how well that tells the two apart.
+
+    Members are at ``int[n]`` rows of the training data, others in a split; of more than a thousand the seed draws some.
+    """
+    rng, found = generator(jax.random.key(seed), "membership"), []
+    for name, drawn in (("train", rng.permutation(rows)), (split, rng.permutation(len(task.labels(split))))):
+        filled = np.resize(drawn[:_MOST], _MOST)  # one program whatever their number
+        raw, labels = jnp.asarray(task.raw[name][filled]), jnp.asarray(task.labels(name)[filled])
+        found.append(np.asarray(_losses(task.learner.model, task.embed, params, raw, labels))[:, : len(drawn)])
+    return tuple(found)
 
 
 @partial(jax.jit, static_argnums=0)

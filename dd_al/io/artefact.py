@@ -92,11 +92,7 @@ class Artefact:
 
 
 def settings_from(cls: type[T], values: Mapping, source: str) -> T:
-    """The settings of a class out of plain values that a file, the source, holds.
-
-    Raises:
-      DataError: the file comes from another version.
-    """
+    """The settings of a class out of plain values that a file, the source, holds; a DataError if of another version."""
     try:
         return from_config(cls, values)
     except ConfigError as error:
@@ -131,8 +127,7 @@ def locate(path: str | os.PathLike) -> Path:
 def load(path: str | os.PathLike) -> Artefact:
     """Reads an artefact from its file, or from the work directory that holds it.
 
-    Raises:
-      DataError: no such file, a damaged one, or one that is not an artefact of this format.
+    Raises a DataError for no such file, a damaged one, or one that is not an artefact of this format.
     """
     given, path = path, locate(path)
     folder = Path(given).expanduser().is_dir()

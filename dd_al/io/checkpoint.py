@@ -22,12 +22,12 @@ State = TypeVar("State")
 
 
 def save(folder: str | os.PathLike, step: int, state: Any, meta: Mapping[str, Any]) -> None:
-    """Saves a state as the checkpoint of `step`, complete on return; keeps the last two.
+    """Saves a state as the checkpoint of `step` in a folder, which is made; complete on return. Keeps the last two.
 
     Args:
-        folder: where the checkpoints lie; made where it does not exist.
+        folder: where the checkpoints lie.
         step: grows from one call to the next. One that is saved already stays: a run is a function of config and seed.
-        state: any pytree of arrays and typed keys: NamedTuples, optax states, dicts; all bits are kept.
+        state: any pytree of arrays and typed keys; all bits are kept.
         meta: small things that JSON can hold, such as a best score.
 
     Raises:
@@ -41,16 +41,10 @@ def save(folder: str | os.PathLike, step: int, state: Any, meta: Mapping[str, An
 
 
 def restore_latest(folder: str | os.PathLike, template: State) -> tuple[int, State, dict[str, Any]] | None:
-    """Restores the latest checkpoint that can be read.
+    """Returns the step, the state and the meta of the latest checkpoint that can be read; None where there is none.
 
-    A damaged one is passed over with a warning, and deleted once an earlier one has been restored.
-
-    Args:
-        folder: where the checkpoints lie.
-        template: a state of the same structure, shapes and dtypes; its values do not matter.
-
-    Returns:
-        The step, the state and the meta; None where nothing has been saved.
+    A damaged one is passed over with a warning, and deleted once an earlier one has been restored. The `template` is
+    a state of the same structure, shapes and dtypes.
 
     Raises:
         WorkdirError: there are checkpoints, but none can be read with this template; all of them stay.

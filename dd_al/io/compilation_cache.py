@@ -21,12 +21,8 @@ def enable(folder: str | os.PathLike | None = None) -> Path | None:
     JAX writes entries in place. One that a crash or a full disk cut short costs a warning and a compilation in every
     later run, and is never replaced: such entries are deleted here.
 
-    Args:
-        folder: where the cache lies. By default where the user's own setting says (`JAX_COMPILATION_CACHE_DIR`), else
-            `xla` in `user_cache()`.
-
-    Returns:
-        The folder, or None where it cannot be written: the run then goes on without a cache.
+    The folder is by default where the user's own setting says (`JAX_COMPILATION_CACHE_DIR`), else `xla` in
+    `user_cache()`. Returns it, or None where it cannot be written: the run then goes on without a cache.
     """
     import jax  # not at the top: whoever only asks for a folder does not pay for it
 

@@ -1,5 +1,6 @@
 """What a run records of where it ran: its command, versions, device and memory."""
 
+import contextlib
 import importlib.metadata
 import platform
 import re
@@ -36,12 +37,10 @@ def peak_rss_mb() -> float:
 
 def describe() -> dict[str, Any]:
     """Versions, device and commit."""
-    versions = {"dd_al": VERSION}
+    versions = {"dd_al": VERSION} | dict.fromkeys(_PACKAGES)
     for package in _PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
     devices = jax.devices()
     return {
         "python": platform.python_version(),

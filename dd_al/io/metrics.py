@@ -37,14 +37,9 @@ class MetricsWriter(contextlib.AbstractContextManager):
         self._file = self._open()
 
     def write(self, step: int, **values: Any) -> None:
-        """Appends one line and flushes it.
+        """Appends the line of a step, which is how many are done, and flushes it.
 
-        Args:
-            step: how many steps are done.
-            **values: numbers, strings, lists or arrays, of JAX too; NaN and the infinities become null.
-
-        Raises:
-            TypeError: a value that JSON cannot hold.
+        The `values` are what `jsonable` takes, arrays of JAX too; NaN and the infinities become null.
         """
         self._append({"step": int(step), **values})
         if self._events:
@@ -67,14 +62,13 @@ class MetricsWriter(contextlib.AbstractContextManager):
             self._events.close()
             self._events = self._open_events(purge_step=int(step) + 1)
 
-    def close(self) -> None:
+    def close(self, *_: object) -> None:
         """Closes the files."""
         self._file.close()
         if self._events:
             self._events.close()
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    __exit__ = close
 
     def _open(self) -> IO[str]:
         return open(self._path, "a", encoding="utf-8")

@@ -63,8 +63,9 @@ class Progress:
         if sys.stderr.isatty() and not _HIDDEN.get():
             # Log lines go above the bar instead of through it.
             self._contexts.enter_context(logging_redirect_tqdm())
-            bar = tqdm(total=self._total, desc=self._description, initial=self._done, dynamic_ncols=True)
-            self._bar = self._contexts.enter_context(bar)
+            self._bar = self._contexts.enter_context(
+                tqdm(total=self._total, desc=self._description, initial=self._done, dynamic_ncols=True)
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,12 +73,7 @@ class Progress:
         self._bar = None
 
     def update(self, n: int = 1, **values: Any) -> None:
-        """Counts `n` more steps.
-
-        Args:
-            n: the steps done since the last call.
-            **values: what to show beside them, such as `loss=0.3`; arrays of one element count as numbers.
-        """
+        """Counts the `n` steps since the last call; beside them it shows `values`, numbers or arrays of one."""
         self._done, now = self._done + n, time.monotonic()
         self._steady = self._steady or (self._done, now)
         # A line every ten seconds, at every tenth of the way, and at the end.
@@ -87,9 +83,8 @@ class Progress:
             self._bar.update(n)
         elif (tenths or now - self._last >= _SECONDS_BETWEEN_LINES) and not _HIDDEN.get():
             self._logged, self._last = self._done, now
-            line = ", ".join(
-                filter(None, [f"{self._description}: {self._done}/{self._total}, {self._pace(now)}", _words(values)])
-            )
+            words = [f"{self._description}: {self._done}/{self._total}", self._pace(now), _words(values)]
+            line = ", ".join(filter(None, words))
             if logger.hasHandlers():
                 logger.info("%s", line)
             else:  # a script or a notebook without logging

@@ -13,14 +13,9 @@ from dd_al.core.errors import Interrupted
 
 
 class Stop:
-    """Whether a signal has asked the run to stop; see `catch_stop`.
+    """Whether a signal has asked the run to stop: `signum`, or None; see `catch_stop`."""
 
-    Attributes:
-        signum: the signal's number, or None while nothing has asked.
-    """
-
-    def __init__(self) -> None:
-        self.signum: int | None = None
+    signum: int | None = None
 
     @property
     def requested(self) -> bool:

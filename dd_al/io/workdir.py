@@ -27,41 +27,25 @@ _PART = ".part"  # marks a folder of `Workdir.part`: a run of the user's own in 
 class Workdir(contextlib.AbstractContextManager):
     """An open, locked work directory; made by `open_workdir`, and a context manager that lets go of the lock.
 
-    All paths are given whether or not anything is there yet.
-
-    Attributes:
-        path: the folder, absolute.
-        config: `config.json`.
-        metrics: `metrics.jsonl`.
-        events: the folder for TensorBoard, if the config asks for it, else None.
-        checkpoints: the folder of the checkpoints.
-        results: `results.json`; to be written last of all, as it ends the run.
-        report: `report.html`.
-        distilled: `distilled.safetensors`.
-        distilled_meta: `distilled.json`.
-        selected: `selected.jsonl`.
-        answers: `answers.safetensors`, which answers on the judged split were right.
-        error: `error.json`, why a part of a comparison failed.
-        points: `points.json`, what a comparison is made of.
-        resumed: whether an earlier process began the run that this one goes on with.
+    Its paths are given whether or not anything is there yet; `path`, the folder, is absolute, and `events` None if the
+    config does not ask for TensorBoard. `resumed` says whether an earlier process began the run that this one goes on
+    with.
     """
 
     def __init__(self, path: Path, lock: IO[str], settings: Mapping[str, Any]):
-        self.path = path
-        self._lock = lock
-        self._settings = settings
+        self.path, self._lock, self._settings = path, lock, settings
         self.config = path / "config.json"
         self.metrics = path / "metrics.jsonl"
         self.events = path / "events" if settings.get("tensorboard") else None
         self.checkpoints = path / "checkpoints"
-        self.results = path / "results.json"
+        self.results = path / "results.json"  # to be written last of all, as it ends the run
         self.report = path / "report.html"
         self.distilled = path / "distilled.safetensors"
         self.distilled_meta = path / "distilled.json"
         self.selected = path / "selected.jsonl"
-        self.answers = path / "answers.safetensors"
-        self.error = path / "error.json"
-        self.points = path / "points.json"
+        self.answers = path / "answers.safetensors"  # which answers on the judged split were right
+        self.error = path / "error.json"  # why a part of a comparison failed
+        self.points = path / "points.json"  # what a comparison is made of
         self.resumed = self.config.exists()
 
     @property
@@ -76,12 +60,8 @@ class Workdir(contextlib.AbstractContextManager):
     def begin(self, **found: Any) -> None:
         """Takes the folder for this run, once its data have turned out to be usable: a mistake leaves it free.
 
-        Args:
-            **found: what `auto` came to, key to JSON value, such as `data="sst2 (local)"`; the rest of the run depends
-                on it.
-
-        Raises:
-            WorkdirError: the run began with something else, so what it has written does not go with it.
+        The rest of the run depends on what `auto` came to, as was `found`, such as `data="sst2 (local)"`: a
+        WorkdirError if it was something else when the run began.
         """
         found, resolved = jsonable(found), self.path / "resolved.json"
         if not self.config.exists() or read_json(self.config) != self._settings:  # keys that may change
@@ -112,17 +92,16 @@ class Workdir(contextlib.AbstractContextManager):
             fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
             yield
 
-    def close(self) -> None:
+    def close(self, *_: object) -> None:
         """Lets go of the lock."""
         self._lock.close()
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    __exit__ = close
 
 
 def open_workdir(
     path: str | os.PathLike,
-    config: Mapping[str, Any],
+    config: Mapping,
     *,
     overwrite: bool = False,
     free: Collection[str] = (),
@@ -226,10 +205,7 @@ def _written(folder: Path) -> list[Path]:
 
 
 def is_written(folder: Path, path: Path) -> bool:
-    """Whether a path, which may not be there yet, is the work directory `folder`, or lies in what a run writes there.
-
-    Both are resolved.
-    """
+    """Whether a path is the work directory `folder`, or would lie in what a run writes there; both are resolved."""
     if not path.is_relative_to(folder):
         return False
     first = path.relative_to(folder).parts[:1]

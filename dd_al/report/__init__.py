@@ -5,17 +5,9 @@ No module here imports JAX, so a report can be rebuilt where the experiments can
 
 from dd_al.report.build import build
 from dd_al.report.schema import SCHEMA, method_results, new_results, validate
-from dd_al.report.statistics import accuracy, bootstrap_interval, macro_f1, retention_interval, summary
+from dd_al.report.statistics import bootstrap_interval, macro_f1, retention_interval, summary
 
 __all__ = [
-    "SCHEMA",
-    "accuracy",
-    "bootstrap_interval",
-    "build",
-    "macro_f1",
-    "method_results",
-    "new_results",
-    "retention_interval",
-    "summary",
-    "validate",
-]
+    "SCHEMA", "bootstrap_interval", "build", "macro_f1", "method_results", "new_results", "retention_interval",
+    "summary", "validate",
+]  # fmt: skip

@@ -190,7 +190,7 @@ def method_results(
         interval["retention"] = list(ends)
     else:  # a tiny slice, say: there is nothing to keep, and the other numbers still stand
         entry["retention"] = None
-    return entry | {"interval": interval | {"level": 0.95, "resamples": resamples}} | extra
+    return entry | {"interval": interval | {"level": statistics.LEVEL, "resamples": resamples}} | extra
 
 
 def new_results(experiment: str, seed: int, *, command: str | None = None, **parts: Any) -> dict:

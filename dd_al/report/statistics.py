@@ -10,17 +10,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
+LEVEL = 0.95  # of every interval
 SHARES = (0.9, 0.95, 0.98)  # of the accuracy on all data
 ENOUGH_SEEDS = 10  # below this no test is strong enough for a verdict
 SIGNIFICANT = 0.05
 _ENUMERATED = 16  # pairs up to which all signs are gone through
 _COUNTS_AT_ONCE = 1 << 21  # of a bootstrap, whatever the size of the test split
-
-
-def accuracy(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns the share of right predictions, float[...], of int[..., n] predicted and int[n] true classes."""
-    predictions, labels = _matching(predictions, labels)
-    return np.mean(predictions == labels, axis=-1)
 
 
 def macro_f1(predictions: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
@@ -35,7 +30,9 @@ def macro_f1(predictions: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
     """
     from sklearn.metrics import f1_score  # half a second, which not every command needs
 
-    predictions, labels = _matching(predictions, labels)
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    if labels.ndim != 1 or not labels.size or predictions.shape[-1:] != labels.shape:
+        raise ValueError(f"predictions of the shape {predictions.shape} do not fit labels of the shape {labels.shape}")
     rows = predictions.reshape(-1, labels.size)
     found = [f1_score(labels, row, average=None, zero_division=0) for row in rows]  # of each class that is there
     return np.reshape([sum(one) / len(one) for one in found], predictions.shape[:-1])
@@ -56,10 +53,8 @@ def summary(values: Sequence[float]) -> dict:
     return {"mean": float(array.mean()), "std": std, "n": int(array.size), "values": array.tolist()}
 
 
-def bootstrap_interval(
-    correct: np.ndarray, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Returns a percentile interval for the mean accuracy over initialisations and sentences.
+def bootstrap_interval(correct: np.ndarray, *, resamples: int = 2000) -> tuple[float, float]:
+    """Returns a 95 % percentile interval for the mean accuracy over initialisations and sentences.
 
     Both are samples, and crossed: every initialisation meets every sentence. Each replicate therefore draws
     initialisations and, independently, sentences, with replacement (Owen 2007, "The pigeonhole bootstrap", which errs
@@ -70,24 +65,16 @@ def bootstrap_interval(
     arguments give equal intervals.
 
     Raises:
-        ValueError: `correct` is empty or not a matrix, or `level` is not between 0 and 1.
+        ValueError: `correct` is empty or not a matrix.
     """
-    correct = _matrix(correct)
-    rng = np.random.default_rng(seed)
-    means = _sentence_resampled(correct, resamples, rng)
-    return _interval(_init_resampled(means, rng), level)
+    rng = np.random.default_rng(0)
+    return _interval(_init_resampled(_sentence_resampled(_matrix(correct), resamples, rng), rng))
 
 
 def retention_interval(
-    correct: np.ndarray,
-    correct_full: np.ndarray,
-    *,
-    paired: bool = False,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    correct: np.ndarray, correct_full: np.ndarray, *, paired: bool = False, resamples: int = 2000
 ) -> tuple[float, float]:
-    """Returns a percentile interval for retention: mean accuracy of a method over that of the full data.
+    """Returns a 95 % percentile interval for retention: mean accuracy of a method over that of the full data.
 
     As `bootstrap_interval`, with the same sentences drawn above and below the line, because both learners answer the
     same test split: a hard draw is hard for both. The initialisations are drawn apart, unless they are the same ones.
@@ -105,7 +92,7 @@ def retention_interval(
         raise ValueError(f"paired needs as many initialisations on both sides: {len(correct)}, {len(correct_full)}")
     if not np.any(correct_full):
         raise ValueError("retention has no meaning: the full-data learners are never right")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     means = _sentence_resampled(np.concatenate([correct, correct_full]), resamples, rng)
     above, below = means[:, : len(correct)], means[:, len(correct) :]
     if paired:
@@ -114,7 +101,7 @@ def retention_interval(
     else:
         above, below = _init_resampled(above, rng), _init_resampled(below, rng)
     # On a handful of sentences a replicate may draw only those that the full data gets wrong; it has no ratio.
-    return _interval(above[below > 0] / below[below > 0], level)
+    return _interval(above[below > 0] / below[below > 0])
 
 
 def ranked_apart(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -172,7 +159,7 @@ def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if draws < 2:
         raise ValueError(f"an interval of a mean takes two draws at least, not {draws}")
     middle = values.mean(-1)
-    width = stats.t.ppf((1 + 0.95) / 2, draws - 1) * values.std(-1, ddof=1) / np.sqrt(draws)
+    width = stats.t.ppf((1 + LEVEL) / 2, draws - 1) * values.std(-1, ddof=1) / np.sqrt(draws)
     return middle - width, middle + width
 
 
@@ -268,13 +255,6 @@ def critical_difference(methods: int, blocks: int) -> float:
     return float(q * np.sqrt(methods * (methods + 1) / (6 * blocks)))
 
 
-def _matching(predictions: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    predictions, labels = np.asarray(predictions), np.asarray(labels)
-    if labels.ndim != 1 or not labels.size or predictions.shape[-1:] != labels.shape:
-        raise ValueError(f"predictions of the shape {predictions.shape} do not fit labels of the shape {labels.shape}")
-    return predictions, labels
-
-
 def _matrix(correct: np.ndarray) -> np.ndarray:
     correct = np.atleast_2d(np.asarray(correct, dtype=float))
     if correct.ndim != 2 or not correct.size:
@@ -302,8 +282,6 @@ def _init_resampled(means: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.sum(_counts(resamples, inits, rng) * means, axis=1) / inits
 
 
-def _interval(replicates: np.ndarray, level: float) -> tuple[float, float]:
-    if not 0 < level < 1:
-        raise ValueError(f"level is a share between 0 and 1, got {level}")
-    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
+def _interval(replicates: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -11,11 +11,10 @@ import numpy as np
 from dd_al.config.data import EncoderSettings
 from dd_al.core.errors import ConfigError, DataError
 from dd_al.data import minilm_files
-from dd_al.data.cache import cached
 from dd_al.data.dataset import Dataset
 from dd_al.data.minilm_files import MAX_PIECES, EncoderFiles
 from dd_al.data.text import PAD, UNKNOWN, Vocabulary, choose_length, padded
-from dd_al.data.vectors import WordVectors
+from dd_al.data.vectors import WordVectors, cached
 from dd_al.io.progress import Progress
 from dd_al.models.base import Model
 from dd_al.models.minilm import EncoderSizes, SentenceEncoder, fine_tuned, sizes_of

@@ -47,37 +47,27 @@ class Task:
     """A data set, its word vectors where it has words, and the learner.
 
     Attributes:
-      dataset: examples and classes.
       vectors: vocabulary and its table; with `config.inputs=sentences` the training sentences stand for words. None
         for images and rows.
-      inputs: "words", "pieces" or "sentences": what the rows of ``table`` stand for; "images" or "rows".
       shape: of one example as networks read it: (length, dim), (height, width, channels) or (columns,); a sentence
         vector has the length 1.
       raw: each split as it is held: ``int32[n, length]``, rows of ``table``; images
         ``uint8[n, height, width, channels]``; or rows ``float32[n, columns]``.
-      embed: raw examples to what networks read.
-      train: the training split on the device; the test split stays off it until the end.
-      validation: the validation split on the device.
-      table: ``float32[rows, dim]`` on the device; None for images and rows.
-      learner: model and inner optimizer, the same for every method.
-      others: further learners that a distilled set must train (`config.distill.also`), by the names of their networks.
-      key: of the run.
-      seconds: what loading and word vectors took.
     """
 
     dataset: Dataset
     vectors: WordVectors | None
-    inputs: str
+    inputs: str  # "words", "pieces" or "sentences": what the rows of ``table`` stand for; "images" or "rows"
     shape: tuple[int, ...]
     raw: dict[str, np.ndarray]
-    embed: Callable[[jax.Array], Any]
-    train: Examples
+    embed: Callable[[jax.Array], Any]  # raw examples to what networks read
+    train: Examples  # on the device, as validation; the test split stays off it until the end
     validation: Examples
-    table: jax.Array | None
-    learner: Learner
-    others: dict[str, Learner]
-    key: jax.Array
-    seconds: dict[str, float]
+    table: jax.Array | None  # float32[rows, dim] on the device; None for images and rows
+    learner: Learner  # model and inner optimizer, the same for every method
+    others: dict[str, Learner]  # further ones that a distilled set must train (`config.distill.also`), by network
+    key: jax.Array  # of the run
+    seconds: dict[str, float]  # what loading and word vectors took
 
     @property
     def classes(self) -> int:

@@ -32,27 +32,16 @@ _FORMAT = 1  # of a file
 
 @dataclass(frozen=True, eq=False)
 class TextLearners:
-    """Trained learners with all that reading texts takes.
+    """Trained learners with all that reading texts takes."""
 
-    Attributes:
-      model: the network, or plain values of `ModelSettings`.
-      classes: how many there are.
-      length: words that a text is cut and padded to.
-      words: the vocabulary, padding and the unknown word first.
-      vectors: ``float32[words, dim]``.
-      params: stacked over learners; NumPy arrays.
-      encoder: of texts that are read as sentence vectors, the hash of its files; None where words are looked up.
-      encoder_dir: the folder of those files, where it is not a place that they are looked for in.
-    """
-
-    model: Mapping | Model
+    model: Mapping | Model  # the network, or plain values of `ModelSettings`
     classes: int
-    length: int
-    words: tuple[str, ...]
-    vectors: np.ndarray
-    params: Params
-    encoder: str | None = None
-    encoder_dir: str | None = None
+    length: int  # words that a text is cut and padded to
+    words: tuple[str, ...]  # the vocabulary, padding and the unknown word first
+    vectors: np.ndarray  # float32[words, dim]
+    params: Params  # stacked over learners; NumPy arrays
+    encoder: str | None = None  # the hash of its files, where texts are read as sentence vectors
+    encoder_dir: str | None = None  # the folder of those files, where it is not a place that they are looked for in
 
     def __getstate__(self) -> dict:
         """The fields: what has been compiled stays behind in its process."""

@@ -11,7 +11,7 @@ import pytest
 from dd_al.config.distill import DistillSettings
 from dd_al.core.errors import ConfigError, Interrupted, UserError
 from dd_al.distillation import optimise as module
-from dd_al.distillation.optimise import optimise
+from dd_al.distillation.optimise import optimise, problem_of
 from dd_al.distillation.outer_loop import OuterLoop
 from dd_al.distillation.starts import number_of_items, starting_sets
 from dd_al.distillation.synthetic import train_on
@@ -192,7 +192,7 @@ def test_tables_are_handed_to_programs_rather_than_written_into_them(task, tiny_
     settings = tiny_settings()
     assert task.table.shape in constants(lambda ids: task.embed(ids), task.raw["train"])  # the check can fail
     synthetic, _ = starting_sets(task, settings.distill, 2, 1)
-    loop = OuterLoop(task, settings.distill, 1, 2)
+    loop = OuterLoop(problem_of(task, settings.distill, 1), settings.distill, 1, 2)
     assert task.table.shape not in constants(loop.advance, task.key, task.arrays, loop.init(synthetic), 1, True)
     _, _, init, advance = full_training(task, settings.full)
     state, keys = init(task.inits("any", 2)), jax.random.split(task.key, 2)

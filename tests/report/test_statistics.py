@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dd_al.report import accuracy, bootstrap_interval, macro_f1, retention_interval, summary
+from dd_al.report import bootstrap_interval, macro_f1, retention_interval, summary
 from dd_al.report.statistics import ranked_apart
 
 classes = hnp.arrays(int, st.integers(1, 40), elements=st.integers(0, 3))
@@ -54,13 +54,12 @@ def test_scores_do_not_depend_on_order_or_names(labels, seed):
     assert macro_f1(predictions[order], labels[order], 4) == pytest.approx(expected)
     assert macro_f1(names[predictions], names[labels], 4) == pytest.approx(expected)
     assert macro_f1(predictions.astype(float), labels.astype(float), 4) == expected
-    assert accuracy(predictions[order], labels[order]) == pytest.approx(np.mean(predictions == labels))
 
 
 def test_shapes_that_do_not_fit_are_refused():
     for predictions, labels in (([0, 1], [0]), ([], []), ([[0]], [[0]])):
         with pytest.raises(ValueError, match="do not fit"):
-            accuracy(predictions, labels)
+            macro_f1(predictions, labels, 2)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.25])
@@ -107,11 +106,9 @@ def test_sharing_sentences_narrows_retention():
 def test_interval_is_ordered_seeded_and_inside_the_data(inits, sentences, rate, seed):
     rng = np.random.default_rng(seed)
     correct = rng.random((inits, sentences)) < rate
-    low, high = bootstrap_interval(correct, resamples=200, seed=seed)
+    low, high = bootstrap_interval(correct, resamples=200)
     assert 0 <= low <= high <= 1 + 1e-12
-    assert (low, high) == bootstrap_interval(correct.astype(float), resamples=200, seed=seed)
-    narrow = bootstrap_interval(correct, resamples=200, seed=seed, level=0.5)
-    assert low <= narrow[0] <= narrow[1] <= high
+    assert (low, high) == bootstrap_interval(correct.astype(float), resamples=200)
 
 
 def test_interval_does_not_depend_on_order():
@@ -132,12 +129,12 @@ def _simulated(rng, mean, hard, inits=10):
 def test_coverage_of_both_intervals():
     rng = np.random.default_rng(0)
     trials, inside, inside_ratio = 300, 0, 0
-    for trial in range(trials):
+    for _ in range(trials):
         hard = rng.choice([-0.2, 0.2], 300)
         method, full = _simulated(rng, 0.6, hard), _simulated(rng, 0.75, hard)
-        low, high = bootstrap_interval(method, resamples=400, seed=trial)
+        low, high = bootstrap_interval(method, resamples=400)
         inside += low <= 0.6 <= high
-        low, high = retention_interval(method, full, resamples=400, seed=trial)
+        low, high = retention_interval(method, full, resamples=400)
         inside_ratio += low <= 0.8 <= high
     assert 0.91 <= inside / trials <= 0.995
     assert 0.91 <= inside_ratio / trials <= 0.995
@@ -150,13 +147,9 @@ def test_a_replicate_without_a_denominator_is_left_out():
 
 def test_wrong_arguments_are_refused():
     ok = np.ones((2, 3))
-    for arguments, options, message in [
-        ((np.ones((0, 3)),), {}, "at least one"),
-        ((np.ones((2, 2, 2)),), {}, "at least one"),
-        ((ok,), {"level": 95}, "between 0 and 1"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            bootstrap_interval(*arguments, **options)
+    for wrong in (np.ones((0, 3)), np.ones((2, 2, 2))):
+        with pytest.raises(ValueError, match="at least one"):
+            bootstrap_interval(wrong)
     for arguments, options, message in [
         ((ok, np.ones((2, 4))), {}, "3 sentences"),
         ((ok, np.ones((3, 3))), {"paired": True}, "as many initialisations"),

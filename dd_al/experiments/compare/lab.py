@@ -13,21 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active.loop import Loop, LoopState, training_steps
+from dd_al.active.oracle import noisy_labels
 from dd_al.config.distill import DistillSettings
 from dd_al.config.learner import network
 from dd_al.config.settings import Settings
-from dd_al.core.keys import stream
+from dd_al.core.keys import generator, stream
 from dd_al.core.types import Batch
 from dd_al.distillation.synthetic import Synthetic, as_batch, own_rates, train_on
 from dd_al.evaluation import baselines, costs, protocol
-from dd_al.evaluation.spoilt import spoilt
 from dd_al.experiments.compare.plan import Point
 from dd_al.io.signals import Stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy
 from dd_al.models.base import Params
-from dd_al.task.task import Task, known_inits, make_learners
+from dd_al.task.task import Task, known_inits, make_learners, with_training
 
 T = TypeVar("T")
 _FEW = 3  # learners that judge each set, if nothing else is said: the seeds are what counts
@@ -40,15 +40,14 @@ class Lab:
         self.settings, self.task, self.budgets = settings, task, budgets
         self.inits = settings.evaluate.inits or _FEW
         self.most = max(budgets.values())
-        self.programs: dict[Hashable, Callable] = {}  # of `distil`
-        self._made: dict[Hashable, Any] = {}
+        self.made: dict[Hashable, Any] = {}  # of `once`, and the programs of `distil`
         self._spoilt: tuple[tuple, Task] | None = None  # one is in use at a time
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` gives, made by the first call with this name."""
-        if name not in self._made:
-            self._made[name] = make()
-        return self._made[name]
+        if name not in self.made:
+            self.made[name] = make()
+        return self.made[name]
 
     def run(self, name: Hashable, function: Callable, *args: Any) -> tuple[Any, float]:
         """What the function returns, and its seconds; compiled once for a name and shapes, which is not counted."""
@@ -108,6 +107,31 @@ class Job:
     def data(self) -> Hashable:
         """A name for the training texts where they are not those of the data set."""
         return (self.point.outliers, self.point.seed) if self.point.outliers else ""
+
+
+def spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:
+    """The task with a share of wrong labels in its training data, and of texts that are words drawn at random.
+
+    Wrong labels are any other class; outliers are as long as before, of words drawn as often as they occur, with labels
+    of chance.
+    """
+    split, raw = task.dataset.train, task.raw["train"].copy()
+    rng = generator(jax.random.key(seed), "spoilt")
+    labels, texts = noisy_labels(rng, split.labels, task.classes, noise), split.texts
+    if outliers:
+        rows, words = outlier_rows(len(raw), outliers, seed), task.vectors.vocabulary.words
+        drawn = rng.choice(raw[raw > 0], raw[rows].shape)
+        raw[rows] = np.where(raw[rows] > 0, drawn, 0)
+        labels[rows] = rng.integers(0, task.classes, len(rows))
+        shown = {row: " ".join(words[i] for i in raw[row] if i) for row in rows.tolist()}
+        texts = tuple(shown.get(row, text) for row, text in enumerate(texts))
+    return with_training(task, raw, replace(split, texts=texts, labels=labels))
+
+
+def outlier_rows(train: int, share: float, seed: int) -> np.ndarray:
+    """Which training texts are outliers: positions, rising."""
+    rng = generator(jax.random.key(seed), "outliers")
+    return np.sort(rng.permutation(train)[: round(share * train)])
 
 
 class Judged(NamedTuple):

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from dd_al.config.settings import Settings
 from dd_al.config.sweeps import ACTIVE, DISTILLED
 from dd_al.core.files import read_json, write_json
 from dd_al.data.overlap import sketch
-from dd_al.evaluation.privacy import membership
+from dd_al.evaluation.protocol import membership
 from dd_al.experiments import record
 from dd_al.experiments.compare import sets
 from dd_al.experiments.compare.lab import Job, Lab
@@ -122,16 +121,8 @@ def _siblings(workdir: Workdir, point: Point) -> dict[str, Path]:
 def compute(job: Job) -> None:
     """Makes the sets of a point, judges learners trained on them, and writes its results, which end it."""
     began, lab, task, point = time.perf_counter(), job.lab, job.task, job.point
-    extra: dict[str, Any] = {}
-    if point.method == "full":
-        built = sets.full(job)
-    elif point.method in ("random", *ACTIVE):
-        built, extra = sets.bought(job)
-    elif point.method in DISTILLED:
-        built, extra = sets.distilled(job)
-    else:
-        built = sets.coresets(job)
-
+    kinds = {"full": sets.full, **dict.fromkeys(("random", *ACTIVE), sets.bought)}
+    built, extra = (kinds | dict.fromkeys(DISTILLED, sets.distilled)).get(point.method, sets.coresets)(job)
     split, count = lab.settings.evaluate.split, len(task.dataset.train)
     truth, methods, costs, budgets, correct, transfer = task.labels(split), {}, {}, {}, {}, {}
     for name, one in built.items():

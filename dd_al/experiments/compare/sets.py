@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dd_al.active import selected
@@ -19,17 +20,15 @@ from dd_al.core.keys import stream
 from dd_al.coreset.methods import select
 from dd_al.data.dataset import Split
 from dd_al.distillation.saved import describe, make_artefact
-from dd_al.distillation.synthetic import as_batch
-from dd_al.evaluation import baselines, costs, privacy, spoilt
+from dd_al.distillation.synthetic import Synthetic, as_batch
+from dd_al.evaluation import baselines, costs
 from dd_al.experiments import record
 from dd_al.experiments.compare.acquire import acquire, bought_before, recorded_work
-from dd_al.experiments.compare.lab import Job, Judged, Lab, judge_batch, judge_rows, judge_sets
+from dd_al.experiments.compare.lab import Job, Judged, Lab, judge_batch, judge_rows, judge_sets, outlier_rows
 from dd_al.experiments.compare.plan import ALL
 from dd_al.experiments.distill import TEACHERS, distil
 from dd_al.io import artefact
 from dd_al.io.metrics import MetricsWriter
-from dd_al.io.signals import Stop
-from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import steps_per_epoch
 from dd_al.models.base import Params
 from dd_al.task.task import Task, with_training
@@ -51,29 +50,33 @@ class Built(NamedTuple):
     work: costs.Work  # of making it, where examples seen are real ones
 
 
-def _built(job: Job, rows: np.ndarray, judged: Judged, elsewhere: Callable, labels: int, work: costs.Work) -> Built:
+def _chosen(
+    job: Job, rows: np.ndarray, work: costs.Work, labels: int | None = None, judge: Callable | None = None
+) -> Built:
+    """A set of training examples, which ``judge`` trains learners on, `judge_rows` if None.
+
+    Whoever chose them saw the labels of those alone, unless more are given.
+    """
+    judge = judge or partial(judge_rows, rows=rows, data=job.data)
     texts, count = job.task.dataset.train.texts, len(rows)
-    size = sum(len(texts[row].encode()) + 1 for row in rows.tolist())
-    return Built(judged, elsewhere, rows, labels, count, count * math.prod(job.task.shape), size, work)
+    size, floats = sum(len(texts[row].encode()) + 1 for row in rows.tolist()), count * math.prod(job.task.shape)
+    return Built(judge(job.lab, job.task), judge, rows, labels or count, count, floats, size, work)
 
 
-def chosen(job: Job, rows: np.ndarray, work: costs.Work, labels: int | None = None) -> Built:
-    """A set of training examples; whoever chose them saw the labels of those alone, unless more are given."""
-    judge = partial(judge_rows, rows=rows, data=job.data)
-    return _built(job, rows, judge(job.lab, job.task), judge, len(rows) if labels is None else labels, work)
-
-
-def full(job: Job) -> dict[str, Built]:
+def full(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     """All of the data."""
-    count, judged = len(job.task.raw["train"]), _judge_full(job.lab, job.task, stop=job.stop, workdir=job.workdir)
-    return {ALL: _built(job, np.arange(count), judged, partial(_judge_full, stop=job.stop), count, costs.Work())}
+    rows = np.arange(len(job.task.raw["train"]))
+    return {ALL: _chosen(job, rows, costs.Work(), judge=partial(_judge_full, job=job))}, {}
 
 
-def _judge_full(lab: Lab, task: Task, *, stop: Stop, workdir: Workdir | None = None) -> Judged:
-    """Fresh learners, trained on all data at the rate of `config.transfer.full_rates` that validation prefers."""
+def _judge_full(lab: Lab, task: Task, job: Job) -> Judged:
+    """Fresh learners, trained on all data at the rate of `config.transfer.full_rates` that validation prefers.
+
+    Those of the job's own network are kept in its folder.
+    """
     full, rates = lab.settings.full, lab.settings.transfer.full_rates
-    fit = partial(baselines.fit_tuned, task, full, rates, lab.states(task), stop=stop)
-    trained = fit() if workdir is None else baselines.stage(workdir, "full", fit)[0]
+    fit = partial(baselines.fit_tuned, task, full, rates, lab.states(task), stop=job.stop)
+    trained = baselines.stage(job.workdir, "full", fit)[0] if lab is job.lab else fit()
     rate, total = float(trained.chosen[0]), int(trained.steps[-1])
     per_epoch, _, init, advance = baselines.full_training(task, full)
     args = task.arrays, np.float32(rate), jax.random.split(task.key, lab.inits), init(lab.states(task))
@@ -96,12 +99,12 @@ def _trained_on_all(job: Job) -> tuple[Params, costs.Work]:
     if folder and (path := folder / "checkpoints" / "full.safetensors").exists():
         params, work = baselines.read_stage(path)[0].params, recorded_work(folder, ALL, "train")
     else:
-        judged = _judge_full(job.lab, job.task, stop=job.stop, workdir=job.workdir)
+        judged = _judge_full(job.lab, job.task, job)
         params, work = judged.params, judged.work
     return jax.tree.map(lambda x: x[0], params), work
 
 
-def coresets(job: Job) -> dict[str, Built]:
+def coresets(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     """What instance selection keeps, by the features of a network that was trained on all data."""
     lab, task, method = job.lab, job.task, job.point.method
     count, labels = len(task.raw["train"]), task.labels("train")
@@ -120,9 +123,9 @@ def coresets(job: Job) -> dict[str, Built]:
         except ValueError as error:
             raise ConfigError(f"{method} at {name}: {error}; lower config.compare.budgets") from error
         # What the selection itself computes is small beside the features, and not counted.
-        found[name] = chosen(job, rows, work.plus(time.perf_counter() - start), labels=count)
+        found[name] = _chosen(job, rows, work.plus(time.perf_counter() - start), labels=count)
         job.stop.check("the same command begins this point anew")
-    return found
+    return found, {}
 
 
 def shares(count: int, available: np.ndarray) -> np.ndarray:
@@ -146,11 +149,11 @@ def bought(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     counts, work = list(acquired.work), acquired.work
     if point.method == "random":  # which needs no network to go on: it was trained for the curve
         work = dict.fromkeys(counts, costs.Work())
-    built = {name: chosen(job, acquired.rows[: budgets[name]], work[budgets[name]]) for name in point.budgets}
+    built = {name: _chosen(job, acquired.rows[: budgets[name]], work[budgets[name]]) for name in point.budgets}
     queried, train = acquired.rows[counts[0] :], job.task.dataset.train
     picked = selected.picked(train, job.task.classes, queried)
     if point.outliers:
-        marked = np.isin(queried, spoilt.outlier_rows(len(train), point.outliers, point.seed))
+        marked = np.isin(queried, outlier_rows(len(train), point.outliers, point.seed))
         picked["outliers"] = float(marked.mean()) if len(queried) else 0.0
     return built, {"picked": picked, "rounds": {"labels": counts[:-1], "validation": acquired.validation}}
 
@@ -165,10 +168,13 @@ def distilled(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     if job.point.method == "distilled_bought":
         labels = examples(settings.compare.bought, labels, task.classes)
         members, work = bought_before(job, labels)
-        outer_task = _only(task, members)
+        train = task.dataset.train
+        kept = Split(tuple(train.texts[row] for row in members.tolist()), train.labels[members], train.rows[members])
+        # In one bucket: its shape is the same for every seed.
+        outer_task = with_training(task, task.raw["train"][members], kept, buckets=1)
     sets = lab.inits if distill.init == "known" else 1
-    given = {"workdir": job.workdir, "programs": lab.programs, "stop": job.stop}
-    found = distil(outer_task, settings, items=items, sets=sets, **given)
+    given = {"items": items, "sets": sets, "programs": lab.made}
+    found = distil(outer_task, settings, workdir=job.workdir, stop=job.stop, **given)
     job.stop.check()
     judged = judge_sets(lab, task, distill, found.synthetic)
     judged.recipe["outer_step"] = int(found.best_step.max())
@@ -187,7 +193,7 @@ def distilled(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     shown = {"examples": described["examples"][:_SHOWN], "label_names": described["label_names"]}
     elsewhere = partial(judge_batch, batch=as_batch(one, distill.labels))
     built = Built(judged, elsewhere, members, labels, items, floats, _FLOAT * floats, work)
-    return {budget: built}, {"nearness": privacy.nearness(outer_task, one, start_rows), "shown": shown}
+    return {budget: built}, {"nearness": nearness(outer_task, one, start_rows), "shown": shown}
 
 
 def _teaching(lab: Lab, task: Task) -> costs.Work:
@@ -212,8 +218,28 @@ def _distillation(settings: Settings, method: str, items: int) -> Settings:
         raise ConfigError(f"{method}: config.distill: {error}") from error
 
 
-def _only(task: Task, rows: np.ndarray) -> Task:
-    """The task with no other training texts than these. In one bucket: its shape is the same for every seed."""
-    split = task.dataset.train
-    kept = Split(tuple(split.texts[row] for row in rows.tolist()), split.labels[rows], split.rows[rows])
-    return with_training(task, task.raw["train"][rows], kept, buckets=1)
+def nearness(task: Task, synthetic: Synthetic, start_rows: np.ndarray | None) -> dict[str, float]:
+    """How near synthetic examples are to real ones, beside real ones that are no part of the training data.
+
+    Examples are compared by cosines of what networks read, a text as the mean of its word vectors.
+
+    Returns:
+      ``nearest``, the mean over items of the largest cosine with a training example; ``chance``, the same of validation
+      examples; and where the items began as real ones, at ``int[items]`` rows, ``recovered``, the share whose nearest
+      training example that is.
+    """
+
+    def real(split: str) -> np.ndarray:
+        raw = jnp.asarray(task.raw[split])
+        return unit(task.embed(raw[first : first + 1024]) for first in range(0, len(raw), 1024))
+
+    def unit(parts: Iterable[Any]) -> np.ndarray:
+        points = np.concatenate([np.asarray(baselines.vectors_of(part)) for part in parts])
+        return points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
+
+    train = real("train")
+    near = unit(as_batch(synthetic).inputs) @ train.T
+    found = {"nearest": float(near.max(1).mean()), "chance": float((real("validation") @ train.T).max(1).mean())}
+    if start_rows is not None:
+        found["recovered"] = float(np.mean(near.argmax(1) == start_rows))
+    return found

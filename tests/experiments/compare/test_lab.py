@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dd_al.evaluation.spoilt import outlier_rows, spoilt
+from dd_al.experiments.compare.lab import outlier_rows, spoilt
 
 
 def test_as_many_labels_are_wrong_as_were_asked_for(make_tiny_task):

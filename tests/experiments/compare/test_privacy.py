@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dd_al.distillation.synthetic import Synthetic
-from dd_al.evaluation.privacy import membership, nearness
+from dd_al.evaluation.protocol import membership
+from dd_al.experiments.compare.sets import nearness
 
 
 def of(inputs):
