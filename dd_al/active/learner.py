@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ from dd_al.task import text_learners
 from dd_al.task.task import length_buckets, make_optimizer
 from dd_al.task.text_learners import TextLearners
 
+_LOG = logging.getLogger(__name__)
 _SECTIONS = ("vectors", "model", "learner", "active")
 # Keys of config.active that say what a run of `dd_al.main` does, not how to train or what queries look at.
 OF_RUNS = {
@@ -132,7 +134,7 @@ class ActiveLearner:
             raise DataError("nothing is labelled yet: initialize(indices, labels) first, or query='random'")
         if k < 1:
             raise ConfigError(f"k = {k}: must be at least 1")
-        left = len(self.texts) - len(self.answers) - len(self.ignored)
+        left = int(self._available().sum())
         k = min(k, left, self._settings.active.subset or k)
         if not k:
             self.asked = []
@@ -164,6 +166,15 @@ class ActiveLearner:
             if label is not None and label not in self.labels:
                 hint = nearest(label, map(str, self.labels)) if isinstance(label, str) else ""
                 raise DataError(f"label {label!r} of index {index}: must be one of {self.labels}{hint}")
+        told: dict[str, Label | None] = {}
+        for index, label in zip(indices, labels):
+            if told.setdefault(self.texts[index], label) != label:
+                raise DataError(
+                    f"index {index}: a copy of its text has the label {told[self.texts[index]]!r} here, not {label!r}; "
+                    "copies share a label"
+                )
+        for index in [index for index in self.answers if self.texts[index] in told and index not in indices]:
+            del self.answers[index]  # of a copy, which has another label now
         for index, label in zip(indices, labels):
             if label is None:
                 self.ignored.add(index)
@@ -308,6 +319,22 @@ class ActiveLearner:
         """The learner before its first label."""
         return self._loop.init(jax.random.key(self._settings.seed), 1).learner
 
+    def _available(self) -> np.ndarray:
+        """Which texts can be asked for, ``bool[pool]``: of copies the first, while none of them has an answer."""
+        done = {self.texts[index] for index in (*self.answers, *self.ignored)}
+        return np.asarray([first and text not in done for text, first in zip(self.texts, self._firsts)])
+
+    @cached_property
+    def _firsts(self) -> list[bool]:
+        """Whether each text is the first of its copies in the pool."""
+        seen: set[str] = set()
+        firsts = [not (text in seen or seen.add(text)) for text in self.texts]
+        if copies := firsts.count(False):
+            _LOG.info(
+                "%d of %d texts are copies of others: they share a label, and are asked for once", copies, len(firsts)
+            )
+        return firsts
+
     def _state(self) -> tuple[LoopState, int]:
         """The loop's state, and the number of labels."""
         count = len(self.answers)
@@ -317,9 +344,7 @@ class ActiveLearner:
         places, classes = np.zeros((2, budget), np.int32)
         places[:count] = list(self.answers)
         classes[:count] = [self.labels.index(label) for label in self.answers.values()]
-        available = np.ones(len(self.texts), bool)
-        available[[*self.answers, *self.ignored]] = False
-        told = {"labelled": places, "answers": classes, "available": available}
+        told = {"labelled": places, "answers": classes, "available": self._available()}
         state = state._replace(**{name: jnp.asarray(value) for name, value in told.items()})
         if (params := self._params) is not None:
             state = state._replace(learner=state.learner._replace(params=jax.tree.map(jnp.asarray, params)))

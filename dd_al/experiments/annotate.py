@@ -69,6 +69,13 @@ def _pool(settings: Settings) -> tuple[Rows, tuple[str, ...]]:
     for index, label in enumerate(pool.labels):
         if label and label not in labels:
             raise DataError(f"{pool.where(index)}: label {label!r} is not in config.annotate.labels = {labels}")
+    first: dict[str, int] = {}
+    for index, (text, label) in enumerate(zip(pool.texts, pool.labels)):
+        if label and pool.labels[other := first.setdefault(text, index)] != label:
+            raise DataError(
+                f"{pool.where(index)}: label {label!r} of a text that {pool.unit} {pool.lines[other]} labels "
+                f"{pool.labels[other]!r}: copies of a text share a label"
+            )
     return pool, labels
 
 
@@ -108,7 +115,9 @@ def _placed(pool: Rows, workdir: Workdir) -> tuple[Rows, dict[str, Any]]:
 
 def _learn(learner: ActiveLearner, pool: Rows, log: AnswerLog) -> bool:
     """Trains on the file's own labels and on the answers, if there are any that it does not know yet."""
-    answers = {index: label for index, label in enumerate(pool.labels) if label} | log.answers
+    given = {index: label for index, label in enumerate(pool.labels) if label} | log.answers
+    # Of copies, which share a label, the last answer counts.
+    answers = dict({pool.texts[index]: (index, label) for index, label in given.items()}.values())
     known = learner.answers | dict.fromkeys(learner.ignored)
     new = {index: label for index, label in answers.items() if index not in known or known[index] != label}
     if new:
@@ -210,10 +219,10 @@ def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> float | None
             found = stopping.kappa(np.asarray(before), everything.argmax(-1), len(classes))
             agreement = None if np.isnan(found) else found
     learner.save(workdir.path / "learner.safetensors")
-    rows = []
+    rows, told = [], {learner.texts[index]: label for index, label in learner.answers.items()}
     for index, (text, probs) in enumerate(zip(learner.texts, everything, strict=True)):
         best = int(probs.argmax())
-        label, probability = learner.answers.get(index, ""), round(float(probs[best]), 4)
+        label, probability = told.get(text, ""), round(float(probs[best]), 4)
         rows.append((index, as_cell(text), label, probability, learner.labels[best]))
     atomic_write(path, csv_of(("index", "text", "label", "probability", "predicted"), rows))
     return agreement

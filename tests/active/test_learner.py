@@ -284,3 +284,20 @@ def test_a_network_that_as_model_cannot_take_is_told_what_it_takes(pool, network
             pool[0], NAMES, config={"vectors": CONFIG["vectors"]},
             model=lambda dim, classes: as_model(network, example_text(dim)),
         )  # fmt: skip
+
+
+def test_copies_share_a_label_and_are_asked_for_once(pool, caplog):
+    texts, labels = pool[0][:10] * 4, pool[1][:10]
+    learner = dd_al.ActiveLearner(texts, NAMES, query="random", config=CONFIG)
+    with caplog.at_level("INFO"):
+        asked = learner.query(40, query="random")
+    assert "30 of 40 texts are copies of others" in caplog.text
+    assert sorted(asked) == list(range(10))
+    learner.update([labels[0]], [20])
+    assert 0 not in learner.query(40, query="random") and learner.answers == {20: labels[0]}
+    other = NAMES[labels[0] == NAMES[0]]
+    learner.update([other], [0])  # somebody knows better
+    assert learner.answers == {0: other}
+    with pytest.raises(DataError, match=f"index 11: a copy of its text has the label {NAMES[0]!r} here"):
+        learner.update(NAMES, [1, 11])
+    assert learner.answers == {0: other}
