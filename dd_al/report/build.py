@@ -20,11 +20,8 @@ _PAGES = {"compare": "compare.html", "table": "table.html", "study": "study.html
 def build(workdir: str | Path) -> Path:
     """Writes `figures/*.png` and `report.html` into a finished work directory, and returns the path of the latter.
 
-    The same files in it give the same bytes, so a report can be rebuilt anywhere at any time.
-
-    Args:
-        workdir: holds `results.json`, and where the experiment wrote them `config.json`, `metrics.jsonl` and
-            `distilled.json`.
+    The work directory holds `results.json`, and where the experiment wrote them `config.json`, `metrics.jsonl` and
+    `distilled.json`. The same files give the same bytes, so a report can be rebuilt anywhere at any time.
 
     Raises:
         WorkdirError: there is no `results.json`, or a file does not hold what it should; names the file and the key.
@@ -76,21 +73,17 @@ def read_metrics(path: Path) -> tuple[list[dict], list[int]]:
 def outer_course(metrics: Path) -> dict:
     """Validation accuracy at every look of the outer loop, and training loss and accuracy since the look before."""
     course: dict[str, list] = {"steps": [], "loss": [], "accuracy": [], "validation_accuracy": []}
-    since, weights, last = (
-        [],
-        [],
-        0,
-    )  # stretches between lines, of which some are shorter than others, weigh their steps
+    since, last = [], 0
     for line in read_metrics(metrics)[0]:
-        since.append(line)
-        weights.append(max(line["step"] - last, 1))
+        since.append((line, max(line["step"] - last, 1)))  # a line weighs as many steps as it is of
         last = line["step"]
         if "validation_accuracy" in line:
             course["steps"].append(last)
             course["validation_accuracy"].append(line["validation_accuracy"])
+            lines, weights = zip(*since)
             for name in ("loss", "accuracy"):
-                course[name].append(float(np.average([one[name] for one in since], weights=weights)))
-            since, weights = [], []
+                course[name].append(float(np.average([one[name] for one in lines], weights=weights)))
+            since = []
     return course
 
 

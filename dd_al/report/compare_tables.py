@@ -60,8 +60,8 @@ def ranked(ranks: Mapping[str, Mapping]) -> list[dict]:
     """Returns the ranks of each budget, with the methods and their mean ranks as text, the best first."""
     rows = []
     for budget, one in ranks.items():
-        order = sorted(one["methods"], key=one["methods"].get)
-        listed = ", ".join(f"{TITLES[method]} {one['methods'][method]:.2f}" for method in order)
+        best_first = sorted(one["methods"].items(), key=lambda pair: pair[1])
+        listed = ", ".join(f"{TITLES[method]} {rank:.2f}" for method, rank in best_first)
         rows.append({**one, "budget": budget, "listed": listed})
     return rows
 
@@ -70,21 +70,22 @@ def spoilt(results: Mapping, dataset: str) -> list[dict]:
     """Returns entries with wrong labels, outliers and other seed sets, each with that `before` and the change."""
     rows = []
     for one in in_order(one for one in results["compare"]["entries"] if one["dataset"] == dataset and varied(one)):
-        before = _before(results, one)
-        theirs = dict(zip(before["seeds"], before["accuracy"]["values"])) if before else {}
-        both = [(value, theirs[seed]) for seed, value in zip(one["seeds"], one["accuracy"]["values"]) if seed in theirs]
-        change = 100 * np.asarray([ours - without for ours, without in both])
-        shown = f"{change.mean():+.1f}" if both else "–"
-        shown += f" ± {change.std(ddof=1):.1f}" if len(both) > 1 else ""
+        before, theirs = _without(results, one)
+        pairs = zip(one["accuracy"]["values"], theirs)
+        change = 100 * np.asarray([ours - without for ours, without in pairs if without is not None])
+        shown = f"{change.mean():+.1f}" if change.size else "–"
+        shown += f" ± {change.std(ddof=1):.1f}" if change.size > 1 else ""
         bought = one.get("picked", {}).get("outliers")
         rows.append({**one, "one": one, "before": before, "change": shown, "bought": bought})
     return rows
 
 
-def _before(results: Mapping, one: Mapping) -> Mapping | None:
-    """Returns the entry that one with wrong labels, outliers or another seed set would be without them."""
-    alike = [(plain, (plain["method"], plain["budget"])) for plain in plain_entries(results, one["dataset"])]
-    return next((plain for plain, key in alike if key == (one["method"], one["budget"])), None)
+def _without(results: Mapping, one: Mapping) -> tuple[Mapping | None, list[float | None]]:
+    """Returns the entry without wrong labels, outliers or another seed set, and its accuracy for each seed of one."""
+    alike = {(plain["method"], plain["budget"]): plain for plain in plain_entries(results, one["dataset"])}
+    before = alike.get((one["method"], one["budget"]))
+    by_seed = dict(zip(before["seeds"], before["accuracy"]["values"])) if before else {}
+    return before, [by_seed.get(seed) for seed in one["seeds"]]
 
 
 def write_csv(folder: Path, results: Mapping) -> None:
@@ -139,11 +140,10 @@ def _accuracy(results: Mapping, one: Mapping) -> dict:
 
 def _changes(results: Mapping, one: Mapping) -> Iterator[dict]:
     """Yields what wrong labels, outliers or another seed set change, for every seed."""
-    before = _before(results, one)
-    values = dict(zip(before["seeds"], before["accuracy"]["values"])) if before else {}
     bought = (one.get("picked", {}).get("outliers") or {}).get("values", [None] * len(one["seeds"]))
-    for seed, value, outliers in zip(one["seeds"], one["accuracy"]["values"], bought):
-        row = _which(one) | {"seed": seed, "accuracy": value, "accuracy_without": values.get(seed)}
+    values = zip(one["seeds"], one["accuracy"]["values"], _without(results, one)[1], bought)
+    for seed, value, without, outliers in values:
+        row = _which(one) | {"seed": seed, "accuracy": value, "accuracy_without": without}
         yield row | {"outliers_bought": outliers}
 
 

@@ -33,8 +33,8 @@ def draw(distilled: Mapping) -> dict[str, Figure]:
 def images(course: Sequence[Mapping], names: Sequence[str]) -> Figure:
     """Draws synthetic images, each under the classes that its label names: a row for every step, ten in a row for none.
 
-    A step is `{"step": s, "items": [{"pixels": int[height][width][channels], "label": float[classes]}]}`, where s may
-    be None. Pixels go from 0 to 255, and one channel is grey.
+    A step is `{"step": s or None, "items": [{"pixels": int[height][width][channels], "label": float[classes]}]}`, with
+    pixels from 0 to 255, of which one channel is grey.
     """
     items = [item for moment in course for item in moment["items"]]
     along = course[0]["step"] is not None
