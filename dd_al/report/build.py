@@ -9,8 +9,7 @@ import numpy as np
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
-from dd_al.report import figures, schema, verdicts
-from dd_al.report.canvas import png
+from dd_al.report import schema, verdicts
 from dd_al.report.render import render
 
 # The template of each kind of results, by the key that only these have.
@@ -27,6 +26,8 @@ def build(workdir: str | Path) -> Path:
         WorkdirError: there is no `results.json`, or a file does not hold what it should; names the file and the key.
         UserError: a file is not JSON, or the disk is full.
     """
+    from dd_al.report import canvas, figures  # matplotlib takes a good part of a second: only drawing needs it
+
     workdir = Path(workdir)
     if not (workdir / "results.json").is_file():
         what = "holds no results.json: only a finished run has a report" if workdir.is_dir() else "is no folder"
@@ -35,7 +36,7 @@ def build(workdir: str | Path) -> Path:
     distilled = _read(workdir / "distilled.json", schema.validate_distilled)
     config = _read(workdir / "config.json")
     metrics, resumed = read_metrics(workdir / "metrics.jsonl")
-    pictures = {name: png(figure) for name, figure in figures.draw(results, metrics, distilled).items()}
+    pictures = {name: canvas.png(figure) for name, figure in figures.draw(results, metrics, distilled).items()}
     (workdir / "figures").mkdir(exist_ok=True)
     for name, data in pictures.items():
         atomic_write(workdir / "figures" / f"{name}.png", data)

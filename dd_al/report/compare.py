@@ -16,13 +16,12 @@ from dd_al.io.tensors import read_safetensors
 from dd_al.report import schema, statistics, verdicts
 from dd_al.report.build import build
 from dd_al.report.combine import together
-from dd_al.report.compare_tables import write_csv
+from dd_al.report.compare_tables import SAME, write_csv
 from dd_al.report.render import render
 from dd_al.report.statistics import summary
 from dd_al.report.words import QUERIES, varied
 
 ALL = "all"  # the budget of training on all of the data
-_SAME = ("dataset", "method", "budget", "noise", "outliers", "start")
 
 
 def gather(folders: Sequence[Path], *, command: str) -> dict:
@@ -109,8 +108,8 @@ def _entries(done: Iterable[Mapping]) -> list[dict]:
     groups: dict[tuple, list[Mapping]] = {}
     for one in sorted(done, key=lambda one: one["point"]["seed"]):
         for budget in one["results"]["methods"]:
-            groups.setdefault(tuple({**one["point"], "budget": budget}[name] for name in _SAME), []).append(one)
-    entries = [(dict(zip(_SAME, key)), members) for key, members in groups.items()]
+            groups.setdefault(tuple({**one["point"], "budget": budget}[name] for name in SAME), []).append(one)
+    entries = [(dict(zip(SAME, key)), members) for key, members in groups.items()]
     full = {}  # data set → seed → whether each answer was right, a mean over learners
     for entry, members in entries:
         if entry["method"] == "full" and not varied(entry):

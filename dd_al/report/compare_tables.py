@@ -10,7 +10,7 @@ from dd_al.core.files import atomic_write
 from dd_al.report.tables import Table, aligned
 from dd_al.report.words import PAPER_RATIOS, TITLES, break_even, count, in_order, plain_entries, spread, varied
 
-_SAME = ("dataset", "method", "budget", "noise", "outliers", "start")
+SAME = ("dataset", "method", "budget", "noise", "outliers", "start")  # what points of an entry share
 _TESTED = (
     "dataset", "family", "method_a", "budget_a", "method_b", "budget_b", "difference", "p", "p_holm", "smallest_p",
     "smallest_p_holm", "effect", "pairs",
@@ -105,7 +105,7 @@ def write_csv(folder: Path, results: Mapping) -> None:
             for budget, one in found["ranks"].items() for method, rank in one["methods"].items()
         ],
         "transfer": [
-            {key: one[key] for key in _SAME[:3]} | {"network": network} | _spread("accuracy", scores)
+            {key: one[key] for key in SAME[:3]} | {"network": network} | _spread("accuracy", scores)
             for one in entries for network, scores in one.get("transfer", {}).items()
         ],
         "changes": [row for one in entries if varied(one) for row in _changes(results, one)],
@@ -155,12 +155,12 @@ def _picked(entries: Sequence[Mapping]) -> list[dict]:
             row = _which(one) | {"words": one["picked"]["words"]}
             row |= {f"class_{index}": share for index, share in enumerate(one["picked"]["classes"])}
             row |= _spread("outliers", one["picked"]["outliers"]) if "outliers" in one["picked"] else {}
-            last[tuple(one[key] for key in _SAME if key != "budget")] = row
+            last[tuple(one[key] for key in SAME if key != "budget")] = row
     return list(last.values())
 
 
 def _which(one: Mapping) -> dict:
-    return {key: one[key] for key in _SAME}
+    return {key: one[key] for key in SAME}
 
 
 def _spread(name: str, summary: Mapping) -> dict[str, float]:

@@ -1,18 +1,13 @@
 """Pictures of synthetic examples: images, and rows of two numbers as points."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from dd_al.report.canvas import MARKS, MOST_CLASSES, PALETTE, finish, panels, plain
 from dd_al.report.words import label_names
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _MOST_IMAGES = 100
 

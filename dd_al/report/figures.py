@@ -1,21 +1,17 @@
 """The pictures of the reports of runs: which there are, and what each of them shows."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 
 from dd_al.report import canvas, compare_figures, example_figures
 from dd_al.report.canvas import GREY, LONG_DASHES, MARKS, PALETTE
 from dd_al.report.combine import runs
 from dd_al.report.statistics import mean_interval
 from dd_al.report.words import METHOD_TITLES, QUERY_TITLES, known, label_names, queries, score
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Line style and colour say the same thing, so that a grey print still reads.
 _STYLES = {
@@ -179,8 +175,6 @@ def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[S
 
 def learned_rates(values: Sequence[Sequence[float]], names: Sequence[str]) -> Figure:
     """Draws learning rates, ``float[inner steps][groups]``, on a log axis: a line for each group of parameters."""
-    from matplotlib import colormaps
-
     figure, (axes,) = canvas.panels()
     rates = np.asarray(values, float)
     shades = colormaps["viridis"](np.linspace(0, 0.85, len(names)))

@@ -132,11 +132,6 @@ def labels_to_reach(labels: Sequence[float], accuracy: Sequence[float], target: 
     return float(labels[i - 1] + share * (labels[i] - labels[i - 1]))
 
 
-def smallest_p(pairs: int) -> float:
-    """Returns the smallest two-sided p that a signed-rank test of so many pairs can reach, 2^(1 − pairs)."""
-    return min(1.0, 2.0 ** (1 - pairs))
-
-
 def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the lower and upper ends, float[...], of Student's 95 % interval for a mean over `[..., draws]`.
 
@@ -165,7 +160,7 @@ def paired(values: Sequence[float], reference: Sequence[float]) -> dict:
         "difference": float(differences.mean()),
         "interval": [float(end) for end in mean_interval(differences)] if len(differences) > 1 else None,
         "p": _signed_rank(differences[differences != 0]),  # zeros say nothing for either side
-        "smallest_p": smallest_p(len(differences)),
+        "smallest_p": 2.0 ** (1 - len(differences)),  # two of the 2^n ways to give signs say so much
         "pairs": len(differences),
     }
 
@@ -179,7 +174,7 @@ def _signed_rank(differences: np.ndarray) -> float:
     if count > _ENUMERATED:
         tied = len(np.unique(ranks)) < count or count > 50
         p = float(stats.wilcoxon(differences, method="approx" if tied else "exact").pvalue)
-        return max(p, smallest_p(count))
+        return max(p, 2.0 ** (1 - count))
     signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
     return float(np.mean(np.abs(signs @ ranks) >= abs(np.sign(differences) @ ranks) - 1e-9))
 
