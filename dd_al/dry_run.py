@@ -14,7 +14,7 @@ import numpy as np
 
 from dd_al.active.acquisition import ACQUISITIONS
 from dd_al.active.loop import Loop
-from dd_al.active.oracle import Plan, plan_of
+from dd_al.active.oracle import plan_of
 from dd_al.config.grid import table_rows
 from dd_al.config.settings import Settings
 from dd_al.core.keys import stream
@@ -48,36 +48,31 @@ def run(settings: Settings) -> None:
         dataset = load(one)
         began = time.perf_counter()
         task = make_task(one, dataset)
-        print(f"\n{name}")
-        print("\n".join(f"  {line}" for line in _sizes(one, task)))
         read = Stage("word vectors and data", "", time.perf_counter() - began)
+        print(f"\n{name}")
+        _print_sizes(one, task)
         _print_stages([read, *_stages(settings.experiment, one, task)])
 
 
-def _sizes(settings: Settings, task: Task) -> list[str]:
-    dataset = task.dataset
+def _print_sizes(settings: Settings, task: Task) -> None:
+    dataset, shape = task.dataset, " × ".join(map(str, task.shape))
     state = jax.eval_shape(task.learner.init, task.key)
     count = sum(math.prod(x.shape) for x in jax.tree.leaves(state.params))
     sizes = ", ".join(f"{len(getattr(dataset, split)):,} {split}" for split in ("train", "validation", "test"))
-    lines = [
-        f"data: {dataset.name} ({dataset.source}), {sizes} {dataset.unit}s, {dataset.num_classes} classes",
-        f"learner: {settings.model.kind}, {count:,} parameters, {settings.learner.optimizer}",
-        f"an example: {' × '.join(map(str, task.shape))} numbers",
-    ]
+    print(f"  data: {dataset.name} ({dataset.source}), {sizes} {dataset.unit}s, {dataset.num_classes} classes")
+    print(f"  learner: {settings.model.kind}, {count:,} parameters, {settings.learner.optimizer}")
+    print(f"  an example: {shape} numbers")
     if settings.experiment in ("distill", "table"):
         items = number_of_items(settings.distill, len(dataset.train), task.classes)
         one = " × ".join(map(str, item_shape(task, settings.distill)))
-        lines.append(f"distilled set: {items} items of {one} numbers, {settings.distill.steps} inner steps")
-    return lines
+        print(f"  distilled set: {items} items of {one} numbers, {settings.distill.steps} inner steps")
 
 
 def _stages(experiment: str, settings: Settings, task: Task) -> Iterator[Stage]:
     """The parts of the run that take time."""
     if experiment == "active":
         yield _full(task, settings, len(settings.active.seeds))
-        active, train = settings.active, len(task.raw["train"])
-        plan = plan_of(active, train)
-        yield _active(task, settings, plan, len(active.queries) * len(active.seeds) * (plan.rounds + 1))
+        yield _active(task, settings)
     elif experiment in ("distill", "train"):
         inits = settings.evaluate.inits or (3 if settings.distill.init == "known" else 10)
         yield _full(task, settings, inits)
@@ -146,9 +141,9 @@ def _distilled(task: Task, settings: Settings, items: int, inits: int) -> Stage:
     return Stage("distillation", what, distill.iterations * step + looks * look + compile_s, held or None)
 
 
-def _active(task: Task, settings: Settings, plan: Plan, rounds: int) -> Stage:
-    active = settings.active
-    loop = Loop.over(task, active)
+def _active(task: Task, settings: Settings) -> Stage:
+    active, plan = settings.active, plan_of(settings.active, len(task.raw["train"]))
+    loop, rounds = Loop.over(task, active), len(active.queries) * len(active.seeds) * (plan.rounds + 1)
     state = loop.init(stream(task.key, "active"), plan.budget)
     rows = jnp.arange(plan.first)
     state = loop.tell(state, 0, rows, jnp.asarray(task.labels("train"))[rows])
@@ -161,8 +156,7 @@ def _active(task: Task, settings: Settings, plan: Plan, rounds: int) -> Stage:
 
 
 def _print_stages(stages: list[Stage]) -> None:
-    width = max(len(stage.name) for stage in stages)
-    device = jax.devices()[0]
+    width, device = max(len(stage.name) for stage in stages), jax.devices()[0]
     cores = f" with {os.cpu_count()} cores" if device.platform == "cpu" else ""
     print(f"  time on {len(jax.devices())} {device.device_kind}{cores}:")
     for stage in stages:

@@ -132,13 +132,10 @@ def _print_headline(workdir: Workdir) -> None:
         print(compare_tables.text(results))
     else:
         for name, scores in results.get("methods", {}).items():
-            for split in ("test", "validation"):
-                score = scores.get(f"{split}_accuracy")
-                if isinstance(score, dict) and score.get("mean") is not None:
-                    several = score.get("std") is not None and score.get("n", 2) > 1
-                    std = f" ± {score['std']:.4f}" if several else ""
-                    print(f"{name}: {split} accuracy {score['mean']:.4f}{std} over {score.get('n', '?')}")
-                    break
+            split = "test" if "test_accuracy" in scores else "validation"
+            score = scores[f"{split}_accuracy"]
+            std = f" ± {score['std']:.4f}" if score["n"] > 1 else ""
+            print(f"{name}: {split} accuracy {score['mean']:.4f}{std} over {score['n']}")
     if workdir.report.exists():
         print(f"report: {workdir.report}")
 

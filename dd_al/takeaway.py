@@ -204,6 +204,7 @@ def training_set(artefact: Artefact, set: int = 0) -> TrainingSet:
     params = {name: value[set] for name, value in artefact.params.items()}
     if spec["init"] == "known":
         _check_params(params, artefact, model)
+    shared = {name: getattr(artefact, name) for name in ("labels", "words", "vectors", "mean", "std")}
     return TrainingSet(
         inputs=artefact.inputs[set],
         targets=_targets(artefact.label_logits[set], spec.get("targets", "soft")),
@@ -212,9 +213,6 @@ def training_set(artefact: Artefact, set: int = 0) -> TrainingSet:
         also={kind: {name: next(further) for name in names} for kind, names in spec.get("also", {}).items()},
         optimizer=Optimizer(learner.optimizer, learner.momentum, learner.b2, learner.eps_root),
         model={**dataclasses.asdict(model), "windows": list(model.windows)},
-        labels=artefact.labels,
-        words=artefact.words,
-        vectors=artefact.vectors,
         length=spec["length"],
         init=spec["init"],
         params=params,
@@ -224,8 +222,7 @@ def training_set(artefact: Artefact, set: int = 0) -> TrainingSet:
         batches=spec.get("batches", 1),
         shift=learner.shift,
         columns=tuple(spec.get("columns", ())),
-        mean=artefact.mean,
-        std=artefact.std,
+        **shared,
     )
 
 

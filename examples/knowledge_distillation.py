@@ -75,14 +75,8 @@ _CHANGE = flags.DEFINE_multi_string("change", [], "KEY=VALUE of the config (docs
 def teaching(temperature: float, weight: float) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """The loss (1 − w) ℓ(y, z) + w T² ℓ(q, z / T) of a student (Hinton, Vinyals & Dean 2015, arXiv 1503.02531, §2).
 
-    T² keeps the two gradients in proportion when the temperature changes.
-
-    Args:
-      temperature: T, which also made the teacher's probabilities q.
-      weight: w, between 0 and 1.
-
-    Returns:
-      ``loss(logits, targets) -> float[]``, where targets ``float[..., 2 classes]`` are the labels y and then q.
+    T², of the temperature that also made the teacher's probabilities q, keeps the two gradients in proportion when it
+    changes. Returns ``loss(logits, targets) -> float[]``, where targets ``float[..., 2 classes]`` are y and then q.
     """
 
     def loss(logits: jax.Array, targets: jax.Array) -> jax.Array:
@@ -96,15 +90,8 @@ def teaching(temperature: float, weight: float) -> Callable[[jax.Array, jax.Arra
 def fit_taught(task: Task, settings: Settings, teachers: Task, params: Params, states: LearnerState) -> Trained:
     """Trains students by `teaching`, at the temperature and weight with the best validation accuracy.
 
-    Args:
-      task: of the students.
-      settings: of the students.
-      teachers: the teachers' task.
-      params: the teachers' parameters, stacked.
-      states: stacked initial states of the students.
-
-    Returns:
-      The students, with `chosen` = [temperature, weight].
+    The teachers have a task of their own and stacked ``params``; ``task``, ``settings`` and the stacked initial states
+    are the students'. Of what is returned, `chosen` is [temperature, weight].
     """
     fits = []
     for temperature in TEMPERATURES:

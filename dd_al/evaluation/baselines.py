@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from dd_al.config.learner import FullSettings, RandomSettings
@@ -29,11 +28,10 @@ from dd_al.io.tensors import read_safetensors, write_safetensors
 from dd_al.io.workdir import Workdir
 from dd_al.learner.examples import steps_per_epoch
 from dd_al.learner.fit import FitState, cosine, fitting
-from dd_al.learner.learner import LearnerState, layers, make_learner
+from dd_al.learner.learner import LearnerState, layers
 from dd_al.learner.predict import accuracy, on_every, trunk_of
 from dd_al.learner.train_on_set import along, train_on_set
 from dd_al.models.base import Params
-from dd_al.models.embedding import tuned_embedding
 from dd_al.models.linen import masked_mean
 from dd_al.task.task import Arrays, Task, one_hot
 
@@ -82,12 +80,6 @@ def fit_tuned(
         for rate in rates
     ]
     return max(fits, key=lambda fit: fit.accuracy.max(0).mean())
-
-
-def with_tuned_vectors(task: Task, optimizer: optax.GradientTransformation) -> Task:
-    """The task with a learner that trains its word vectors, too (Kim 2014, "CNN-non-static"), and reads token ids."""
-    model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
-    return replace(task, learner=make_learner(model, optimizer), embed=jax.tree_util.Partial(jnp.asarray), table=None)
 
 
 def full_training(task: Task, settings: FullSettings) -> tuple[int, int, Callable, Callable]:
@@ -192,19 +184,18 @@ def choose_schedule(
     steps = np.asarray(sorted(settings.steps))
     train = train or constant_training(task, settings)
     batch = for_each(states, batch) if batch.targets.ndim == 2 else batch
-    best: tuple[float, Trained] | None = None
+    highest, best = -1.0, None
     with Progress(len(settings.dropout) * len(settings.rates), title) as progress:
         for dropout, rate in itertools.product(settings.dropout, settings.rates):
-            params, curve = train(task.key, batch, states, rate, dropout)  # [points, draws]
-            means = np.asarray(curve).mean(1)
-            at = int(means.argmax())
-            if best is None or means[at] > best[0]:
-                chosen = np.asarray([rate, steps[at], dropout], np.float64)
-                found = jax.tree.map(lambda x, at=at: x[at], params)
-                best = means[at], Trained(found, steps, np.asarray(curve), chosen)
-            progress.update(1, best=float(best[0]))
+            params, curve = train(task.key, batch, states, rate, dropout)
+            curve = np.asarray(curve)  # [points, draws]
+            at = int(curve.mean(1).argmax())
+            if (reached := curve.mean(1)[at]) > highest:
+                highest, chosen = reached, np.asarray([rate, steps[at], dropout], np.float64)
+                best = Trained(jax.tree.map(lambda x, at=at: x[at], params), steps, curve, chosen)
+            progress.update(1, best=float(highest))
             stop.check(f"the same command trains again: {title}")
-    return best[1]
+    return best
 
 
 def for_each(states: LearnerState, batch: Batch) -> Batch:

@@ -50,8 +50,7 @@ def real_step(task: Task, count: int) -> float:
 
 def minibatch_step(task: Task, size: int) -> float:
     """The same, on a minibatch of all training data, where texts come in buckets of their lengths."""
-    batch = jax.eval_shape(lambda: minibatch(task.train, task.embed, task.key, jnp.zeros((), jnp.int32), size))
-    return training_step(task, batch)
+    return training_step(task, _minibatch(task, size))
 
 
 def answering(task: Task, passes: int = 1) -> float:
@@ -78,16 +77,12 @@ def distilling(task: Task, settings: DistillSettings, synthetic: Synthetic, sele
     seen += starts * (steps * len(synthetic.inputs) + CANDIDATE_BATCH)
     if settings.method != "unrolled":
         return Work(0.0, float("nan"), seen)
-    keys = jax.random.split(task.key, nets)
-    states = jax.eval_shape(lambda: jax.vmap(task.learner.init)(keys))
-    real = jax.eval_shape(
-        lambda: minibatch(task.train, task.embed, task.key, jnp.zeros((), jnp.int32), settings.batch_size)
-    )
+    states = jax.eval_shape(jax.vmap(task.learner.init), jax.random.split(task.key, nets))
+    real = _minibatch(task, settings.batch_size)
     train = differentiable_training(task.learner, parts=settings.batches)
-    key = stream(task.key, "window")
+    further = {"train": train, "labels": settings.labels, "window_key": stream(task.key, "window")}
 
     def with_unroll(synthetic: Synthetic, states: Any, real: Batch) -> jax.Array:
-        further = {"train": train, "labels": settings.labels, "window_key": key}
         return outer_loss(task.learner, synthetic, states, real, **further)[0]
 
     def without(params: Any, real: Batch) -> jax.Array:
@@ -101,6 +96,10 @@ def distilling(task: Task, settings: DistillSettings, synthetic: Synthetic, sele
     look = select_inits * (steps * inner + validation * answer)
     start = starts * (steps * inner + CANDIDATE_BATCH * answer)
     return Work(0.0, settings.iterations * (last + steps * each) + looks * look + start, seen)
+
+
+def _minibatch(task: Task, size: int) -> Batch:
+    return jax.eval_shape(lambda: minibatch(task.train, task.embed, task.key, jnp.zeros((), jnp.int32), size))
 
 
 def _real(task: Task, count: int) -> Batch:

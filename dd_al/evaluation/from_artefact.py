@@ -163,9 +163,8 @@ def networks(artefact: Artefact, others: ModelSettings, settings: TransferSettin
                 continue
             found.append(Network(f"{own.kind}, width × {factor:g}", make_model(sizes, shape, classes), columns, inits))
     for factor in settings.init_scales or ():
-        scaled = home.model._replace(
-            init=lambda key, factor=factor: jax.tree.map(lambda x: factor * x, home.model.init(key))
-        )
+        init = partial(lambda factor, key: jax.tree.map(lambda x: factor * x, home.model.init(key)), factor)
+        scaled = home.model._replace(init=init)
         found.append(Network(f"{own.kind}, initial weights × {factor:g}", scaled, columns, inits))
     for kind in settings.networks or ():
         if kind != own.kind:

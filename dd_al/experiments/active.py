@@ -38,27 +38,24 @@ _LOG = logging.getLogger(__name__)
 
 def run(settings: Settings, workdir: Workdir) -> None:
     """Trains on all of the data, then runs the loop with every acquisition function, and compares."""
-    began, active = time.perf_counter(), settings.active
-    dataset = record.load_dataset(settings, workdir)
+    active, (dataset, seconds) = settings.active, record.load_dataset(settings, workdir)
     plan = plan_of(active, len(dataset.train))
-    task = make_task(settings, dataset, time.perf_counter() - began)
+    task = make_task(settings, dataset, seconds)
     with catch_stop() as stop, MetricsWriter(workdir.metrics, workdir.events) as metrics:
         states = task.inits("evaluation", len(active.seeds))
         full, full_s = stage(workdir, "full", partial(fit_full, task, settings.full, states, stop=stop))
-        # The same first labels for every acquisition function, as the weights are.
-        draws = [(seed, np.random.default_rng([seed, 1])) for seed in active.seeds]
-        first = np.stack([seed_set(task, active.start, plan.first, seed, rng) for seed, rng in draws])
-        runs = _Runs(task, settings, plan, first)
+        runs = _Runs(task, settings, plan)
         histories = {name: runs.simulate(name, workdir, metrics, stop) for name in active.queries}
         stop.check()
-    _finish(settings, workdir, task, full, full_s, histories, plan)
+    _finish(runs, workdir, full, full_s, histories)
 
 
 class History(NamedTuple):
     """The runs with one acquisition function so far, one for each seed; a checkpoint of the loop.
 
     Attributes:
-      state: of the loops, stacked over seeds. All other attributes are NumPy arrays, filled in round by round.
+      state: of the loops, stacked over seeds, without the learners: every round trains anew. All other attributes are
+        NumPy arrays, filled in round by round.
       round: ``int32[]``, rounds of training that are done.
       scores: ``float32[seeds, budget]``, of each label when it was asked for; NaN for the first ones.
       predicted: ``int16[rounds + 1, seeds, n]``, classes predicted for the judged split after each round of training.
@@ -104,10 +101,12 @@ class History(NamedTuple):
 class _Runs:
     """The loops of all seeds, side by side; acquisition functions share what is compiled."""
 
-    def __init__(self, task: Task, settings: Settings, plan: Plan, first: np.ndarray):
-        """``first``, ``int32[seeds, m]``, are the positions of the first labels."""
+    def __init__(self, task: Task, settings: Settings, plan: Plan):
         active, labels = settings.active, task.labels("train")
-        self._task, self._settings, self._plan, self._first = task, settings, plan, first
+        self.task, self.settings, self.plan = task, settings, plan
+        # The same first labels for every acquisition function, as the weights are.
+        draws = [(seed, np.random.default_rng([seed, 1])) for seed in active.seeds]
+        self._first = np.stack([seed_set(task, active.start, plan.first, *draw) for draw in draws])
         self._loop = Loop.over(task, active)
         self._deal = partial(jax.device_put, device=_over_devices(len(active.seeds)))
         keys = jnp.stack([stream(jax.random.key(seed), "active") for seed in active.seeds])
@@ -130,14 +129,11 @@ class _Runs:
         self._judge = judge
 
     def simulate(self, name: str, workdir: Workdir, metrics: MetricsWriter, stop: Stop) -> History:
-        """Runs one acquisition function to its end, saving after every round; goes on where an earlier start stopped.
-
-        Returns the history without the learners.
-        """
-        active, counts, folder = self._settings.active, self._plan.counts, workdir.checkpoints / "active" / name
+        """Runs one acquisition function to its end, saved after every round, from where an earlier start stopped."""
+        active, counts, folder = self.settings.active, self.plan.counts, workdir.checkpoints / "active" / name
         history, unlabelled = self._begin(), self._unlabelled.learner
-        if (restored := checkpoint.restore_latest(folder, _without_learner(history))) is not None:
-            state = self._deal(restored[1].state._replace(learner=unlabelled))
+        if (restored := checkpoint.restore_latest(folder, history)) is not None:
+            state = self._deal(restored[1].state)
             history = jax.tree.map(np.array, restored[1]._replace(state=None))._replace(state=state)
         done, before = int(history.round), active.queries.index(name) * len(counts)  # lines of metrics.jsonl
         if self._ended(history):
@@ -152,21 +148,21 @@ class _Runs:
             history.round[...] = index + 1
             return not self._ended(history)
 
-        given = self._loop, history.state, unlabelled, counts, self._oracle
-        with Progress(len(self._plan.counts), name, done=done) as progress:
+        given = self._loop, history.state._replace(learner=unlabelled), unlabelled, counts, self._oracle
+        with Progress(len(self.plan.counts), name, done=done) as progress:
             for one in simulate(name, *given, run=self._run, judge=judge, done=done):
                 index, count = one.index, counts[one.index]
                 if one.scores is not None:
                     history.scores[:, count : counts[index + 1]] = one.scores
                 history.seconds[index], history.cold[index] = one.seconds, len(self._programs) > compiled
-                compiled, history = len(self._programs), history._replace(state=one.state)
-                checkpoint.save(folder, index + 1, _without_learner(history), {})
-                right = history.validation[index] == self._task.labels("validation")
+                compiled, history = len(self._programs), history._replace(state=one.state._replace(learner=None))
+                checkpoint.save(folder, index + 1, history, {})
+                right = history.validation[index] == self.task.labels("validation")
                 found = {"labels": count, "validation_accuracy": float(right.mean(-1).mean())}
                 metrics.write(before + index + 1, query=name, **found, seconds=sum(one.seconds))
                 progress.update(1, **found)
                 stop.check("the same command goes on with the next round")
-        return history._replace(state=jax.tree.map(np.asarray, history.state._replace(key=None, learner=None)))
+        return history._replace(state=jax.tree.map(np.asarray, history.state._replace(key=None)))
 
     def _run(self, program: Any, function: Callable, *args: Any) -> tuple[Any, float]:
         """What a function of one loop's state, a count and more gives for all seeds, and the seconds that it took."""
@@ -177,14 +173,14 @@ class _Runs:
 
     def _begin(self) -> History:
         """The runs with their first labels."""
-        points, seeds, task = self._plan.rounds + 1, len(self._settings.active.seeds), self._task
+        points, seeds, task = self.plan.rounds + 1, len(self.settings.active.seeds), self.task
         answers = np.take_along_axis(self._oracle, self._first, 1)
         told = self._unlabelled, jnp.int32(0), jnp.asarray(self._first), jnp.asarray(answers)
         return History(
-            self._run("first labels", self._loop.tell, *told)[0],
+            self._run("first labels", self._loop.tell, *told)[0]._replace(learner=None),
             round=np.zeros((), np.int32),
-            scores=np.full((seeds, self._plan.budget), np.nan, np.float32),
-            predicted=np.zeros((points, seeds, len(task.labels(self._settings.evaluate.split))), np.int16),
+            scores=np.full((seeds, self.plan.budget), np.nan, np.float32),
+            predicted=np.zeros((points, seeds, len(task.labels(self.settings.evaluate.split))), np.int16),
             validation=np.zeros((points, seeds, len(task.labels("validation"))), np.int16),
             uncertainty=np.zeros((points, seeds), np.float32),
             seconds=np.zeros((points, 3), np.float32),
@@ -193,15 +189,10 @@ class _Runs:
 
     def _ended(self, history: History) -> bool:
         """Whether all rounds are done, or all seeds have met the rule that ends them."""
-        active = self._settings.active
+        active = self.settings.active
         if int(history.round) == len(history.predicted):
             return True
-        return active.stop is not None and None not in history.stops(self._task, active, self._plan.counts)[active.stop]
-
-
-def _without_learner(history: History) -> History:
-    """What is worth keeping: every round starts anew, so that nothing reads the last learner."""
-    return history._replace(state=history.state._replace(learner=None))
+        return active.stop is not None and None not in history.stops(self.task, active, self.plan.counts)[active.stop]
 
 
 def _over_devices(seeds: int) -> NamedSharding:
@@ -213,57 +204,36 @@ def _over_devices(seeds: int) -> NamedSharding:
     return NamedSharding(Mesh(np.asarray(devices[:count]), ("seeds",)), P("seeds"))
 
 
-def _finish(
-    settings: Settings,
-    workdir: Workdir,
-    task: Task,
-    full: Trained,
-    full_s: float,
-    histories: dict[str, History],
-    plan: Plan,
-) -> None:
+def _finish(runs: _Runs, workdir: Workdir, full: Trained, full_s: float, histories: dict[str, History]) -> None:
     """Reads the labels of the judged split, for the first time, and writes what the run has found."""
-    split, active, start = settings.evaluate.split, settings.active, time.perf_counter()
+    settings, task, plan, start = runs.settings, runs.task, runs.plan, time.perf_counter()
+    split, active = settings.evaluate.split, settings.active
     everything = evaluate(task, task.learner.model, {"full": full.params}, split)["full"]
     curve = record.curve(full.steps, full.accuracy)
     methods = {"full": record.entry(split, everything, task.classes, None, curve=curve)}
     train, truth, lines, budget = task.dataset.train, task.labels(split), [], {"full": record.given_all(task)}
     for name, history in histories.items():
-        # A rule may have ended the rounds before the plan does.
-        rounds = int(history.round)
-        counts = plan.counts[:rounds]
-        labelled, answers, scores = (
-            x[:, : counts[-1]] for x in (history.state.labelled, history.state.answers, history.scores)
-        )
-        last = Score(history.predicted[rounds - 1], truth, history.accuracies(task)[-1])
-        methods[name] = record.entry(
-            split, last, task.classes, everything,
-            **_course(task, active, history, truth, list(counts)),
-            picked=selected.picked(train, task.classes, labelled[:, plan.first :]),
-        )  # fmt: skip
+        counts = plan.counts[: int(history.round)]  # a rule may have ended the rounds before the plan does
+        found = history.state.labelled, history.scores, history.state.answers
+        labelled, scores, answers = (x[:, : counts[-1]] for x in found)
+        last = Score(history.predicted[len(counts) - 1], truth, history.accuracies(task)[-1])
+        extra = {"picked": selected.picked(train, task.classes, labelled[:, plan.first :])}
+        extra |= _course(task, active, history, truth, counts)
+        methods[name] = record.entry(split, last, task.classes, everything, **extra)
         budget[name] = record.given(counts[-1], len(train), counts[-1], counts[-1] * task.numbers)
         for seed, *run in zip(active.seeds, labelled, scores, answers, strict=True):
             lines += selected.lines(name, seed, counts, *run, train.rows)
     statistics.compare_queries(methods)
     atomic_write(workdir.selected, "".join(lines))
-    record.finish(
-        workdir,
-        settings,
-        task,
-        evaluate={"inits": len(active.seeds), "init": "random"},
-        budget=budget,
-        methods=methods,
-        active={
-            "seeds": list(active.seeds), "first": plan.first, "size": plan.size, "rounds": plan.rounds,
-            "labels": plan.budget, "validation_labels": len(task.labels("validation")), "charged": 0,
-            **({"stop": active.stop} if active.stop else {}),
-        },
-        time={
-            "baselines_s": full_s,
-            "optimise_s": float(sum(history.seconds.sum() for history in histories.values())),
-            "evaluate_s": time.perf_counter() - start,
-        },
-    )  # fmt: skip
+    how = {"inits": len(active.seeds), "init": "random"}
+    about = {
+        "seeds": list(active.seeds), "first": plan.first, "size": plan.size, "rounds": plan.rounds,
+        "labels": plan.budget, "validation_labels": len(task.labels("validation")), "charged": 0,
+        **({"stop": active.stop} if active.stop else {}),
+    }  # fmt: skip
+    spent = {"baselines_s": full_s, "optimise_s": float(sum(history.seconds.sum() for history in histories.values()))}
+    spent["evaluate_s"] = time.perf_counter() - start
+    record.finish(workdir, settings, task, evaluate=how, budget=budget, methods=methods, active=about, time=spent)
 
 
 def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndarray, labels: list[int]) -> dict:
@@ -283,14 +253,7 @@ def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndar
     seconds, cold = history.seconds[: len(labels)], history.cold[: len(labels)]
     asking = np.arange(len(labels)) < max(len(labels) - 1, 1)  # in the last round nothing is asked
     counted = seconds[asking & ~cold if (asking & ~cold).any() else asking]
-    return {
-        "curve": {
-            "labels": labels,
-            "accuracy": right.mean(1).tolist(),
-            "values": right.tolist(),
-            "macro_f1": f1.mean(1).tolist(),
-            "macro_f1_values": f1.tolist(),
-        },
-        "stopping": stops,
-        "seconds_per_round": dict(zip(("train", "score", "select"), counted.mean(0).tolist())),
-    }
+    curve = {"labels": labels, "accuracy": right.mean(1).tolist(), "values": right.tolist()}
+    curve |= {"macro_f1": f1.mean(1).tolist(), "macro_f1_values": f1.tolist()}
+    per_round = dict(zip(("train", "score", "select"), counted.mean(0).tolist()))
+    return {"curve": curve, "stopping": stops, "seconds_per_round": per_round}

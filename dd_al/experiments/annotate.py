@@ -15,7 +15,7 @@ import numpy as np
 from dd_al.active import stopping, terminal
 from dd_al.active.annotation import NOT_SURE, AnswerLog, as_cell, csv_of, label_studio_config, write_queries
 from dd_al.active.learner import OF_RUNS, ActiveLearner
-from dd_al.config.active import ActiveSettings, AnnotateSettings
+from dd_al.config.active import AnnotateSettings
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, WorkdirError
 from dd_al.core.files import atomic_write, read_json, sha256_of, write_json
@@ -143,7 +143,15 @@ def _round(
     if learned:
         asked = {**asked, "agreement": [*asked.get("agreement", []), agreement], "content": content}
         write_json(file, asked)
-    stable = _say_when_stable(settings.active, learner, asked.get("agreement", []))
+    known = [float("nan") if value is None else value for value in asked.get("agreement", [])[-4:]]
+    # Nobody knows yet what a class without an example would change.
+    complete = set(learner.answers.values()) == set(learner.labels)
+    stable = complete and stopping.stable(known, threshold=settings.active.threshold("stable")) is not None
+    if stable:
+        print(
+            "The predictions for all texts have hardly changed for three rounds "
+            f"(mean kappa {np.mean(known[-3:]):.3f}): more labels may not be worth their while."
+        )
     ended = annotate.rounds is not None and asked["round"] >= annotate.rounds
     ended |= stable and settings.active.stop == "stable"
     # One class alone teaches nothing to ask by.
@@ -170,38 +178,20 @@ def _answered(
         with terminal.keyboard() as read_key:
             write = partial(print, end="", flush=True)
             return terminal.ask(log, indices, pool.texts, labels, read_key=read_key, write=write)
-    name, studio = f"{asked['round']:03}", annotate.format == "label_studio"
-    queries = workdir.path / "queries" / f"{name}{_ENDINGS[annotate.format]}"
-    filled = queries.with_suffix(".labelled.json") if studio else queries
+    queries = workdir.path / "queries" / f"{asked['round']:03}{_ENDINGS[annotate.format]}"
+    how, interface = f"fill in the labels in {queries}", queries.parent / "label_config.xml"
     write_queries(queries, left, pool.texts)
-    if studio:
-        atomic_write(queries.parent / "label_config.xml", label_studio_config(labels))
+    if annotate.format == "label_studio":
+        atomic_write(interface, label_studio_config(labels))
+        how = f"import {queries} into Label Studio with the interface in {interface}, label, and export as JSON to "
+        how += str(queries.with_suffix(".labelled.json"))
     if annotate.partial and len(left) < len(indices):
         return True
-    how = (
-        f"import {queries} into Label Studio with the interface in {queries.parent / 'label_config.xml'}, label, and "
-        f"export as JSON to {filled}"
-        if studio
-        else f"fill in the labels in {queries}"
-    )
     print(
         f"round {asked['round']}: {len(left)} of {len(indices)} texts have no label yet.\n{how}\n"
         f"(one of {', '.join(labels)}; {NOT_SURE} for a text to set aside), then run the same command again."
     )
     return False
-
-
-def _say_when_stable(settings: ActiveSettings, learner: ActiveLearner, agreement: Sequence[float | None]) -> bool:
-    if len(set(learner.answers.values())) < len(learner.labels):
-        return False  # nobody knows yet what a class without an example would change
-    known = [float("nan") if value is None else value for value in agreement[-4:]]
-    stable = stopping.stable(known, threshold=settings.threshold("stable")) is not None
-    if stable:
-        print(
-            "The predictions for all texts have hardly changed for three rounds "
-            f"(mean kappa {np.mean(known[-3:]):.3f}): more labels may not be worth their while."
-        )
-    return stable
 
 
 def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> float | None:

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +13,6 @@ import numpy as np
 from dd_al.config.distill import DistillSettings
 from dd_al.config.settings import Settings
 from dd_al.core.files import write_json
-from dd_al.core.types import Batch
 from dd_al.distillation.optimise import Distillation, optimise
 from dd_al.distillation.saved import course, describe, make_artefact
 from dd_al.distillation.starts import number_of_items
@@ -38,10 +36,9 @@ TEACHERS = 3  # learners on all data, for `config.distill.teacher`
 
 def run(settings: Settings, workdir: Workdir) -> None:
     """Trains the baselines, distils, judges all of them from the same unseen initialisations, and reports."""
-    began = time.perf_counter()
-    dataset = record.load_dataset(settings, workdir)
+    dataset, seconds = record.load_dataset(settings, workdir)
     items = number_of_items(settings.distill, len(dataset.train), dataset.num_classes)
-    task = make_task(settings, dataset, time.perf_counter() - began)
+    task = make_task(settings, dataset, seconds)
     known = settings.distill.init == "known"
     inits = settings.evaluate.inits or (3 if known else 10)
     states = known_inits(task, inits) if known else task.inits("evaluation", inits)
@@ -61,14 +58,13 @@ def run(settings: Settings, workdir: Workdir) -> None:
     extra = {name: _course_of(name, one) for name, one in fitted.items()}
     outer = outer_course(workdir.metrics)
     extra["distilled"] = {"curve": curve, "selected_step": int(distilled.best_step.max()), "outer": outer}
-    methods, budget = {}, {}
+    methods, drawn = {}, min(items, count)  # of a random subset, whose labels alone were looked at
+    budget = dict.fromkeys(scores, record.given(items, count, count, items * task.numbers))
+    budget["random"] = record.given(drawn, count, drawn, drawn * task.numbers)
+    budget |= {"full": record.given_all(task), "distilled": record.given_of(distilled.synthetic, count)}
     for name, score in scores.items():
         full = None if name == "full" else scores["full"]
         methods[name] = record.entry(split, score, task.classes, full, paired=known, **extra[name])
-        budget[name] = record.given(items, count, count, items * task.numbers)
-    drawn = min(items, count)  # a random subset, whose labels alone were looked at
-    budget["random"] = record.given(drawn, count, drawn, drawn * task.numbers)
-    budget |= {"full": record.given_all(task), "distilled": record.given_of(distilled.synthetic, count)}
     artefact.save(workdir.distilled, make_artefact(task, settings, distilled))
     along_the_way = course(task, settings.distill, distilled, workdir.checkpoints / "snapshots")
     write_json(workdir.distilled_meta, {**describe(task, distilled, settings.distill.labels), **along_the_way})
@@ -86,16 +82,17 @@ def _baselines(
     full = partial(baselines.fit_full, task, settings.full, states, stop=stop)
     found = {"full": baselines.stage(workdir, "full", full)}
     inits, train = jax.tree.leaves(states)[0].shape[0], baselines.constant_training(task, settings.random)
-    sets = {"random": partial(baselines.random_batches, task, items, inits)}
-    for name in settings.coreset.methods or ():
-        sets[name] = partial(baselines.choose, task, settings, name, items, found["full"][0].params)
 
-    def fit(make: Callable[[], Batch], title: str) -> baselines.Trained:
-        return baselines.choose_schedule(task, settings.random, make(), states, stop=stop, title=title, train=train)
+    def fit(name: str) -> baselines.Trained:
+        if name == "random":
+            title, batch = "random subsets", baselines.random_batches(task, items, inits)
+        else:
+            title = name.replace("_", " ")
+            batch = baselines.choose(task, settings, name, items, found["full"][0].params)
+        return baselines.choose_schedule(task, settings.random, batch, states, stop=stop, title=title, train=train)
 
-    for name, make in sets.items():
-        title = "random subsets" if name == "random" else name.replace("_", " ")
-        found[name] = baselines.stage(workdir, name, partial(fit, make, title))
+    for name in ("random", *(settings.coreset.methods or ())):
+        found[name] = baselines.stage(workdir, name, partial(fit, name))
     return {name: one for name, (one, _) in found.items()}, sum(seconds for _, seconds in found.values())
 
 

@@ -1,6 +1,7 @@
 """How every experiment begins and ends: its data loaded and named, its results.json and report written."""
 
 import logging
+import time
 from typing import Any
 
 import jax
@@ -21,17 +22,17 @@ from dd_al.task.task import Task
 _LOG = logging.getLogger(__name__)
 
 
-def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> Dataset:
+def load_dataset(settings: Settings, workdir: Workdir, **found: str) -> tuple[Dataset, float]:
     """Loads the data of a config, says what a run must say about it, and takes the work directory for it.
 
-    ``found`` is what else the run depends on; see `Workdir.begin`.
+    ``found`` is what else the run depends on; see `Workdir.begin`. Also returns the seconds that this took.
     """
-    dataset = load.load(settings)
+    began, dataset = time.perf_counter(), load.load(settings)
     workdir.begin(**load.identity(settings, dataset), **found)
     if workdir.resumed:
         _LOG.info("resuming the run in %s", workdir.path)
     announce(dataset)
-    return dataset
+    return dataset, time.perf_counter() - began
 
 
 def announce(dataset: Dataset) -> None:

@@ -153,15 +153,10 @@ def refuse_failures(failed: Mapping[str, str], count: int, kind: str = "trials")
     Raises:
       UserError: there are some.
     """
-    by_error: dict[str, list[str]] = {}
-    for name, error in failed.items():
-        by_error.setdefault(error, []).append(name)
-    lines = "\n".join(
-        f"  {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: {error}"
-        for error, names in by_error.items()
-    )
+    lines = [f"{len(failed)} of {count} {kind} failed; what is finished stays, and the same command tries again:"]
+    for error in dict.fromkeys(failed.values()):
+        names = [name for name, theirs in failed.items() if theirs == error]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        lines.append(f"  {', '.join(names[:3])}{more}: {error}")
     if failed:
-        raise UserError(
-            f"{len(failed)} of {count} {kind} failed; what is finished stays, and the same command tries again:\n"
-            f"{lines}"
-        )
+        raise UserError("\n".join(lines))

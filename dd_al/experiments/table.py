@@ -30,7 +30,7 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
     for seed in settings.table.seeds:
         for name, row in rows.items():
             folder, one = f"{row_folder(name)}-seed{seed}", replace(row, seed=seed)
-            compute = partial(_distil, one)
+            compute = partial(lambda one, part, stop: distill.run(one, part), one)
             trials[name, seed] = Trial(folder, one, data[name], compute, title=f"{name}, seed {seed}")
     failed = run_trials(workdir, list(trials.values()), part, clear=True)
     refuse_failures(failed, len(trials), "runs")
@@ -38,10 +38,6 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
         results = {key: _results(workdir, trial) for key, trial in trials.items()}
         if all(results.values()):
             _write(settings, workdir, trials, results)
-
-
-def _distil(settings: Settings, part: Workdir, _: object) -> None:
-    distill.run(settings, part)
 
 
 def _results(workdir: Workdir, trial: Trial) -> dict:

@@ -1,34 +1,39 @@
 """How good is the learner when it is trained on all of the data?"""
 
 import time
+from dataclasses import replace
 from functools import partial
+
+import jax
+import jax.numpy as jnp
 
 from dd_al.config.settings import Settings
 from dd_al.evaluation import baselines, protocol
 from dd_al.experiments import record
 from dd_al.io.signals import catch_stop
 from dd_al.io.workdir import Workdir
-from dd_al.task.task import Task, make_optimizer, make_task
+from dd_al.learner.learner import make_learner
+from dd_al.models.embedding import tuned_embedding
+from dd_al.task.task import make_optimizer, make_task
 
 
 def run(settings: Settings, workdir: Workdir) -> None:
     """Trains on all of the data from ``evaluate.inits`` initialisations, with frozen and with tuned word vectors."""
-    began = time.perf_counter()
-    dataset = record.load_dataset(settings, workdir)
-    task = make_task(settings, dataset, time.perf_counter() - began)
+    task = make_task(settings, *record.load_dataset(settings, workdir))
     inits, split = settings.evaluate.inits or 10, settings.evaluate.split
     record.note_resumption(workdir)
     tasks, titles = {"full": task}, {"full": "full data", "full_finetuned": "fine-tuned vectors"}
     if settings.full.finetuned:
-        tasks["full_finetuned"] = baselines.with_tuned_vectors(task, make_optimizer(settings.learner))
+        # Word vectors are trained, too (Kim 2014, "CNN-non-static"), so that the learner reads token ids.
+        model = tuned_embedding(task.learner.model, task.table, task.vectors.trained)
+        learner = make_learner(model, make_optimizer(settings.learner))
+        tasks["full_finetuned"] = replace(task, learner=learner, embed=jax.tree_util.Partial(jnp.asarray), table=None)
     trained, baselines_s = {}, 0.0
     with catch_stop() as stop:
-
-        def fit(own: Task, title: str) -> baselines.Trained:
-            return baselines.fit_full(own, settings.full, own.inits("evaluation", inits), stop=stop, title=title)
-
         for name, own in tasks.items():
-            trained[name], seconds = baselines.stage(workdir, name, partial(fit, own, titles[name]))
+            states, how = own.inits("evaluation", inits), {"stop": stop, "title": titles[name]}
+            fit = partial(baselines.fit_full, own, settings.full, states, **how)
+            trained[name], seconds = baselines.stage(workdir, name, fit)
             baselines_s += seconds
         stop.check()
 

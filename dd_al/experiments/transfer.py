@@ -57,16 +57,16 @@ WAYS = {
 
 def run(settings: Settings, workdir: Workdir) -> None:
     """Trains every network on all data and, in every way, on the distilled set; judges and reports."""
-    began = time.perf_counter()
     artefact, source = _artefact(settings)
-    dataset = record.load_dataset(settings, workdir, artefact=f"{source.name}, content {sha256_of(source)[:12]}")
+    content = f"{source.name}, content {sha256_of(source)[:12]}"
+    dataset, loading_s = record.load_dataset(settings, workdir, artefact=content)
     dataset = _same_task(dataset, artefact, str(source))
     home = replace(settings, model=artefact.model, data=replace(settings.data, length=artefact.spec["length"]))
     # Real texts are embedded as the set was: with the vectors that it brings.
     words, dim = artefact.vectors.shape
     about = {"source": "the artefact", "words": words, "dim": dim}
     vectors = WordVectors(Vocabulary(artefact.words), artefact.vectors, words, about)
-    task = make_task(home, dataset, time.perf_counter() - began, vectors=vectors)
+    task = make_task(home, dataset, loading_s, vectors=vectors)
     synthetic = jax.tree.map(lambda x: jnp.asarray(x[0]), synthetic_of(artefact))
     in_words = synthetic._replace(inputs=_as_words(artefact, synthetic.inputs))
     tried = networks(artefact, settings.model, settings.transfer, settings.evaluate.inits or 10)
@@ -153,10 +153,9 @@ def _budget(task: Task, synthetic: Synthetic, network: Network, way: Way | None)
 
 def _as_words(artefact: Artefact, inputs: jax.Array) -> jax.Array:
     """Every position replaced by its nearest word, at that word's own length."""
-    row = {word: i for i, word in enumerate(artefact.words)}
+    vector = dict(zip(artefact.words, artefact.vectors))
     near = [nearest_words(artefact.words, artefact.vectors, np.asarray(item)) for item in inputs]
-    rows = [[row[best[0][0]] for best in item] for item in near]
-    return jnp.asarray(artefact.vectors[np.asarray(rows)])
+    return jnp.asarray(np.stack([[vector[best[0][0]] for best in item] for item in near]))
 
 
 def _train(
@@ -165,15 +164,16 @@ def _train(
     """Trains a network on the distilled set, or on all data with Adam at the best of a few rates; see `WAYS`."""
     transfer, count, labels = settings.transfer, network.count, artefact.spec.get("targets", "soft")
     if way is None:
-        own = replace(task, learner=make_learner(network.model, optimizers.get("adam")))
-        states = own.inits("evaluation", count)
-        with progress_of(network.name):
-            return baselines.fit_tuned(own, settings.full, transfer.full_rates, states, stop=stop)
-    optimizer = optimizers.get(way.optimizer) if way.optimizer else make_optimizer(artefact.learner)
-    # All transformers among the networks have the set's own blocks and heads, if it has attention labels.
-    learner = make_learner(network.model, optimizer, loss=attention_loss(artefact.spec.get("attention", 0.0)))
+        learner = make_learner(network.model, optimizers.get("adam"))
+    else:
+        optimizer = optimizers.get(way.optimizer) if way.optimizer else make_optimizer(artefact.learner)
+        # All transformers among the networks have the set's own blocks and heads, if it has attention labels.
+        learner = make_learner(network.model, optimizer, loss=attention_loss(artefact.spec.get("attention", 0.0)))
     own = replace(task, learner=learner)
     states = own.inits("evaluation", count)
+    if way is None:
+        with progress_of(network.name):
+            return baselines.fit_tuned(own, settings.full, transfer.full_rates, states, stop=stop)
     if way.optimizer:
         rates = transfer.sgd_rates if way.optimizer == "sgd" else transfer.rates
         grid = RandomSettings(steps=transfer.steps, rates=rates, dropout=(False,))

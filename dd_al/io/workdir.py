@@ -111,8 +111,7 @@ def open_workdir(
 
     Args:
         path: the folder; made, with its parents, where it does not exist.
-        config: the whole config, nested, of values that JSON can hold; `Workdir.begin` records it as `config.json`,
-            and it is compared with that later.
+        config: the whole config, of values that JSON can hold; it is compared with that which `Workdir.begin` recorded.
         overwrite: first delete what an earlier run wrote, and only that: other files of the user stay.
         free: sections of the config that may change between one start of a run and the next.
         shared: for this process among others that say the same, each of which works on parts of its own.

@@ -44,7 +44,7 @@ def test_labels_that_may_be_misspelt_are_warned_of(counts, warning, monkeypatch,
     dataset = Dataset("x", "local", None, part, part, part, names, 0, "0" * 64, ("kept",), unit="image")
     monkeypatch.setattr("dd_al.data.images.load", lambda settings: dataset)
     with open_workdir(tmp_path / "w", {}) as workdir:
-        found = load_dataset(Settings(inputs="images", model=ModelSettings(kind="lenet")), workdir)
+        found, _ = load_dataset(Settings(inputs="images", model=ModelSettings(kind="lenet")), workdir)
     assert found.notes == ("kept", *([warning] if warning else []))
 
 

@@ -31,7 +31,7 @@ class FakeDistill:
         self.began, self.stop_at = [], stop_at
 
     def __call__(self, given, workdir):
-        dataset = record.load_dataset(given, workdir)
+        dataset, _ = record.load_dataset(given, workdir)
         self.began.append((given.distill.examples, given.seed, workdir.resumed))
         if len(self.began) == self.stop_at:
             raise Interrupted("stopped by SIGTERM", 143)

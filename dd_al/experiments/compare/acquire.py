@@ -43,8 +43,7 @@ def first_labels(task: Task, size: int, seed: int, start: str = "") -> np.ndarra
     ``start`` says what they are instead, one of `dd_al.config.sweeps.STARTS`.
     """
     rng = generator(jax.random.key(seed), f"seed_set{start and '_'}{start}")
-    kind = start if start in ("random", "k_means") else "stratified"
-    return seed_set(task, kind, size, seed, rng)
+    return seed_set(task, start if start in ("random", "k_means") else "stratified", size, seed, rng)
 
 
 def acquire(job: Job, name: str, upto: int, metrics: MetricsWriter | None = None) -> Acquired:
@@ -61,10 +60,10 @@ def acquire(job: Job, name: str, upto: int, metrics: MetricsWriter | None = None
     per_text = math.nan if name in _TRAINING else lab.once(("answering", passes), lambda: costs.answering(task, passes))
     pool = min(active.subset or train, train)
 
+    reached: list[float] = []
+
     def run(program: Hashable, *args: Any) -> tuple[Any, float]:
         return lab.run((program, job.data), *args)
-
-    reached: list[float] = []
 
     def judge(index: int, state: LoopState) -> bool:
         reached.append(float(lab.validation(jax.tree.map(lambda x: x[None], state.learner.params))[0]))
@@ -104,7 +103,7 @@ def bought_before(job: Job, upto: int) -> tuple[np.ndarray, costs.Work]:
     """What `config.compare.query` picks with a point's seed, and its work: from the point that has it, or run here."""
     query = job.lab.settings.compare.query
     budget = next(name for name, count in job.lab.budgets.items() if count == upto)
-    if (folder := job.siblings.get(query)) and (work := recorded_work(folder, budget, "build")):
+    if (folder := job.sibling(query)) and (work := recorded_work(folder, budget, "build")):
         return selected.positions(folder / "selected.jsonl")[:upto], work
     acquired = acquire(job, query, upto)
     return acquired.rows, acquired.work[upto]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,9 +27,9 @@ from dd_al.io.workdir import Workdir
 from dd_al.learner.learner import LearnerState
 from dd_al.learner.predict import accuracy
 from dd_al.models.base import Params
+from dd_al.report import compare
 from dd_al.task.task import Task, known_inits, make_learners, with_training
 
-T = TypeVar("T")
 _FEW = 3  # learners that judge each set, if nothing else is said: the seeds are what counts
 
 
@@ -43,7 +43,7 @@ class Lab:
         self.made: dict[Hashable, Any] = {}  # of `once`, and the programs of `distil`
         self._spoilt: tuple[tuple, Task] | None = None  # one is in use at a time
 
-    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+    def once(self, name: Hashable, make: Callable[[], Any]) -> Any:
         """What ``make`` gives, made by the first call with this name."""
         if name not in self.made:
             self.made[name] = make()
@@ -69,12 +69,12 @@ class Lab:
 
     def task_of(self, point: Point) -> Task:
         """The task with a point's seed, and with its wrong labels and outliers."""
-        key, changes = jax.random.key(point.seed), (point.noise, point.outliers, point.seed)
-        if not (point.noise or point.outliers):
-            return replace(self.task, key=key)
-        if self._spoilt is None or self._spoilt[0] != changes:
-            self._spoilt = changes, spoilt(self.task, *changes)
-        return replace(self._spoilt[1], key=key)
+        task, changes = self.task, (point.noise, point.outliers, point.seed)
+        if point.noise or point.outliers:
+            if self._spoilt is None or self._spoilt[0] != changes:
+                self._spoilt = changes, spoilt(self.task, *changes)
+            task = self._spoilt[1]
+        return replace(task, key=jax.random.key(point.seed))
 
     def states(self, task: Task) -> LearnerState:
         """The learners that judge every set of a seed: those that a set for a known initialisation knows."""
@@ -100,13 +100,22 @@ class Job:
     point: Point
     task: Task  # with the point's seed, wrong labels and outliers
     workdir: Workdir  # its own, begun
-    siblings: Mapping[str, Path]  # the folders of finished points of the same data, seed and variation, by method
     stop: Stop  # asked along the way
 
     @property
     def data(self) -> Hashable:
         """A name for the training texts where they are not those of the data set."""
         return (self.point.outliers, self.point.seed) if self.point.outliers else ""
+
+    def sibling(self, method: str) -> Path | None:
+        """The folder of the point that has another method, not of distillation, and all else the same; if finished."""
+        folder = self.workdir.path.parent / replace(self.point, method=method).name
+        return folder if finished(folder) else None
+
+
+def finished(folder: Path) -> bool:
+    """Whether the folder of a point holds its results."""
+    return compare.read_point(folder)["state"] == "finished"
 
 
 def spoilt(task: Task, noise: float, outliers: float, seed: int) -> Task:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from dd_al.data.overlap import sketch
 from dd_al.evaluation.protocol import membership
 from dd_al.experiments import record
 from dd_al.experiments.compare import sets
-from dd_al.experiments.compare.lab import Job, Lab
+from dd_al.experiments.compare.lab import Job, Lab, finished
 from dd_al.experiments.compare.plan import ALL, Point, datasets, points
 from dd_al.experiments.sweep import Data, Trial, read_data, refuse_failures, run_trials
 from dd_al.io import environment
@@ -59,13 +58,13 @@ def run(settings: Settings, workdir: Workdir, part: str | None = None) -> None:
     def one(point: Point, folder: Workdir, stop: Stop) -> None:
         if isinstance(lab := lab_of(point.dataset), Exception):
             raise lab
-        compute(Job(lab, point, lab.task_of(point), folder, _siblings(workdir, point), stop))
+        compute(Job(lab, point, lab.task_of(point), folder, stop))
 
     trials = []
     for point in every:
         config, data = configs[point.dataset], read[point.dataset].identity
         trials.append(Trial(point.name, config, data, partial(one, point), {"point": asdict(point)}))
-    failed = run_trials(workdir, trials, part, finished=lambda folder: _finished(folder.path))
+    failed = run_trials(workdir, trials, part, finished=lambda folder: finished(folder.path))
     with workdir.one_at_a_time():
         _report(workdir, every)
     refuse_failures(failed, len(every), "points")
@@ -77,23 +76,16 @@ def _plan(
     """What the report has to know of the plan; points that an earlier start has finished stay in it."""
     known = read_json(workdir.points) if workdir.points.exists() else {"points": [], "budgets": {}, "sketches": {}}
     now = {point.name: {"name": point.name, **asdict(point)} for point in every}
-    before = [
-        one for one in known["points"] if one["name"] not in now and _finished(workdir.path / "runs" / one["name"])
-    ]
-    sketches = {
-        name: sketch(text for split in (one.train, one.validation, one.test) for text in split.texts)
-        for name, (one, *_) in read.items()
-    }
+    runs, sketches = workdir.path / "runs", {}
+    before = [one for one in known["points"] if one["name"] not in now and finished(runs / one["name"])]
+    for name, (one, *_) in read.items():
+        sketches[name] = sketch(text for split in (one.train, one.validation, one.test) for text in split.texts)
     return {
         "points": [*before, *now.values()],
         "network": network,
-        "budgets": {**known["budgets"], **budgets},
-        "sketches": {**known["sketches"], **sketches},
+        "budgets": known["budgets"] | budgets,
+        "sketches": known["sketches"] | sketches,
     }
-
-
-def _finished(folder: Path) -> bool:
-    return compare.read_point(folder)["state"] == "finished"
 
 
 def _report(workdir: Workdir, every: Sequence[Point]) -> None:
@@ -102,20 +94,8 @@ def _report(workdir: Workdir, every: Sequence[Point]) -> None:
     if left := states.count("missing"):
         _LOG.info("%d of %d points are left to other slices; the last of them puts all together", left, len(every))
     plan = read_json(workdir.points)["points"]
-    if any(_finished(workdir.path / "runs" / one["name"]) for one in plan):
+    if any(finished(workdir.path / "runs" / one["name"]) for one in plan):
         compare.write(workdir.path, compare.gather([workdir.path], command=environment.command()))
-
-
-def _siblings(workdir: Workdir, point: Point) -> dict[str, Path]:
-    """Finished points of the same data and seed that are found by their method."""
-    found = {}
-    for path in sorted((workdir.path / "runs").glob(f"*seed{point.seed}/results.json")):
-        config = path.parent / "config.json"
-        other = read_json(config).get("point", {}) if config.exists() else {}
-        same = all(other.get(key) == getattr(point, key) for key in ("dataset", "seed", "noise", "outliers", "start"))
-        if same and _finished(path.parent):
-            found[other["method"]] = path.parent
-    return found
 
 
 def compute(job: Job) -> None:
@@ -147,14 +127,9 @@ def compute(job: Job) -> None:
             **{f"train_{key}": value for key, value in zip(("s", "flops", "seen"), one.judged.work)},
         }  # fmt: skip
     write_safetensors(job.workdir.answers, correct)
-    extra |= {
-        "name": point.name,
-        "dataset": point.dataset,
-        "method": point.method,
-        "transfer": transfer,
-        "training": {name: one.judged.curve for name, one in built.items() if one.judged.curve},
-        "members": {name: len(one.members) for name, one in built.items()},
-    }
+    extra |= {"name": point.name, "dataset": point.dataset, "method": point.method, "transfer": transfer}
+    extra["training"] = {name: one.judged.curve for name, one in built.items() if one.judged.curve}
+    extra["members"] = {name: len(one.members) for name, one in built.items()}
     parts = record.about(lab.task, split, inits=lab.inits, init="known" if "known" in point.method else "random")
     parts |= {"budget": budgets, "methods": methods, "costs": costs, "point": extra}
     seconds = {"total_s": time.perf_counter() - began}

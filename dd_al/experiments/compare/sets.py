@@ -95,7 +95,7 @@ def _judge_full(lab: Lab, task: Task, job: Job) -> Judged:
 
 def _trained_on_all(job: Job) -> tuple[Params, costs.Work]:
     """Parameters of a learner on all data, and what one takes: from the point that has it, or the same trained here."""
-    folder = job.siblings.get("full")
+    folder = job.sibling("full")
     if folder and (path := folder / "checkpoints" / "full.safetensors").exists():
         params, work = baselines.read_stage(path)[0].params, recorded_work(folder, ALL, "train")
     else:
@@ -130,14 +130,9 @@ def coresets(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
 
 def shares(count: int, available: np.ndarray) -> np.ndarray:
     """How many of each class a set has, as even as can be where of some classes few are available, ``int[classes]``."""
-    found, left = np.zeros_like(available), count
-    while left:
-        room = np.flatnonzero(found < available)
-        each = max(left // len(room), 1)
-        for c in room[:left]:
-            more = min(each, available[c] - found[c])
-            found[c], left = found[c] + more, left - more
-    return found
+    classes, turns = np.repeat(np.arange(len(available)), available), np.concatenate([np.arange(n) for n in available])
+    in_turn = classes[np.argsort(turns, kind="stable")]  # the first of each class, then the second of each, …
+    return np.bincount(in_turn[:count], minlength=len(available))
 
 
 def bought(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
@@ -163,8 +158,7 @@ def distilled(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     lab, task, (budget,) = job.lab, job.task, job.point.budgets
     items, labels, work = lab.budgets[budget], len(task.raw["train"]), costs.Work()
     settings, outer_task = _distillation(lab.settings, job.point.method, items), task
-    distill, select_inits = settings.distill, settings.evaluate.select_inits
-    members = np.arange(labels)
+    distill, members = settings.distill, np.arange(labels)
     if job.point.method == "distilled_bought":
         labels = examples(settings.compare.bought, labels, task.classes)
         members, work = bought_before(job, labels)
@@ -183,7 +177,7 @@ def distilled(job: Job) -> tuple[dict[str, Built], dict[str, Any]]:
     write_json(job.workdir.distilled_meta, described)
 
     one = jax.tree.map(lambda x: x[0], found.synthetic)
-    name = "distilling", job.point.method, items
+    name, select_inits = ("distilling", job.point.method, items), settings.evaluate.select_inits
     _, operations, seen = lab.once(name, lambda: costs.distilling(outer_task, distill, one, select_inits))
     work = work.plus(found.teachers_s + found.optimise_s / sets, operations, seen)
     if distill.teacher:

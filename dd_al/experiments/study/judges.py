@@ -67,8 +67,8 @@ class Judges:
 
     def task_of(self, networks: Sequence[str]) -> Task:
         """The task with the first of these networks as its own."""
-        first, *others = networks
-        return replace(self.task, learner=self.learners[first], others={name: self.learners[name] for name in others})
+        learner, *others = (self.learners[name] for name in networks)
+        return replace(self.task, learner=learner, others=dict(zip(networks[1:], others)))
 
     def score(self, name: str, params: Params) -> Score:
         """The answers of one kind of networks."""
@@ -89,8 +89,7 @@ class Judges:
 
     def _states(self, row: Row, name: str) -> LearnerState:
         """Initial states ``[sets, count, ...]``: the same fresh ones for every set, or each set's known one."""
-        learner, sets = self.learners[name], row.synthetic.inputs.shape[0]
-        one = replace(self.task, learner=learner)
+        one, sets = replace(self.task, learner=self.learners[name]), row.synthetic.inputs.shape[0]
         if row.settings.distill.init == "known":
             return jax.tree.map(lambda x: x[:, None], known_inits(one, sets))
         fresh = one.inits("evaluation", judges_of(row.settings))

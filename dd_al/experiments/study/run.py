@@ -41,14 +41,13 @@ def run(settings: Settings, workdir: Workdir) -> None:
       UserError: trainings or distillations have failed.
     """
     began = time.perf_counter()
-    dataset = record.load_dataset(settings, workdir)
-    task = make_task(settings, dataset, time.perf_counter() - began)
+    task = make_task(settings, *record.load_dataset(settings, workdir))
     judges = Judges(task, settings)
     rows, points = _rows(settings, list(judges.learners)), _points(settings, list(judges.learners))
     sets = {row.folder: row for row in (*rows, *points.values())}
     for row in sets.values():  # mistakes are not to be found after hours
-        number_of_items(row.settings.distill, len(dataset.train), task.classes)
-    fits, data = {f"full-{row_folder(name)}": name for name in judges.learners}, identity(settings, dataset)
+        number_of_items(row.settings.distill, len(task.dataset.train), task.classes)
+    fits, data = {f"full-{row_folder(name)}": name for name in judges.learners}, identity(settings, task.dataset)
     trials = [
         Trial(folder, settings, data, partial(_fit_full, judges, name), {"network": name}, title=name)
         for folder, name in fits.items()
@@ -110,10 +109,8 @@ def _points(settings: Settings, names: Sequence[str]) -> dict[tuple[str, str, st
 
 def _workers() -> int:
     """Trials at a time: on a CPU most of their time goes to compilation, which uses one core each."""
-    if jax.default_backend() != "cpu":
-        return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_WORKERS)
+    return min(cores, _MOST_WORKERS) if jax.default_backend() == "cpu" else 1
 
 
 def _fit_full(judges: Judges, name: str, part: Workdir, stop: Stop) -> None:
