@@ -110,7 +110,8 @@ def make_learner(
       optimizer: makes directions of gradients.
       shift: pixels by which every step moves the images that it sees, at most (see `shifted`), real and synthetic ones
         alike. Its randomness is the learner's own, drawn with the initialisation.
-      loss: what a step goes down: `label_loss`, or another of a model and a batch, such as `dd_al.learner.attention.attention_loss`.
+      loss: what a step goes down: `label_loss`, or another of a model and a batch, such as the one of
+        `dd_al.learner.attention`.
     """
 
     def init(key: jax.Array) -> LearnerState:
