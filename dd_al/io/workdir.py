@@ -60,8 +60,8 @@ class Workdir(contextlib.AbstractContextManager):
     def begin(self, **found: Any) -> None:
         """Takes the folder for this run, once its data have turned out to be usable: a mistake leaves it free.
 
-        The rest of the run depends on what `auto` came to, as was `found`, such as `data="sst2 (local)"`: a
-        WorkdirError if it was something else when the run began.
+        What was `found` is what `auto` came to, such as `data="sst2 (local)"`. The rest of the run depends on it: a
+        WorkdirError names what was something else when the run began.
         """
         found, resolved = jsonable(found), self.path / "resolved.json"
         if not self.config.exists() or read_json(self.config) != self._settings:  # keys that may change

@@ -51,7 +51,7 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
 
 
 def runs(results: Mapping) -> list[dict]:
-    """Returns the rows of a table, each with its part of the results as those of a `run`, with summaries over seeds."""
+    """Returns the rows of a table, each with its results in the form of a `run`, whose summaries are over seeds."""
     found = []
     for row in results["table"]["rows"]:
         keys = {method: method_name(row["name"], method) for method in METHOD_TITLES}

@@ -25,10 +25,10 @@ ALL = "all"  # the budget of training on all of the data
 
 
 def gather(folders: Sequence[Path], *, command: str) -> dict:
-    """Returns the results of a comparison from the folders of its points, which `command` gets again.
+    """Returns the results of a comparison from the folders of its points; `command` is what to type to get them again.
 
-    The folders are work directories of comparisons with one config, but for seeds, methods and data sets, else it is a
-    WorkdirError. A point that several have is taken from the first that has it finished.
+    The folders are work directories of comparisons with one config, but for seeds, methods and data sets; one that is
+    not is a WorkdirError. A point that several have is taken from the first that has it finished.
     """
     plans, found, recipes = [], {}, {}
     for folder in folders:
@@ -87,7 +87,7 @@ def _check_alike(one: Mapping, recipes: dict[str, tuple[Path, dict]]) -> None:
 def read_point(path: Path) -> dict[str, Any]:
     """Returns the `state` of a point by its folder: "finished", with `results` and `answers`, "failed" or "missing".
 
-    The `error` is None unless it failed, as it has, too, if files cannot be read.
+    The `error` says why it failed, and is None otherwise. Files that cannot be read are a failure.
     """
     found: dict[str, Any] = {"state": "missing", "error": None}
     try:

@@ -197,7 +197,7 @@ def new_results(experiment: str, seed: int, *, command: str | None = None, **par
     """Returns validated results in plain Python (see `jsonable`), stamped with the schema and the time.
 
     The `command` is what to type to get these numbers again; `parts` are `dataset`, `evaluate`, `budget`, `methods`,
-    `time`, `environment`, and where known others of the schema. A ValueError is one of `validate`.
+    `time`, `environment`, and where known others of the schema. A ValueError comes from `validate`.
     """
     finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     results = {"schema": SCHEMA, "experiment": experiment, "seed": seed, "finished": finished, **parts}
@@ -209,7 +209,7 @@ def new_results(experiment: str, seed: int, *, command: str | None = None, **par
 def validate(results: Any) -> None:
     """Checks results before they are written, or after they were read.
 
-    A ValueError names the key that is missing, holds the wrong type or a ragged curve, or has scores of another split
+    A ValueError names a key that is missing, holds the wrong type or a ragged curve, or has scores of another split
     than the evaluated one (a development run never has test scores).
     """
     check_document(results, _RESULTS, "results")

@@ -162,9 +162,9 @@ def devices(entries: Sequence[Mapping]) -> list[str]:
 
 
 def break_even(entry: Mapping, full: Mapping | None) -> float | None:
-    """Returns after how many trainings a set has saved the time that it took to make; None if never or not known.
+    """Returns after how many trainings a set has saved the time that it took to make; None if never.
 
-    It is not where there is no entry of all data (`full`), or one of another device.
+    The answer is None, too, if there is no entry of all data (`full`), or if that is of another device.
     """
     if full is None or entry is full or len(devices([entry, full])) > 1:
         return None

@@ -21,8 +21,9 @@ from dd_al.data.dataset import Dataset, Split
 from dd_al.data.text import choose_length, unseen
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.learner import optimizers
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.examples import Bucket, Examples, make_examples, whole
-from dd_al.learner.learner import Learner, LearnerState, attention_loss, make_learner
+from dd_al.learner.learner import Learner, LearnerState, make_learner
 from dd_al.models.base import Model
 from dd_al.models.dense import averaging, mlp
 from dd_al.models.embedding import Lookup, Scaled
