@@ -10,8 +10,6 @@ how far the two hypergradients are apart at the same points, nets and real batch
 loop is left out where PyTorch is not installed.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from dataclasses import replace

@@ -1,14 +1,12 @@
 """A person's labels: the file of texts to label, and the record in which nothing that was labelled is ever lost."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from xml.sax.saxutils import quoteattr
 
 from dd_al.core.errors import DataError, nearest
@@ -74,7 +72,7 @@ class AnswerLog:
             self._write({"index": index, "undone": True})
         return index
 
-    def __enter__(self) -> AnswerLog:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

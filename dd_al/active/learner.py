@@ -1,14 +1,12 @@
 """Active learning with a loop of the user's own: which texts to label next, and a classifier of those that are."""
 
-from __future__ import annotations
-
 import logging
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -229,7 +227,7 @@ class ActiveLearner:
         *,
         model: Callable[[int, int], Model] | None = None,
         query: str | Acquisition | None = None,
-    ) -> ActiveLearner:
+    ) -> Self:
         """Reads what `save` wrote; it goes on as the one that was saved would have.
 
         Args:

@@ -1,7 +1,5 @@
 """When to stop asking: rules that look at the rounds so far, and need no labels but those of the last one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

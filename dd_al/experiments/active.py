@@ -1,7 +1,5 @@
 """Which texts are worth their labels? Active learning with every acquisition function and seed, against an oracle."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Sequence

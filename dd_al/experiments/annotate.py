@@ -1,7 +1,5 @@
 """Which texts should a person label next? The loop of active learning over a file without labels."""
 
-from __future__ import annotations
-
 import csv
 import logging
 from collections.abc import Sequence

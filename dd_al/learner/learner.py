@@ -1,7 +1,5 @@
 """The learner: a model with an inner optimizer and a loss, and the one training step that everything shares."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,13 +1,11 @@
 """A task on the device: what every experiment starts from."""
 
-from __future__ import annotations
-
 import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -90,7 +88,7 @@ class Task:
         """Arguments of programs that begin with `given`."""
         return self.train.buckets, self.embed
 
-    def given(self, arrays: Arrays) -> Task:
+    def given(self, arrays: Arrays) -> Self:
         """The task as a compiled program sees it: the arrays are the program's arguments."""
         buckets, embed = arrays
         table = None if self.table is None else embed.table
