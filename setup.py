@@ -1,9 +1,15 @@
 """The package's metadata; settings of tools are in pyproject.toml."""
 
 import re
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
+
+# pip would else look for a jaxlib for this Python, and say that there is none.
+if sys.version_info < (3, 11):  # noqa: UP036
+    found = ".".join(map(str, sys.version_info[:3]))
+    sys.exit(f"dd_al needs Python 3.11 or later; this is {found}. Make a virtual environment with a newer one.")
 
 VERSION = re.search(r'VERSION = "(.*)"', (Path(__file__).parent / "dd_al/core/version.py").read_text())[1]
 

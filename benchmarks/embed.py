@@ -12,8 +12,6 @@ vectors agree.
 `dd_al_first_texts_per_s` is a first call, which compiles; the other rates are the fastest of `--repeats` later calls.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

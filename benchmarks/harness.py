@@ -1,7 +1,5 @@
 """What all benchmarks share: their flags, the clock, and the line of JSON that they end with."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import importlib.util

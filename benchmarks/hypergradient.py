@@ -18,7 +18,7 @@ once, too: the filters of all nets lie side by side in one matrix (nets share th
 and windows are unfolded; those of synthetic texts once, not once a step. `torch.compile` has no double backward.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # PyTorch may not be there
 
 import dataclasses
 import sys

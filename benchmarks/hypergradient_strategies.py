@@ -14,8 +14,6 @@ steps, and `random_truncated` also stops early. The last line has the memory of 
 steps over that of `everything` and `full`, and that of every way over its own at the fewest steps: `growth`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 from collections.abc import Callable

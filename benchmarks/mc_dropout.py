@@ -17,8 +17,6 @@ of threads and chunk of texts; the fastest of `--repeats` calls counts.
 The run fails unless the mean predictions agree as closely as their number of passes allows.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 

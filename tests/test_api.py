@@ -1,17 +1,24 @@
 """`dd_al.distill` on plain lists, and what it returns."""
 
+import copy
 import inspect
 import logging
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
 
 import dd_al
 import dd_al.api
 from dd_al.core.errors import ConfigError, DataError, UserError
 from dd_al.data import sources
+from dd_al.data.text import Vocabulary
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 TINY = {
@@ -97,7 +104,7 @@ def test_saved_and_loaded(distilled, tmp_path):
 )
 def test_labels_stay_as_they_were_written(reviews, names, expected):
     texts, labels = reviews(2, 40, names=names)
-    written = dd_al.api._names(sources.from_lists(texts, labels), labels)
+    written = dd_al.api._names(sources.from_lists(texts, labels), dd_al.api.as_list(labels, "labels"))
     assert written == expected and [type(label) for label in written] == [type(label) for label in expected]
 
 
@@ -224,3 +231,64 @@ def test_items_is_the_old_name_of_examples():
         pytest.raises(ConfigError, match="examples = 0"),
     ):
         dd_al.distill(["a", "b"], [0, 1], items=0)
+
+
+def test_sets_and_classifiers_can_be_pickled_and_copied_after_use(distilled, reviews):
+    texts = reviews(2, 5)[0]
+    expected = distilled.classifier.predict_proba(texts)
+    for other in (pickle.loads(pickle.dumps(distilled)), copy.deepcopy(distilled)):
+        np.testing.assert_array_equal(other.classifier.predict_proba(texts), expected)
+    again = pickle.loads(pickle.dumps(distilled.classifier))
+    np.testing.assert_array_equal(again.predict_proba(texts), expected)
+    assert again.labels == distilled.labels
+
+
+def test_one_classifier_answers_in_many_threads(distilled, reviews):
+    """Texts of many lengths, which are cut at one, so that nothing of one call may reach another."""
+    texts = [" ".join(reviews(2, 40)[0])] * 20
+    expected = distilled.classifier.predict_proba(texts)
+    counted = Vocabulary(distilled.classifier.learners.words).ids
+    with ThreadPoolExecutor(4) as pool:
+        lengths = pool.map(lambda length: {len(ids) for ids in counted(texts, length)}, [3, 5, None, 7] * 30)
+        answers = pool.map(distilled.classifier.predict_proba, [texts] * 40)
+        assert list(lengths) == [{3}, {5}, {len(counted(texts[:1])[0])}, {7}] * 30
+        for answer in answers:
+            np.testing.assert_array_equal(answer, expected)
+
+
+def scalars(values):
+    return [jnp.int32(value) for value in values]
+
+
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray, pandas.Series, list, scalars])
+def test_labels_in_any_kind_of_array_come_back_as_plain_ones(reviews, array, tmp_path):
+    texts, labels = reviews(2, 30)
+    labels = [int(label) for label in labels]
+    learner = dd_al.ActiveLearner(texts, array([0, 1]), config={"vectors": TINY["vectors"]})
+    assert learner.labels == [0, 1] and all(type(label) is int for label in learner.labels)
+    found = dd_al.api.as_list(array(labels), "labels")
+    assert found == labels and all(type(label) is int for label in found)
+
+
+@pytest.mark.slow
+def test_double_precision_of_the_caller_changes_nothing(distilled, reviews, tmp_path):
+    texts, labels = reviews(3, 90, names=["good", "bad", "fair"])
+    with jax.enable_x64(True):
+        again = dd_al.distill(
+            texts,
+            jnp.asarray([["good", "bad", "fair"].index(one) for one in labels]),
+            examples=3,
+            iterations=40,
+            config=TINY,
+        )
+        probs = again.classifier.predict_proba(texts[:5])
+    assert again.labels == [0, 1, 2] and probs.dtype == np.float32
+    again.save(tmp_path / "a.safetensors")
+    assert dd_al.load(tmp_path / "a.safetensors").labels == [0, 1, 2]
+
+
+def test_a_length_is_obeyed(reviews):
+    texts, labels = reviews(2, 40)
+    config = TINY | {"distill": TINY["distill"] | {"iterations": 1, "candidates": 1}}
+    found = dd_al.distill(texts, labels, examples=2, length=3, config=config, progress=False)
+    assert found.artefact.spec["length"] == 3

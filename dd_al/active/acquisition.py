@@ -3,8 +3,6 @@
 To add one, write its scores or its selection in a file of this folder, and enter it in `ACQUISITIONS`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 

@@ -1,14 +1,12 @@
 """A person's labels: the file of texts to label, and the record in which nothing that was labelled is ever lost."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from xml.sax.saxutils import quoteattr
 
 from dd_al.core.errors import DataError, nearest
@@ -74,7 +72,7 @@ class AnswerLog:
             self._write({"index": index, "undone": True})
         return index
 
-    def __enter__(self) -> AnswerLog:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,11 +128,14 @@ def write_queries(path: str | os.PathLike, indices: Sequence[int], texts: Sequen
     elif path.suffix == ".jsonl":
         written = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     else:
-        # What begins like a formula is one to a spreadsheet, which would compute it; the mark tells Excel that this is
-        # UTF-8.
-        shown = [row | {"text": f"'{row['text']}" if row["text"].startswith(_FORMULA) else row["text"]} for row in rows]
-        written = "\ufeff" + csv_of(_COLUMNS, (row.values() for row in shown))
+        shown = (row | {"text": as_cell(row["text"])} for row in rows)
+        written = "\ufeff" + csv_of(_COLUMNS, (row.values() for row in shown))  # the mark tells Excel: this is UTF-8
     atomic_write(path, written)
+
+
+def as_cell(text: str) -> str:
+    """A text for a table's cell: a spreadsheet would compute what begins like a formula, but for the mark before it."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def csv_of(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -1,7 +1,5 @@
 """BatchBALD: texts whose labels together tell most about the weights (Kirsch et al. 2019, arXiv 1906.08158)."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import xlogy

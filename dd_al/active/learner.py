@@ -1,13 +1,12 @@
 """Active learning with a loop of the user's own: which texts to label next, and a classifier of those that are."""
 
-from __future__ import annotations
-
+import logging
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +15,12 @@ from flax.traverse_util import flatten_dict
 
 from dd_al.active.acquisition import ACQUISITIONS, Acquisition
 from dd_al.active.loop import Loop, LoopState
-from dd_al.config.learner import ModelSettings
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError, DataError, nearest
+from dd_al.core.precision import in_float32
 from dd_al.core.types import TextInputs
-from dd_al.data.rows import Label, strings
+from dd_al.data.rows import Label, as_list, strings
 from dd_al.data.text import Vocabulary, choose_length
 from dd_al.data.vectors import word_vectors
 from dd_al.learner.examples import make_examples
@@ -29,9 +28,10 @@ from dd_al.learner.learner import LearnerState, make_learner
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import Lookup
 from dd_al.task import text_learners
-from dd_al.task.task import length_buckets, make_model, make_optimizer
+from dd_al.task.task import length_buckets, make_optimizer
 from dd_al.task.text_learners import TextLearners
 
+_LOG = logging.getLogger(__name__)
 _SECTIONS = ("vectors", "model", "learner", "active")
 # Keys of config.active that say what a run of `dd_al.main` does, not how to train or what queries look at.
 OF_RUNS = {
@@ -89,7 +89,7 @@ class ActiveLearner:
         if model is not None and "model" in (config or {}):
             raise ConfigError("config: the section model describes networks of dd_al; with a model it has no meaning")
         self.texts = strings(texts)
-        self.labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
+        self.labels = as_list(labels, "labels")
         if not self.texts:
             raise DataError("texts: there are none")
         if len(self.labels) < 2 or len(set(map(str, self.labels))) < len(self.labels):
@@ -115,6 +115,7 @@ class ActiveLearner:
         """Takes the first labels, and trains: `update` with its arguments the other way round."""
         self.update(labels, indices)
 
+    @in_float32
     def query(self, k: int = 1, *, query: str | Acquisition | None = None) -> list[int]:
         """The positions of the ``k`` texts whose labels are wanted next.
 
@@ -131,7 +132,7 @@ class ActiveLearner:
             raise DataError("nothing is labelled yet: initialize(indices, labels) first, or query='random'")
         if k < 1:
             raise ConfigError(f"k = {k}: must be at least 1")
-        left = len(self.texts) - len(self.answers) - len(self.ignored)
+        left = int(self._available().sum())
         k = min(k, left, self._settings.active.subset or k)
         if not k:
             self.asked = []
@@ -139,6 +140,7 @@ class ActiveLearner:
         self.asked = np.asarray(self._ask(*self._state(), acquisition, k)).tolist()
         return list(self.asked)
 
+    @in_float32
     def update(self, labels: Sequence[Label | None], indices: Sequence[int] | None = None) -> None:
         """Takes labels, and trains on all that there are.
 
@@ -150,7 +152,7 @@ class ActiveLearner:
           DataError: not one label for each index, a label or an index that does not exist; nothing is taken then.
         """
         indices = self.asked if indices is None else self._positions(indices)
-        labels = list(labels)
+        labels = as_list(labels, "labels")
         if len(labels) != len(indices):
             missing = " (nothing is asked: call query(k) first, or pass indices)" if not indices else ""
             raise DataError(
@@ -162,6 +164,15 @@ class ActiveLearner:
             if label is not None and label not in self.labels:
                 hint = nearest(label, map(str, self.labels)) if isinstance(label, str) else ""
                 raise DataError(f"label {label!r} of index {index}: must be one of {self.labels}{hint}")
+        told: dict[str, Label | None] = {}
+        for index, label in zip(indices, labels):
+            if told.setdefault(self.texts[index], label) != label:
+                raise DataError(
+                    f"index {index}: a copy of its text has the label {told[self.texts[index]]!r} here, not {label!r}; "
+                    "copies share a label"
+                )
+        for index in [index for index in self.answers if self.texts[index] in told and index not in indices]:
+            del self.answers[index]  # of a copy, which has another label now
         for index, label in zip(indices, labels):
             if label is None:
                 self.ignored.add(index)
@@ -187,6 +198,7 @@ class ActiveLearner:
         """The most probable label of each text, of the pool or not."""
         return [self.labels[index] for index in self.predict_proba(texts).argmax(-1)]
 
+    @in_float32
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities, ``float32[texts, labels]``.
 
@@ -202,19 +214,20 @@ class ActiveLearner:
         spec = {
             "texts": self.texts, "labels": self.labels, "query": self._query if isinstance(self._query, str) else None,
             "config": {name: asdict(getattr(self._settings, name)) for name in _SECTIONS},
-            "own_model": self._own_network, "seed": self._settings.seed, "answers": list(self.answers.items()),
+            "own_model": self._make is not None, "seed": self._settings.seed, "answers": list(self.answers.items()),
             "ignored": sorted(self.ignored), "asked": self.asked,
         }  # fmt: skip
         text_learners.save(path, "active_learner", spec, self._learners, self._params or {})
 
     @classmethod
+    @in_float32
     def load(
         cls,
         path: str | os.PathLike,
         *,
         model: Callable[[int, int], Model] | None = None,
         query: str | Acquisition | None = None,
-    ) -> ActiveLearner:
+    ) -> Self:
         """Reads what `save` wrote; it goes on as the one that was saved would have.
 
         Args:
@@ -248,6 +261,16 @@ class ActiveLearner:
                 raise ConfigError(f"{path} has parameters of the shapes {found}; this model's are {expected}")
         return learner
 
+    def __getstate__(self) -> dict:
+        """All but what has been compiled; the user's own network is made again by its function."""
+        state = {name: value for name, value in self.__dict__.items() if not hasattr(type(self), name)}
+        return state | {"_learners": replace(self._learners, model={}) if self._make else self._learners}
+
+    def __setstate__(self, state: dict) -> None:
+        """See `__getstate__`."""
+        self.__dict__ |= state
+        self._learners = self._untrained(self._make, self._learners).with_params(self._learners.params)
+
     def __repr__(self) -> str:
         """How much is labelled."""
         query = repr(self._query) if isinstance(self._query, str) else "one of your own"
@@ -269,8 +292,10 @@ class ActiveLearner:
 
     def _untrained(self, make: Callable | None, texts: TextLearners) -> TextLearners:
         """The settings' network, or the user's own, with all that reading texts takes."""
-        self._own_network = make is not None
-        network = _network(make, self._settings.model, texts.vectors.shape[1], texts.classes)
+        self._make = make
+        network = (
+            asdict(self._settings.model) if make is None else _network(make, texts.vectors.shape[1], texts.classes)
+        )
         return replace(texts, model=network, params=None)
 
     @property
@@ -282,7 +307,7 @@ class ActiveLearner:
     def _loop(self) -> Loop:
         active, own, classes = self._settings.active, self._learners, len(self.labels)
         ids = Vocabulary(own.words).encode(self.texts, own.length)
-        learner = make_learner(own.model, make_optimizer(self._settings.learner))
+        learner = make_learner(own.network, make_optimizer(self._settings.learner))
         pool = make_examples(ids, np.zeros((len(ids), classes), np.float32), buckets=length_buckets(len(ids)))
         words = Lookup(jnp.asarray(own.vectors[: ids.max() + 1]))  # those of the pool come first
         return Loop(active, learner, jnp.asarray(ids), pool, words, classes)
@@ -291,6 +316,22 @@ class ActiveLearner:
     def _first(self) -> LearnerState:
         """The learner before its first label."""
         return self._loop.init(jax.random.key(self._settings.seed), 1).learner
+
+    def _available(self) -> np.ndarray:
+        """Which texts can be asked for, ``bool[pool]``: of copies the first, while none of them has an answer."""
+        done = {self.texts[index] for index in (*self.answers, *self.ignored)}
+        return np.asarray([first and text not in done for text, first in zip(self.texts, self._firsts)])
+
+    @cached_property
+    def _firsts(self) -> list[bool]:
+        """Whether each text is the first of its copies in the pool."""
+        seen: set[str] = set()
+        firsts = [not (text in seen or seen.add(text)) for text in self.texts]
+        if copies := firsts.count(False):
+            _LOG.info(
+                "%d of %d texts are copies of others: they share a label, and are asked for once", copies, len(firsts)
+            )
+        return firsts
 
     def _state(self) -> tuple[LoopState, int]:
         """The loop's state, and the number of labels."""
@@ -301,9 +342,7 @@ class ActiveLearner:
         places, classes = np.zeros((2, budget), np.int32)
         places[:count] = list(self.answers)
         classes[:count] = [self.labels.index(label) for label in self.answers.values()]
-        available = np.ones(len(self.texts), bool)
-        available[[*self.answers, *self.ignored]] = False
-        told = {"labelled": places, "answers": classes, "available": available}
+        told = {"labelled": places, "answers": classes, "available": self._available()}
         state = state._replace(**{name: jnp.asarray(value) for name, value in told.items()})
         if (params := self._params) is not None:
             state = state._replace(learner=state.learner._replace(params=jax.tree.map(jnp.asarray, params)))
@@ -336,10 +375,8 @@ def _acquisition(query: str | Acquisition) -> Acquisition:
     return ACQUISITIONS[query]
 
 
-def _network(make: Callable[[int, int], Model] | None, settings: ModelSettings, dim: int, classes: int) -> Model:
-    """The settings' network, or the user's own; one that cannot be saved, or answers in another shape, is refused."""
-    if make is None:
-        return make_model(settings, (dim,), classes)
+def _network(make: Callable[[int, int], Model], dim: int, classes: int) -> Model:
+    """The user's own network; one that cannot be saved, or answers in another shape, is refused."""
     if not callable(make):
         raise ConfigError(f"model = {make!r}: must be a function model(dim, classes) that makes a network")
     model = make(dim, classes)

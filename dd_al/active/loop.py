@@ -4,12 +4,10 @@
 label; `dd_al.ActiveLearner` calls the same steps one by one, since a person answers in between.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +51,7 @@ class Loop:
     classes: int
 
     @classmethod
-    def over(cls, task: Task, settings: ActiveSettings) -> Loop:
+    def over(cls, task: Task, settings: ActiveSettings) -> Self:
         """The loop over the training examples of a task."""
         pool = jnp.asarray(task.raw["train"])
         return cls(settings, task.learner, pool, task.train, task.embed_train, task.classes)

@@ -1,7 +1,5 @@
 """MC dropout: stochastic passes over a pool (Gal & Ghahramani 2016, arXiv 1506.02142, eq. 6)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

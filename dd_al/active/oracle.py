@@ -1,7 +1,5 @@
 """The simulated oracle, and what a run with it begins with: its labels in each round, and which of them come first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

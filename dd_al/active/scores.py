@@ -5,8 +5,6 @@ hold all that the scores need however many passes there were, and returns ``floa
 wanted more. Entropies are in nats.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

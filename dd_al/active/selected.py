@@ -1,7 +1,5 @@
 """The record of what was asked for: selected.jsonl, which runs write."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -13,8 +13,6 @@ All return ``int32[k]``, positions in the pool, none twice, and share the names 
 - ``k``: how many; static.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

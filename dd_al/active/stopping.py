@@ -1,7 +1,5 @@
 """When to stop asking: rules that look at the rounds so far, and need no labels but those of the last one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,11 +8,14 @@ from dd_al.config.active import STOPS, ActiveSettings
 
 
 def kappa(a: np.ndarray, b: np.ndarray, classes: int) -> float:
-    """Cohen's kappa of two predictions, ``int[n]``: 1 where they are equal, 0 for the agreement of chance."""
+    """Cohen's kappa of two predictions, ``int[n]``: 1 where they are equal, 0 for the agreement of chance.
+
+    NaN where both name one class alone: they agree by chance, too.
+    """
     a, b = np.asarray(a), np.asarray(b)
     agreement = np.mean(a == b)
     chance = np.sum(np.bincount(a, minlength=classes) * np.bincount(b, minlength=classes)) / len(a) ** 2
-    return 1.0 if chance == 1 else float((agreement - chance) / (1 - chance))
+    return float((agreement - chance) / (1 - chance)) if chance < 1 else float("nan")
 
 
 def stable(agreements: Sequence[float], *, threshold: float = 0.99, rounds: int = 3) -> int | None:
@@ -34,6 +35,8 @@ def stops(
     settings: ActiveSettings, agreement: np.ndarray, uncertainty: np.ndarray, accuracy: np.ndarray
 ) -> dict[str, list[int | None]]:
     """For each rule that has what it needs, the round at which each seed could have stopped; None if not yet.
+
+    NaN in the place of a number keeps its round from being one.
 
     "stable" is `stable`; "certain" a mean uncertainty below a threshold (Zhu, Wang & Hovy 2008, IJCNLP, "overall"); and
     "accurate" an accuracy on validation that reaches a target, on texts whose labels cost, too. All three numbers are

@@ -1,7 +1,5 @@
 """Labelling at the terminal: a text, and one key for its label."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

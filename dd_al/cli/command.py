@@ -15,6 +15,12 @@ from absl.logging import converter
 from dd_al.core.errors import ConfigError, Interrupted, UserError, nearest
 from dd_al.io.signals import sigterm_interrupts
 
+_OUT_OF_MEMORY = (
+    "the memory of this device is too small. What takes most of it: config.distill.examples, length, steps, nets and "
+    "batch_size, and model.width or filters; config.distill.hypergradient=checkpoint holds less for more time. "
+    "--dry_run says how much a run needs"
+)
+
 
 @dataclass(frozen=True)
 class Command:
@@ -88,7 +94,7 @@ class Command:
 
 
 def exit_code(call: Callable[[], None], argv: Sequence[str]) -> int:
-    """Calls, and returns 0 when done, 2 for the user's mistake, 130 and 143 for SIGINT and SIGTERM.
+    """Calls, and returns 0 when done, 2 for the user's mistake or too little memory, 130 for SIGINT, 143 for SIGTERM.
 
     What else the call raises is a failure of the program. With `--debug` in `argv` mistakes show a traceback, too.
     """
@@ -111,6 +117,13 @@ def exit_code(call: Callable[[], None], argv: Sequence[str]) -> int:
             sys.stderr.flush()
             os._exit(130)  # Python would wait for what runs side by side
         return 130
+    except Exception as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        if "--debug" in argv:
+            traceback.print_exc()
+        print(f"error: {_OUT_OF_MEMORY} ({(str(error) or 'MemoryError').splitlines()[0]})", file=sys.stderr)
+        return 2
 
 
 def start_logging(values: flags.FlagValues) -> None:

@@ -40,7 +40,8 @@ def check(settings: Settings) -> None:
 def table_rows(settings: Settings) -> dict[str, Settings]:
     """Returns the config of each row of a table by its name: a distillation, to be run with each of the seeds.
 
-    Raises a ConfigError, too, if there are no rows, or all of them set a key anew that has been set for all.
+    A ConfigError says that there are no rows, that all of them set a key anew that has been set for all, or what
+    `variants` raises.
     """
     rows = settings.table.rows
     if not rows:
@@ -110,7 +111,7 @@ def published(table: TableSettings) -> dict[str, dict[str, str]]:
 def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
     """Returns the config of each point of each curve of a study, by its value of the first key that the curve changes.
 
-    A ConfigError says what a point cannot have, and that one key of a curve has more values than another.
+    A ConfigError names a point that cannot have its keys, or a key with more values than another key of its curve.
     """
     common, found, files = replace(settings, study=StudySettings()), {}, {}
     for name, text in (settings.study.curves or {}).items():
@@ -129,7 +130,7 @@ def curves(settings: Settings) -> dict[str, dict[str, Settings]]:
 def published_matrix(settings: Settings) -> dict[str, list[float]]:
     """Returns the published accuracies of each row of a study's matrix, "ROW longer" or "all data", for each network.
 
-    A ConfigError says which are not as many numbers.
+    A ConfigError names those that are not as many numbers.
     """
     networks, found = settings.study.networks or (settings.model.kind,), {}
     sets = (*networks, TOGETHER)
@@ -164,7 +165,7 @@ def _check_distillation(settings: Settings) -> None:
 def examples(budget: str, train: int, classes: int) -> int:
     """How many of `train` examples a budget is: ``"2/class"`` of each, or a share ``"0.5%"``, in whole classes.
 
-    A ConfigError says that it is no such text, or more than there is.
+    A ConfigError names a text that is neither, or asks for more than there is.
     """
     if found := re.fullmatch(r"(\d+)\s*/\s*class", budget.strip()):
         count = int(found[1]) * classes
@@ -193,7 +194,7 @@ def in_examples(budgets: Sequence[str], train: int, classes: int, name: str) -> 
 def sliced(every: Sequence[T], text: str) -> Sequence[T]:
     """Returns a slice of the trials of a sweep: `"3/40"` is the third of forty, which has every fortieth trial.
 
-    A ConfigError says that it is no such text.
+    A ConfigError names a text that is not of this form.
     """
     found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
     if not found or not 1 <= int(found[1]) <= int(found[2]):

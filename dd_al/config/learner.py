@@ -93,7 +93,7 @@ class CoresetSettings:
 def network(model: ModelSettings, name: str, key: str) -> ModelSettings:
     """The settings of a network by its name: a kind, and `:key=value` for what differs from `model`, as "mlp:depth=3".
 
-    A ConfigError says by the `key` of the config that holds the name which kind, key or value there is not.
+    A ConfigError names `key`, the key of the config that holds the name, and what does not exist or is not allowed.
     """
     kind, colon, rest = name.partition(":")
     changes = [(key, value) for key, _, value in split(rest, ":")] if colon else []

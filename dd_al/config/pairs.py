@@ -53,8 +53,8 @@ def along(text: str) -> dict[str, list[tuple[str, str]]]:
 def changed(settings: T, changes: Iterable[tuple[str, str]], *, fixed: tuple[str, ...] = (), why: str = "") -> T:
     """Returns settings in which keys have the values that texts spell: `changes` are such as those of `pairs`.
 
-    A ConfigError says that there is no such key, that it cannot have that value, or `why` it is one of the `fixed` keys
-    and sections.
+    A ConfigError names a key that does not exist, that cannot have its value, or that is one of the `fixed` keys and
+    sections, and `why` those are.
     """
     config = to_config(settings)
     for key, value in changes:
@@ -67,8 +67,8 @@ def changed(settings: T, changes: Iterable[tuple[str, str]], *, fixed: tuple[str
 def parse_variant(arg: str | None, allowed: Mapping[str, tuple | type]) -> dict[str, Any]:
     """Returns the values of a config's variant, the part after the colon in `configs/NAME.py:key=value,key=value`.
 
-    For each key, a tuple of choices or a type (bool, int, float or str) is `allowed`; `"quick"` means `"quick=true"`. A
-    ConfigError says what else is there.
+    Each known key is `allowed` the values of a tuple, or of a type (bool, int, float or str); `"quick"` means
+    `"quick=true"`. A ConfigError names any other key or value.
     """
     values: dict[str, Any] = {}
     for key, equals, text in split(arg, ",") if arg else []:

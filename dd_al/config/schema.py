@@ -207,8 +207,8 @@ def is_retired(cls: type, key: str, value: Any) -> bool:
 def find(cls: type, key: str, text: str) -> tuple[str, Field]:
     """Returns the name that a key such as `"distill.examples"` has in this version, and its field.
 
-    A name of the version before is answered with a warning, and no such key with a ConfigError, which names the nearest
-    and the `text` that is its value.
+    A name of the version before is answered with a warning. If there is no such key, a ConfigError names it, the value
+    that it was to have (`text`), and the nearest key.
     """
     owner, here, given, field = cls, "config", key.split("."), None
     for name in given:

@@ -28,11 +28,9 @@ class TextInputs(NamedTuple):
 
 
 def as_inputs(values: jax.Array) -> Any:
-    """What networks read of synthetic examples: texts whose every position is a word; images and rows as they are.
+    """What networks read of synthetic examples: images and rows of numbers as they are, and of texts every position.
 
-    Args:
-      values: ``float32[items, length, dim]`` for texts, ``float32[items, height, width, channels]`` for images,
-        ``float32[items, columns]`` for rows of numbers.
+    Texts are ``float32[items, length, dim]``, images ``[items, height, width, channels]``, rows ``[items, columns]``.
     """
     return TextInputs(values, jnp.ones(values.shape[:2], bool)) if values.ndim == 3 else values
 

@@ -61,7 +61,7 @@ def finish(found: Found, settings: DataSettings) -> Dataset:
     label_map = labels.parse_map(settings.label_map) if settings.label_map else labels.infer_map(rows.values())
     parts = {name: labels.encode(split, label_map) for name, split in rows.items()}
     labels.check_classes(parts, label_map)
-    notes, seed = list(found.notes), settings.split_seed
+    notes, seed = [*found.notes, *labels.joined(label_map), *labels.doubtful(rows.values())], settings.split_seed
     if settings.split == "seed_paper" and found.arrays is None:
         parts, note = splits.seed_paper(parts, seed)
         notes.append(note)

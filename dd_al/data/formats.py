@@ -15,15 +15,14 @@ from typing import Any, NamedTuple
 
 from dd_al.config.data import DataSettings
 from dd_al.core.errors import DataError, nearest
-from dd_al.data import treebank
+from dd_al.data import labels, treebank
 from dd_al.data.rows import Rows, check_columns, checked, lines_of, objects_of, read_text
 
 TABLES = (".csv", ".tsv", ".parquet")
 _POOLS = (".jsonl", *TABLES, ".txt")
 EXTENSIONS = (*_POOLS, ".tree", ".trees")
 SPLIT_NAMES = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
-# As tables write a missing value, in lower case.
-MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none")
+MISSING = ("nan", "<na>")  # what programs write in a table for a value that is not there, in lower case
 
 _Examples = Iterator[tuple[int, Any, Any]]
 
@@ -90,12 +89,14 @@ def _of_table(path: Path, settings: DataSettings, optional: bool) -> _Examples:
         raise DataError(
             f"{path}: the column {settings.text_column!r} holds numbers only, no text; see config.data.text_column"
         )
-    labels = table.columns.get(settings.label_column, itertools.repeat(None))
-    for line, text, label in zip(table.lines, texts, labels):
+    named = labels.parse_map(settings.label_map) if settings.label_map else {}
+    written_labels = table.columns.get(settings.label_column, itertools.repeat(None))
+    for line, text, label in zip(table.lines, texts, written_labels):
         if written:
-            # How tables write a missing value; a text may well be "null" or "NA".
+            # No other word stands for a missing value: "none" or "NA" may well be a text, or the name of a class.
             text = None if text.strip().lower() == "nan" else text
-            label = None if label is None or label.strip().lower() in MISSING else label
+            missing = label is None or label.strip() not in named and label.strip().lower() in ("", *MISSING)
+            label = None if missing else label
         yield line, text, label
 
 

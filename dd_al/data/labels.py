@@ -1,7 +1,9 @@
 """From labels as a source writes them to classes 0 … num_classes − 1."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 
 import numpy as np
 
@@ -10,17 +12,42 @@ from dd_al.data.dataset import Split
 from dd_al.data.rows import Rows
 
 # "3", "-1", "2.5", "4 stars", "4-star", "4/5", "4/5 stars"
-_NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)(?:\s*/\s*\d+)?(?:[\s-]*stars?)?", re.IGNORECASE)
+_GRADE = re.compile(r"([+-]?\d+(?:\.\d+)?)(?:\s*/\s*([1-9]\d*))?(?:[\s-]*stars?)?", re.IGNORECASE)
+_ABSENT = ("na", "n/a", "null", "none", "nil", "-", "?")
 _STARS = re.compile(r"([★⭐]+)(½?)☆*")
+_FLOAT = re.compile(r"([+-]?\d+)\.0+")  # a whole number as programs write it that take it for a measured one
 
 
-def number(label: str) -> float | None:
-    """Returns the value of a number or a star rating ("4 stars", "★★★★☆"), or None for any other label."""
-    if match := _NUMBER.fullmatch(label):
-        return float(match[1])
+def number(label: str) -> Fraction | None:
+    """Returns the value that orders a number or a rating ("4 stars", "4/5", "★★★★☆"); None for any other label."""
+    if match := _GRADE.fullmatch(label):
+        return Fraction(match[1]) / Fraction(match[2] or 1)
     if match := _STARS.fullmatch(label):
-        return len(match[1]) + 0.5 * len(match[2])
+        return len(match[1]) + Fraction(len(match[2]), 2)
     return None
+
+
+def spelling(label: str) -> str:
+    """Returns the label as "1" where it is written "1.0"; no other spellings are one label ("007" and "7" are two)."""
+    return _FLOAT.sub(r"\1", label) if _FLOAT.fullmatch(label) else label
+
+
+def doubtful(parts: Iterable[Rows]) -> list[str]:
+    """Returns a note on labels that are classes like all others, and that some programs write for a missing one."""
+    counts = Counter(label for rows in parts for label in rows.labels if label.lower() in _ABSENT)
+    if not counts:
+        return []
+    shown = ", ".join(f"{label!r} ({count})" for label, count in counts.items())
+    return [f"the label {shown} is a class; if it means that a row has no label, remove those rows"]
+
+
+def joined(label_map: Mapping[str, int]) -> list[str]:
+    """Returns a note for the classes that are several spellings of a number."""
+    spellings: dict[str, list[str]] = {}
+    for label in label_map:
+        spellings.setdefault(spelling(label), []).append(repr(label))
+    several = [" and ".join(found) for found in spellings.values() if len(found) > 1]
+    return [f"spellings of one number are one label: {', '.join(several)}"] if several else []
 
 
 def parse_map(label_map: str | Mapping[str, int]) -> dict[str, int]:
@@ -43,13 +70,18 @@ def parse_map(label_map: str | Mapping[str, int]) -> dict[str, int]:
 def infer_map(parts: Iterable[Rows]) -> dict[str, int]:
     """Returns label → class for all labels in `parts`: numbers and star ratings in their order, names sorted.
 
-    Two spellings of one number ("1" and "1.0") are one class; one class only, or one for every few rows, is an error.
+    Every label is a class of its own, but for those that `spelling` joins where all labels are numbers.
+
+    Raises:
+        DataError: one class only, or more classes than a fifth of the rows.
     """
     parts = list(parts)
     written = sorted({label for rows in parts for label in rows.labels})
-    keys = {label: number(label) for label in written}
-    if None in keys.values():
+    values = {label: number(label) for label in written}
+    if None in values.values():
         keys = {label: label for label in written}
+    else:
+        keys = {label: (values[label], spelling(label)) for label in written}
     order = {key: index for index, key in enumerate(sorted(set(keys.values())))}
     count, origin = sum(len(rows.labels) for rows in parts), parts[0].origin
     if len(order) == 1:
@@ -74,13 +106,18 @@ AS_IN_TRAINING = "Write labels as they were in training, and leave out rows of o
 
 
 def encode(rows: Rows, label_map: Mapping[str, int], remedy: str = _GIVE_CLASS) -> Split:
-    """Returns `rows` with classes for labels; a number matches however it is spelled (1, 1.0, "1 star")."""
-    by_number = {number(label): value for label, value in label_map.items() if number(label) is not None}
+    """Returns `rows` with classes for labels; where all of the map are numbers, "1" and "1.0" are one label.
+
+    Raises:
+        DataError: a label that is not in `label_map`; the message names its line.
+    """
+    numbers = all(number(label) is not None for label in label_map)
+    by_spelling = {spelling(label): value for label, value in label_map.items() if numbers}
     labels = np.empty(len(rows.labels), np.int32)
     for i, label in enumerate(rows.labels):
         value = label_map.get(label)
         if value is None:
-            value = by_number.get(number(label))
+            value = by_spelling.get(spelling(label))
         if value is None:
             known = ", ".join(map(repr, label_map))
             raise DataError(

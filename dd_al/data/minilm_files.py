@@ -43,8 +43,9 @@ class EncoderFiles:
 
     def word_pieces(self, texts: Sequence[str], length: int = MAX_PIECES) -> list[np.ndarray]:
         """Ids of every text, ``int32[pieces]`` each: [CLS], at most ``length`` - 2 word pieces, [SEP]."""
-        self.tokenizer.enable_truncation(length)
-        return [np.asarray(e.ids, np.int32) for e in self.tokenizer.encode_batch_fast(list(texts))]
+        # Cut here: the tokenizer's own limit is one for all threads that use it.
+        found = [np.asarray(e.ids, np.int32) for e in self.tokenizer.encode_batch_fast(list(texts))]
+        return [ids if len(ids) <= length else np.append(ids[: length - 1], ids[-1:]) for ids in found]
 
 
 def load(settings: EncoderSettings | None = None) -> EncoderFiles:
@@ -71,7 +72,8 @@ def load(settings: EncoderSettings | None = None) -> EncoderFiles:
         cutter = Tokenizer.from_file(str(tokenizer))
     except Exception as error:  # the library raises nothing narrower
         raise DataError(f"{tokenizer} is broken, or no file of the tokenizers library: {error}") from error
-    cutter.no_padding()  # the published file pads to 128 word pieces
+    cutter.no_padding()  # the published file pads to 128 word pieces, and cuts there
+    cutter.no_truncation()
     name = str(folder) if source == "dir" else settings.name or ENCODER
     return EncoderFiles(folder, source, name, parsed, tensors, cutter, sha256_of(config, tokenizer, weights))
 

@@ -7,7 +7,7 @@ import codecs
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,14 @@ class Rows:
     origin: str  # the file's or split's name for messages
     unit: str = "line"  # what `lines` counts
     graded: bool = False  # the labels are grades of a treebank, so that a few rows may well hold many classes
+
+    def take(self, rows: Sequence[int]) -> "Rows":
+        """Returns these rows, in this order."""
+        texts, labels = ([values[row] for row in rows] for values in (self.texts, self.labels))
+        at = np.asarray(rows, np.int64)
+        return dataclasses.replace(
+            self, texts=tuple(texts), labels=tuple(labels), rows=self.rows[at], lines=self.lines[at]
+        )
 
     def where(self, index: int) -> str:
         """Returns "FILE, line N" for the example at `index`."""
@@ -183,10 +191,13 @@ def _short(value: Any) -> str:
 
 
 def as_list(values: Any, what: str) -> list:
-    """Returns a program's own list; an error says `what` is none."""
+    """Returns a program's own list, or array of any library, of texts or of labels, as Python's own values."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise DataError(f"{what} must be a list, not {type(values).__name__}")
-    return list(values)
+    if len(getattr(values, "shape", ())) == 1 and hasattr(values, "tolist"):
+        return values.tolist()
+    scalars = getattr(values, "to_list", lambda: values)()
+    return [one.item() if getattr(one, "shape", None) == () and hasattr(one, "item") else one for one in scalars]
 
 
 def strings(texts: Any) -> list[str]:

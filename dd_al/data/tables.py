@@ -147,7 +147,7 @@ def _columns(tables: dict[str, Table], settings: DataSettings) -> tuple[str, ...
 
 
 def _is_missing(cell: Any) -> bool:
-    return cell is None or str(cell).strip().lower() in formats.MISSING or cell != cell
+    return cell is None or str(cell).strip().lower() in ("", *formats.MISSING) or cell != cell
 
 
 def _number(cell: Any) -> float | None:

@@ -9,10 +9,14 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 MAX_LENGTH = 64
+_TENTH = 0.1
 
 # Contractions are split as the Penn treebank does it (wo|n't, it|'s), so text that is tokenised already
 # and raw text meet in the same words. Hyphenated compounds are split: their parts have vectors.
-_TOKEN = r"\w+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|\w+|\.\.+|[^\w\s]"
+# In scripts without spaces between words every character is a word.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_LETTER = rf"[\w&&[^{_UNSPACED}]]"
+_TOKEN = rf"[{_UNSPACED}]|{_LETTER}+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|{_LETTER}+|\.\.+|[^\w\s]"
 
 
 def _tokenizer(vocabulary: dict[str, int]) -> Tokenizer:
@@ -36,11 +40,8 @@ class Vocabulary:
 
     def ids(self, texts: Sequence[str], length: int | None = None) -> list[np.ndarray]:
         """The ids of every text's words, ``int32[words]`` each, at most ``length`` of them."""
-        if length is None:
-            self._encoder.no_truncation()
-        else:
-            self._encoder.enable_truncation(length)
-        return [np.asarray(e.ids, np.int32) for e in self._encoder.encode_batch_fast(list(texts))]
+        # Cut here: the tokenizer's own limit is one for all threads that use it.
+        return [np.asarray(e.ids[:length], np.int32) for e in self._encoder.encode_batch_fast(list(texts))]
 
     def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
         """Ids cut and padded to ``int32[texts, length]``."""
@@ -66,6 +67,30 @@ def build_vocabulary(texts: Iterable[str], min_count: int = 1) -> Vocabulary:
     tokenizer.train_from_iterator(texts, trainer)
     ids = tokenizer.get_vocab()
     return Vocabulary(tuple(sorted(ids, key=ids.__getitem__)))
+
+
+def unseen(texts: Sequence[np.ndarray], length: int, *, unknown: int = 1, what: str = "word") -> list[str]:
+    """Notes on what networks do not see of texts, where it is more than a tenth: words cut off, and unknown words.
+
+    Args:
+      texts: the ids of the words of each, uncut.
+      length: words of a text that are read.
+      unknown: the id of words that have no vector.
+      what: an id stands for.
+    """
+    counts = np.array([len(ids) for ids in texts])
+    cut, notes, total = np.maximum(counts - length, 0), [], max(counts.sum(), 1)
+    if max(cut.sum() / total, (cut > 0).mean()) > _TENTH:
+        notes.append(
+            f"{(cut > 0).sum():,} of {len(counts):,} texts are longer than {length} {what}s, the rest of which nobody "
+            f"reads: {cut.sum() / total:.0%} of all {what}s; config.data.length sets how many are read"
+        )
+    strange = sum(np.count_nonzero(ids == unknown) for ids in texts) / total
+    if strange > _TENTH:
+        notes.append(
+            f"{strange:.0%} of all {what}s are unknown, and nobody sees them: they occur once, or have no vector"
+        )
+    return notes
 
 
 def choose_length(lengths: Sequence[int], limit: int = MAX_LENGTH) -> int:

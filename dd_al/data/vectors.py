@@ -22,7 +22,7 @@ from dd_al.data.text import PAD, UNKNOWN, Vocabulary, build_vocabulary
 _LOG = logging.getLogger(__name__)
 _SCALE = 0.5  # root mean square of a vector's entries
 _KEEP = 40_000  # of a large file: its first, which are its most frequent, and whatever the training text has
-_VERSION = 2  # part of the cache's key: raise it with every change to how vectors are counted
+_VERSION = 3  # part of the cache's key: raise it with every change to how vectors are counted
 
 
 @dataclasses.dataclass(frozen=True)

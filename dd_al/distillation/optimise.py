@@ -3,8 +3,6 @@
 Between two stretches it logs, saves a checkpoint and can be stopped.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Hashable

@@ -4,8 +4,6 @@ Pure functions of arrays, learners and the method's hyperparameters, which `dd_a
 and drives in stretches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The outer loop's step, which every objective shares: gradient, clipping, averaging, and where students start."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """What a distillation leaves behind: the artefact, and what people can read of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What distillation starts from: how many items, and the sets themselves."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable, Hashable

@@ -1,7 +1,5 @@
 """The synthetic set, which distillation optimises, and the schedules that train on it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Soft predictions of learners that were trained on all of the data, as labels for others."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import jax

@@ -1,7 +1,5 @@
 """Distillation by differentiating through training (Wang et al. 2018, arXiv 1811.10959)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax

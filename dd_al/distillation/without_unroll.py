@@ -1,7 +1,5 @@
 """Distillation without an unroll: matching what examples do to a network, or regression on its features."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax

@@ -17,8 +17,9 @@ from dd_al.data.dataset import ArraySplit, Split
 from dd_al.distillation.synthetic import Synthetic, rate_columns, train_on
 from dd_al.evaluation.protocol import Score
 from dd_al.io.artefact import Artefact
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.examples import whole
-from dd_al.learner.learner import Learner, LearnerState, attention_loss, layers, make_learner
+from dd_al.learner.learner import Learner, LearnerState, layers, make_learner
 from dd_al.learner.predict import predict
 from dd_al.models.base import Model, Params
 from dd_al.models.embedding import Scaled

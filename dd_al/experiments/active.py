@@ -1,10 +1,8 @@
 """Which texts are worth their labels? Active learning with every acquisition function and seed, against an oracle."""
 
-from __future__ import annotations
-
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -80,14 +78,22 @@ class History(NamedTuple):
         right = self.validation[: int(self.round)] == task.labels("validation")
         return right.mean(-1).astype(np.float32)
 
-    def stops(self, task: Task, active: ActiveSettings) -> dict[str, list[int | None]]:
-        """`stopping.stops` in the rounds that are done."""
+    def stops(self, task: Task, active: ActiveSettings, counts: Sequence[int]) -> dict[str, list[int | None]]:
+        """`stopping.stops` in the rounds that are done, which had so many labels.
+
+        No rule says anything while a class has no label, or all predictions are of one class.
+        """
         done = int(self.round)
+        silent = np.ptp(self.validation[:done], axis=-1) == 0
+        for index, count in enumerate(counts[:done]):
+            silent[index] |= [len(np.unique(one)) < task.classes for one in self.state.answers[:, :count]]
+        unsaid = np.where(silent, np.nan, 0.0)
         agreement = np.full((done, len(active.seeds)), np.nan, np.float32)  # with the round before
         for index in range(1, done):
             pairs = zip(self.validation[index - 1], self.validation[index])
             agreement[index] = [stopping.kappa(*pair, task.classes) for pair in pairs]
-        return stopping.stops(active, agreement, self.uncertainty[:done], self.accuracies(task))
+        found = agreement, self.uncertainty[:done], self.accuracies(task)
+        return stopping.stops(active, *(values + unsaid for values in found))
 
 
 class _Runs:
@@ -184,7 +190,7 @@ class _Runs:
         active = self.settings.active
         if int(history.round) == len(history.predicted):
             return True
-        return active.stop is not None and None not in history.stops(self.task, active)[active.stop]
+        return active.stop is not None and None not in history.stops(self.task, active, self.plan.counts)[active.stop]
 
 
 def _over_devices(seeds: int) -> NamedSharding:
@@ -237,7 +243,7 @@ def _course(task: Task, active: ActiveSettings, history: History, truth: np.ndar
     predicted, stops = history.predicted[: len(labels)], {}
     right = (predicted == truth).mean(-1)  # [rounds done, seeds]
     f1 = statistics.macro_f1(predicted, truth, task.classes)
-    for name, rounds in history.stops(task, active).items():
+    for name, rounds in history.stops(task, active, labels).items():
         stops[name] = {
             "labels": [None if at is None else labels[at] for at in rounds],
             "accuracy": [None if at is None else float(right[at, seed]) for seed, at in enumerate(rounds)],

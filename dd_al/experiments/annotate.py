@@ -1,17 +1,17 @@
 """Which texts should a person label next? The loop of active learning over a file without labels."""
 
-from __future__ import annotations
-
 import csv
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dd_al.active import stopping, terminal
-from dd_al.active.annotation import NOT_SURE, AnswerLog, csv_of, label_studio_config, write_queries
+from dd_al.active.annotation import NOT_SURE, AnswerLog, as_cell, csv_of, label_studio_config, write_queries
 from dd_al.active.learner import OF_RUNS, ActiveLearner
 from dd_al.config.active import AnnotateSettings
 from dd_al.config.settings import Settings
@@ -21,6 +21,7 @@ from dd_al.data.formats import read_file
 from dd_al.data.rows import Rows
 from dd_al.io.workdir import Workdir
 
+_LOG = logging.getLogger(__name__)
 _ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "label_studio": ".json"}
 
 
@@ -35,14 +36,10 @@ def run(settings: Settings, workdir: Workdir) -> None:
             f"config.active.stop = {settings.active.stop!r}: annotation can tell when predictions are 'stable', no more"
         )
     pool, labels = _pool(settings)
-    content, file = sha256_of(*(text.encode() for text in pool.texts))[:12], workdir.path / "asked.json"
-    # Answers name positions: they must not be taken for those of other texts, which --overwrite would let in.
-    if file.exists() and read_json(file)["content"] != content:
-        raise WorkdirError(
-            f"{workdir.path / 'answers.jsonl'} holds labels of other texts than those in config.data.dir: take another "
-            "workdir, or give the file as it was"
-        )
+    pool, known = _placed(pool, workdir)
+    content = known["content"]
     workdir.begin(data=f"{pool.origin}, content {content}")
+    write_json(workdir.path / "pool.json", known)
     own = {name: asdict(getattr(settings, name)) for name in ("vectors", "model", "learner")}
     own["active"] = {name: value for name, value in asdict(settings.active).items() if name not in OF_RUNS}
     learner = ActiveLearner(pool.texts, labels, query=settings.annotate.query, seed=settings.seed, config=own)
@@ -70,12 +67,55 @@ def _pool(settings: Settings) -> tuple[Rows, tuple[str, ...]]:
     for index, label in enumerate(pool.labels):
         if label and label not in labels:
             raise DataError(f"{pool.where(index)}: label {label!r} is not in config.annotate.labels = {labels}")
+    first: dict[str, int] = {}
+    for index, (text, label) in enumerate(zip(pool.texts, pool.labels)):
+        if label and pool.labels[other := first.setdefault(text, index)] != label:
+            raise DataError(
+                f"{pool.where(index)}: label {label!r} of a text that {pool.unit} {pool.lines[other]} labels "
+                f"{pool.labels[other]!r}: copies of a text share a label"
+            )
     return pool, labels
+
+
+def _placed(pool: Rows, workdir: Workdir) -> tuple[Rows, dict[str, Any]]:
+    """The pool with every text at the position that it had at the first start, and what pool.json is to hold.
+
+    Answers name positions, and stay when the file grows: new texts come behind all others, wherever they stand in it.
+
+    Raises:
+      WorkdirError: texts of an earlier start are gone.
+    """
+    file, asked = workdir.path / "pool.json", workdir.path / "asked.json"
+    hashes = [sha256_of(text.encode())[:16] for text in pool.texts]
+    content = sha256_of(*(text.encode() for text in pool.texts))[:12]
+    gone, before = 0, {"content": content, "texts": hashes}
+    if file.exists():
+        before = read_json(file)
+        left: dict[str, list[int]] = {}
+        for row, name in reversed(list(enumerate(hashes))):
+            left.setdefault(name, []).append(row)
+        order = [left[name].pop() for name in before["texts"] if left.get(name)]
+        gone = len(before["texts"]) - len(order)
+        new = sorted(row for rows in left.values() for row in rows)
+        if new:
+            _LOG.info("%d new texts join the %d of the pool", len(new), len(order))
+        pool = pool.take([*order, *new])
+        hashes = [hashes[row] for row in [*order, *new]]
+    elif asked.exists():  # of version 0.1, which kept no list
+        gone = 0 if read_json(asked)["content"] == content else "some"
+    if gone:
+        raise WorkdirError(
+            f"{workdir.path / 'answers.jsonl'} holds labels of other texts than those in {pool.origin}: {gone} of an "
+            "earlier start are gone. Put them back (new ones may stay), or take another workdir"
+        )
+    return pool, {**before, "texts": hashes}
 
 
 def _learn(learner: ActiveLearner, pool: Rows, log: AnswerLog) -> bool:
     """Trains on the file's own labels and on the answers, if there are any that it does not know yet."""
-    answers = {index: label for index, label in enumerate(pool.labels) if label} | log.answers
+    given = {index: label for index, label in enumerate(pool.labels) if label} | log.answers
+    # Of copies, which share a label, the last answer counts.
+    answers = dict({pool.texts[index]: (index, label) for index, label in given.items()}.values())
     known = learner.answers | dict.fromkeys(learner.ignored)
     new = {index: label for index, label in answers.items() if index not in known or known[index] != label}
     if new:
@@ -102,7 +142,9 @@ def _round(
         asked = {**asked, "agreement": [*asked.get("agreement", []), agreement], "content": content}
         write_json(file, asked)
     known = [float("nan") if value is None else value for value in asked.get("agreement", [])[-4:]]
-    stable = stopping.stable(known, threshold=settings.active.threshold("stable")) is not None
+    # Nobody knows yet what a class without an example would change.
+    complete = set(learner.answers.values()) == set(learner.labels)
+    stable = complete and stopping.stable(known, threshold=settings.active.threshold("stable")) is not None
     if stable:
         print(
             "The predictions for all texts have hardly changed for three rounds "
@@ -162,12 +204,13 @@ def _write_predictions(workdir: Workdir, learner: ActiveLearner) -> float | None
             classes = {str(label): index for index, label in enumerate(learner.labels)}
             before = [classes.get(row["predicted"], 0) for row in csv.DictReader(file)]
         if len(before) == len(everything):
-            agreement = stopping.kappa(np.asarray(before), everything.argmax(-1), len(classes))
+            found = stopping.kappa(np.asarray(before), everything.argmax(-1), len(classes))
+            agreement = None if np.isnan(found) else found
     learner.save(workdir.path / "learner.safetensors")
-    rows = []
+    rows, told = [], {learner.texts[index]: label for index, label in learner.answers.items()}
     for index, (text, probs) in enumerate(zip(learner.texts, everything, strict=True)):
         best = int(probs.argmax())
-        label, probability = learner.answers.get(index, ""), round(float(probs[best]), 4)
-        rows.append((index, text, label, probability, learner.labels[best]))
+        label, probability = told.get(text, ""), round(float(probs[best]), 4)
+        rows.append((index, as_cell(text), label, probability, learner.labels[best]))
     atomic_write(path, csv_of(("index", "text", "label", "probability", "predicted"), rows))
     return agreement

@@ -30,7 +30,8 @@ from dd_al.io.progress import progress_of
 from dd_al.io.signals import Stop, catch_stop
 from dd_al.io.workdir import Workdir
 from dd_al.learner import optimizers
-from dd_al.learner.learner import attention_loss, make_learner
+from dd_al.learner.attention import attention_loss
+from dd_al.learner.learner import make_learner
 from dd_al.task.task import Task, make_optimizer, make_task
 
 _LOG = logging.getLogger(__name__)

@@ -77,12 +77,12 @@ class Artefact:
 
     @property
     def model(self) -> ModelSettings:
-        """The network that the sets were distilled for; raises a DataError if the file comes from another version."""
+        """The network that the sets were distilled for."""
         return settings_from(ModelSettings, self.spec["model"], self.source)
 
     @property
     def learner(self) -> LearnerSettings:
-        """The inner optimizer; raises a DataError, too."""
+        """The inner optimizer."""
         return settings_from(LearnerSettings, self.spec["learner"], self.source)
 
     def require_texts(self, what: str) -> None:
@@ -142,8 +142,7 @@ def load(path: str | os.PathLike) -> Artefact:
         spec = json.loads(arrays["spec"].tobytes())
     except ValueError as error:
         raise DataError(f"{path}: its vocabulary or description cannot be read ({error})") from error
-    found = spec.get("format") if isinstance(spec, dict) else None
-    if found != FORMAT:
+    if (found := spec.get("format") if isinstance(spec, dict) else None) != FORMAT:
         raise DataError(f"{path} has format {found!r}; this version reads format {FORMAT}")
     if absent := {name for name in _SPEC if not name.endswith("?")} - set(spec):
         raise DataError(f"{path}: its description lacks {', '.join(sorted(absent))}")

@@ -53,13 +53,11 @@ def describe() -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
+    # An installed copy may lie in a folder of another repository.
+    git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        # An installed copy may lie in a folder of another repository.
-        git = ["git", "-C", str(Path(__file__).parent)]
         for arguments in (["ls-files", "--error-unmatch", Path(__file__).name], ["rev-parse", "HEAD"]):
-            done = subprocess.run([*git, *arguments], capture_output=True, text=True, timeout=5)
-            if done.returncode:
-                return None
-    except (OSError, subprocess.TimeoutExpired):
+            done = subprocess.run([*git, *arguments], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from dd_al.core.errors import ConfigError
 from dd_al.core.files import atomic_write, full_disk_named, jsonable
@@ -30,11 +30,10 @@ class MetricsWriter(contextlib.AbstractContextManager):
     """
 
     def __init__(self, path: str | os.PathLike, events: str | os.PathLike | None = None):
-        self._path, self._events_folder = Path(path), events
-        self._events = self._open_events()
+        self._path, self._events_folder, self._events = Path(path), events, None
         if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
             self._rewrite(read(self._path))
-        self._file = self._open()
+        self._open()
 
     def write(self, step: int, **values: Any) -> None:
         """Appends the line of a step, which is how many are done, and flushes it.
@@ -54,13 +53,10 @@ class MetricsWriter(contextlib.AbstractContextManager):
 
         Lines without a step stay. Atomic: a crash leaves the old file or the cut one.
         """
-        self._file.close()
+        self.close()
         self._rewrite([line for line in read(self._path) if line.get("step", step) <= step])
-        self._file = self._open()
+        self._open(purge_step=int(step) + 1)
         self._append({"event": "resume", "step": int(step)})
-        if self._events:
-            self._events.close()
-            self._events = self._open_events(purge_step=int(step) + 1)
 
     def close(self, *_: object) -> None:
         """Closes the files."""
@@ -70,22 +66,19 @@ class MetricsWriter(contextlib.AbstractContextManager):
 
     __exit__ = close
 
-    def _open(self) -> IO[str]:
-        return open(self._path, "a", encoding="utf-8")
-
-    def _open_events(self, purge_step: int | None = None) -> Any:
-        """TensorBoard's writer, from a step on if what comes after it will be written again; None if not asked for."""
-        if not self._events_folder:
-            return None
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise ConfigError(
-                f"config.tensorboard needs tensorboardX ({error}): pip install tensorboardX, or leave it False"
-            ) from error
-        # Its files are named by the second: without more, a quick restart would write over the last one.
-        more = {"flush_secs": 10, "filename_suffix": f".{time.time_ns()}"}
-        return SummaryWriter(str(self._events_folder), purge_step=purge_step, **more)
+    def _open(self, purge_step: int | None = None) -> None:
+        """Opens the files, TensorBoard's from a step on if what comes after it will be written again."""
+        if self._events_folder:
+            try:
+                from tensorboardX import SummaryWriter
+            except ImportError as error:
+                raise ConfigError(
+                    f"config.tensorboard needs tensorboardX ({error}): pip install tensorboardX, or leave it False"
+                ) from error
+            # Its files are named by the second: without more, a quick restart would write over the last one.
+            more = {"flush_secs": 10, "filename_suffix": f".{time.time_ns()}"}
+            self._events = SummaryWriter(str(self._events_folder), purge_step=purge_step, **more)
+        self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
 
     def _append(self, line: dict[str, Any]) -> None:
         with full_disk_named(self._path):

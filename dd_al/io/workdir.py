@@ -60,8 +60,8 @@ class Workdir(contextlib.AbstractContextManager):
     def begin(self, **found: Any) -> None:
         """Takes the folder for this run, once its data have turned out to be usable: a mistake leaves it free.
 
-        The rest of the run depends on what `auto` came to, as was `found`, such as `data="sst2 (local)"`: a
-        WorkdirError if it was something else when the run began.
+        What was `found` is what `auto` came to, such as `data="sst2 (local)"`. The rest of the run depends on it: a
+        WorkdirError names what was something else when the run began.
         """
         found, resolved = jsonable(found), self.path / "resolved.json"
         if not self.config.exists() or read_json(self.config) != self._settings:  # keys that may change
@@ -111,8 +111,7 @@ def open_workdir(
 
     Args:
         path: the folder; made, with its parents, where it does not exist.
-        config: the whole config, nested, of values that JSON can hold; `Workdir.begin` records it as `config.json`,
-            and it is compared with that later.
+        config: the whole config, of values that JSON can hold; it is compared with that which `Workdir.begin` recorded.
         overwrite: first delete what an earlier run wrote, and only that: other files of the user stay.
         free: sections of the config that may change between one start of a run and the next.
         shared: for this process among others that say the same, each of which works on parts of its own.

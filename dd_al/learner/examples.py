@@ -1,7 +1,5 @@
 """Real examples on the device, bucketed by length, and minibatches of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

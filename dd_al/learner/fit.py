@@ -1,7 +1,5 @@
 """Fitting on real data: minibatches, a decayed rate, and the best parameters by validation accuracy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -3,8 +3,6 @@
 docs/hypergradients.md says which to use when.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

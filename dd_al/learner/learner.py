@@ -1,7 +1,5 @@
 """The learner: a model with an inner optimizer and a loss, and the one training step that everything shares."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,7 +9,7 @@ import numpy as np
 import optax
 
 from dd_al.core.keys import stream
-from dd_al.core.losses import cross_entropy, divergence
+from dd_al.core.losses import cross_entropy
 from dd_al.core.types import Batch
 from dd_al.models.base import Model, Params
 
@@ -72,32 +70,6 @@ def label_loss(of: Callable[[jax.Array, jax.Array], jax.Array]) -> BatchLoss:
 CROSS_ENTROPY = label_loss(cross_entropy)
 
 
-def attention_loss(weight: float) -> BatchLoss:
-    """The loss ℓ + λ KL(labels ‖ attention) of Maekawa et al. 2023 (ACL), who distil for fine-tuning BERT.
-
-    The divergence is a mean over examples, blocks and heads. Batches without attention labels, and models without
-    `Model.attention`, have the loss ℓ alone, as all have where ``weight``, λ, is 0.
-    """
-
-    def loss(model: Model, params: Params, batch: Batch, key: jax.Array | None) -> jax.Array:
-        if batch.attention is None or model.attention is None:
-            return CROSS_ENTROPY(model, params, batch, key)
-        (inputs,) = batch.inputs
-        z, attention = apply_attending(model, params, inputs, key)
-        return cross_entropy(z, batch.targets) + weight * divergence(batch.attention, attention)
-
-    return loss if weight else CROSS_ENTROPY
-
-
-def apply_attending(
-    model: Model, params: Params, inputs: Any, key: jax.Array | None = None
-) -> tuple[jax.Array, jax.Array]:
-    """`Model.apply` and, from the same pass, the attention that every position received; see `Model.attention`."""
-    feature_key, head_key = (None, None) if key is None else jax.random.split(key)
-    h, attention = model.attention(params, inputs, feature_key)
-    return model.head(params, h, head_key), attention
-
-
 def shifted(key: jax.Array, images: jax.Array, pixels: int) -> jax.Array:
     """Moves every image by a random number of whole pixels, what is left uncovered repeating the edge.
 
@@ -136,7 +108,8 @@ def make_learner(
       optimizer: makes directions of gradients.
       shift: pixels by which every step moves the images that it sees, at most (see `shifted`), real and synthetic ones
         alike. Its randomness is the learner's own, drawn with the initialisation.
-      loss: what a step goes down: `label_loss`, or another of a model and a batch, such as `attention_loss`.
+      loss: what a step goes down: `label_loss`, or another of a model and a batch, such as the one of
+        `dd_al.learner.attention`.
     """
 
     def init(key: jax.Array) -> LearnerState:

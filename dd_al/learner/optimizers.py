@@ -3,8 +3,6 @@
 The learner multiplies a direction by a rate per step and layer, so rates can be learned.
 """
 
-from __future__ import annotations
-
 import math
 
 import jax

@@ -1,7 +1,5 @@
 """Predictions of many trained learners on a split."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Training on a small set of examples by a schedule: distilled sets, chosen real ones and random ones alike."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

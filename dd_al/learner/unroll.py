@@ -1,7 +1,5 @@
 """Training as a differentiable function: the unroll and its rematerialised forms."""
 
-from __future__ import annotations
-
 import chex
 import jax
 import jax.numpy as jnp

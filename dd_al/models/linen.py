@@ -8,9 +8,14 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dd_al.core.errors import ConfigError
 from dd_al.core.types import TextInputs
 from dd_al.models.base import Model, Params
 
+_TAKES = (
+    "as_model takes a Flax Linen module with the methods features(inputs) and head(h, deterministic), such as one that "
+    "inherits dd_al.models.linen.Classifier, and without state of its own (LayerNorm in place of BatchNorm)"
+)
 _FEW = 2048  # multiplications below which XLA's own product is mostly overhead on a CPU
 
 
@@ -95,10 +100,18 @@ def as_model(network: nn.Module, example: Any) -> Model:
 
     Its top-level parameters are the layers that rates belong to; all of its dropout lies in the head. Of the example
     only the shapes are read.
+
+    Raises:
+      ConfigError: anything else, now, or once its parameters are made a module that keeps state beside them.
     """
+    if not (isinstance(network, nn.Module) and hasattr(network, "features") and hasattr(network, "head")):
+        raise ConfigError(f"{type(network).__module__}.{type(network).__name__} is no such network: {_TAKES}")
 
     def init(key: jax.Array) -> Params:
-        return network.init(key, example)["params"]
+        made = network.init(key, example)
+        if state := sorted(made.keys() - {"params", "intermediates"}):
+            raise ConfigError(f"{type(network).__name__} keeps state ({', '.join(state)}): {_TAKES}")
+        return made["params"]
 
     def features(params: Params, inputs: Any, key: jax.Array | None = None) -> jax.Array:
         return network.apply({"params": params}, inputs, method="features")

@@ -9,8 +9,7 @@ import numpy as np
 from dd_al.core.errors import WorkdirError
 from dd_al.core.files import atomic_write, read_json
 from dd_al.io.metrics import read as read_lines
-from dd_al.report import figures, schema, verdicts
-from dd_al.report.canvas import png
+from dd_al.report import schema, verdicts
 from dd_al.report.render import render
 
 # The template of each kind of results, by the key that only these have.
@@ -20,16 +19,15 @@ _PAGES = {"compare": "compare.html", "table": "table.html", "study": "study.html
 def build(workdir: str | Path) -> Path:
     """Writes `figures/*.png` and `report.html` into a finished work directory, and returns the path of the latter.
 
-    The same files in it give the same bytes, so a report can be rebuilt anywhere at any time.
-
-    Args:
-        workdir: holds `results.json`, and where the experiment wrote them `config.json`, `metrics.jsonl` and
-            `distilled.json`.
+    The work directory holds `results.json`, and where the experiment wrote them `config.json`, `metrics.jsonl` and
+    `distilled.json`. The same files give the same bytes, so a report can be rebuilt anywhere at any time.
 
     Raises:
         WorkdirError: there is no `results.json`, or a file does not hold what it should; names the file and the key.
         UserError: a file is not JSON, or the disk is full.
     """
+    from dd_al.report import canvas, figures  # matplotlib takes a good part of a second: only drawing needs it
+
     workdir = Path(workdir)
     if not (workdir / "results.json").is_file():
         what = "holds no results.json: only a finished run has a report" if workdir.is_dir() else "is no folder"
@@ -38,7 +36,7 @@ def build(workdir: str | Path) -> Path:
     distilled = _read(workdir / "distilled.json", schema.validate_distilled)
     config = _read(workdir / "config.json")
     metrics, resumed = read_metrics(workdir / "metrics.jsonl")
-    pictures = {name: png(figure) for name, figure in figures.draw(results, metrics, distilled).items()}
+    pictures = {name: canvas.png(figure) for name, figure in figures.draw(results, metrics, distilled).items()}
     (workdir / "figures").mkdir(exist_ok=True)
     for name, data in pictures.items():
         atomic_write(workdir / "figures" / f"{name}.png", data)
@@ -76,21 +74,17 @@ def read_metrics(path: Path) -> tuple[list[dict], list[int]]:
 def outer_course(metrics: Path) -> dict:
     """Validation accuracy at every look of the outer loop, and training loss and accuracy since the look before."""
     course: dict[str, list] = {"steps": [], "loss": [], "accuracy": [], "validation_accuracy": []}
-    since, weights, last = (
-        [],
-        [],
-        0,
-    )  # stretches between lines, of which some are shorter than others, weigh their steps
+    since, last = [], 0
     for line in read_metrics(metrics)[0]:
-        since.append(line)
-        weights.append(max(line["step"] - last, 1))
+        since.append((line, max(line["step"] - last, 1)))  # a line weighs as many steps as it is of
         last = line["step"]
         if "validation_accuracy" in line:
             course["steps"].append(last)
             course["validation_accuracy"].append(line["validation_accuracy"])
+            lines, weights = zip(*since)
             for name in ("loss", "accuracy"):
-                course[name].append(float(np.average([one[name] for one in since], weights=weights)))
-            since, weights = [], []
+                course[name].append(float(np.average([one[name] for one in lines], weights=weights)))
+            since = []
     return course
 
 

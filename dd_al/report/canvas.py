@@ -1,19 +1,17 @@
 """How every picture looks: panels, lines with bands, heat maps and legends, without matplotlib's global state."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib
 import numpy as np
-
-if TYPE_CHECKING:  # importing matplotlib takes a good part of a second: only drawing needs it
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -36,9 +34,6 @@ def panels(
     There are `most` in a row. `width` is inches for each column and inches besides, `height` the same for rows; both
     are small, so that text stays readable on a phone.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-
     columns = min(most, count)
     rows = math.ceil(count / columns)
     look = {"axes.grid": grid, "axes.axisbelow": True, "grid.color": "#DDDDDD", "grid.linewidth": 0.6}
@@ -111,8 +106,6 @@ def plain_numbers(axis: Axis, limits: tuple[float, float] | None = None) -> None
 
     With its `limits` also 1, 2 and 5 of each decade are labelled, unless there are too many decades.
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     if limits is not None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if limits[1] < 300 * limits[0] else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))

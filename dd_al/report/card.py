@@ -1,7 +1,5 @@
 """The dataset card of an exported set: what the Hugging Face hub shows of it, and reads its configurations from."""
 
-from __future__ import annotations
-
 import string
 from collections.abc import Mapping
 from typing import Any

@@ -9,8 +9,6 @@ from dd_al.report.schema import method_name
 from dd_al.report.statistics import summary
 from dd_al.report.words import METHOD_TITLES
 
-_PARTS = ("budget", "methods")
-
 
 def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any]) -> dict:
     """Returns the parts of a table's results that come from the results of its runs.
@@ -26,7 +24,6 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
     runs = [run for one in rows.values() for run in one]
     firsts = {name: one[0] for name, one in rows.items()}
     judged = [run["evaluate"] for run in runs]
-    budgets, methods = ([(n, m, run[part][m]) for n, run in firsts.items() for m in run[part]] for part in _PARTS)
     return {
         "dataset": together([run["dataset"] for run in firsts.values()]),
         "evaluate": {
@@ -34,10 +31,12 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
             "inits": max(one["inits"] for one in judged),
             "init": ", ".join(sorted({one["init"] for one in judged}, reverse=True)),
         },
-        "budget": {method_name(name, method): given for name, method, given in budgets},
+        "budget": {
+            method_name(name, method): given for name, run in firsts.items() for method, given in run["budget"].items()
+        },
         "methods": {
             method_name(name, method): _over_seeds([run["methods"][method] for run in rows[name]])
-            for name, method, _ in methods
+            for name, run in firsts.items() for method in run["methods"]
         },
         "time": {key: sum(run["time"].get(key) or 0 for run in runs) for key in runs[0]["time"]},
         "table": {
@@ -48,16 +47,19 @@ def summarise(rows: Mapping[str, Sequence[Mapping]], **columns: Mapping[str, Any
             ],
             "seeds": [run["seed"] for run in next(iter(rows.values()))],
         },
-    }
+    }  # fmt: skip
 
 
-def as_run(results: Mapping, row: Mapping) -> dict:
-    """Returns one row in the form of the results of a run, whose summaries are over seeds."""
-    keys = {method: method_name(row["name"], method) for method in METHOD_TITLES}
-    parts = {
-        part: {method: results[part][key] for method, key in keys.items() if key in results[part]} for part in _PARTS
-    }
-    return {"dataset": row["dataset"], "evaluate": row["evaluate"], **parts}
+def runs(results: Mapping) -> list[dict]:
+    """Returns the rows of a table, each with its results in the form of a `run`, whose summaries are over seeds."""
+    found = []
+    for row in results["table"]["rows"]:
+        keys = {method: method_name(row["name"], method) for method in METHOD_TITLES}
+        run = {"dataset": row["dataset"], "evaluate": row["evaluate"]}
+        for part in ("budget", "methods"):
+            run[part] = {method: results[part][key] for method, key in keys.items() if key in results[part]}
+        found.append({**row, "run": run})
+    return found
 
 
 def together(datasets: Sequence[Mapping]) -> dict:
@@ -78,19 +80,15 @@ def together(datasets: Sequence[Mapping]) -> dict:
 
 
 def _over_seeds(entries: Sequence[Mapping]) -> dict:
-    """Returns the entry of one method of one row: every summary is over the means of the runs."""
+    """Returns the entry of one method of one row: every summary and every place of its curve is over the runs' means.
+
+    Runs that chose another number of steps share some places, or none.
+    """
     scores = [key for key in entries[0] if key.endswith(("_accuracy", "_macro_f1"))]
     means = {key: summary(np.asarray([entry[key]["mean"] for entry in entries], float)) for key in scores}
     kept = summary(np.asarray([entry["retention"] for entry in entries], float))
-    return means | {"retention": kept["mean"], "retention_over_seeds": kept, "curve": _curve(entries)}
-
-
-def _curve(entries: Sequence[Mapping]) -> dict:
-    """Returns the curves of several runs as one: means over the initialisations of each, so that a band is over seeds.
-
-    Runs that chose another number of steps share some points, or none.
-    """
     curves = [dict(zip(entry["curve"]["steps"], entry["curve"]["accuracy"], strict=True)) for entry in entries]
     steps = [step for step in curves[0] if all(step in curve for curve in curves)]
     accuracy = [[np.mean(np.asarray(curve[step], dtype=float)) for curve in curves] for step in steps]
-    return {"steps": steps, "accuracy": np.round(accuracy, 6).tolist()}
+    curve = {"steps": steps, "accuracy": np.round(accuracy, 6).tolist()}
+    return means | {"retention": kept["mean"], "retention_over_seeds": kept, "curve": curve}

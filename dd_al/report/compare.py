@@ -16,27 +16,19 @@ from dd_al.io.tensors import read_safetensors
 from dd_al.report import schema, statistics, verdicts
 from dd_al.report.build import build
 from dd_al.report.combine import together
-from dd_al.report.compare_tables import write_csv
+from dd_al.report.compare_tables import SAME, write_csv
 from dd_al.report.render import render
 from dd_al.report.statistics import summary
 from dd_al.report.words import QUERIES, varied
 
 ALL = "all"  # the budget of training on all of the data
-_PLANNED, _MEASURED = ("budgets", "sketches"), ("methods", "costs")
-_SAME = ("dataset", "method", "budget", "noise", "outliers", "start")
 
 
 def gather(folders: Sequence[Path], *, command: str) -> dict:
-    """Returns the results of a comparison from the folders of its points.
+    """Returns the results of a comparison from the folders of its points; `command` is what to type to get them again.
 
-    A point that several folders have is taken from the first that has it finished.
-
-    Args:
-        folders: work directories of comparisons with one config, but for seeds, methods and data sets.
-        command: what to type to get these numbers again.
-
-    Raises:
-        WorkdirError: a folder is none of a comparison, or the folders do not belong together.
+    The folders are work directories of comparisons with one config, but for seeds, methods and data sets; one that is
+    not is a WorkdirError. A point that several have is taken from the first that has it finished.
     """
     plans, found, recipes = [], {}, {}
     for folder in folders:
@@ -56,7 +48,9 @@ def gather(folders: Sequence[Path], *, command: str) -> dict:
         raise WorkdirError(f"no point of this comparison is finished{errors and ': '}{errors}")
     if len({one["results"]["evaluate"]["split"] for one in done}) > 1:  # of different data sets
         raise WorkdirError("points of the test split and of validation do not go together")
-    budgets, sketches = ({name: one for plan in plans for name, one in plan[key].items()} for key in _PLANNED)
+    budgets, sketches = (
+        {name: one for plan in plans for name, one in plan[key].items()} for key in ("budgets", "sketches")
+    )
     datasets = {one["point"]["dataset"]: one["results"]["dataset"] for one in done}
     merged = {
         "datasets": datasets,
@@ -91,10 +85,9 @@ def _check_alike(one: Mapping, recipes: dict[str, tuple[Path, dict]]) -> None:
 
 
 def read_point(path: Path) -> dict[str, Any]:
-    """Returns the state of a point by its folder, which may not be there.
+    """Returns the `state` of a point by its folder: "finished", with `results` and `answers`, "failed" or "missing".
 
-    It is `state`, "finished", "failed" or "missing"; `error`, None unless it is the second; and `results` and `answers`
-    if it is the first. Files that cannot be read are a failure.
+    The `error` says why it failed, and is None otherwise. Files that cannot be read are a failure.
     """
     found: dict[str, Any] = {"state": "missing", "error": None}
     try:
@@ -115,8 +108,8 @@ def _entries(done: Iterable[Mapping]) -> list[dict]:
     groups: dict[tuple, list[Mapping]] = {}
     for one in sorted(done, key=lambda one: one["point"]["seed"]):
         for budget in one["results"]["methods"]:
-            groups.setdefault(tuple({**one["point"], "budget": budget}[name] for name in _SAME), []).append(one)
-    entries = [(dict(zip(_SAME, key)), members) for key, members in groups.items()]
+            groups.setdefault(tuple({**one["point"], "budget": budget}[name] for name in SAME), []).append(one)
+    entries = [(dict(zip(SAME, key)), members) for key, members in groups.items()]
     full = {}  # data set → seed → whether each answer was right, a mean over learners
     for entry, members in entries:
         if entry["method"] == "full" and not varied(entry):
@@ -130,7 +123,7 @@ def _entry(budget: str, members: Sequence[Mapping], full: Mapping[int, np.ndarra
     seeds = [one["point"]["seed"] for one in members]
     correct = np.stack([one["answers"][budget].mean(0) for one in members])  # [seeds, texts]
     runs = [one["results"] for one in members]
-    points, methods, costs = ([run["point"] for run in runs], *([run[p][budget] for run in runs] for p in _MEASURED))
+    points, methods, costs = zip(*((run["point"], run["methods"][budget], run["costs"][budget]) for run in runs))
     f1 = f"{runs[0]['evaluate']['split']}_macro_f1"
     entry = {
         "seeds": seeds,
@@ -188,12 +181,10 @@ def _results(found: Sequence[Mapping], done: Sequence[Mapping], merged: Mapping,
     points = []
     for one in found:
         run = one.get("results", {"time": {"total_s": None}, "environment": {}})
-        points.append({
-            **{key: value for key, value in one["point"].items() if key != "budgets"},
-            "state": one["state"], "error": one["error"], "folder": f"{one['folder']}",
-            "command": run.get("command", ""), "seconds": run["time"]["total_s"],
-            "device": run["environment"].get("device"),
-        })  # fmt: skip
+        point = {key: value for key, value in one["point"].items() if key != "budgets"}
+        point |= {"state": one["state"], "error": one["error"], "folder": f"{one['folder']}"}
+        point |= {"command": run.get("command", ""), "seconds": run["time"]["total_s"]}
+        points.append(point | {"device": run["environment"].get("device")})
     results = schema.new_results(
         "compare",
         0,
@@ -270,14 +261,11 @@ def _family(dataset: str, family: str, pairs: Sequence[tuple[Mapping, Mapping]])
 
 
 def ranks(entries: Sequence[Mapping], corpora: Mapping[str, str]) -> dict:
-    """Returns average ranks of methods over corpora at each budget, with Nemenyi's critical difference.
+    """Returns, for each budget with two corpora, `methods` → mean rank over `corpora`, from 1 for the best.
 
-    Data sets of one corpus count once, by their mean accuracy (Demšar 2006, "Statistical comparisons of classifiers
-    over multiple data sets", section 3.2). Entries are those of `rival_tests`; a data set leads to its corpus.
-
-    Returns:
-        budget → `methods` → mean rank, from 1 for the best, with `corpora`, `p` of Friedman's test and
-        `critical_difference`; nothing for fewer than two corpora.
+    With them come `p` of Friedman's test and Nemenyi's `critical_difference`. Data sets of one corpus count once, by
+    their mean accuracy (Demšar 2006, "Statistical comparisons of classifiers over multiple data sets", section 3.2).
+    Entries are those of `rival_tests`; a data set leads to its corpus.
     """
     import pandas as pd  # half a second, which no other report needs
 

@@ -1,18 +1,14 @@
 """The pictures of a comparison: accuracy along budgets, costs and training, a line or a mark for each method."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from dd_al.report.canvas import GREY, PALETTE, finish, heat_map, line, panels, plain_numbers
 from dd_al.report.verdicts import near_paper
 from dd_al.report.words import TITLES, in_order, largest, name_of, plain_entries
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Picture → the key of `costs` that it draws accuracy against, and what the axis is called.
 _COSTS = {

@@ -10,7 +10,7 @@ from dd_al.core.files import atomic_write
 from dd_al.report.tables import Table, aligned
 from dd_al.report.words import PAPER_RATIOS, TITLES, break_even, count, in_order, plain_entries, spread, varied
 
-_SAME = ("dataset", "method", "budget", "noise", "outliers", "start")
+SAME = ("dataset", "method", "budget", "noise", "outliers", "start")  # what points of an entry share
 _TESTED = (
     "dataset", "family", "method_a", "budget_a", "method_b", "budget_b", "difference", "p", "p_holm", "smallest_p",
     "smallest_p_holm", "effect", "pairs",
@@ -60,8 +60,8 @@ def ranked(ranks: Mapping[str, Mapping]) -> list[dict]:
     """Returns the ranks of each budget, with the methods and their mean ranks as text, the best first."""
     rows = []
     for budget, one in ranks.items():
-        order = sorted(one["methods"], key=one["methods"].get)
-        listed = ", ".join(f"{TITLES[method]} {one['methods'][method]:.2f}" for method in order)
+        best_first = sorted(one["methods"].items(), key=lambda pair: pair[1])
+        listed = ", ".join(f"{TITLES[method]} {rank:.2f}" for method, rank in best_first)
         rows.append({**one, "budget": budget, "listed": listed})
     return rows
 
@@ -70,21 +70,22 @@ def spoilt(results: Mapping, dataset: str) -> list[dict]:
     """Returns entries with wrong labels, outliers and other seed sets, each with that `before` and the change."""
     rows = []
     for one in in_order(one for one in results["compare"]["entries"] if one["dataset"] == dataset and varied(one)):
-        before = _before(results, one)
-        theirs = dict(zip(before["seeds"], before["accuracy"]["values"])) if before else {}
-        both = [(value, theirs[seed]) for seed, value in zip(one["seeds"], one["accuracy"]["values"]) if seed in theirs]
-        change = 100 * np.asarray([ours - without for ours, without in both])
-        shown = f"{change.mean():+.1f}" if both else "–"
-        shown += f" ± {change.std(ddof=1):.1f}" if len(both) > 1 else ""
+        before, theirs = _without(results, one)
+        pairs = zip(one["accuracy"]["values"], theirs)
+        change = 100 * np.asarray([ours - without for ours, without in pairs if without is not None])
+        shown = f"{change.mean():+.1f}" if change.size else "–"
+        shown += f" ± {change.std(ddof=1):.1f}" if change.size > 1 else ""
         bought = one.get("picked", {}).get("outliers")
         rows.append({**one, "one": one, "before": before, "change": shown, "bought": bought})
     return rows
 
 
-def _before(results: Mapping, one: Mapping) -> Mapping | None:
-    """Returns the entry that one with wrong labels, outliers or another seed set would be without them."""
-    alike = [(plain, (plain["method"], plain["budget"])) for plain in plain_entries(results, one["dataset"])]
-    return next((plain for plain, key in alike if key == (one["method"], one["budget"])), None)
+def _without(results: Mapping, one: Mapping) -> tuple[Mapping | None, list[float | None]]:
+    """Returns the entry without wrong labels, outliers or another seed set, and its accuracy for each seed of one."""
+    alike = {(plain["method"], plain["budget"]): plain for plain in plain_entries(results, one["dataset"])}
+    before = alike.get((one["method"], one["budget"]))
+    by_seed = dict(zip(before["seeds"], before["accuracy"]["values"])) if before else {}
+    return before, [by_seed.get(seed) for seed in one["seeds"]]
 
 
 def write_csv(folder: Path, results: Mapping) -> None:
@@ -104,7 +105,7 @@ def write_csv(folder: Path, results: Mapping) -> None:
             for budget, one in found["ranks"].items() for method, rank in one["methods"].items()
         ],
         "transfer": [
-            {key: one[key] for key in _SAME[:3]} | {"network": network} | _spread("accuracy", scores)
+            {key: one[key] for key in SAME[:3]} | {"network": network} | _spread("accuracy", scores)
             for one in entries for network, scores in one.get("transfer", {}).items()
         ],
         "changes": [row for one in entries if varied(one) for row in _changes(results, one)],
@@ -139,11 +140,10 @@ def _accuracy(results: Mapping, one: Mapping) -> dict:
 
 def _changes(results: Mapping, one: Mapping) -> Iterator[dict]:
     """Yields what wrong labels, outliers or another seed set change, for every seed."""
-    before = _before(results, one)
-    values = dict(zip(before["seeds"], before["accuracy"]["values"])) if before else {}
     bought = (one.get("picked", {}).get("outliers") or {}).get("values", [None] * len(one["seeds"]))
-    for seed, value, outliers in zip(one["seeds"], one["accuracy"]["values"], bought):
-        row = _which(one) | {"seed": seed, "accuracy": value, "accuracy_without": values.get(seed)}
+    values = zip(one["seeds"], one["accuracy"]["values"], _without(results, one)[1], bought)
+    for seed, value, without, outliers in values:
+        row = _which(one) | {"seed": seed, "accuracy": value, "accuracy_without": without}
         yield row | {"outliers_bought": outliers}
 
 
@@ -155,12 +155,12 @@ def _picked(entries: Sequence[Mapping]) -> list[dict]:
             row = _which(one) | {"words": one["picked"]["words"]}
             row |= {f"class_{index}": share for index, share in enumerate(one["picked"]["classes"])}
             row |= _spread("outliers", one["picked"]["outliers"]) if "outliers" in one["picked"] else {}
-            last[tuple(one[key] for key in _SAME if key != "budget")] = row
+            last[tuple(one[key] for key in SAME if key != "budget")] = row
     return list(last.values())
 
 
 def _which(one: Mapping) -> dict:
-    return {key: one[key] for key in _SAME}
+    return {key: one[key] for key in SAME}
 
 
 def _spread(name: str, summary: Mapping) -> dict[str, float]:

@@ -1,18 +1,13 @@
 """Pictures of synthetic examples: images, and rows of two numbers as points."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from dd_al.report.canvas import MARKS, MOST_CLASSES, PALETTE, finish, panels, plain
 from dd_al.report.words import label_names
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _MOST_IMAGES = 100
 
@@ -33,8 +28,8 @@ def draw(distilled: Mapping) -> dict[str, Figure]:
 def images(course: Sequence[Mapping], names: Sequence[str]) -> Figure:
     """Draws synthetic images, each under the classes that its label names: a row for every step, ten in a row for none.
 
-    A step is `{"step": s, "items": [{"pixels": int[height][width][channels], "label": float[classes]}]}`, where s may
-    be None. Pixels go from 0 to 255, and one channel is grey.
+    A step is `{"step": s or None, "items": [{"pixels": int[height][width][channels], "label": float[classes]}]}`, with
+    pixels from 0 to 255, of which one channel is grey.
     """
     items = [item for moment in course for item in moment["items"]]
     along = course[0]["step"] is not None

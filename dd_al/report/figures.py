@@ -1,21 +1,17 @@
 """The pictures of the reports of runs: which there are, and what each of them shows."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 
 from dd_al.report import canvas, compare_figures, example_figures
 from dd_al.report.canvas import GREY, LONG_DASHES, MARKS, PALETTE
-from dd_al.report.combine import as_run
+from dd_al.report.combine import runs
 from dd_al.report.statistics import mean_interval
 from dd_al.report.words import METHOD_TITLES, QUERY_TITLES, known, label_names, queries, score
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Line style and colour say the same thing, so that a grey print still reads.
 _STYLES = {
@@ -35,11 +31,14 @@ def draw(results: Mapping, metrics: Sequence[Mapping] = (), distilled: Mapping |
     """
     if "compare" in results:
         return compare_figures.draw(results)
-    drawn = _draw_active(results) if "active" in results else {}
-    drawn |= _draw_study(results["study"]) if "study" in results else {}
+    drawn = _draw_study(results["study"]) if "study" in results else {}
+    if "active" in results:
+        found, full = queries(results), score(results, "full")
+        curves = {name: entry["curve"] for name, entry in found.items()}
+        drawn = {"learning_curves": learning_curves(curves, full=full and full["mean"]), "times": _times(found)}
+        drawn |= {"gains": gains(curves)} if "random" in curves and len(curves) > 1 else {}
     if "table" in results:
-        rows = {row["name"]: _curves(as_run(results, row)) for row in results["table"]["rows"]}
-        drawn["table_curves"] = training_curves(rows)
+        drawn["table_curves"] = training_curves({row["name"]: _curves(row["run"]) for row in runs(results)})
     elif (run := _curves(results))[0] and not {"transfer", "active", "study"} & results.keys():  # dozens, or one
         drawn["training_curves"] = training_curves({"": run})
     logged = any(known(one.get("loss")) or known(one.get("validation_accuracy")) for one in metrics)
@@ -67,13 +66,6 @@ def _selected_step(results: Mapping, metrics: Sequence[Mapping]) -> int | None:
         return step
     evaluated = [one for one in metrics if known(one.get("validation_accuracy"))]
     return max(evaluated, key=lambda one: one["validation_accuracy"], default={"step": None})["step"]
-
-
-def _draw_active(results: Mapping) -> dict[str, Figure]:
-    found, full = queries(results), score(results, "full")
-    curves = {name: entry["curve"] for name, entry in found.items()}
-    drawn = {"learning_curves": learning_curves(curves, full=full and full["mean"]), "times": _times(found)}
-    return drawn | ({"gains": gains(curves)} if "random" in curves and len(curves) > 1 else {})
 
 
 def _draw_study(found: Mapping) -> dict[str, Figure]:
@@ -183,8 +175,6 @@ def transfer(networks: Sequence[str], ways: Sequence[str], retention: Sequence[S
 
 def learned_rates(values: Sequence[Sequence[float]], names: Sequence[str]) -> Figure:
     """Draws learning rates, ``float[inner steps][groups]``, on a log axis: a line for each group of parameters."""
-    from matplotlib import colormaps
-
     figure, (axes,) = canvas.panels()
     rates = np.asarray(values, float)
     shades = colormaps["viridis"](np.linspace(0, 0.85, len(names)))

@@ -166,7 +166,7 @@ def method_results(
             independent: of random subsets give one learner for each draw, not many learners of few draws.
         labels: int[n] true classes.
         classes: how many classes there are.
-        split: "test" or "validation": what was evaluated, which names the keys `{split}_accuracy`, `{split}_macro_f1`.
+        split: "test" or "validation", which the keys `{split}_accuracy` and `{split}_macro_f1` are named by.
         full: int[full inits, n] predictions of the full-data learners, against which retention is measured; None where
             this method is the full data itself.
         paired: row i of `predictions` and of `full` began from the same (known) initialisation.
@@ -197,10 +197,7 @@ def new_results(experiment: str, seed: int, *, command: str | None = None, **par
     """Returns validated results in plain Python (see `jsonable`), stamped with the schema and the time.
 
     The `command` is what to type to get these numbers again; `parts` are `dataset`, `evaluate`, `budget`, `methods`,
-    `time`, `environment`, and where known others of the schema.
-
-    Raises:
-        ValueError: see `validate`.
+    `time`, `environment`, and where known others of the schema. A ValueError comes from `validate`.
     """
     finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     results = {"schema": SCHEMA, "experiment": experiment, "seed": seed, "finished": finished, **parts}
@@ -212,9 +209,8 @@ def new_results(experiment: str, seed: int, *, command: str | None = None, **par
 def validate(results: Any) -> None:
     """Checks results before they are written, or after they were read.
 
-    Raises:
-        ValueError: a key is missing or holds the wrong type; the scores are not those of the evaluated split (a
-            development run never has test scores); a curve is ragged. Names the key.
+    A ValueError names a key that is missing, holds the wrong type or a ragged curve, or has scores of another split
+    than the evaluated one (a development run never has test scores).
     """
     check_document(results, _RESULTS, "results")
     split = results["evaluate"]["split"]
@@ -241,9 +237,5 @@ def validate(results: Any) -> None:
 
 
 def validate_distilled(distilled: Any) -> None:
-    """Checks the part of `distilled.json` that the report reads; see `validate`.
-
-    Raises:
-        ValueError: a key is missing or holds the wrong type. Names the key.
-    """
+    """Checks the part of `distilled.json` that the report reads; see `validate`."""
     check_document(distilled, _DISTILLED, "distilled")

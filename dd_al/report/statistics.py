@@ -6,6 +6,7 @@ as a permutation test that takes a second for sixteen pairs.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 from scipy import stats
@@ -21,12 +22,8 @@ _COUNTS_AT_ONCE = 1 << 21  # of a bootstrap, whatever the size of the test split
 def macro_f1(predictions: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """Returns the unweighted mean over classes of F1 = 2 TP / (predicted + true), float[...].
 
-    A class that is neither predicted nor true has no F1 and is left out of the mean, as scikit-learn does.
-
-    Args:
-        predictions: int[..., n] predicted classes; leading axes (initialisations, say) are kept.
-        labels: int[n] true classes.
-        classes: how many classes there are, numbered from 0.
+    Predicted classes are int[..., n], whose leading axes (initialisations, say) are kept, and true ones int[n]. A class
+    that is neither predicted nor true has no F1 and is left out of the mean, as scikit-learn does.
     """
     from sklearn.metrics import f1_score  # half a second, which not every command needs
 
@@ -42,9 +39,6 @@ def summary(values: Sequence[float]) -> dict:
     """Returns `{"mean", "std", "n", "values"}` of a number per initialisation (or draw, or seed), unrounded.
 
     `std` is that of a sample (ddof = 1), and 0 for one value.
-
-    Raises:
-        ValueError: there are no values, or they are not one flat list.
     """
     array = np.asarray(values, dtype=float)
     if array.ndim != 1 or not array.size:
@@ -63,9 +57,6 @@ def bootstrap_interval(correct: np.ndarray, *, resamples: int = 2000) -> tuple[f
 
     `correct` is bool or float[inits, sentences] (or [sentences]): whether, or how much, each answer was right. Equal
     arguments give equal intervals.
-
-    Raises:
-        ValueError: `correct` is empty or not a matrix.
     """
     rng = np.random.default_rng(0)
     return _interval(_init_resampled(_sentence_resampled(_matrix(correct), resamples, rng), rng))
@@ -81,9 +72,6 @@ def retention_interval(
 
     `correct` is bool or float[inits, sentences] of the method, `correct_full` that of learners that saw all the data.
     If `paired`, row i of both began from the same initialisation, and rows are drawn together.
-
-    Raises:
-        ValueError: the shapes do not match, `correct_full` is never right, or see `bootstrap_interval`.
     """
     correct, correct_full = _matrix(correct), _matrix(correct_full)
     if correct.shape[1] != correct_full.shape[1]:
@@ -144,11 +132,6 @@ def labels_to_reach(labels: Sequence[float], accuracy: Sequence[float], target: 
     return float(labels[i - 1] + share * (labels[i] - labels[i - 1]))
 
 
-def smallest_p(pairs: int) -> float:
-    """Returns the smallest two-sided p that a signed-rank test of so many pairs can reach, 2^(1 − pairs)."""
-    return min(1.0, 2.0 ** (1 - pairs))
-
-
 def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the lower and upper ends, float[...], of Student's 95 % interval for a mean over `[..., draws]`.
 
@@ -166,9 +149,8 @@ def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def paired(values: Sequence[float], reference: Sequence[float]) -> dict:
     """Returns how a method's values differ from a reference's of the same seeds, pair by pair.
 
-    Returns:
-        `difference`, its Student's `interval`, `p` of Wilcoxon's two-sided signed-rank test, the `smallest_p` that it
-        could have reached, and `pairs`. A single pair has neither an interval nor a test that says anything: p = 1.
+    That is `difference`, its Student's `interval`, `p` of Wilcoxon's two-sided signed-rank test, the `smallest_p` that
+    it could have reached, and `pairs`. A single pair has neither an interval nor a test that says anything: p = 1.
     """
     # What differs in the last digit alone is equal.
     differences = np.round(np.asarray(values, float) - np.asarray(reference, float), 12)
@@ -178,7 +160,7 @@ def paired(values: Sequence[float], reference: Sequence[float]) -> dict:
         "difference": float(differences.mean()),
         "interval": [float(end) for end in mean_interval(differences)] if len(differences) > 1 else None,
         "p": _signed_rank(differences[differences != 0]),  # zeros say nothing for either side
-        "smallest_p": smallest_p(len(differences)),
+        "smallest_p": 2.0 ** (1 - len(differences)),  # two of the 2^n ways to give signs say so much
         "pairs": len(differences),
     }
 
@@ -192,7 +174,7 @@ def _signed_rank(differences: np.ndarray) -> float:
     if count > _ENUMERATED:
         tied = len(np.unique(ranks)) < count or count > 50
         p = float(stats.wilcoxon(differences, method="approx" if tied else "exact").pvalue)
-        return max(p, smallest_p(count))
+        return max(p, 2.0 ** (1 - count))
     signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
     return float(np.mean(np.abs(signs @ ranks) >= abs(np.sign(differences) @ ranks) - 1e-9))
 
@@ -201,8 +183,8 @@ def compare_queries(methods: dict[str, dict]) -> None:
     """Adds to the queries' entries in `results["methods"]` what their curves come to.
 
     `aulc` is a summary over seeds, of the rounds that all queries had; `labels_to` the labels that 90, 95 and 98 % of
-    the accuracy on all data take; and where there is random sampling, `deficiency` and `against_random`: `paired` on
-    the areas, with `p_holm`, adjusted for the number of queries. All data are the entry "full".
+    the accuracy on all data, the entry "full", take; and where there is random sampling, `deficiency` and
+    `against_random`: `paired` on the areas, with `p_holm`, adjusted for the number of queries.
     """
     queries = {name: entry for name, entry in methods.items() if "labels" in entry.get("curve", {})}
     full = methods["full"].get("test_accuracy", methods["full"].get("validation_accuracy"))["mean"]
@@ -226,11 +208,9 @@ def compare_queries(methods: dict[str, dict]) -> None:
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
     """Returns p values, one for each hypothesis by name, adjusted for their number (Holm 1979)."""
-    adjusted, largest = {}, 0.0
-    for rank, name in enumerate(sorted(p, key=p.get)):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[name]))
-        adjusted[name] = largest
-    return {name: adjusted[name] for name in p}
+    names = sorted(p, key=p.get)
+    scaled = (min(1.0, (len(p) - rank) * p[name]) for rank, name in enumerate(names))
+    return dict(zip(names, accumulate(scaled, max)))
 
 
 def effect_size(differences: Sequence[float]) -> float:

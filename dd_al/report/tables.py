@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dd_al.report.combine import as_run
+from dd_al.report.combine import runs
 from dd_al.report.words import (
     METHOD_TITLES,
     PAPER_DATA,
@@ -121,11 +121,6 @@ def instances(results: Mapping) -> Table | None:
     return Table(["Examples, accuracy in %", *shown], rows) if chosen else None
 
 
-def runs(results: Mapping) -> list[dict]:
-    """Returns the rows of a table, each with its results in the form of a `run`."""
-    return [{**row, "run": as_run(results, row)} for row in results["table"]["rows"]]
-
-
 def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     """Returns cells as lines of text, the first column to the left."""
     widths = [max(map(len, column)) for column in zip(*lines)]
@@ -190,9 +185,8 @@ def stops(results: Mapping) -> list[dict[str, str]]:
 def picked(entries: Mapping[str, Mapping], dataset: Mapping) -> Table:
     """Returns what each query chose: a data set's classes, lengths, and the first texts that it asked for."""
     names = class_names(sorted(dataset["label_map"], key=dataset["label_map"].get), dataset["num_classes"])
-    rows = []
-    for name, entry in entries.items():
-        one = entry["picked"]
-        shares, texts = map(percent, one["classes"]), list(one["examples"])
-        rows.append([QUERY_TITLES.get(name, name), *shares, f"{one['words']:.1f}", texts])
+    rows = [
+        [QUERY_TITLES.get(name, name), *map(percent, one["classes"]), f"{one['words']:.1f}", list(one["examples"])]
+        for name, one in ((name, entry["picked"]) for name, entry in entries.items())
+    ]
     return Table(["Query", *(f"{name}, %" for name in names), "Words", "The first that it asked for"], rows)

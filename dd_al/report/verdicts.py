@@ -147,13 +147,10 @@ _WANTS = {
 }
 
 
-def advice(results: Mapping, dataset: str, *, keep: float = 0.9) -> list[tuple[str, str]]:
-    """Returns which method to pick for a person who lacks something: the least of it that keeps most of the accuracy.
-
-    Most is the share `keep` of the accuracy on all data.
-    """
+def advice(results: Mapping, dataset: str) -> list[tuple[str, str]]:
+    """Returns which method suits a person who lacks something: the least of it that keeps 90 % of the full accuracy."""
     entries = [one for one in words.in_order(words.plain_entries(results, dataset)) if one["method"] != "full"]
-    entries = [one for one in entries if (one.get("retention") or {}).get("mean", 0) >= keep]
+    entries = [one for one in entries if (one.get("retention") or {}).get("mean", 0) >= 0.9]
     found = []
     for title, (key, shown) in _WANTS.items():
         costs = [(one["costs"][key], one["costs"]["examples"]) for one in entries if words.known(one["costs"].get(key))]

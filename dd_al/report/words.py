@@ -164,7 +164,7 @@ def devices(entries: Sequence[Mapping]) -> list[str]:
 def break_even(entry: Mapping, full: Mapping | None) -> float | None:
     """Returns after how many trainings a set has saved the time that it took to make; None if never.
 
-    `full` is the entry of all data; the answer is None, too, where there is none, or where devices differ.
+    The answer is None, too, if there is no entry of all data (`full`), or if that is of another device.
     """
     if full is None or entry is full or len(devices([entry, full])) > 1:
         return None

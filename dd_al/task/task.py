@@ -1,13 +1,11 @@
 """A task on the device: what every experiment starts from."""
 
-from __future__ import annotations
-
 import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +16,12 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
 from dd_al.data.dataset import Dataset, Split
-from dd_al.data.text import choose_length
+from dd_al.data.text import choose_length, unseen
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.learner import optimizers
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.examples import Bucket, Examples, make_examples, whole
-from dd_al.learner.learner import Learner, LearnerState, attention_loss, make_learner
+from dd_al.learner.learner import Learner, LearnerState, make_learner
 from dd_al.models.base import Model
 from dd_al.models.dense import averaging, mlp
 from dd_al.models.embedding import Lookup, Scaled
@@ -89,7 +88,7 @@ class Task:
         """Arguments of programs that begin with `given`."""
         return self.train.buckets, self.embed
 
-    def given(self, arrays: Arrays) -> Task:
+    def given(self, arrays: Arrays) -> Self:
         """The task as a compiled program sees it: the arrays are the program's arguments."""
         buckets, embed = arrays
         table = None if self.table is None else embed.table
@@ -185,7 +184,9 @@ def make_task(
         held_out = dataset.validation.texts + dataset.test.texts
         vectors = vectors or word_vectors(settings.vectors, dataset.train.texts, held_out)
         words, table = vectors.vocabulary, vectors.table
-        length = settings.data.length or choose_length([len(i) for i in words.ids(dataset.train.texts)])
+        read = words.ids([*dataset.train.texts, *held_out])
+        length = settings.data.length or choose_length([len(i) for i in read[: len(dataset.train)]])
+        dataset = _with_notes(dataset, unseen(read, length))
         ids = {split: words.encode(getattr(dataset, split).texts, length) for split in _SPLITS}
     seconds = {"data_s": load_seconds, "vectors_s": time.perf_counter() - start}
     shape = ids["train"].shape[1:]
@@ -206,6 +207,13 @@ def make_task(
         validation=_examples(ids["validation"], targets["validation"], buckets=1),
         learner=learners.pop(kind), others=learners, key=jax.random.key(settings.seed),
     )  # fmt: skip
+
+
+def _with_notes(dataset: Dataset, notes: list[str]) -> Dataset:
+    """The data set with further things to say about it, which are said at once, too."""
+    for note in notes:
+        _LOG.warning("%s", note)
+    return replace(dataset, notes=(*dataset.notes, *notes))
 
 
 def _examples(raw: np.ndarray, targets: np.ndarray, *, buckets: int | None = None) -> Examples:

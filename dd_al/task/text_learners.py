@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from dd_al.config.data import EncoderSettings
 from dd_al.config.learner import ModelSettings
 from dd_al.core.errors import DataError
+from dd_al.core.precision import in_float32
 from dd_al.data.minilm_files import EncoderFiles
 from dd_al.data.text import Vocabulary
 from dd_al.io.artefact import settings_from
@@ -42,6 +43,10 @@ class TextLearners:
     encoder: str | None = None  # the hash of its files, where texts are read as sentence vectors
     encoder_dir: str | None = None  # the folder of those files, where it is not a place that they are looked for in
 
+    def __getstate__(self) -> dict:
+        """The fields: what has been compiled stays behind in its process."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def with_params(self, params: Params) -> Self:
         """Others of the same kind, which share what has been compiled."""
         other = replace(self, params=params)
@@ -53,6 +58,7 @@ class TextLearners:
         """The number of learners."""
         return jax.tree.leaves(self.params)[0].shape[0]
 
+    @in_float32
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Answers texts as they are, ``float32[learners, texts, classes]``.
 
@@ -90,11 +96,16 @@ class TextLearners:
         return Vocabulary(self.words)
 
     @cached_property
+    def network(self) -> Model:
+        """The network itself."""
+        if isinstance(self.model, Model):
+            return self.model
+        settings = settings_from(ModelSettings, self.model, "the classifier")
+        return make_model(settings, self.vectors.shape[1:], self.classes)
+
+    @cached_property
     def _answer(self):
-        model = self.model
-        if not isinstance(model, Model):
-            settings = settings_from(ModelSettings, model, "the classifier")
-            model = make_model(settings, self.vectors.shape[1:], self.classes)
+        model = self.network
 
         @jax.jit
         def answer(params: Params, vectors: jax.Array, ids: jax.Array) -> jax.Array:

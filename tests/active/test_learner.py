@@ -1,5 +1,7 @@
 """The loop in the user's own hands: labels in, positions out, nothing lost in between."""
 
+import copy
+import pickle
 from functools import partial
 
 import jax.numpy as jnp
@@ -240,3 +242,62 @@ def test_predictions_after_an_update_compile_nothing_anew(pool, monkeypatch):
     learner.update(["good"], [4])
     after = learner.predict_proba(texts[:4])
     assert learner._learners._answer is answer and np.abs(after - before).max() > 0
+
+
+@pytest.mark.parametrize("options", [{}, {"model": own_network, "config": {"vectors": CONFIG["vectors"]}}])
+def test_a_learner_can_be_pickled_and_copied_and_goes_on(pool, options):
+    learner = begun(pool, query="margin", **options)
+    copies = pickle.loads(pickle.dumps(learner)), copy.deepcopy(learner)
+    asked, probs = learner.query(3), learner.predict_proba(pool[0])
+    for other in copies:
+        assert other.answers == learner.answers and other.query(3) == asked
+        np.testing.assert_array_equal(other.predict_proba(pool[0]), probs)
+        other.update([pool[1][i] for i in asked])
+    assert len(learner.answers) == 4  # copies are on their own
+
+
+class WithState(Classifier):
+    def layers(self):
+        self.norm = nn.BatchNorm(use_running_average=False)
+
+    def features(self, inputs):
+        return self.norm(masked_mean(inputs.embedded, inputs.mask))
+
+
+class WithoutFeatures(nn.Module):
+    @nn.compact
+    def __call__(self, inputs):
+        return nn.Dense(2)(inputs.embedded.mean(1))
+
+
+@pytest.mark.parametrize(
+    ("network", "found"),
+    [
+        (WithState(2, dropout=0.0), r"WithState keeps state \(batch_stats\)"),
+        (WithoutFeatures(), "WithoutFeatures is no such network"),
+        (object(), "builtins.object is no such network"),
+    ],
+)
+def test_a_network_that_as_model_cannot_take_is_told_what_it_takes(pool, network, found):
+    with pytest.raises(ConfigError, match=f"{found}: as_model takes a Flax Linen module with the methods features"):
+        dd_al.ActiveLearner(
+            pool[0], NAMES, config={"vectors": CONFIG["vectors"]},
+            model=lambda dim, classes: as_model(network, example_text(dim)),
+        )  # fmt: skip
+
+
+def test_copies_share_a_label_and_are_asked_for_once(pool, caplog):
+    texts, labels = pool[0][:10] * 4, pool[1][:10]
+    learner = dd_al.ActiveLearner(texts, NAMES, query="random", config=CONFIG)
+    with caplog.at_level("INFO"):
+        asked = learner.query(40, query="random")
+    assert "30 of 40 texts are copies of others" in caplog.text
+    assert sorted(asked) == list(range(10))
+    learner.update([labels[0]], [20])
+    assert 0 not in learner.query(40, query="random") and learner.answers == {20: labels[0]}
+    other = NAMES[labels[0] == NAMES[0]]
+    learner.update([other], [0])  # somebody knows better
+    assert learner.answers == {0: other}
+    with pytest.raises(DataError, match=f"index 11: a copy of its text has the label {NAMES[0]!r} here"):
+        learner.update(NAMES, [1, 11])
+    assert learner.answers == {0: other}

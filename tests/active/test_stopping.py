@@ -14,7 +14,8 @@ def test_kappa():
     assert stopping.kappa(a, 1 - a, 2) == -1
     # Agreement 0.75; by chance 0.5 · 0.25 + 0.5 · 0.75 = 0.5.
     assert stopping.kappa(a, np.array([0, 1, 1, 1]), 3) == pytest.approx(0.5)
-    assert stopping.kappa(np.zeros(5, int), np.zeros(5, int), 2) == 1  # one class alone: chance agrees, too
+    assert np.isnan(stopping.kappa(np.zeros(5, int), np.zeros(5, int), 2))  # one class alone: chance agrees, too
+    assert stopping.kappa(np.zeros(4, int), a, 2) == 0
 
 
 def test_predictions_are_stable_when_they_have_long_agreed():
@@ -33,4 +34,8 @@ def test_each_rule_that_has_its_threshold_names_a_round_for_every_seed():
     every = ActiveSettings(thresholds={"stable": 0.8, "certain": 0.25, "accurate": 0.7})
     assert stopping.stops(every, agreement, uncertainty, accuracy) == {
         "stable": [3, 3], "certain": [1, None], "accurate": [1, 3],
+    }  # fmt: skip
+    unsaid = np.where([[1, 1], [1, 1], [0, 1], [0, 1]], np.nan, 0.0)
+    assert stopping.stops(every, agreement + unsaid, uncertainty + unsaid, accuracy + unsaid) == {
+        "stable": [None, None], "certain": [3, None], "accurate": [2, None],
     }  # fmt: skip

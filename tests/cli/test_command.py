@@ -1,14 +1,17 @@
 """Commands on absl's flags: command lines in one process, and what overrides of a config's keys do."""
 
 import dataclasses
+import os
 import re
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 from absl import flags
 
-from dd_al.cli.command import Command
+from dd_al.cli.command import Command, exit_code
 from dd_al.cli.config_files import define_config
 from dd_al.config.schema import from_config
 from dd_al.config.settings import Settings
@@ -146,3 +149,35 @@ def test_console_scripts(capsys):
         start = EntryPoint(name, value, "console_scripts").load()
         assert isinstance(start.__self__, Command) and start.__self__([name, "--help"]) == 0
         assert capsys.readouterr().out.startswith("usage: python -m dd_al.")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("Unable to allocate 3 TiB"), "config.distill.examples.*Unable to allocate 3 TiB"),
+        (
+            ValueError("RESOURCE_EXHAUSTED: Out of memory allocating 38 bytes.\nmore"),
+            "hypergradient=checkpoint.*38 bytes",
+        ),
+    ],
+)
+def test_too_little_memory_is_no_failure_of_the_program(error, said, capsys):
+    def fail():
+        raise error
+
+    assert exit_code(fail, []) == 2
+    shown = capsys.readouterr().err
+    assert re.search(said, shown) and "more" not in shown.split("(")[-1]
+    with pytest.raises(ValueError, match="another"):
+        exit_code(lambda: int("another"), [])
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_a_platform_that_is_not_installed_is_named(platform):
+    imports = "from dd_al.cli.devices import start_jax; from dd_al.cli.command import exit_code"
+    command = f"{imports}; exit(exit_code(start_jax, []))"
+    done = subprocess.run(
+        [sys.executable, "-c", command], env=os.environ | {"JAX_PLATFORMS": platform}, capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"no device for the platform '{platform}'" in done.stderr and "JAX_PLATFORMS=cpu" in done.stderr

@@ -94,11 +94,23 @@ def test_tsv_with_quoted_tabs_and_line_feeds(tmp_path):
     assert formats.read_file(tmp_path / "a.tsv").texts == ("one\ttwo\nthree", "four")
 
 
-@pytest.mark.parametrize("missing", ["", "NA", "n/a", "NaN", "<NA>", "null", "None"])
+@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "<NA>"])
 def test_tables_without_a_label(tmp_path, missing):
     (tmp_path / "a.csv").write_text(f"text,label\nnull,0\nfine,{missing}\n")
     with pytest.raises(DataError, match="a.csv, line 3: no label"):
         formats.read_file(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("label", ["none", "NONE", "NA", "n/a", "null", "None"])
+def test_a_label_is_what_the_file_says(tmp_path, label):
+    (tmp_path / "a.csv").write_text(f"text,label\nnull,0\nfine,{label}\n")
+    assert formats.read_file(tmp_path / "a.csv").labels == ("0", label)
+
+
+def test_a_label_map_names_any_label(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\nsame,good\nfine,NaN\n")
+    settings = DataSettings(label_map="good:0,NaN:1")
+    assert formats.read_file(tmp_path / "a.csv", settings).labels == ("good", "NaN")
 
 
 def test_a_very_long_text(tmp_path):

@@ -34,9 +34,48 @@ def test_sorted_order(written, expected):
     assert list(found) == list(expected)
 
 
-def test_encode_matches_numbers_however_spelled():
-    rows = checked([(1, "a", "2.0"), (2, "b", "1 star")], "a.csv")
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["1.1", "1.2", "1.9", "1.10"],
+        ["7", "007", "70"],
+        ["1/5", "4/10", "4/5"],
+        ["9007199254740992", "9007199254740993"],
+        [9007199254740992, 9007199254740993],
+        ["1 star", "1", "2"],
+        ["1.5", "1.50"],
+    ],
+)
+def test_codes_are_labels_of_their_own(written):
+    found = _map(written)
+    assert sorted(found.values()) == list(range(len(written))) and set(found) == set(map(str, written))
+    assert not labels.joined(found)
+
+
+def test_ratings_out_of_different_numbers_are_ordered_by_their_share():
+    assert list(_map(["4/5", "4/10", "1/5"])) == ["1/5", "4/10", "4/5"]
+
+
+def test_floats_of_whole_numbers_are_joined_and_that_is_said():
+    texts, written = [f"text {i}" for i in range(60)], ["1", "1.0", "2"] * 20
+    data = from_lists(texts, written)
+    assert data.label_map == {"1": 0, "1.0": 0, "2": 1}
+    assert "spellings of one number are one label: '1' and '1.0'" in data.notes
+    assert from_lists(texts, ["1", "1.0", "x"] * 20).num_classes == 3  # not a column of numbers
+
+
+def test_labels_that_may_mean_none_are_classes_and_that_is_said():
+    data = from_lists([f"text {i}" for i in range(60)], ["favor", "against", "NONE"] * 20)
+    assert set(data.label_map) == {"favor", "against", "NONE"}
+    assert any("the label 'NONE' (20) is a class" in note for note in data.notes)
+
+
+def test_encode_matches_a_number_written_as_a_float():
+    rows = checked([(1, "a", "2.0"), (2, "b", "1")], "a.csv")
     assert labels.encode(rows, {"1": 0, "2": 1}).labels.tolist() == [1, 0]
+    for other in ("02", "1 star", "1/5"):
+        with pytest.raises(DataError, match=f"the label '{other}' is not one of '1', '2'"):
+            labels.encode(checked([(1, "a", other)], "a.csv"), {"1": 0, "2": 1})
 
 
 def test_label_map_may_join_labels_and_must_name_all():

@@ -13,7 +13,7 @@ TEXTS = ("one film", "two, films", "three films")
 @pytest.mark.parametrize(
     ("name", "content", "labels"),
     [
-        ("a.csv", 'text,label\none film,good\n"two, films",\nthree films,NA\n', ("good", "", "")),
+        ("a.csv", 'text,label\none film,good\n"two, films",\nthree films,none\n', ("good", "", "none")),
         ("a.csv", 'text\none film\n"two, films"\nthree films\n', ("", "", "")),
         ("a.tsv", "label\ttext\n1\tone film\n\ttwo, films\n0\tthree films\n", ("1", "", "0")),
         (

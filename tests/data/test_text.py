@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dd_al.data.text import PAD, UNKNOWN, Vocabulary, build_vocabulary, choose_length
+from dd_al.data.text import PAD, UNKNOWN, Vocabulary, build_vocabulary, choose_length, unseen
 
 
 def words_of(text):
@@ -45,3 +45,17 @@ def test_the_length_covers_the_texts_but_for_the_longest():
     assert choose_length([10] * 99 + [500]) == 12
     assert choose_length([300] * 10) == 64
     assert choose_length([1]) == 4
+
+
+def test_scripts_without_spaces_are_read_by_character():
+    words = build_vocabulary(["上周看了abc中文", "カタ ภาษ 한국어 हिन्दी"]).words
+    assert set(words[2:]) == {*"上周看了中文カタภาษ", "abc", "한국어", "हिन्दी"}
+
+
+def test_what_is_not_read_is_said():
+    words = build_vocabulary(["a b c d e f"] * 9)
+    texts = words.ids(["a b c d e f"] * 9 + ["a b x y"])
+    assert unseen(texts, 6) == []
+    cut, unknown = unseen(texts, 4) + unseen(words.ids(["a x y z"]), 4)
+    assert "9 of 10 texts are longer than 4 words" in cut and "31% of all words" in cut and "config.data.length" in cut
+    assert unknown.startswith("75% of all words are unknown")

