@@ -15,7 +15,7 @@ _TENTH = 0.1
 # and raw text meet in the same words. Hyphenated compounds are split: their parts have vectors.
 # In scripts without spaces between words every character is a word.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_LETTER = rf"[\w&&[^{_UNSPACED}]]"
+_LETTER = rf"(?:(?![{_UNSPACED}])\w)"  # not an intersection of classes, which lacks the fractions of \w, such as ½
 _TOKEN = rf"[{_UNSPACED}]|{_LETTER}+?(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|{_LETTER}+|\.\.+|[^\w\s]"
 
 

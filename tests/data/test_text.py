@@ -59,3 +59,7 @@ def test_what_is_not_read_is_said():
     cut, unknown = unseen(texts, 4) + unseen(words.ids(["a x y z"]), 4)
     assert "9 of 10 texts are longer than 4 words" in cut and "31% of all words" in cut and "config.data.length" in cut
     assert unknown.startswith("75% of all words are unknown")
+
+
+def test_fractions_and_powers_belong_to_their_words():
+    assert {"8½", "x²", "½"} < set(build_vocabulary(["8½ x² ½"]).words)
