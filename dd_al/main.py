@@ -38,7 +38,8 @@ examples:
   python -m dd_al.main --config=configs/sst_compare.py --workdir=/tmp/compare --points=3/40
 
 The same command resumes a run that was stopped. Exit codes: 0 done, 1 a failure of the program, 2 a mistake in the
-command, the config, the data or the workdir, 130 interrupted and 143 terminated (the state is saved).
+command, the config, the data or the workdir, or too little memory, 130 interrupted and 143 terminated (the state is
+saved).
 """
 
 

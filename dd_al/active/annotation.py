@@ -96,6 +96,7 @@ class AnswerLog:
             return
         if label is not None and label not in self._labels:
             raise DataError(f"{where}: {_unknown(label, self._labels)}")
+        self.answers.pop(index, None)  # so that the last answer stands last
         self.answers[index] = label
         self._order.append(index)
         if file := line.get("file"):

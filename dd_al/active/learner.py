@@ -21,8 +21,9 @@ from dd_al.core.errors import ConfigError, DataError, nearest
 from dd_al.core.precision import in_float32
 from dd_al.core.types import TextInputs
 from dd_al.data.rows import Label, as_list, strings
-from dd_al.data.text import Vocabulary, choose_length
+from dd_al.data.text import Vocabulary, choose_length, unseen
 from dd_al.data.vectors import word_vectors
+from dd_al.io.artefact import settings_from
 from dd_al.learner.examples import make_examples
 from dd_al.learner.learner import LearnerState, make_learner
 from dd_al.models.base import Model, Params
@@ -66,6 +67,7 @@ class ActiveLearner:
         *,
         query: str | Acquisition = "badge",
         seed: int = 0,
+        length: int | None = None,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         model: Callable[[int, int], Model] | None = None,
     ):
@@ -77,6 +79,7 @@ class ActiveLearner:
           query: what `query` does unless told otherwise; a name in `dd_al.active.acquisition.ACQUISITIONS`, or a
             `dd_al.active.acquisition.Acquisition` of your own.
           seed: of the initial weights, the minibatches, the dropout and the ties.
+          length: words of a text that are read; what leaves 98 % of the texts whole, 64 at most, if None.
           config: keys of the sections vectors, model, learner and active of `python -m dd_al.main --help`, such as
             ``{"active": {"passes": 20}}``; of active those that say how to train and what queries look at.
           model: ``model(dim, classes)``, a network of your own in place of config's: a `dd_al.models.base.Model` whose
@@ -100,14 +103,17 @@ class ActiveLearner:
             raise ConfigError(f"config: no section {unused[0]!r} here; there are {', '.join(_SECTIONS)}{hint}")
         if unused := [key for key in (config or {}).get("active", {}) if key in OF_RUNS]:
             raise ConfigError(f"config: active.{unused[0]} is for runs of dd_al.main, and does nothing here")
-        self._settings = from_config(Settings, {**(config or {}), "seed": seed})
+        self._settings = from_config(Settings, {**(config or {}), "seed": seed, "data": {"length": length}})
         self._query = query
         _acquisition(query)
         self.answers: dict[int, Label] = {}
         self.ignored: set[int] = set()
         self.asked: list[int] = []
         vectors = word_vectors(self._settings.vectors, self.texts, ())
-        length = choose_length([len(ids) for ids in vectors.vocabulary.ids(self.texts)])
+        read = vectors.vocabulary.ids(self.texts)
+        length = self._settings.data.length or choose_length([len(ids) for ids in read])
+        for note in unseen(read, length):
+            _LOG.warning("%s", note)
         texts = TextLearners(None, len(self.labels), length, vectors.vocabulary.words, vectors.table, None)
         self._learners = self._untrained(model, texts)
 
@@ -243,7 +249,7 @@ class ActiveLearner:
         learner, params = cls.__new__(cls), saved.params or None
         learner.texts, learner.labels, learner.asked = spec["texts"], spec["labels"], spec["asked"]
         learner.answers, learner.ignored = dict(map(tuple, spec["answers"])), set(spec["ignored"])
-        learner._settings = from_config(Settings, {**spec["config"], "seed": spec["seed"]})
+        learner._settings = settings_from(Settings, {**spec["config"], "seed": spec["seed"]}, str(path))
         learner._query, own = spec["query"] if query is None else query, spec.get("own_model", False)
         if learner._query is None:
             raise ConfigError(f"{path} was saved with a query of its user's own: load(path, query=…) needs it again")

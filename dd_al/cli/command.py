@@ -12,14 +12,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 from absl.logging import converter
 
-from dd_al.core.errors import ConfigError, Interrupted, UserError, nearest
+from dd_al.core.errors import ConfigError, Interrupted, UserError, nearest, too_little_memory
 from dd_al.io.signals import sigterm_interrupts
-
-_OUT_OF_MEMORY = (
-    "the memory of this device is too small. What takes most of it: config.distill.examples, length, steps, nets and "
-    "batch_size, and model.width or filters; config.distill.hypergradient=checkpoint holds less for more time. "
-    "--dry_run says how much a run needs"
-)
 
 
 @dataclass(frozen=True)
@@ -118,11 +112,11 @@ def exit_code(call: Callable[[], None], argv: Sequence[str]) -> int:
             os._exit(130)  # Python would wait for what runs side by side
         return 130
     except Exception as error:
-        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        if not (said := too_little_memory(error)):
             raise
         if "--debug" in argv:
             traceback.print_exc()
-        print(f"error: {_OUT_OF_MEMORY} ({(str(error) or 'MemoryError').splitlines()[0]})", file=sys.stderr)
+        print(f"error: {said}", file=sys.stderr)
         return 2
 
 

@@ -1,7 +1,7 @@
 """Every key of a config, with its default, its bounds and what it means."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from dd_al.config.active import ActiveSettings, AnnotateSettings
@@ -19,7 +19,7 @@ from dd_al.config.learner import (
 )
 from dd_al.config.schema import is_retired, option
 from dd_al.config.sweeps import CompareSettings, StudySettings, TableSettings, TransferSettings
-from dd_al.core.files import flattened
+from dd_al.core.files import jsonable
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,46 @@ class EvaluateSettings:
 
 
 # Keys that version 0.1 had: what they always are now, as JSON has it, and what to do for another value.
+_COUNTED = "word vectors are always counted so"
+_NO_GAIN = "it gave no gain: docs/results.md"
 RETIRED = {
     "data.phrases": (False, "train on sentences alone, or give a file of your own"),
     "data.points": (1500, "give points of your own by data.dir"),
     "data.noise": (0.05, "give points of your own by data.dir"),
+    "vectors.window": (5, _COUNTED),
+    "vectors.smoothing": (0.75, _COUNTED),
+    "vectors.shift": (1.0, _COUNTED),
+    "vectors.weight": (0.5, _COUNTED),
+    "vectors.document_share": (0.5, _COUNTED),
+    "vectors.scale": (0.5, _COUNTED),
+    "distill.word_dropout": (0.0, _NO_GAIN),
+    "distill.inner_dropout": (False, _NO_GAIN),
+    "distill.flat_rates": (0.0, _NO_GAIN),
+    "distill.shuffled_rates": (0.0, _NO_GAIN),
+    "distill.segment": (None, "every square root of the inner steps is held"),
+    "active.warm": (False, "every round trains from the first weights"),
+    "active.score": ("predictive_entropy", "ret, rect and sud go by predictive entropy"),
     "active.share": (0.01, "set active.size"),
     "active.given": (None, "set active.start to another choice"),
     "active.charge_validation": (False, "the report has the labels of validation beside the others"),
     "active.stop_agreement": (0.99, "set active.thresholds, as in stable:0.99"),
     "active.stop_uncertainty": (None, "set active.thresholds, as in certain:0.2"),
     "active.stop_accuracy": (None, "set active.thresholds, as in accurate:0.8"),
+    "study.together": (True, "a study always distils for all networks at once, too"),
     "study.schedules": (["learned", "repeated", "continued", "rising"], "all four are tried"),
     "study.longest": (5, "longer schedules have up to five times the learned steps"),
+    "teach": (
+        {
+            "network": None,
+            "inputs": None,
+            "teachers": 3,
+            "epochs": 20,
+            "rate": 0.002,
+            "temperatures": [1.0, 2.0, 4.0],
+            "weights": [0.5, 0.9],
+        },
+        "run python -m examples.knowledge_distillation",
+    ),  # fmt: skip
 }
 
 
@@ -135,5 +163,24 @@ class Settings:
 
 
 def recorded(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of a recorded config by `"config.SECTION.KEY"`, without what always holds in this version."""
-    return {key: value for key, value in flattened(config, "config").items() if not is_retired(Settings, key, value)}
+    """Returns the values of a recorded config by `"config.SECTION.KEY"`, as this version would have recorded them.
+
+    A key has its name of today, and its default where it was not there yet; one that is gone is left out if it had what
+    always holds now.
+    """
+    sections = {one.name: one.default_factory for one in fields(Settings) if one.default_factory is not MISSING}
+    renamed = {
+        f"config.{name}.{key.metadata['was']}": f"config.{name}.{key.name}"
+        for name, section in sections.items()
+        for key in fields(section)
+        if "was" in key.metadata
+    }
+    found = {}
+    for one in (asdict(Settings()), config):
+        for name, value in one.items():
+            inner = value if name in sections and isinstance(value, Mapping) else {"": value}
+            for key, leaf in jsonable(inner).items():
+                path = f"config.{name}.{key}".removesuffix(".")
+                if not is_retired(Settings, path, leaf):
+                    found[renamed.get(path, path)] = leaf
+    return found

@@ -47,3 +47,14 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     """Returns a hint such as " (did you mean 'sst2'?)", or "" where nothing in `allowed` is close to `name`."""
     matches = difflib.get_close_matches(name, list(allowed), n=1)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+def too_little_memory(error: Exception) -> str:
+    """Returns what to do about an error, if it is one of too little memory, and else nothing."""
+    if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        return ""
+    return (
+        "the memory of this device is too small. What takes most of it: config.distill.examples, length, steps, nets "
+        "and batch_size, and model.width or filters; config.distill.hypergradient=checkpoint holds less for more time. "
+        f"--dry_run says how much a run needs ({(str(error) or 'MemoryError').splitlines()[0]})"
+    )

@@ -89,15 +89,21 @@ def _of_table(path: Path, settings: DataSettings, optional: bool) -> _Examples:
         raise DataError(
             f"{path}: the column {settings.text_column!r} holds numbers only, no text; see config.data.text_column"
         )
+    found = labels_of(table, settings) or itertools.repeat(None)
+    for line, text, label in zip(table.lines, texts, found):
+        yield line, None if written and text.strip().lower() == "nan" else text, label
+
+
+def labels_of(table: "Table", settings: DataSettings) -> list:
+    """Returns the labels of a table as they are written, None where one is missing; nothing where it has no labels.
+
+    No other word than those of `MISSING` stands for a missing one: "none" or "NA" may well be the name of a class.
+    """
+    cells = table.columns.get(settings.label_column, [])
+    if table.path.suffix.lower() == ".parquet":
+        return cells
     named = labels.parse_map(settings.label_map) if settings.label_map else {}
-    written_labels = table.columns.get(settings.label_column, itertools.repeat(None))
-    for line, text, label in zip(table.lines, texts, written_labels):
-        if written:
-            # No other word stands for a missing value: "none" or "NA" may well be a text, or the name of a class.
-            text = None if text.strip().lower() == "nan" else text
-            missing = label is None or label.strip() not in named and label.strip().lower() in ("", *MISSING)
-            label = None if missing else label
-        yield line, text, label
+    return [None if one.strip() not in named and one.strip().lower() in ("", *MISSING) else one for one in cells]
 
 
 def _is_number(cell: str) -> bool:
@@ -183,7 +189,9 @@ def _parquet(path: Path, wanted: Container[str] | None) -> tuple[list[str], dict
             table = file.read([name for name in names if wanted is None or name.strip() in wanted])
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error})") from error
-    return names, {name.strip(): cells.to_pylist() for name, cells in zip(table.column_names, table.columns)}
+    return [name.strip() for name in names], {
+        name.strip(): cells.to_pylist() for name, cells in zip(table.column_names, table.columns)
+    }
 
 
 def _label_lines(text: str) -> _Examples:

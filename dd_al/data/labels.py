@@ -12,8 +12,10 @@ from dd_al.data.dataset import Split
 from dd_al.data.rows import Rows
 
 # "3", "-1", "2.5", "4 stars", "4-star", "4/5", "4/5 stars"
-_GRADE = re.compile(r"([+-]?\d+(?:\.\d+)?)(?:\s*/\s*([1-9]\d*))?(?:[\s-]*stars?)?", re.IGNORECASE)
-_ABSENT = ("na", "n/a", "null", "none", "nil", "-", "?")
+_GRADE = re.compile(
+    r"([+-]?\d{1,99}(?:\.\d{1,99})?(?:e[+-]?\d{1,3})?)(?:\s*/\s*([1-9]\d*))?(?:[\s-]*stars?)?", re.IGNORECASE
+)
+_ABSENT = ("nan", "<na>", "na", "n/a", "null", "none", "nil", "-", "?")
 _STARS = re.compile(r"([★⭐]+)(½?)☆*")
 _FLOAT = re.compile(r"([+-]?\d+)\.0+")  # a whole number as programs write it that take it for a measured one
 
@@ -43,9 +45,9 @@ def doubtful(parts: Iterable[Rows]) -> list[str]:
 
 def joined(label_map: Mapping[str, int]) -> list[str]:
     """Returns a note for the classes that are several spellings of a number."""
-    spellings: dict[str, list[str]] = {}
-    for label in label_map:
-        spellings.setdefault(spelling(label), []).append(repr(label))
+    spellings: dict[tuple[str, int], list[str]] = {}
+    for label, value in label_map.items():
+        spellings.setdefault((spelling(label), value), []).append(repr(label))
     several = [" and ".join(found) for found in spellings.values() if len(found) > 1]
     return [f"spellings of one number are one label: {', '.join(several)}"] if several else []
 

@@ -86,7 +86,7 @@ def check_column(names: Iterable[str], wanted: str, option: str, origin: str) ->
         )
     raise DataError(
         f"{origin}: no column {wanted!r}{nearest(wanted, names)}; its columns are {', '.join(map(repr, names))}. "
-        f"Choose one with config.data.{option} (--{option} of dd_al.evaluate)"
+        f"Choose one with config.data.{option}{f' (--{option} of dd_al.evaluate)' if 'column' in option[-6:] else ''}"
     )
 
 
@@ -196,7 +196,7 @@ def as_list(values: Any, what: str) -> list:
         raise DataError(f"{what} must be a list, not {type(values).__name__}")
     if len(getattr(values, "shape", ())) == 1 and hasattr(values, "tolist"):
         return values.tolist()
-    scalars = getattr(values, "to_list", lambda: values)()
+    scalars = getattr(values, "to_pylist", getattr(values, "to_list", lambda: values))()
     return [one.item() if getattr(one, "shape", None) == () and hasattr(one, "item") else one for one in scalars]
 
 

@@ -74,7 +74,7 @@ def examples(table: Table, columns: Sequence[str], settings: DataSettings) -> tu
                 "training"
             )
         found.append(np.asarray(numbers, np.float32))
-    return np.stack(found, 1), table.columns[settings.label_column]
+    return np.stack(found, 1), formats.labels_of(table, settings)
 
 
 def _generated(settings: DataSettings) -> dict[str, tuple[np.ndarray, list]]:

@@ -35,6 +35,11 @@ def run(settings: Settings, workdir: Workdir) -> None:
         raise ConfigError(
             f"config.active.stop = {settings.active.stop!r}: annotation can tell when predictions are 'stable', no more"
         )
+    if settings.data.label_map:
+        raise ConfigError(
+            f"config.data.label_map = {settings.data.label_map!r}: annotation takes labels as they are written; name "
+            "them in config.annotate.labels"
+        )
     pool, labels = _pool(settings)
     pool, known = _placed(pool, workdir)
     content = known["content"]
@@ -42,7 +47,8 @@ def run(settings: Settings, workdir: Workdir) -> None:
     write_json(workdir.path / "pool.json", known)
     own = {name: asdict(getattr(settings, name)) for name in ("vectors", "model", "learner")}
     own["active"] = {name: value for name, value in asdict(settings.active).items() if name not in OF_RUNS}
-    learner = ActiveLearner(pool.texts, labels, query=settings.annotate.query, seed=settings.seed, config=own)
+    further = {"seed": settings.seed, "length": settings.data.length, "config": own}
+    learner = ActiveLearner(pool.texts, labels, query=settings.annotate.query, **further)
     with AnswerLog(workdir.path / "answers.jsonl", labels) as log:
         _learn(learner, pool, log)
         while _round(settings, workdir, content, learner, pool, log):
@@ -114,8 +120,11 @@ def _placed(pool: Rows, workdir: Workdir) -> tuple[Rows, dict[str, Any]]:
 def _learn(learner: ActiveLearner, pool: Rows, log: AnswerLog) -> bool:
     """Trains on the file's own labels and on the answers, if there are any that it does not know yet."""
     given = {index: label for index, label in enumerate(pool.labels) if label} | log.answers
-    # Of copies, which share a label, the last answer counts.
-    answers = dict({pool.texts[index]: (index, label) for index, label in given.items()}.values())
+    told: dict[str, tuple[int, str | None]] = {}  # of copies, which share a label, the last one that is given counts
+    for index, label in given.items():
+        if label is not None or pool.texts[index] not in told:
+            told[pool.texts[index]] = index, label
+    answers = dict(told.values())
     known = learner.answers | dict.fromkeys(learner.ignored)
     new = {index: label for index, label in answers.items() if index not in known or known[index] != label}
     if new:

@@ -18,7 +18,7 @@ import jax
 
 from dd_al.config.grid import sliced
 from dd_al.config.settings import Settings
-from dd_al.core.errors import BusyError, DataError, UserError
+from dd_al.core.errors import BusyError, DataError, UserError, too_little_memory
 from dd_al.core.files import write_json
 from dd_al.core.side_by_side import side_by_side
 from dd_al.data.dataset import Dataset
@@ -136,9 +136,10 @@ def _attempt(
         try:
             trial.compute(part, stop)
         except Exception as failure:
-            error = f"{type(failure).__name__}: {failure}"
+            memory = too_little_memory(failure)
+            error = memory or f"{type(failure).__name__}: {failure}"
             _LOG.error("%s failed: %s", title, failure)
-            if not isinstance(failure, UserError):
+            if not isinstance(failure, UserError) and not memory:
                 traceback.print_exception(failure)
             write_json(part.error, {"error": error, "traceback": "".join(traceback.format_exception(failure))})
     if clear or error:

@@ -118,3 +118,16 @@ def test_class_absent_from_train():
 def test_fewer_rows_than_classes():
     with pytest.raises(DataError, match="fewer rows than classes: train has 2 rows for 3 classes"):
         from_lists(["a", "b"], [0, 1], label_map={"0": 0, "1": 1, "2": 2})
+
+
+def test_a_note_says_what_is_joined_and_nothing_else():
+    texts = [f"text {i}" for i in range(80)]
+    apart = from_lists(texts, ["1", "1.0", "2", "none"] * 20)
+    assert apart.num_classes == 4 and not any("spellings" in note for note in apart.notes)
+    apart = from_lists(texts, ["1", "1.0"] * 40, label_map="1:0,1.0:1")
+    assert apart.num_classes == 2 and not any("spellings" in note for note in apart.notes)
+
+
+def test_numbers_of_any_size_and_form():
+    assert list(_map(["1e-05", "0.5", "2E3"])) == ["1e-05", "0.5", "2E3"]
+    assert set(_map(["9" * 5000, "1"])) == {"9" * 5000, "1"}

@@ -156,3 +156,9 @@ def test_empty_and_ragged_files(tmp_path):
 def test_no_such_table():
     with pytest.raises(DataError, match=r"'moon' \(did you mean 'moons'\?\)"):
         tables.load(DataSettings(name="moon"))
+
+
+def test_a_missing_label_is_no_class(tmp_path):
+    (tmp_path / "a.csv").write_text("x,label\n" + "1,0\n2,1\n" * 20 + "3,NaN\n")
+    with pytest.raises(DataError, match="no label"):
+        tables.load(DataSettings(source="local", name="a", dir=str(tmp_path / "a.csv")))

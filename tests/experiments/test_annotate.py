@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dd_al
 from dd_al import main
 from dd_al.active import terminal
 from dd_al.core.files import read_json
@@ -214,3 +215,23 @@ def test_copies_of_a_text_are_one_question(truth, tmp_path, capsys):
     write(lambda i, text: ("bad", "good")[i == 7] if i in (1, 7) else "")
     run(pool, tmp_path / "x", code=2)
     assert "line 9: label 'good' of a text that line 3 labels 'bad'" in capsys.readouterr().err
+
+
+def test_a_length_is_obeyed_and_a_label_map_refused(pool, tmp_path, capsys, caplog):
+    run(pool, tmp_path / "w", **{"data.length": 1})
+    assert "texts are longer than 1 words" in caplog.text
+    fill(tmp_path / "w/queries/001.csv", lambda text: NAMES[len(text) % 2])
+    run(pool, tmp_path / "w", **{"data.length": 1})
+    assert dd_al.ActiveLearner.load(tmp_path / "w/learner.safetensors")._learners.length == 1
+    run(pool, tmp_path / "x", code=2, **{"data.label_map": "bad:0,good:1"})
+    assert "name them in config.annotate.labels" in capsys.readouterr().err
+
+
+def test_the_last_answer_for_a_text_counts(truth, tmp_path):
+    text, *others = list(truth)[:12]
+    (tmp_path / "pool.txt").write_text("".join(f"{one}\n" for one in [text, *others, text]))
+    run(tmp_path / "pool.txt", tmp_path / "w")
+    log = [(0, "bad"), (1, "good"), (12, "bad"), (0, "good"), (12, None)]
+    (tmp_path / "w/answers.jsonl").write_text("".join(json.dumps({"index": i, "label": l}) + "\n" for i, l in log))
+    run(tmp_path / "pool.txt", tmp_path / "w")
+    assert dd_al.ActiveLearner.load(tmp_path / "w/learner.safetensors").answers == {1: "good", 0: "good"}
