@@ -228,10 +228,12 @@ def test_a_length_is_obeyed_and_a_label_map_refused(pool, tmp_path, capsys, capl
 
 
 def test_the_last_answer_for_a_text_counts(truth, tmp_path):
-    text, *others = list(truth)[:12]
-    (tmp_path / "pool.txt").write_text("".join(f"{one}\n" for one in [text, *others, text]))
-    run(tmp_path / "pool.txt", tmp_path / "w")
-    log = [(0, "bad"), (1, "good"), (12, "bad"), (0, "good"), (12, None)]
-    (tmp_path / "w/answers.jsonl").write_text("".join(json.dumps({"index": i, "label": l}) + "\n" for i, l in log))
-    run(tmp_path / "pool.txt", tmp_path / "w")
-    assert dd_al.ActiveLearner.load(tmp_path / "w/learner.safetensors").answers == {1: "good", 0: "good"}
+    texts, workdir = list(truth)[:12], tmp_path / "w"
+    (tmp_path / "pool.txt").write_text("".join(f"{one}\n" for one in [*texts, texts[0]]))
+    run(tmp_path / "pool.txt", workdir)
+    log = [(index, truth[texts[index]]) for index in read_json(workdir / "asked.json")["indices"] if index % 12]
+    log += [(0, "bad"), (12, "bad"), (0, "good"), (12, None)]
+    lines = [json.dumps({"index": index, "label": label}) for index, label in log]
+    (workdir / "answers.jsonl").write_text("\n".join([*lines, ""]))
+    run(tmp_path / "pool.txt", workdir)
+    assert dd_al.ActiveLearner.load(workdir / "learner.safetensors").answers[0] == "good"

@@ -1,5 +1,6 @@
 """Trials of a sweep: which are computed, what becomes of those that fail, and what other processes may do meanwhile."""
 
+import dataclasses
 import os
 import signal
 from dataclasses import replace
@@ -24,7 +25,7 @@ def trials(count, compute):
 class Computed:
     """Computes trials by writing their seeds, and remembers which; some fail."""
 
-    def __init__(self, *failing, error=MemoryError):
+    def __init__(self, *failing, error=ArithmeticError):
         self.seeds, self.failing, self.error = [], failing, error
 
     def __call__(self, seed, part, stop):
@@ -57,9 +58,11 @@ def test_every_trial_is_computed_once_in_a_folder_of_its_own(workdir, workers):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_trial_that_fails_is_noted_and_tried_again(workdir, workers, capsys):
     failed = run_trials(workdir, trials(3, Computed(1)), workers=workers)
-    assert failed == {"t1": "MemoryError: no more for 1"} and "Traceback" in capsys.readouterr().err
+    assert failed == {"t1": "ArithmeticError: no more for 1"} and "Traceback" in capsys.readouterr().err
     noted = read_json(workdir.path / "runs/t1/error.json")
-    assert noted["error"] == failed["t1"] and "Computed" not in noted["error"] and "MemoryError" in noted["traceback"]
+    assert (
+        noted["error"] == failed["t1"] and "Computed" not in noted["error"] and "ArithmeticError" in noted["traceback"]
+    )
     again = Computed()
     assert run_trials(workdir, trials(3, again), workers=workers) == {} and again.seeds == [1]
     assert not (workdir.path / "runs/t1/error.json").exists()
@@ -72,9 +75,9 @@ def test_mistakes_of_the_user_need_no_traceback(workdir, capsys):
 
 def test_failures_of_one_error_are_said_together():
     refuse_failures({}, 3)
-    failed = {f"t{i}": "MemoryError: no more" for i in range(5)} | {"u": "ValueError: other"}
+    failed = {f"t{i}": "ArithmeticError: no more" for i in range(5)} | {"u": "ValueError: other"}
     with pytest.raises(
-        UserError, match=r"6 of 9 runs failed(.|\n)*  t0, t1, t2 and 2 more: MemoryError(.|\n)*  u: Val"
+        UserError, match=r"6 of 9 runs failed(.|\n)*  t0, t1, t2 and 2 more: ArithmeticError(.|\n)*  u: Val"
     ):
         refuse_failures(failed, 9, "runs")
 
@@ -126,3 +129,12 @@ def test_data_that_one_config_lacks_are_named():
     given = {"a": replace(Settings(), data=replace(Settings().data, dir="nowhere"))}
     with pytest.raises(DataError, match="the data of 'a': .*nowhere"):
         read_data(given)
+
+
+def test_a_trial_for_which_memory_is_too_small_says_what_to_lower(workdir, capsys):
+    def compute(part, stop):
+        raise MemoryError("Unable to allocate 3 TiB")
+
+    failed = run_trials(workdir, [dataclasses.replace(trials(1, Computed())[0], compute=compute)])
+    assert "config.distill.examples" in failed["t0"] and "3 TiB" in failed["t0"]
+    assert "Traceback" not in capsys.readouterr().err
