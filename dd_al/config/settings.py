@@ -19,7 +19,7 @@ from dd_al.config.learner import (
 )
 from dd_al.config.schema import is_retired, option
 from dd_al.config.sweeps import CompareSettings, StudySettings, TableSettings, TransferSettings
-from dd_al.core.files import jsonable
+from dd_al.core.files import flattened, jsonable
 
 
 @dataclass(frozen=True)
@@ -182,5 +182,5 @@ def recorded(config: Mapping[str, Any]) -> dict[str, Any]:
             for key, leaf in jsonable(inner).items():
                 path = f"config.{name}.{key}".removesuffix(".")
                 if not is_retired(Settings, path, leaf):
-                    found[renamed.get(path, path)] = leaf
+                    found |= flattened(leaf, renamed.get(path, path))
     return found

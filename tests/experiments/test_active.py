@@ -143,12 +143,15 @@ def test_a_run_over_subsets_goes_on_too(done, data, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkeypatch):
+def test_rounds_end_where_all_seeds_have_met_a_rule(data, tmp_path, monkeypatch):
     """The runs are those of a loop that goes on, cut short; started again they stay as they are."""
-    flags = {
-        "active.stop": "stable",
-        "active.thresholds": "stable:0,certain:10,accurate:0.3",
-    }  # holds as soon as there are three agreements
+    # Of constant predictions no rule says anything: this run learns from balanced first labels.
+    learns = {"active.steps": 150, "active.rate": 0.02, "active.start": "stratified"}
+    learns |= {"active.start_size": 6, "active.size": 1}
+    done = tmp_path / "done"
+    run(data, done, **learns)
+    # It holds as soon as there are three agreements.
+    flags = learns | {"active.stop": "stable", "active.thresholds": "stable:0,certain:10,accurate:0.3"}
     run(data, tmp_path / "w", **flags | {"active.rounds": 5})
     results, longer = (read_json(folder / "results.json") for folder in (tmp_path / "w", done))
     schema.validate(results)
@@ -166,11 +169,11 @@ def test_rounds_end_where_all_seeds_have_met_a_rule(done, data, tmp_path, monkey
     assert read_json(tmp_path / "w/results.json")["methods"]["bald"]["curve"] == results["methods"]["bald"]["curve"]
     assert len((tmp_path / "w/metrics.jsonl").read_text().splitlines()) == 12
 
-    at_once = {"active.stop": "certain", "active.queries": "random,bald"}  # whose threshold is 10
+    at_once = learns | {"active.stop": "certain", "active.queries": "random,bald"}  # whose threshold is 10
     run(data, tmp_path / "at_once", **at_once)
     results = read_json(tmp_path / "at_once/results.json")
     entry = results["methods"]["bald"]
-    assert entry["curve"]["labels"] == [3] and entry["aulc"]["values"] == entry["curve"]["values"][0]
+    assert entry["curve"]["labels"] == [6] and entry["aulc"]["values"] == entry["curve"]["values"][0]
     assert entry["picked"]["examples"] == [] and (tmp_path / "at_once/report.html").exists()
 
 
