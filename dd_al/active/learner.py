@@ -21,7 +21,7 @@ from dd_al.core.errors import ConfigError, DataError, nearest
 from dd_al.core.precision import in_float32
 from dd_al.core.types import TextInputs
 from dd_al.data.rows import Label, as_list, strings
-from dd_al.data.text import Vocabulary, choose_length, unseen
+from dd_al.data.text import choose_length, unseen
 from dd_al.data.vectors import word_vectors
 from dd_al.io.artefact import settings_from
 from dd_al.learner.examples import make_examples
@@ -312,7 +312,7 @@ class ActiveLearner:
     @cached_property
     def _loop(self) -> Loop:
         active, own, classes = self._settings.active, self._learners, len(self.labels)
-        ids = Vocabulary(own.words).encode(self.texts, own.length)
+        ids = own.vocabulary.encode(self.texts, own.length)
         learner = make_learner(own.network, make_optimizer(self._settings.learner))
         pool = make_examples(ids, np.zeros((len(ids), classes), np.float32), buckets=length_buckets(len(ids)))
         words = Lookup(jnp.asarray(own.vectors[: ids.max() + 1]))  # those of the pool come first
@@ -325,15 +325,16 @@ class ActiveLearner:
 
     def _available(self) -> np.ndarray:
         """Which texts can be asked for, ``bool[pool]``: of copies the first, while none of them has an answer."""
-        done = {self.texts[index] for index in (*self.answers, *self.ignored)}
-        return np.asarray([first and text not in done for text, first in zip(self.texts, self._firsts)])
+        available = self._firsts == np.arange(len(self.texts))
+        available[self._firsts[[*self.answers, *self.ignored]]] = False
+        return available
 
     @cached_property
-    def _firsts(self) -> list[bool]:
-        """Whether each text is the first of its copies in the pool."""
-        seen: set[str] = set()
-        firsts = [not (text in seen or seen.add(text)) for text in self.texts]
-        if copies := firsts.count(False):
+    def _firsts(self) -> np.ndarray:
+        """The position of the first copy of each text, ``int[pool]``."""
+        places: dict[str, int] = {}
+        firsts = np.asarray([places.setdefault(text, index) for index, text in enumerate(self.texts)])
+        if copies := len(firsts) - len(places):
             _LOG.info(
                 "%d of %d texts are copies of others: they share a label, and are asked for once", copies, len(firsts)
             )

@@ -13,7 +13,7 @@ from dd_al.data.rows import Rows
 
 # "3", "-1", "2.5", "4 stars", "4-star", "4/5", "4/5 stars"
 _GRADE = re.compile(
-    r"([+-]?\d{1,99}(?:\.\d{1,99})?(?:e[+-]?\d{1,3})?)(?:\s*/\s*([1-9]\d*))?(?:[\s-]*stars?)?", re.IGNORECASE
+    r"([+-]?\d{1,99}(?:\.\d{1,99})?(?:e[+-]?\d{1,3})?)(?:\s*/\s*([1-9]\d{0,98}))?(?:[\s-]*stars?)?", re.IGNORECASE
 )
 _ABSENT = ("nan", "<na>", "na", "n/a", "null", "none", "nil", "-", "?")
 _STARS = re.compile(r"([★⭐]+)(½?)☆*")
@@ -31,7 +31,8 @@ def number(label: str) -> Fraction | None:
 
 def spelling(label: str) -> str:
     """Returns the label as "1" where it is written "1.0"; no other spellings are one label ("007" and "7" are two)."""
-    return _FLOAT.sub(r"\1", label) if _FLOAT.fullmatch(label) else label
+    match = _FLOAT.fullmatch(label)
+    return match[1] if match else label
 
 
 def doubtful(parts: Iterable[Rows]) -> list[str]:

@@ -86,7 +86,7 @@ def check_column(names: Iterable[str], wanted: str, option: str, origin: str) ->
         )
     raise DataError(
         f"{origin}: no column {wanted!r}{nearest(wanted, names)}; its columns are {', '.join(map(repr, names))}. "
-        f"Choose one with config.data.{option}{f' (--{option} of dd_al.evaluate)' if 'column' in option[-6:] else ''}"
+        f"Choose one with config.data.{option}{f' (--{option} of dd_al.evaluate)' if option.endswith('column') else ''}"
     )
 
 

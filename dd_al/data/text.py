@@ -8,8 +8,9 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
+_UNKNOWN = 1  # its id
 MAX_LENGTH = 64
-_TENTH = 0.1
+_NOTED = 0.1  # the share that nobody sees, above which that is said
 
 # Contractions are split as the Penn treebank does it (wo|n't, it|'s), so text that is tokenised already
 # and raw text meet in the same words. Hyphenated compounds are split: their parts have vectors.
@@ -69,26 +70,24 @@ def build_vocabulary(texts: Iterable[str], min_count: int = 1) -> Vocabulary:
     return Vocabulary(tuple(sorted(ids, key=ids.__getitem__)))
 
 
-def unseen(texts: Sequence[np.ndarray], length: int, *, unknown: int = 1, what: str = "word") -> list[str]:
+def unseen(texts: Sequence[np.ndarray], length: int) -> list[str]:
     """Notes on what networks do not see of texts, where it is more than a tenth: words cut off, and unknown words.
 
     Args:
       texts: the ids of the words of each, uncut.
       length: words of a text that are read.
-      unknown: the id of words that have no vector.
-      what: an id stands for.
     """
     counts = np.array([len(ids) for ids in texts])
     cut, notes, total = np.maximum(counts - length, 0), [], max(counts.sum(), 1)
-    if max(cut.sum() / total, (cut > 0).mean()) > _TENTH:
+    if max(cut.sum() / total, (cut > 0).mean()) > _NOTED:
         notes.append(
-            f"{(cut > 0).sum():,} of {len(counts):,} texts are longer than {length} {what}s, the rest of which nobody "
-            f"reads: {cut.sum() / total:.0%} of all {what}s; config.data.length sets how many are read"
+            f"{(cut > 0).sum():,} of {len(counts):,} texts are longer than {length} words, the rest of which nobody "
+            f"reads: {cut.sum() / total:.0%} of all words; config.data.length sets how many are read"
         )
-    strange = sum(np.count_nonzero(ids == unknown) for ids in texts) / total
-    if strange > _TENTH:
+    strange = sum(np.count_nonzero(ids == _UNKNOWN) for ids in texts) / total
+    if strange > _NOTED:
         notes.append(
-            f"{strange:.0%} of all {what}s are unknown, and nobody sees them: they occur once, or have no vector"
+            f"{strange:.0%} of all words are unknown, and nobody sees them: they occur once, or have no vector"
         )
     return notes
 

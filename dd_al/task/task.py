@@ -16,7 +16,7 @@ from dd_al.config.settings import Settings
 from dd_al.core.errors import ConfigError
 from dd_al.core.keys import stream
 from dd_al.data.dataset import Dataset, Split
-from dd_al.data.text import choose_length, unseen
+from dd_al.data.text import choose_length, padded, unseen
 from dd_al.data.vectors import WordVectors, word_vectors
 from dd_al.learner import optimizers
 from dd_al.learner.attention import attention_loss
@@ -183,11 +183,11 @@ def make_task(
     else:
         held_out = dataset.validation.texts + dataset.test.texts
         vectors = vectors or word_vectors(settings.vectors, dataset.train.texts, held_out)
-        words, table = vectors.vocabulary, vectors.table
-        read = words.ids([*dataset.train.texts, *held_out])
-        length = settings.data.length or choose_length([len(i) for i in read[: len(dataset.train)]])
-        dataset = _with_notes(dataset, unseen(read, length))
-        ids = {split: words.encode(getattr(dataset, split).texts, length) for split in _SPLITS}
+        table = vectors.table
+        read = {split: vectors.vocabulary.ids(getattr(dataset, split).texts) for split in _SPLITS}
+        length = settings.data.length or choose_length([len(i) for i in read["train"]])
+        dataset = _with_notes(dataset, unseen(sum(read.values(), []), length))
+        ids = {split: padded([i[:length] for i in texts], length) for split, texts in read.items()}
     seconds = {"data_s": load_seconds, "vectors_s": time.perf_counter() - start}
     shape = ids["train"].shape[1:]
     if table is not None:

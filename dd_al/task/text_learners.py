@@ -78,7 +78,7 @@ class TextLearners:
         if self.encoder is None:
             vectors = jax.device_put(self.vectors)
             for start in range(0, len(texts), _AT_ONCE):
-                yield vectors, self._vocabulary.encode(texts[start : start + _AT_ONCE], self.length)
+                yield vectors, self.vocabulary.encode(texts[start : start + _AT_ONCE], self.length)
             return
         features = sentence_features(texts, self._encoder) if len(texts) else ()
         for start in range(0, len(texts), _AT_ONCE):
@@ -92,7 +92,8 @@ class TextLearners:
         return encoder_of(self.encoder, EncoderSettings(self.encoder_dir))
 
     @cached_property
-    def _vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> Vocabulary:
+        """Of the words, which cuts texts into them."""
         return Vocabulary(self.words)
 
     @cached_property

@@ -131,3 +131,4 @@ def test_a_note_says_what_is_joined_and_nothing_else():
 def test_numbers_of_any_size_and_form():
     assert list(_map(["1e-05", "0.5", "2E3"])) == ["1e-05", "0.5", "2E3"]
     assert set(_map(["9" * 5000, "1"])) == {"9" * 5000, "1"}
+    assert set(_map(["1/" + "9" * 5000, "1"])) == {"1/" + "9" * 5000, "1"}
